@@ -1,0 +1,179 @@
+"""Conversations: what a provider says and hears, with no word about how it travels.
+
+A provider is written as generator functions that ``yield`` a `Request`, are sent a `Response` and ``return`` what they
+learned. Everything that differs between hosts is then a pure function, tested with plain values, and everything that
+must not differ (keys, retries, time, money) exists once, in whoever drives the conversation. A failure of one
+exchange is raised at the ``yield``, so a conversation that can do better than give up says so with an ordinary
+``try``.
+
+A wrong or missing field is an ordinary ``KeyError`` or ``TypeError`` in the conversation; `drive` turns it into a
+`ProtocolError` that names the request, so a provider holds no defensive code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from flux_cli.errors import FluxError, ProtocolError
+
+T = TypeVar("T")
+
+Flow = Generator["Request", "Response", T]
+"""A conversation that ends in a ``T``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A local file as the one field of a multipart body."""
+
+    field: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, without credentials, so that it can be logged, compared, stored and printed as curl."""
+
+    method: str
+    path: str
+    """Appended to the provider's base URL."""
+    _: KW_ONLY
+    json: Any = None
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    upload: Upload | None = None
+    origin: str | None = None
+    """Another origin than the base URL's; only one that the provider lists as its own."""
+    paid: bool = False
+    """Whether it may cost money if it arrives."""
+    repeatable: bool = False
+    """Whether a repeat, after a lost reply, is known to have no second effect. Reads (GET) always are."""
+    rehearsal: Any = None
+    """What ``--dry-run`` pretends came back, where a later request needs it."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.origin or ''}{self.path or '/'}"
+
+    @property
+    def safe(self) -> bool:
+        """Whether it may be sent again when its reply is lost."""
+        return self.method == "GET" or self.repeatable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What came back: status, headers (lower-case names) and the whole body."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON. Raises ``ValueError`` where it is none (or is nested beyond reason)."""
+        try:
+            return json.loads(self.body, parse_constant=_no_constant)
+        except RecursionError as error:
+            message = "nested too deeply"
+            raise ValueError(message) from error
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object, or an empty one: for reading refusals, whose shapes are not dependable."""
+        try:
+            found = self.json
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _no_constant(name: str) -> Any:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
+    """Hold ``conversation``, letting ``send`` carry each request, and return its result.
+
+    Raises whatever `FluxError` the conversation lets through, and `ProtocolError` for an answer it could not read.
+    """
+    request: Request | None = None
+    reply: Response | None = None
+    failure: FluxError | None = None
+    while True:
+        try:
+            if failure is not None:
+                request = conversation.throw(failure)
+            elif reply is None:
+                request = next(conversation)
+            else:
+                request = conversation.send(reply)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            message = f"cannot make sense of the answer to {request or 'nothing'} ({_shape(error)})"
+            raise ProtocolError(message) from error
+        try:
+            reply, failure = send(request), None
+        except FluxError as error:
+            failure = error
+
+
+def _shape(error: Exception) -> str:
+    """Return in a few words what was wrong with an answer."""
+    if isinstance(error, KeyError):
+        return f"no {error.args[0]!r}"
+    if isinstance(error, json.JSONDecodeError):
+        return "not JSON"
+    return re.sub(r"\s+", " ", str(error))[:80] or type(error).__name__
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def identifier(value: Any) -> str:
+    """Return ``value`` if it can stand in the path of a URL as an id. Raises ``TypeError`` or ``ValueError``."""
+    if not isinstance(value, str):
+        message = f"an id must be text, not {type(value).__name__}"
+        raise TypeError(message)
+    if not _IDENTIFIER.fullmatch(value):
+        message = "an id with characters that do not belong there"
+        raise ValueError(message)
+    return value
+
+
+def link(value: Any) -> str:
+    """Return ``value`` if it is the text of an http or https address. Raises ``TypeError`` or ``ValueError``."""
+    if not isinstance(value, str):
+        message = f"a link must be text, not {type(value).__name__}"
+        raise TypeError(message)
+    if not re.fullmatch(r"https?://[^\s\x00-\x20\\]+", value):
+        message = "a link that is not a web address"
+        raise ValueError(message)
+    return value
+
+
+def whole(value: Any) -> int | None:
+    """Return ``value`` if it is an integer (and no boolean), else ``None``."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def number(value: Any) -> float | None:
+    """Return ``value``, a JSON number or a decimal string, as a finite float, else ``None``."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if abs(found) < 1e15 else None  # noqa: PLR2004 - beyond any price or time, and false for NaN
+
+
+def flag(value: Any) -> bool | None:
+    """Return ``value`` if it is a boolean, else ``None``."""
+    return value if isinstance(value, bool) else None

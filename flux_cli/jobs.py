@@ -1,0 +1,212 @@
+"""The nouns: what is asked for, what a provider says about it, and the job that stands in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from flux_cli.errors import FluxError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Status = Literal["submitting", "queued", "running", "succeeded", "failed", "cancelled", "unknown"]
+
+ACTIVE: frozenset[Status] = frozenset({"submitting", "queued", "running"})
+"""The provider may still be working on it."""
+FINISHED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
+"""Nothing more will change at the provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Params:
+    """What one job asks for, in our own words."""
+
+    prompt: str
+    seed: int
+    count: int = 1
+    """Images this one job makes; more than one only where the API can."""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Options by their long name with underscores, such as ``aspect_ratio``; only those that are sent or honoured."""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """``--param`` values by dotted path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Money or credits, as the provider told."""
+
+    amount: float
+    currency: str = "USD"
+    """``USD``, or ``credits`` where the provider counts in its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image: where it can be had, what is known of it, and where it was saved."""
+
+    key: str = ""
+    """The provider's id of the image, or empty."""
+    url: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+    """The bytes, where the API sent them in its answer; never written to the ledger."""
+    seed: int | None = None
+    nsfw: bool | None = None
+    width: int | None = None
+    height: int | None = None
+    content_type: str | None = None
+    size: int | None = None
+    """Bytes on disk."""
+    path: str | None = None
+    """Absolute path, once saved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """Accepted, not started."""
+
+    position: int | None = None
+    """How many stand before it, where the provider tells."""
+    seen: bool = True
+    """False where the answer would be the same for a job the provider has never heard of."""
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Started, or in a state we have never heard of (then ``detail`` holds its name)."""
+
+    progress: float | None = None
+    """0 to 100."""
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The images exist at the provider."""
+
+    images: tuple[Image, ...]
+    seed: int | None = None
+    cost: Cost | None = None
+    timing: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Milliseconds by name."""
+    error: FluxError | None = None
+    """Set where some of the images could not be made."""
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The provider gave up; ``error`` says why."""
+
+    error: FluxError
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Taken off the queue before it ran."""
+
+
+State = Queued | Running | Succeeded | Failed | Cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """A job as its provider knows it: all that is needed to ask about it."""
+
+    id: str
+    memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Facts from the submit that reading the answers needs; plain JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One paid request at one provider: a row of the ledger."""
+
+    id: str
+    run: str
+    provider: str
+    model: str | None
+    """``None`` for a job made elsewhere whose model nobody told us."""
+    prompt: str
+    created_at: float
+    """Seconds since 1970, UTC, as all times here."""
+    status: Status = "submitting"
+    sandbox: bool = False
+    seed: int | None = None
+    count: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    skipped: tuple[str, ...] = ()
+    """Options of the config that this provider and model cannot honour."""
+    handle: str = ""
+    """UUID made with the job: what makes a repeat of the submit safe, where the provider has such a thing."""
+    remote_id: str | None = None
+    memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    request: Mapping[str, Any] | None = None
+    """The paid request as it was sent: method, path, headers, body. No credentials."""
+    detail: str | None = None
+    queue_position: int | None = None
+    progress: float | None = None
+    images: tuple[Image, ...] = ()
+    cost: Cost | None = None
+    timing: Mapping[str, float] = field(default_factory=dict[str, float])
+    error: FluxError | None = None
+    finished_at: float | None = None
+    row: int | None = None
+    batch: str | None = None
+
+    @property
+    def remote(self) -> Remote:
+        """The job as its provider knows it."""
+        return Remote(id=self.remote_id or "", memo=self.memo)
+
+    @property
+    def active(self) -> bool:
+        """Whether the provider may still be working on it."""
+        return self.status in ACTIVE
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether it has images that were never put on disk."""
+        return self.status == "succeeded" and any(image.path is None for image in self.images)
+
+
+def advance(job: Job, state: State, *, now: float) -> Job:
+    """Return ``job`` as ``state`` has it. A finished job keeps the time at which we first saw it finished."""
+    if isinstance(state, Queued) and not state.seen and job.status == "unknown":
+        return job
+    settled = replace(job, detail=None, queue_position=None, progress=None, error=None)
+    ended = replace(settled, finished_at=job.finished_at or now)
+    match state:
+        case Queued():
+            return replace(settled, status="queued", queue_position=state.position, detail=state.detail)
+        case Running():
+            return replace(settled, status="running", progress=state.progress, detail=state.detail)
+        case Succeeded():
+            return replace(
+                ended,
+                status="succeeded",
+                detail=state.detail,
+                images=_merge(job.images, state.images),
+                seed=job.seed if job.seed is not None else state.seed,
+                cost=state.cost or job.cost,
+                timing=dict(state.timing) or job.timing,
+                error=state.error,
+            )
+        case Failed():
+            return replace(ended, status="failed", error=state.error, cost=state.cost or job.cost)
+        case Cancelled():
+            return replace(ended, status="cancelled")
+
+
+def _merge(known: tuple[Image, ...], told: tuple[Image, ...]) -> tuple[Image, ...]:
+    """Return ``told`` (with its fresh links), keeping where each image was saved and what its bytes turned out to be."""
+    by_key = {image.key: image for image in known if image.key}
+    merged: list[Image] = []
+    for index, image in enumerate(told):
+        before = by_key.get(image.key) if image.key else known[index] if index < len(known) else None
+        if before is not None and before.path is not None:
+            image = replace(before, url=image.url, data=image.data)  # noqa: PLW2901 - the same image, better known
+        merged.append(image)
+    return tuple(merged)

@@ -1,0 +1,165 @@
+"""Apiframe, version 2 of its API.
+
+Pages: https://docs-v2.apiframe.ai and the OpenAPI file in the vendor's Node SDK. Unknown fields are refused with 400,
+a repeat of a submit under the same ``Idempotency-Key`` returns the first job for 24 hours, and no cancelling exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flux_cli.errors import FluxError, ModeratedError, NotFoundError, RefusedError, UsageError
+from flux_cli.flow import Flow, Request, Response, Upload, identifier, link, number
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
+from flux_cli.providers.base import (
+    Accepted,
+    Account,
+    Choice,
+    Link,
+    Model,
+    Order,
+    Picture,
+    Provider,
+    Range,
+    Switch,
+    blocked,
+    place,
+    refused,
+    words,
+)
+from flux_cli.text import sentence
+
+
+def submit(order: Order) -> Flow[Accepted]:
+    """Upload a local image prompt first, if there is one; then ask for the job.
+
+    The webhook's field is ``webhookUrl`` in the API's schema and ``webhook_url`` on the model's page. Unknown fields are refused,
+    so a 400 that names the field proves that nothing was accepted, and the page's spelling may be tried.
+    """
+    body = order.body(model=order.model.slug)
+    image = order.params.options.get("image")
+    if image and "://" not in image:
+        example = {"url": "https://api.apiframe.ai/the-uploaded-file"}
+        sent = yield Request(
+            "POST", "/v2/uploads", upload=Upload(field="file", path=image), repeatable=True, rehearsal=example
+        )
+        place(body, "fluxParams.image_prompt", link(sent.json["url"]))
+    first = Request(
+        "POST", "/v2/images/generate", json=body, headers={"Idempotency-Key": order.handle}, paid=True, repeatable=True
+    )
+    try:
+        reply = yield first
+    except UsageError as error:
+        if "webhookUrl" not in body or "webhookUrl" not in error.message:
+            raise
+        renamed = {("webhook_url" if name == "webhookUrl" else name): value for name, value in body.items()}
+        reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{order.handle}-2"})
+    return Accepted(remote=Remote(id=identifier(reply.json["jobId"])))
+
+
+def poll(remote: Remote) -> Flow[State]:
+    """Read the job."""
+    reply = yield Request("GET", f"/v2/jobs/{remote.id}")
+    return _state(reply.json)
+
+
+def check() -> Flow[Account]:
+    """Ask who we are, which also tells the team's credits."""
+    reply = yield Request("GET", "/v2/me")
+    team = reply.json.get("team") or {}
+    left = number(team.get("credits"))
+    return Account(
+        balance=None if left is None else Cost(amount=left, currency="credits"),
+        name=sentence(str(team.get("name") or ""), limit=60),
+    )
+
+
+def refusal(response: Response) -> FluxError | None:
+    """Read ``{error, details}``: details are messages by the path of the field that is wrong."""
+    body = response.object
+    told, details = body.get("error") or body.get("message") or "", body.get("details")
+    text = told if isinstance(told, str) else str(told)
+    if isinstance(details, dict):
+        text += ": " + "; ".join(
+            f"{path}: {' '.join(map(str, why)) if isinstance(why, list) else why}" for path, why in details.items()
+        )
+    if body.get("creditsRequired") is not None:
+        text += f" ({body['creditsRequired']} needed, {body.get('creditsAvailable', 'unknown')} left)"
+    if response.status == 404:  # noqa: PLR2004 - unknown, or another owner's
+        return NotFoundError(f"apiframe: {sentence(text) or 'no such job'}")
+    error = refused(response, text, provider="apiframe", vendor_code=f"http-{response.status}")
+    return (
+        ModeratedError(error.message, charged="no")
+        if isinstance(error, UsageError | RefusedError) and blocked(text)
+        else error
+    )
+
+
+def _state(job: Any) -> State:
+    charged = number(job.get("creditCost"))
+    cost = None if charged is None else Cost(amount=charged, currency="credits")
+    match job["status"]:
+        case "QUEUED":
+            return Queued()
+        case "PROCESSING":
+            return Running(progress=number(job.get("progress")))
+        case "COMPLETED":
+            images = tuple(Image(url=link(url)) for url in _links(job["result"]))
+            return Succeeded(
+                images=images,
+                cost=cost,
+                detail="the provider says that the links have expired" if job.get("expired") is True else None,
+            )
+        case "FAILED":
+            text = str(job.get("error") or "the job failed, no reason given")
+            kind = ModeratedError if blocked(text) else RefusedError
+            return Failed(error=kind(f"apiframe: {sentence(text)}", charged="no"))  # the page: credits are returned
+        case "CANCELLED" | "CANCELED":
+            return Cancelled()
+        case other:
+            return Running(detail=sentence(str(other), limit=60))
+
+
+def _links(result: Any) -> list[Any]:
+    """Return the links of a result, which is an object, a list or a bare string, by version of the page."""
+    if isinstance(result, dict):
+        result = result.get("images") or result.get("image") or result["url"]
+    found = result if isinstance(result, list) else [result]
+    if not found:
+        raise ValueError("no image")
+    return [one["url"] if isinstance(one, dict) else one for one in found]
+
+
+_OPTIONS = {
+    "aspect_ratio": Choice(field="fluxParams.aspect_ratio", values=words("1:1", "3:4", "4:3", "9:16", "16:9")),
+    "seed": Range(field="fluxParams.seed", low=0, high=2**31 - 1, default="random"),
+    "raw": Switch(field="fluxParams.raw", default="off", note="here: no prompt enhancement"),
+    "image": Picture(field="fluxParams.image_prompt", note="a local file goes to POST /v2/uploads first"),
+    "image_strength": Range(field="fluxParams.image_prompt_strength", low=0, high=1, default="0.5"),
+    "format": Choice(field="fluxParams.output_format", default="jpg", values=words("jpg", "png", "webp")),
+    "quality": Range(field="fluxParams.output_quality", low=0, high=100, default="90"),
+    "upsample_prompt": Switch(field="fluxParams.prompt_upsampling"),
+    "webhook": Link(field="webhookUrl"),
+}
+_MODELS = tuple(
+    Model(name=name, slug=name, options=_OPTIONS, prompt=(1, 2000)) for name in ("flux-1.1-pro", "flux-1.1-pro-ultra")
+)
+
+PROVIDER = Provider(
+    name="apiframe",
+    title="Apiframe v2",
+    base_url="https://api.apiframe.ai",
+    auth=("X-API-Key", ""),
+    key_variables=("APIFRAME_API_KEY",),
+    key_page="your dashboard at https://apiframe.ai",
+    docs="https://docs-v2.apiframe.ai",
+    models={model.name: model for model in _MODELS},
+    submit=submit,
+    poll=poll,
+    check=check,
+    refusal=refusal,
+    owned=("prompt", "model", "fluxParams.seed"),
+    id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    upload="POST /v2/uploads",
+)

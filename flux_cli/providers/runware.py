@@ -1,0 +1,294 @@
+"""Runware.
+
+Pages: https://runware.ai/docs/platform (errors, task-polling) and
+https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra. One address, POST only, arrays of tasks in and out. The task's
+UUID is made here, so a submit may be repeated: the code ``conflictTaskUUID`` on a repeat says that the first one
+arrived. Polls are cumulative, and results and errors come mixed.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+from flux_cli.errors import (
+    AuthError,
+    FluxError,
+    LostReplyError,
+    ModeratedError,
+    NotFoundError,
+    PartialError,
+    PaymentError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
+from flux_cli.flow import Flow, Request, Response, flag, link, number, whole
+from flux_cli.jobs import Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
+from flux_cli.providers.base import (
+    Accepted,
+    Account,
+    Choice,
+    Link,
+    Model,
+    Order,
+    Pixels,
+    Price,
+    Provider,
+    Range,
+    Ratios,
+    Switch,
+    refused,
+    retry_after,
+)
+from flux_cli.text import sentence
+
+_CONFLICT = "conflictTaskUUID"
+_MODERATION = {
+    "contentPolicyViolation",
+    "providerContentPolicyViolation",
+    "sensitiveContentDetected",
+    "unsafeContentDetected",
+    "nsfwContentDetected",
+    "promptBlocked",
+    "imageBlocked",
+    "moderationFailed",
+}
+
+
+def submit(order: Order) -> Flow[Accepted]:
+    """Send one task under our own UUID, for asynchronous delivery unless ``--param`` says otherwise."""
+    count = {"numberResults": order.params.count} if order.params.count > 1 else {}
+    fixed = {
+        "taskType": "imageInference",
+        "taskUUID": order.handle,
+        "model": order.model.slug,
+        "deliveryMethod": "async",
+        "includeCost": True,
+    }
+    task = order.body(**fixed, **count)
+    if task["deliveryMethod"] == "sync" and not order.wait:
+        message = "runware cannot leave a job that it delivers synchronously: --no-wait and --param deliveryMethod=sync exclude each other"
+        raise UsageError(message)
+    remote = Remote(id=order.handle, memo={"count": order.params.count})
+    try:
+        reply = yield Request("POST", "", json=[task], paid=True, repeatable=True)
+    except LostReplyError as lost:
+        if lost.vendor_code != _CONFLICT:
+            raise
+        return Accepted(remote=remote)
+    sync = task["deliveryMethod"] == "sync"
+    state = _read(reply.json, remote, last=sync)
+    if isinstance(state, Failed) and not sync:
+        raise state.error
+    return Accepted(remote=remote, state=state)
+
+
+def poll(remote: Remote) -> Flow[State]:
+    """Ask for all results of the task so far. What is said of the task itself, also as a refusal, is its end."""
+    try:
+        reply = yield _post({"taskType": "getResponse", "taskUUID": remote.id})
+    except (ModeratedError, PaymentError, RefusedError, UsageError) as error:
+        return Failed(error=error)
+    return _read(reply.json, remote)
+
+
+def check() -> Flow[Account]:
+    """Read the account. ``balance`` is a number in the pages and an object in the vendor's types."""
+    task = {
+        "taskType": "accountManagement",
+        "operation": "getDetails",
+        "taskUUID": "00000000-0000-4000-8000-000000000000",
+    }
+    reply = yield _post(task)
+    details: Any = next(iter(reply.json["data"]), {})
+    told = details.get("balance")
+    amount = number(next(iter(told.values()), None) if isinstance(told, dict) else told)
+    return Account(
+        balance=None if amount is None else Cost(amount=amount),
+        name=sentence(str(details.get("organizationName") or ""), limit=60),
+    )
+
+
+def refusal(response: Response) -> FluxError | None:
+    """Return what the first of ``errors`` means, for an answer that is one. 5xx is the transport's to judge."""
+    if not 400 <= response.status < 500:  # noqa: PLR2004 - HTTP classes
+        return None
+    listed = response.object.get("errors") or response.object.get("error") or []
+    first = listed[0] if isinstance(listed, list) and listed else listed
+    if not isinstance(first, dict) or not isinstance(first.get("code"), str):
+        return refused(response, str(listed or ""), provider="runware")
+    return _explain(first, status=response.status, after=retry_after(response))
+
+
+def _post(task: dict[str, Any]) -> Request:
+    return Request("POST", "", json=[task], repeatable=True)
+
+
+def _read(body: Any, remote: Remote, *, last: bool = False) -> State:
+    """Return what an answer says of one task: its items by image, its errors, and whether more is to come.
+
+    ``last`` marks an answer after which nothing follows (synchronous delivery).
+    """
+    told = [one for one in body.get("data") or [] if one.get("taskUUID") == remote.id]
+    errors = [one for one in _errors(body) if one.get("taskUUID", remote.id) == remote.id]
+    errors += [one["error"] for one in told if one.get("status") == "error"]
+    made = {
+        str(one.get("imageUUID") or one.get("resultIndex") or place): one
+        for place, one in enumerate(told)
+        if _media(one)
+    }
+    waiting = [one for one in told if not _media(one) and one.get("status", "processing") != "error"]
+    count = whole(remote.memo.get("count"))
+    ended = len(made) + len(errors)
+    if not last and (ended < count if count else bool(waiting) or not ended) and (made or not errors):
+        if waiting or made:
+            known = next(
+                (
+                    one["status"]
+                    for one in waiting
+                    if one.get("status") not in {None, "processing", "pending", "success"}
+                ),
+                None,
+            )
+            return Running(
+                progress=number(next((one.get("progress") for one in waiting), None)),
+                detail=known and sentence(str(known), limit=60),
+            )
+        return Queued(seen=False)
+    if not made:
+        return Failed(error=_explain(errors[0]) if errors else RefusedError("runware: the task ended without an image"))
+    images = tuple(_image(key, one) for key, one in made.items())
+    costs = [cost for one in made.values() if (cost := number(one.get("cost"))) is not None]
+    partial = PartialError(f"{len(errors)} of {ended} images failed: {_explain(errors[0]).message}") if errors else None
+    return Succeeded(
+        images=images, seed=images[0].seed, cost=Cost(amount=round(sum(costs), 6)) if costs else None, error=partial
+    )
+
+
+def _errors(body: Any) -> list[Any]:
+    found = body.get("errors") or body.get("error") or []
+    return found if isinstance(found, list) else [found]
+
+
+def _media(item: Any) -> bool:
+    return any(item.get(name) for name in ("imageURL", "imageBase64Data", "imageDataURI"))
+
+
+def _image(key: str, item: Any) -> Image:
+    """Return an item's image: a link, or the bytes themselves in one of two spellings."""
+    encoded = item.get("imageBase64Data") or (
+        item["imageDataURI"].partition(";base64,")[2] if item.get("imageDataURI") else None
+    )
+    image = Image(key=key, seed=whole(item.get("seed")), nsfw=flag(item.get("NSFWContent")))
+    if encoded:
+        return replace(image, data=base64.b64decode(encoded, validate=True))
+    return replace(image, url=link(item["imageURL"]))
+
+
+def _explain(told: Any, *, status: int = 400, after: float | None = None) -> FluxError:  # noqa: PLR0911 - one return a family
+    """Return the error that a code of the vendor's families stands for. The order matters: quota, rate, safety, auth, …"""
+    code, message = (
+        str(told.get("code") or ""),
+        sentence(str(told.get("message") or told.get("code") or "no reason given")),
+    )
+    said, low = f"runware: {message}", code.lower()
+    if any(word in low for word in ("credits", "quota", "balance")) or status == 402:  # noqa: PLR2004 - payment required
+        return PaymentError(said, vendor_code=code)
+    if "ratelimit" in low or status == 429:  # noqa: PLR2004 - too many requests
+        return UnavailableError(said, vendor_code=code, retry_after=after)
+    if code in _MODERATION:
+        return ModeratedError(said, vendor_code=code)
+    auth = (
+        any(word in low for word in ("apikey", "unauthorized", "forbidden"))
+        or low.startswith("token")
+        or low.endswith(("suspended", "disabled"))
+    )
+    if (auth and not low.startswith("model")) or status in {401, 403}:
+        return AuthError(said, vendor_code=code)
+    if code == _CONFLICT:
+        return RefusedError(said, vendor_code=code)
+    if low.endswith(("notfound", "expired")) or code == "taskFailedOrNotFound":
+        return NotFoundError(said, vendor_code=code)
+    if low.startswith(("invalid", "missing", "conflict", "duplicate", "unsupported", "max")):
+        return UsageError(said, vendor_code=code)
+    return RefusedError(said, vendor_code=code)
+
+
+_ULTRA_SIZES = {
+    "21:9": (3136, 1344),
+    "16:9": (2752, 1536),
+    "4:3": (2368, 1792),
+    "3:2": (2496, 1664),
+    "1:1": (2048, 2048),
+    "2:3": (1664, 2496),
+    "3:4": (1792, 2368),
+    "9:16": (1536, 2752),
+    "9:21": (1344, 3136),
+}
+_PRO_SIZES = {
+    "21:9": (1344, 576),
+    "16:9": (1344, 768),
+    "4:3": (1152, 864),
+    "3:2": (1248, 832),
+    "1:1": (1024, 1024),
+    "2:3": (832, 1248),
+    "3:4": (864, 1152),
+    "9:16": (768, 1344),
+    "9:21": (576, 1344),
+}
+_OPTIONS = {
+    "seed": Range(field="seed", low=0, high=2**63 - 1, default="random"),
+    "format": Choice(field="outputFormat", default="JPG", values={"jpg": "JPG", "png": "PNG", "webp": "WEBP"}),
+    "quality": Range(field="outputQuality", low=20, high=99, default="95"),
+    "upsample_prompt": Switch(field="providerSettings.bfl.promptUpsampling", default="off"),
+    "safety_tolerance": Range(
+        field="providerSettings.bfl.safetyTolerance", low=0, high=6, default="2", note="0 is strictest"
+    ),
+    "check_content": Switch(field="safety.checkContent", default="off"),
+    "webhook": Link(field="webhookURL"),
+}
+_PRO = Model(
+    name="flux-1.1-pro",
+    slug="bfl:2@1",
+    options={
+        "aspect_ratio": Ratios(field="width, height", sizes=_PRO_SIZES, default="16:9, ours: the host wants a size"),
+        "size": Pixels(field="width, height", low=256, high=1440, step=32),
+        **_OPTIONS,
+    },
+    prompt_field="positivePrompt",
+    prompt=(2, 3000),
+    most=20,
+    implied={"aspect_ratio": "16:9"},
+)
+_ULTRA = replace(
+    _PRO,
+    name="flux-1.1-pro-ultra",
+    slug="bfl:2@2",
+    options={
+        "aspect_ratio": Ratios(field="width, height", sizes=_ULTRA_SIZES, default="16:9, ours: the host wants a size"),
+        "size": Pixels(field="width, height", table=tuple(_ULTRA_SIZES.values())),
+        "raw": Switch(field="providerSettings.bfl.raw", default="off", note="closer to the model's direct output"),
+        **_OPTIONS,
+    },
+    price=Price(amount=0.06, source="the model's page at runware.ai/docs", date="2026-11"),
+)
+
+PROVIDER = Provider(
+    name="runware",
+    title="Runware",
+    base_url="https://api.runware.ai/v1",
+    auth=("Authorization", "Bearer "),
+    key_variables=("RUNWARE_API_KEY",),
+    key_page="your account at https://runware.ai",
+    docs="https://runware.ai/docs",
+    models={model.name: model for model in (_PRO, _ULTRA)},
+    submit=submit,
+    poll=poll,
+    check=check,
+    refusal=refusal,
+    owned=("taskType", "taskUUID", "model", "positivePrompt", "seed", "numberResults"),
+    handle_is_id=True,
+    id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+)
