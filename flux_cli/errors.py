@@ -202,6 +202,17 @@ def tree() -> dict[str, type[FluxError]]:
     return found
 
 
+def describe(error: FluxError) -> dict[str, str]:
+    """Return an error as plain data; `rebuild` undoes it."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "charged": error.charged,
+        "retry": error.retry,
+    }
+
+
 def rebuild(fields: dict[str, str]) -> FluxError:
     """Return the error that was once written down as ``code``, ``message``, ``hint``, ``charged`` and ``retry``."""
     by_code = {kind.code: kind for kind in reversed(tree().values()) if kind is not LostReplyError}

@@ -23,6 +23,9 @@ from flux_cli.errors import FluxError, ProtocolError
 
 T = TypeVar("T")
 
+_DEPTH = 64
+"""Levels of nesting in an answer that are read: documented ones have six."""
+
 Flow = Generator["Request", "Response", T]
 """A conversation that ends in a ``T``."""
 
@@ -77,10 +80,12 @@ class Response:
     def json(self) -> Any:
         """The body as JSON. Raises ``ValueError`` where it is none (or is nested beyond reason)."""
         try:
-            return json.loads(self.body, parse_constant=_no_constant)
+            found = json.loads(self.body, parse_constant=_no_constant)
         except RecursionError as error:
-            message = "nested too deeply"
-            raise ValueError(message) from error
+            raise ValueError("nested too deeply") from error
+        if _deep(found):
+            raise ValueError("nested too deeply")
+        return found
 
     @property
     def object(self) -> dict[str, Any]:
@@ -93,8 +98,18 @@ class Response:
 
 
 def _no_constant(name: str) -> Any:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
+    raise ValueError(f"{name} is not JSON")
+
+
+def _deep(value: Any) -> bool:
+    """Whether ``value`` is nested so deeply that showing it could exhaust the stack."""
+    level: list[Any] = [value]
+    for _ in range(_DEPTH):
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [child for children in inner for child in children]
+        if not level:
+            return False
+    return True
 
 
 def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
@@ -152,7 +167,7 @@ def link(value: Any) -> str:
     if not isinstance(value, str):
         message = f"a link must be text, not {type(value).__name__}"
         raise TypeError(message)
-    if not re.fullmatch(r"https?://[^\s\x00-\x20\\]+", value):
+    if not re.fullmatch(r"https?://[^\s/\\][^\s\\]*", value) or not value.isprintable():
         message = "a link that is not a web address"
         raise ValueError(message)
     return value
@@ -172,6 +187,12 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if abs(found) < 1e15 else None  # noqa: PLR2004 - beyond any price or time, and false for NaN
+
+
+def percent(value: Any) -> float | None:
+    """Return ``value`` as a number from 0 to 100, else ``None``."""
+    found = number(value)
+    return None if found is None else min(max(found, 0.0), 100.0)
 
 
 def flag(value: Any) -> bool | None:

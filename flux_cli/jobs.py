@@ -167,6 +167,19 @@ class Job:
         return self.status in ACTIVE
 
     @property
+    def standing(self) -> str:
+        """How it stands, in a few words for people."""
+        if self.detail:
+            return f"{self.status} ({self.detail})"
+        if self.queue_position is not None:
+            return f"{self.status} (position {self.queue_position})"
+        if self.progress is not None:
+            return f"{self.status} ({self.progress:.0f} %)"
+        if self.status == "failed" and self.error is not None and self.error.code != "failed":
+            return f"{self.status} ({self.error.code})"
+        return self.status
+
+    @property
     def unsaved(self) -> bool:
         """Whether it has images that were never put on disk."""
         return self.status == "succeeded" and any(image.path is None for image in self.images)
@@ -174,39 +187,45 @@ class Job:
 
 def advance(job: Job, state: State, *, now: float) -> Job:
     """Return ``job`` as ``state`` has it. A finished job keeps the time at which we first saw it finished."""
+    if isinstance(state, Queued | Running) and job.status in FINISHED:
+        return job  # an answer that was on its way while another process saw the end
+    if isinstance(state, Failed | Cancelled) and job.status == "succeeded":
+        return job  # the images were made, whatever becomes of the provider's memory of them
     if isinstance(state, Queued) and not state.seen and job.status == "unknown":
         return job
     settled = replace(job, detail=None, queue_position=None, progress=None, error=None)
     ended = replace(settled, finished_at=job.finished_at or now)
-    match state:
-        case Queued():
-            return replace(settled, status="queued", queue_position=state.position, detail=state.detail)
-        case Running():
-            return replace(settled, status="running", progress=state.progress, detail=state.detail)
-        case Succeeded():
-            return replace(
-                ended,
-                status="succeeded",
-                detail=state.detail,
-                images=_merge(job.images, state.images),
-                seed=job.seed if job.seed is not None else state.seed,
-                cost=state.cost or job.cost,
-                timing=dict(state.timing) or job.timing,
-                error=state.error,
-            )
-        case Failed():
-            return replace(ended, status="failed", error=state.error, cost=state.cost or job.cost)
-        case Cancelled():
-            return replace(ended, status="cancelled")
+    if isinstance(state, Succeeded):
+        return replace(
+            ended,
+            status="succeeded",
+            detail=state.detail,
+            images=_merge(job.images, state.images),
+            seed=job.seed if job.seed is not None else state.seed,
+            cost=state.cost or job.cost,
+            timing=dict(state.timing) or job.timing,
+            error=state.error,
+        )
+    if isinstance(state, Failed):
+        return replace(ended, status="failed", error=state.error, cost=state.cost or job.cost)
+    if isinstance(state, Cancelled):
+        return replace(ended, status="cancelled")
+    if isinstance(state, Running):
+        return replace(settled, status="running", progress=state.progress, detail=state.detail)
+    return replace(settled, status="queued", queue_position=state.position, detail=state.detail)
 
 
 def _merge(known: tuple[Image, ...], told: tuple[Image, ...]) -> tuple[Image, ...]:
-    """Return ``told`` (with its fresh links), keeping where each image was saved and what its bytes turned out to be."""
-    by_key = {image.key: image for image in known if image.key}
+    """Return ``told`` in the order that is known, keeping where each image was saved and what its bytes proved to be.
+
+    Only the link is taken from a newer answer. An image that it no longer lists stays: it was made.
+    """
+    fresh = {image.key or str(place): image for place, image in enumerate(told)}
     merged: list[Image] = []
-    for index, image in enumerate(told):
-        before = by_key.get(image.key) if image.key else known[index] if index < len(known) else None
-        if before is not None and before.path is not None:
-            image = replace(before, url=image.url, data=image.data)  # noqa: PLW2901 - the same image, better known
-        merged.append(image)
-    return tuple(merged)
+    for place, before in enumerate(known):
+        image = fresh.pop(before.key or str(place), None)
+        if image is None:
+            merged.append(before)
+        else:
+            merged.append(image if before.path is None else replace(before, url=image.url, data=image.data))
+    return (*merged, *fresh.values())

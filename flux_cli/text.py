@@ -14,13 +14,18 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}
 """Zero-width joiners: part of many emoji and of several scripts, and harmless."""
 
-_RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+_RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789\u00b9\u00b2\u00b3"),
+}
 """Names that Windows keeps for devices, with any extension."""
 
 
 def printable(text: str, *, limit: int = 0) -> str:
-    r"""Return ``text`` with control characters, bidirectional marks and lone surrogates written as ``\x1b``,
-    ``\u202e``.
+    r"""Return ``text`` on one line, with control and bidirectional characters and lone surrogates written as ``\x1b``.
 
     White space of any kind becomes one blank. ``limit`` (in characters, 0 for none) cuts the end and marks the cut.
     """
@@ -36,7 +41,7 @@ def printable(text: str, *, limit: int = 0) -> str:
 
 
 def sentence(text: str, *, limit: int = 300) -> str:
-    """Return a server's text as the tail of one of our messages: one line, cut to ``limit`` characters, no full stop."""
+    """Return a server's text as the tail of one of our messages: one line of ``limit`` characters, no full stop."""
     line = printable(text, limit=limit)
     return line[:-1] if line.endswith(".") and not line.endswith("..") else line
 
@@ -50,7 +55,7 @@ def cut_bytes(text: str, limit: int) -> str:
 
 def slug(text: str, *, limit: int = 60) -> str:
     """Return ``text`` as lower-case words joined by dashes, at most ``limit`` bytes, ``image`` if no word is left."""
-    folded = unicodedata.normalize("NFKC", text).lower()
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).lower())
     kept = "".join(
         c if unicodedata.category(c)[0] in "LN" or unicodedata.category(c) in {"Mn", "Mc"} else "-" for c in folded
     )
@@ -58,16 +63,16 @@ def slug(text: str, *, limit: int = 60) -> str:
     short = cut_bytes(joined, limit)
     if len(short) < len(joined) and "-" in short and joined[len(short)] != "-":
         short = short.rsplit("-", 1)[0]
-    return safe_name(unicodedata.normalize("NFC", short).strip("-"), fallback="image")
+    return safe_name(short.strip("-"), fallback="image")
 
 
 def safe_name(text: str, *, fallback: str = "_", limit: int = 180) -> str:
-    """Return ``text`` as one component of a path: no separators, no controls, no leading dot or dash, no device name."""
+    """Return ``text`` as one component of a path: no separator, no control, no leading dot or dash, no device name."""
     kept = "".join("_" if c in '/\\:*?"<>|' or unicodedata.category(c) in _INVISIBLE else c for c in text)
-    name = cut_bytes(kept, limit).strip(" .").lstrip("-")
+    name = cut_bytes(kept.lstrip(" .-"), limit).rstrip(" .")
     if not name:
         return fallback
-    return f"_{name}" if name.split(".", 1)[0].lower() in _RESERVED else name
+    return f"_{name}" if name.split(".", 1)[0].rstrip().lower() in _RESERVED else name
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

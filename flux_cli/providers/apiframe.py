@@ -9,33 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flux_cli.errors import FluxError, ModeratedError, NotFoundError, RefusedError, UsageError
-from flux_cli.flow import Flow, Request, Response, Upload, identifier, link, number
+from flux_cli.errors import FluxError, UsageError
+from flux_cli.flow import Flow, Request, Response, Upload, identifier, link, number, percent
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import (
-    Accepted,
-    Account,
-    Choice,
-    Link,
-    Model,
-    Order,
-    Picture,
-    Provider,
-    Range,
-    Switch,
-    blocked,
-    place,
-    refused,
-    words,
-)
+from flux_cli.providers.base import Accepted, Account, Model, Order, Provider, place
+from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, words
+from flux_cli.providers.refusals import failure, refused
 from flux_cli.text import sentence
 
 
 def submit(order: Order) -> Flow[Accepted]:
     """Upload a local image prompt first, if there is one; then ask for the job.
 
-    The webhook's field is ``webhookUrl`` in the API's schema and ``webhook_url`` on the model's page. Unknown fields are refused,
-    so a 400 that names the field proves that nothing was accepted, and the page's spelling may be tried.
+    The webhook's field is ``webhookUrl`` in the API's schema and ``webhook_url`` on the model's page. Unknown fields
+    are refused, so a 400 that names the field proves that nothing was accepted, and the page's spelling may be tried.
     """
     body = order.body(model=order.model.slug)
     image = order.params.options.get("image")
@@ -51,10 +38,13 @@ def submit(order: Order) -> Flow[Accepted]:
     try:
         reply = yield first
     except UsageError as error:
-        if "webhookUrl" not in body or "webhookUrl" not in error.message:
+        if "webhookUrl" not in body or "webhookUrl" not in error.message or error.vendor_code != "http-400":
             raise
         renamed = {("webhook_url" if name == "webhookUrl" else name): value for name, value in body.items()}
-        reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{order.handle}-2"})
+        try:
+            reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{order.handle}-2"})
+        except UsageError:
+            raise error from None  # the name was not what it minded
     return Accepted(remote=Remote(id=identifier(reply.json["jobId"])))
 
 
@@ -86,14 +76,7 @@ def refusal(response: Response) -> FluxError | None:
         )
     if body.get("creditsRequired") is not None:
         text += f" ({body['creditsRequired']} needed, {body.get('creditsAvailable', 'unknown')} left)"
-    if response.status == 404:  # noqa: PLR2004 - unknown, or another owner's
-        return NotFoundError(f"apiframe: {sentence(text) or 'no such job'}")
-    error = refused(response, text, provider="apiframe", vendor_code=f"http-{response.status}")
-    return (
-        ModeratedError(error.message, charged="no")
-        if isinstance(error, UsageError | RefusedError) and blocked(text)
-        else error
-    )
+    return refused(response, text, provider="apiframe", vendor_code=f"http-{response.status}", turned_away=True)
 
 
 def _state(job: Any) -> State:
@@ -103,7 +86,7 @@ def _state(job: Any) -> State:
         case "QUEUED":
             return Queued()
         case "PROCESSING":
-            return Running(progress=number(job.get("progress")))
+            return Running(progress=percent(job.get("progress")))
         case "COMPLETED":
             images = tuple(Image(url=link(url)) for url in _links(job["result"]))
             return Succeeded(
@@ -112,9 +95,8 @@ def _state(job: Any) -> State:
                 detail="the provider says that the links have expired" if job.get("expired") is True else None,
             )
         case "FAILED":
-            text = str(job.get("error") or "the job failed, no reason given")
-            kind = ModeratedError if blocked(text) else RefusedError
-            return Failed(error=kind(f"apiframe: {sentence(text)}", charged="no"))  # the page: credits are returned
+            text = str(job.get("error") or "")
+            return Failed(error=failure(text, provider="apiframe", charged="no"))  # the page: credits are returned
         case "CANCELLED" | "CANCELED":
             return Cancelled()
         case other:
@@ -136,7 +118,7 @@ _OPTIONS = {
     "seed": Range(field="fluxParams.seed", low=0, high=2**31 - 1, default="random"),
     "raw": Switch(field="fluxParams.raw", default="off", note="here: no prompt enhancement"),
     "image": Picture(field="fluxParams.image_prompt", note="a local file goes to POST /v2/uploads first"),
-    "image_strength": Range(field="fluxParams.image_prompt_strength", low=0, high=1, default="0.5"),
+    "image_strength": Range(field="fluxParams.image_prompt_strength", low=0, high=1, fractions=True, default="0.5"),
     "format": Choice(field="fluxParams.output_format", default="jpg", values=words("jpg", "png", "webp")),
     "quality": Range(field="fluxParams.output_quality", low=0, high=100, default="90"),
     "upsample_prompt": Switch(field="fluxParams.prompt_upsampling"),

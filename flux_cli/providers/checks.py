@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Params
-from flux_cli.providers.base import AlwaysOn, Unfit
+from flux_cli.providers.options import AlwaysOn, Choice, Option, Range, Unfit, words
 from flux_cli.text import listed
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flux_cli.providers.base import Model, Provider
 
-CONVERTED = frozenset({"format", "quality"})
+CONVERTED: dict[str, Option] = {"format": Choice(values=words("jpg", "png", "webp")), "quality": Range(low=1, high=100)}
 """What flux does itself where the provider cannot."""
 
 
@@ -34,6 +34,11 @@ def spelled(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _do(names: list[str]) -> str:
+    """Return the names of those who can, with their verb; nothing if there are none."""
+    return f"{listed(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
+
+
 def find_model(provider: Provider, name: str) -> Model:
     """Return the provider's model of that full name. Raises `UsageError` naming the providers that host it."""
     if name in provider.models:
@@ -42,7 +47,7 @@ def find_model(provider: Provider, name: str) -> Model:
     message = f"{provider.name} does not host {name}"
     raise UsageError(
         message,
-        hint=f"{listed(hosts)} {'does' if len(hosts) == 1 else 'do'}; {provider.name} has {listed(provider.models)}",
+        hint=f"{_do(hosts) or 'no provider does'}; {provider.name} has {listed(provider.models)}",
     )
 
 
@@ -54,19 +59,15 @@ def fit(provider: Provider, model: Model, params: Params, *, typed: Collection[s
     """
     _check_prompt(provider, model, params.prompt)
     kept: dict[str, Any] = {}
-    skipped: list[str] = []
+    skipped = _spare_shape(model, params, typed)
     notes: list[str] = []
-    wishes = dict(params.options)
-    if "aspect_ratio" in wishes and "size" in wishes:
-        if {"aspect_ratio", "size"} <= set(typed):
-            message = "--aspect-ratio and --size both set the shape: give one of them"
-            raise UsageError(message)
-        del wishes["size" if "aspect_ratio" in typed else "aspect_ratio"]
-    for name, value in wishes.items():
+    for name, value in params.options.items():
+        if name in skipped:
+            continue
         option = model.options.get(name)
         try:
             if option is None and name in CONVERTED:
-                kept[name] = _converted(name, value)
+                kept[name] = CONVERTED[name].check(value)
             elif option is None:
                 _refuse(provider, model, name)
             else:
@@ -79,25 +80,40 @@ def fit(provider: Provider, model: Model, params: Params, *, typed: Collection[s
                     error if isinstance(error, UsageError) else UsageError(f"{provider.name}: {spelled(name)} {error}")
                 ) from None
             skipped.append(name)
-    _check_extra(provider, model, params, kept)
-    taken = {
-        path
-        for name, option in model.options.items()
-        if name in model.implied
-        for path in option.wire(model.implied[name])
-    }
-    if "size" not in kept and not taken & set(params.extra):
-        kept = {**{name: value for name, value in model.implied.items() if name not in kept}, **kept}
+    for name in _check_extra(provider, model, params, kept, typed):
+        del kept[name]
+        skipped.append(name)
+    kept = {**_implied(model, params, kept), **kept}
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in params.extra if path in provider.param_notes]
     _check_seed(provider, model, params)
     kept["seed"] = params.seed
     return Fit(params=replace(params, options=kept), skipped=tuple(skipped), notes=tuple(notes))
 
 
+def _spare_shape(model: Model, params: Params, typed: Collection[str]) -> list[str]:
+    """Return which of the two options that set the shape gives way. Raises `UsageError` if both were typed."""
+    if not {"aspect_ratio", "size"} <= params.options.keys():
+        return []
+    if {"aspect_ratio", "size"} <= set(typed):
+        raise UsageError("--aspect-ratio and --size both set the shape: give one of them")
+    wins = "size" in typed or ("aspect_ratio" not in typed and "size" in model.options)
+    return ["aspect_ratio" if wins else "size"]
+
+
+def _implied(model: Model, params: Params, kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are always sent, where nobody asked for another value of theirs."""
+    fields = {path for name, value in model.implied.items() for path in model.options[name].wire(value)}
+    if "size" in kept or fields & set(params.extra):
+        return {}
+    return {name: value for name, value in model.implied.items() if name not in kept}
+
+
 def _check_prompt(provider: Provider, model: Model, prompt: str) -> None:
     low, high = model.prompt
     if not prompt.strip():
         raise UsageError("the prompt is empty")
+    if any("\ud800" <= character <= "\udfff" for character in prompt):
+        raise UsageError("the prompt is not valid UTF-8 text")
     if len(prompt) < low or (high is not None and len(prompt) > high):
         message = f"{provider.name} takes a prompt of {low} to {high} characters, not {len(prompt)}"
         raise UsageError(message)
@@ -111,8 +127,14 @@ def _check_seed(provider: Provider, model: Model, params: Params) -> None:
         raise UsageError(message) from None
 
 
-def _check_extra(provider: Provider, model: Model, params: Params, kept: dict[str, Any]) -> None:
-    """Refuse a ``--param`` for a field that flux fills in, or that an option given at the same time sets."""
+def _check_extra(
+    provider: Provider, model: Model, params: Params, kept: dict[str, Any], typed: Collection[str]
+) -> list[str]:
+    """Refuse a ``--param`` for a field that flux fills in, or that an option typed at the same time sets.
+
+    Return the options of the config that give way to a ``--param``.
+    """
+    yielding: list[str] = []
     for path in params.extra:
         if not all(path.split(".")):
             message = f"--param {path}: a path is names joined by dots"
@@ -122,22 +144,18 @@ def _check_extra(provider: Provider, model: Model, params: Params, kept: dict[st
             raise UsageError(message, hint="the prompt, --seed, --model and --count set what belongs to you")
         for name, value in kept.items():
             option = model.options.get(name)
-            if option is not None and any(_overlap(path, field) for field in option.wire(value)):
+            if option is None or name in yielding or not any(_overlap(path, field) for field in option.wire(value)):
+                continue
+            if name in typed:
                 message = f"--param {path} and {spelled(name)} set the same field: give one of them"
                 raise UsageError(message)
+            yielding.append(name)
+    return yielding
 
 
 def _overlap(one: str, other: str) -> bool:
     """Whether one dotted path is the other, or lies inside it."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
-def _converted(name: str, value: Any) -> Any:
-    """Return a format or quality that flux itself will make. Raises `Unfit`."""
-    if name == "quality" and not 1 <= value <= 100:  # noqa: PLR2004 - what the encoders take
-        message = f"takes 1 to 100, not {value}"
-        raise Unfit(message)
-    return value
 
 
 def _refuse(provider: Provider, model: Model, name: str) -> None:
@@ -154,6 +172,4 @@ def _refuse(provider: Provider, model: Model, name: str) -> None:
         if elsewhere
         else f"{provider.name} has no {spelled(name)}"
     )
-    raise UsageError(
-        message, hint=f"{listed(can)} {'does' if len(can) == 1 else 'do'}" if can else "no provider has it"
-    )
+    raise UsageError(message, hint=_do(can) or "no provider has it")

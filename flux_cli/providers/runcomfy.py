@@ -1,38 +1,21 @@
 """RunComfy's Model API.
 
 Pages: https://docs.runcomfy.com/model-apis/async-queue-endpoints and …/error-codes, and the two models' own pages.
-Two manners to know: the queue's ``completed`` is not yet success (a second endpoint tells), and refusals may come as HTTP 400,
-even 200, with a code in the body.
+Two manners to know: the queue's ``completed`` is not yet success (a second endpoint tells), and refusals may come as
+HTTP 400, even 200, with a code in the body.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from flux_cli.errors import (
-    AuthError,
-    FluxError,
-    ModeratedError,
-    NotFoundError,
-    PaymentError,
-    RefusedError,
-    UnavailableError,
-)
+from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
 from flux_cli.flow import Flow, Request, Response, identifier, link, number, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import (
-    Accepted,
-    Account,
-    Choice,
-    Model,
-    Order,
-    Provider,
-    Range,
-    Switch,
-    blocked,
-    refused,
-    words,
-)
+from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
+from flux_cli.providers.options import Choice, Range, Switch, words
+from flux_cli.providers.refusals import ended, failure, refused
 from flux_cli.text import sentence
 
 BALANCE_HOST = "https://api.runcomfy.net"
@@ -53,16 +36,18 @@ def poll(remote: Remote) -> Flow[State]:
         return state
     try:
         reply = yield Request("GET", f"/v1/requests/{remote.id}/result", query={"include_cost": "true"})
-    except RefusedError as error:
-        return Failed(error=error)
+    except (ModeratedError, RefusedError, UsageError) as error:
+        if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
+            raise
+        return Failed(error=ended(error))
     body = reply.json
-    return _result(body) if body["status"] in {"succeeded", "completed", "failed"} else _state(body) or Running()
+    return _state(body) or _result(body)
 
 
 def cancel(remote: Remote) -> Flow[State]:
     """Take the job off the queue. The answer is 202 also where nothing was done: ``outcome`` tells."""
     reply = yield Request("POST", f"/v1/requests/{remote.id}/cancel", repeatable=True)
-    if reply.json["outcome"] == "cancelled":
+    if reply.object.get("outcome") == "cancelled":
         return Cancelled()
     return (yield from poll(remote))
 
@@ -74,36 +59,29 @@ def check() -> Flow[Account]:
         reply = yield Request("GET", "/prod/v2/balance", origin=BALANCE_HOST)
     except FluxError:
         return Account()
-    amount = number(reply.object.get("balance_usd"))
-    return Account(
-        balance=None
-        if amount is None
-        else Cost(amount=amount, currency=str(reply.object.get("currency") or "USD")[:8].upper())
-    )
+    amount, currency = number(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
+    return Account(balance=None if amount is None else Cost(amount=amount, currency=currency[:8].upper()))
 
 
 def refusal(response: Response) -> FluxError | None:
-    """Read the documented codes: 400002 and 400004 are money and key, under an HTTP status that says neither."""
+    """Read the documented codes, whose first three digits are an HTTP status, under whatever status they come.
+
+    Two of them are money and key, under a status that says neither.
+    """
     body = response.object
-    code = whole(body.get("error_code")) or whole(body.get("code"))
+    code = int(number(body.get("error_code")) or number(body.get("code")) or 0)
     told = next((body[key] for key in ("error_message", "message", "error", "detail") if body.get(key)), "")
     text = told if isinstance(told, str) else str(told)
-    if body.get("error_code") is None and response.status < 400:  # noqa: PLR2004 - no refusal
+    if response.status < 400 and body.get("error_code") is None:  # noqa: PLR2004 - no refusal
         return None
-    said = f"runcomfy: {sentence(text) or f'HTTP {response.status}'}" + (f" ({code})" if code else "")
-    named = str(code or "")
-    if code == 400002:  # noqa: PLR2004 - InsufficientResources
-        return PaymentError(said, vendor_code=named)
-    if code in {400004, 403001}:  # UserAccountError, PermissionDeniedError
-        return AuthError(said, vendor_code=named)
-    if code == 404001 or response.status == 404:  # noqa: PLR2004 - ResourceNotFound
-        return NotFoundError(said, vendor_code=named)
-    if response.status >= 400:  # noqa: PLR2004 - an ordinary refusal
-        error = refused(response, text, provider="runcomfy", vendor_code=named)
-        return ModeratedError(said, charged="no", vendor_code=named) if error is not None and blocked(text) else error
-    if named.startswith("429"):
-        return UnavailableError(said, vendor_code=named)
-    return ModeratedError(said, vendor_code=named) if blocked(text) else RefusedError(said, vendor_code=named)
+    said = (sentence(text) or f"HTTP {response.status}") + (f" ({code})" if code else "")
+    spoken = code // 1000 if 400 <= code // 1000 < 500 else 409  # noqa: PLR2004 - else no, and no more than that
+    meant = _MEANT.get(code) or (response.status if response.status >= 400 else spoken)  # noqa: PLR2004 - the same
+    return refused(replace(response, status=meant), said, provider="runcomfy", vendor_code=str(code or ""))
+
+
+_MEANT = {400001: 400, 400002: 402, 400004: 401, 403001: 403, 404001: 404}
+"""The HTTP status that each documented code ought to have come with."""
 
 
 def _state(body: Any) -> State | None:
@@ -123,13 +101,11 @@ def _state(body: Any) -> State | None:
 
 def _result(body: Any) -> State:
     """Return what a result's own ``status`` means. ``error`` may be of any JSON type."""
-    amount = number(body.get("cost"))
+    amount, told = number(body.get("cost")), body.get("error")
     cost = None if amount is None else Cost(amount=amount)
-    if body["status"] == "failed":
-        told = body.get("error") or "the job failed, no reason given"
-        text = str(told.get("message") or told) if isinstance(told, dict) else str(told)
-        kind = ModeratedError if blocked(text) else RefusedError
-        return Failed(error=kind(f"runcomfy: {sentence(text)}"), cost=cost)
+    if body["status"] == "failed" or (told and not body.get("output")):
+        text = (told.get("message") or told) if isinstance(told, dict) else told
+        return Failed(error=failure(str(text or ""), provider="runcomfy"), cost=cost)
     output = body["output"]
     links = output.get("images") or [output["image"]]
     if not isinstance(links, list):

@@ -9,23 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flux_cli.errors import FluxError, ModeratedError, NotFoundError, RefusedError
-from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, whole
+from flux_cli.errors import FluxError, NotFoundError, PartialError
+from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, percent, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import (
-    Accepted,
-    Account,
-    AlwaysOn,
-    Labels,
-    Link,
-    Model,
-    Order,
-    Price,
-    Provider,
-    Range,
-    blocked,
-    refused,
-)
+from flux_cli.providers.base import Accepted, Account, Model, Order, Price, Provider
+from flux_cli.providers.options import AlwaysOn, Labels, Link, Range
+from flux_cli.providers.refusals import failure, refused
 from flux_cli.text import sentence
 
 
@@ -57,18 +46,14 @@ def refusal(response: Response) -> FluxError | None:
     """Read ``{code, message, errors}``, and the older shapes of it."""
     body = response.object
     inner = body["error"] if isinstance(body.get("error"), dict) else body
-    code = str(inner.get("code") or "")
+    code = sentence(str(inner.get("code") or ""), limit=60)
     told = inner.get("message") or body.get("error") or body.get("detail") or ""
     details = inner.get("errors")
     text = (told if isinstance(told, str) else str(told)) + (f" {details}" if details else "")
     if code == "RUN_NOT_FOUND" and response.status >= 400:  # noqa: PLR2004 - a refusal
         return NotFoundError(f"runflow: {sentence(text)}", vendor_code=code)
-    error = refused(response, text, provider="runflow", vendor_code=code)
-    return (
-        ModeratedError(error.message, charged="no", vendor_code=code)
-        if isinstance(error, RefusedError) and blocked(text)
-        else error
-    )
+    away = code == "MODEL_UNAVAILABLE"
+    return refused(response, text, provider="runflow", vendor_code=code, turned_away=away)
 
 
 def _state(run: Any) -> State:
@@ -77,18 +62,13 @@ def _state(run: Any) -> State:
             return Queued()
         case "running":
             done, total = whole(run.get("nodes_completed")), whole(run.get("nodes_total"))
-            return Running(
-                progress=min(100 * max(done, 0) / total, 100) if done is not None and total and total > 0 else None
-            )
+            return Running(progress=percent(100 * done / total) if done is not None and total else None)
         case "succeeded" | "partial_succeeded":
             return _result(run)
         case "failed":
-            text = str(run.get("failure_message") or run.get("failure_code") or "the run failed, no reason given")
-            kind = ModeratedError if blocked(text) else RefusedError
-            return Failed(
-                error=kind(f"runflow: {sentence(text)}", vendor_code=str(run.get("failure_code") or "")),
-                cost=_cost(run),
-            )
+            code = sentence(str(run.get("failure_code") or ""), limit=60)
+            text = str(run.get("failure_message") or code)
+            return Failed(error=failure(text, provider="runflow", vendor_code=code), cost=_cost(run))
         case "cancelled" | "canceled":
             return Cancelled()
         case other:
@@ -99,7 +79,7 @@ def _result(run: Any) -> State:
     """Return the images among the outputs. An older page shows ``image_urls`` in their place."""
     output = run["output"]
     nsfw, seed = flag(output.get("nsfw_detected")), whole(output.get("seed"))
-    made = [one for one in output.get("outputs") or [] if one.get("type", "image") == "image"]
+    made = [one for one in output.get("outputs") or [] if (one.get("type") or "image") == "image"]
     images = [
         Image(
             url=link(one["url"]),
@@ -107,20 +87,24 @@ def _result(run: Any) -> State:
             nsfw=nsfw,
             width=whole(one.get("width")),
             height=whole(one.get("height")),
-            content_type=one["content_type"] if isinstance(one.get("content_type"), str) else None,
+            content_type=sentence(one["content_type"], limit=80) if isinstance(one.get("content_type"), str) else None,
         )
         for one in made
     ] or [Image(url=link(url), seed=seed, nsfw=nsfw) for url in output["image_urls"]]
     if not images:
         raise ValueError("no image")
     timing = output.get("timing") if isinstance(output.get("timing"), dict) else {}
-    times = {str(name): value for name, told in timing.items() if (value := number(told)) is not None}
+    times = {
+        sentence(str(name), limit=40): value for name, told in timing.items() if (value := number(told)) is not None
+    }
     duration = number(run.get("duration_ms"))
+    reason = str(run.get("failure_message") or "the run succeeded only in part, no reason given")
     return Succeeded(
         images=tuple(images),
         seed=seed,
         cost=_cost(run),
         timing=times if duration is None else {"provider_ms": duration, **times},
+        error=PartialError(f"runflow: {sentence(reason)}") if run["status_code"] == "partial_succeeded" else None,
     )
 
 

@@ -13,48 +13,21 @@ from dataclasses import replace
 from typing import Any
 
 from flux_cli.errors import (
-    AuthError,
     FluxError,
     LostReplyError,
     ModeratedError,
-    NotFoundError,
     PartialError,
     PaymentError,
     RefusedError,
-    UnavailableError,
     UsageError,
 )
-from flux_cli.flow import Flow, Request, Response, flag, link, number, whole
+from flux_cli.flow import Flow, Request, Response, flag, link, number, percent, whole
 from flux_cli.jobs import Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import (
-    Accepted,
-    Account,
-    Choice,
-    Link,
-    Model,
-    Order,
-    Pixels,
-    Price,
-    Provider,
-    Range,
-    Ratios,
-    Switch,
-    refused,
-    retry_after,
-)
-from flux_cli.text import sentence
-
-_CONFLICT = "conflictTaskUUID"
-_MODERATION = {
-    "contentPolicyViolation",
-    "providerContentPolicyViolation",
-    "sensitiveContentDetected",
-    "unsafeContentDetected",
-    "nsfwContentDetected",
-    "promptBlocked",
-    "imageBlocked",
-    "moderationFailed",
-}
+from flux_cli.providers.base import Accepted, Account, Model, Order, Price, Provider
+from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
+from flux_cli.providers.refusals import ended, refused, retry_after
+from flux_cli.providers.runware_codes import CONFLICT, explain
+from flux_cli.text import printable, sentence
 
 
 def submit(order: Order) -> Flow[Accepted]:
@@ -69,18 +42,17 @@ def submit(order: Order) -> Flow[Accepted]:
     }
     task = order.body(**fixed, **count)
     if task["deliveryMethod"] == "sync" and not order.wait:
-        message = "runware cannot leave a job that it delivers synchronously: --no-wait and --param deliveryMethod=sync exclude each other"
-        raise UsageError(message)
+        message = "runware cannot leave a job that it delivers synchronously"
+        raise UsageError(message, hint="give --no-wait or --param deliveryMethod=sync, not both")
     remote = Remote(id=order.handle, memo={"count": order.params.count})
     try:
         reply = yield Request("POST", "", json=[task], paid=True, repeatable=True)
     except LostReplyError as lost:
-        if lost.vendor_code != _CONFLICT:
+        if lost.vendor_code != CONFLICT:
             raise
         return Accepted(remote=remote)
-    sync = task["deliveryMethod"] == "sync"
-    state = _read(reply.json, remote, last=sync)
-    if isinstance(state, Failed) and not sync:
+    state = _read(reply.json, remote, last=task["deliveryMethod"] == "sync")
+    if isinstance(state, Failed):
         raise state.error
     return Accepted(remote=remote, state=state)
 
@@ -90,8 +62,11 @@ def poll(remote: Remote) -> Flow[State]:
     try:
         reply = yield _post({"taskType": "getResponse", "taskUUID": remote.id})
     except (ModeratedError, PaymentError, RefusedError, UsageError) as error:
-        return Failed(error=error)
-    return _read(reply.json, remote)
+        if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
+            raise
+        return Failed(error=ended(error))
+    state = _read(reply.json, remote)
+    return replace(state, error=ended(state.error)) if isinstance(state, Failed) else state
 
 
 def check() -> Flow[Account]:
@@ -102,9 +77,13 @@ def check() -> Flow[Account]:
         "taskUUID": "00000000-0000-4000-8000-000000000000",
     }
     reply = yield _post(task)
+    errors = _errors(reply.json)
+    if errors:
+        raise explain(errors[0])
     details: Any = next(iter(reply.json["data"]), {})
     told = details.get("balance")
-    amount = number(next(iter(told.values()), None) if isinstance(told, dict) else told)
+    known = told.values() if isinstance(told, dict) else (told,)
+    amount = next((found for one in known if (found := number(one)) is not None), None)
     return Account(
         balance=None if amount is None else Cost(amount=amount),
         name=sentence(str(details.get("organizationName") or ""), limit=60),
@@ -119,7 +98,7 @@ def refusal(response: Response) -> FluxError | None:
     first = listed[0] if isinstance(listed, list) and listed else listed
     if not isinstance(first, dict) or not isinstance(first.get("code"), str):
         return refused(response, str(listed or ""), provider="runware")
-    return _explain(first, status=response.status, after=retry_after(response))
+    return explain(first, status=response.status, after=retry_after(response))
 
 
 def _post(task: dict[str, Any]) -> Request:
@@ -131,40 +110,54 @@ def _read(body: Any, remote: Remote, *, last: bool = False) -> State:
 
     ``last`` marks an answer after which nothing follows (synchronous delivery).
     """
-    told = [one for one in body.get("data") or [] if one.get("taskUUID") == remote.id]
-    errors = [one for one in _errors(body) if one.get("taskUUID", remote.id) == remote.id]
-    errors += [one["error"] for one in told if one.get("status") == "error"]
-    made = {
-        str(one.get("imageUUID") or one.get("resultIndex") or place): one
-        for place, one in enumerate(told)
-        if _media(one)
-    }
-    waiting = [one for one in told if not _media(one) and one.get("status", "processing") != "error"]
-    count = whole(remote.memo.get("count"))
-    ended = len(made) + len(errors)
-    if not last and (ended < count if count else bool(waiting) or not ended) and (made or not errors):
-        if waiting or made:
-            known = next(
-                (
-                    one["status"]
-                    for one in waiting
-                    if one.get("status") not in {None, "processing", "pending", "success"}
-                ),
-                None,
-            )
-            return Running(
-                progress=number(next((one.get("progress") for one in waiting), None)),
-                detail=known and sentence(str(known), limit=60),
-            )
-        return Queued(seen=False)
+    told = [one for one in body.get("data") or [] if _concerns(one, remote, silent=False)]
+    errors = [one for one in _errors(body) if _concerns(one, remote, silent=True)]
+    errors += [one.get("error") or one for one in told if one.get("status") == "error"]
+    made = {_key(one, place): one for place, one in enumerate(told) if _media(one)}
+    waiting = [one for one in told if not _media(one) and one.get("status") != "error"]
+    wanted, settled = whole(remote.memo.get("count")) or 0, len(made) + len(errors)
+    complete = settled >= wanted if wanted else bool(settled and not waiting)
+    only_refused = bool(errors and not made and not waiting)  # one error then speaks for every image
+    if not (last or complete or only_refused):
+        return _unfinished(waiting) if waiting or made else Queued(seen=False)
     if not made:
-        return Failed(error=_explain(errors[0]) if errors else RefusedError("runware: the task ended without an image"))
+        return Failed(error=explain(errors[0]) if errors else RefusedError("runware: the task ended without an image"))
     images = tuple(_image(key, one) for key, one in made.items())
     costs = [cost for one in made.values() if (cost := number(one.get("cost"))) is not None]
-    partial = PartialError(f"{len(errors)} of {ended} images failed: {_explain(errors[0]).message}") if errors else None
+    wanted = max(wanted, settled)
+    reason = explain(errors[0]).message if errors else "runware gave no reason"
     return Succeeded(
-        images=images, seed=images[0].seed, cost=Cost(amount=round(sum(costs), 6)) if costs else None, error=partial
+        images=images,
+        seed=images[0].seed,
+        cost=Cost(amount=round(sum(costs), 6)) if costs else None,
+        error=PartialError(f"{wanted - len(made)} of {wanted} images were not made: {reason}")
+        if len(made) < wanted
+        else None,
     )
+
+
+def _unfinished(waiting: list[Any]) -> State:
+    """Return the state of a task that is not done: an item without a status is the bare acknowledgement."""
+    if waiting and all(one.get("status") is None for one in waiting):
+        return Queued()
+    named = (one["status"] for one in waiting if one.get("status") not in (None, "processing", "pending", "success"))
+    known = next(named, None)
+    return Running(
+        progress=percent(next((one.get("progress") for one in waiting), None)),
+        detail=None if known is None else sentence(str(known), limit=60),
+    )
+
+
+def _concerns(item: Any, remote: Remote, *, silent: bool) -> bool:
+    """Whether an item speaks of this task; ``silent`` says what one without a task's id does."""
+    named = item.get("taskUUID")
+    return silent if named is None else str(named).lower() == remote.id.lower()
+
+
+def _key(item: Any, place: int) -> str:
+    """Return what tells an image from the task's others: polls repeat what was told before."""
+    names = (item.get("imageUUID"), item.get("resultIndex"), place)
+    return printable(str(next(name for name in names if name not in (None, ""))), limit=128)
 
 
 def _errors(body: Any) -> list[Any]:
@@ -185,35 +178,6 @@ def _image(key: str, item: Any) -> Image:
     if encoded:
         return replace(image, data=base64.b64decode(encoded, validate=True))
     return replace(image, url=link(item["imageURL"]))
-
-
-def _explain(told: Any, *, status: int = 400, after: float | None = None) -> FluxError:  # noqa: PLR0911 - one return a family
-    """Return the error that a code of the vendor's families stands for. The order matters: quota, rate, safety, auth, …"""
-    code, message = (
-        str(told.get("code") or ""),
-        sentence(str(told.get("message") or told.get("code") or "no reason given")),
-    )
-    said, low = f"runware: {message}", code.lower()
-    if any(word in low for word in ("credits", "quota", "balance")) or status == 402:  # noqa: PLR2004 - payment required
-        return PaymentError(said, vendor_code=code)
-    if "ratelimit" in low or status == 429:  # noqa: PLR2004 - too many requests
-        return UnavailableError(said, vendor_code=code, retry_after=after)
-    if code in _MODERATION:
-        return ModeratedError(said, vendor_code=code)
-    auth = (
-        any(word in low for word in ("apikey", "unauthorized", "forbidden"))
-        or low.startswith("token")
-        or low.endswith(("suspended", "disabled"))
-    )
-    if (auth and not low.startswith("model")) or status in {401, 403}:
-        return AuthError(said, vendor_code=code)
-    if code == _CONFLICT:
-        return RefusedError(said, vendor_code=code)
-    if low.endswith(("notfound", "expired")) or code == "taskFailedOrNotFound":
-        return NotFoundError(said, vendor_code=code)
-    if low.startswith(("invalid", "missing", "conflict", "duplicate", "unsupported", "max")):
-        return UsageError(said, vendor_code=code)
-    return RefusedError(said, vendor_code=code)
 
 
 _ULTRA_SIZES = {

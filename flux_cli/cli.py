@@ -1,0 +1,153 @@
+"""The program: from arguments to an exit code. The only place where an error becomes one.
+
+Typer and the commands are imported once the signals are in order, so that Ctrl-C during start-up shows no traceback
+either.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import PurePath
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from flux_cli.errors import FluxError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from flux_cli.runtime import Runtime
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Without a ``runtime`` this is the installed program: it takes the process's arguments and streams, and where a
+    signal ends it, it dies of that signal, so that a shell loop stops too.
+    """
+    if runtime is not None:
+        return _guarded(list(arguments or []), runtime, "flux")
+    _listen()
+    try:
+        from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
+
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        code = _guarded(words, Runtime(), PurePath(sys.argv[0]).stem if sys.argv else "flux")
+    except Interrupted as stop:
+        code = 128 + stop.signum
+    if code in {128 + number for number in _numbers((*_SIGNALS, "SIGPIPE"))}:
+        _die(code - 128)
+    return code
+
+
+def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
+    """Run one command; whatever is raised comes out as one clear message and the right exit code."""
+    import typer  # noqa: PLC0415 - see above
+
+    try:
+        code = app()(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
+    except FluxError as error:
+        _report(error, runtime)
+        code = error.exit_code
+    except typer.TyperException as error:
+        runtime.flags.json = runtime.flags.json or "--json" in arguments[: (*arguments, "--").index("--")]
+        _report(_usage(error, arguments, program), runtime)
+        code = UsageError.exit_code
+    except typer.Abort:
+        runtime.streams.err("")
+        code = 128 + signal.SIGINT
+    except Interrupted as stop:
+        code = 128 + stop.signum
+    except Exception as error:
+        if runtime.environ.get("FLUX_DEBUG"):
+            raise
+        hint = "FLUX_DEBUG=1 shows where; this is a defect of flux, please report it"
+        _report(FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint), runtime)
+        code = FluxError.exit_code
+    finally:
+        runtime.close()
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: FluxError, runtime: Runtime) -> None:
+    if runtime.environ.get("FLUX_DEBUG"):
+        import traceback  # noqa: PLC0415 - for whoever looks for a defect
+
+        traceback.print_exception(error, file=runtime.stderr)
+    try:
+        runtime.output.error(error)
+    except (FluxError, Interrupted):
+        return  # nobody is left to read it, and the exit code says it
+
+
+def _usage(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
+    """Return a mistake that Typer found as one of ours: lower case, one line, and a hint."""
+    words = error.format_message().strip().split("\n")[0]
+    message, _, options = words.partition(" (Possible options: ")
+    message, near, meant = message.partition(" Did you mean ")
+    known = ("generate", "status", "result", "cancel", "providers", "config")
+    command = next((word for word in arguments if word in known), "")
+    hint = f"`{program} {command} --help`".replace("  ", " ")
+    if options:
+        hint = f"did you mean {options.rstrip(').').replace(', ', ' or ')}?"
+    elif near:
+        hint = f"did you mean {meant}"
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+def app() -> typer.Typer:
+    """Return the Typer app with every command."""
+    import typer  # noqa: PLC0415 - see above
+
+    from flux_cli.commands.cancel import cancel  # noqa: PLC0415
+    from flux_cli.commands.config import config_app  # noqa: PLC0415
+    from flux_cli.commands.generate import generate  # noqa: PLC0415
+    from flux_cli.commands.program import program  # noqa: PLC0415
+    from flux_cli.commands.providers import providers  # noqa: PLC0415
+    from flux_cli.commands.result import result  # noqa: PLC0415
+    from flux_cli.commands.status import status  # noqa: PLC0415
+
+    flux = typer.Typer(
+        name="flux",
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    flux.callback(invoke_without_command=True)(program)
+    for command in (generate, status, result, cancel, providers):
+        flux.command()(command)
+    flux.add_typer(config_app, name="config")
+    return flux
+
+
+def _numbers(names: Sequence[str]) -> list[int]:
+    """Return the numbers of those signals that this system has."""
+    return [int(getattr(signal, name)) for name in names if hasattr(signal, name)]
+
+
+def _listen() -> None:
+    """Turn the first signal into `Interrupted` in the main thread; let the second one end the process at once."""
+    heard: list[int] = []
+
+    def hear(signum: int, _frame: FrameType | None) -> None:
+        if heard:
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the cursor, which a live display hides
+            _die(signum)
+        heard.append(signum)
+        raise Interrupted(signum)
+
+    for number in _numbers(_SIGNALS):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
+            signal.signal(number, hear)
+
+
+def _die(signum: int) -> None:
+    """End the process by the signal itself, so that whoever waits for it knows."""
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)

@@ -1,0 +1,82 @@
+"""``flux cancel``: take queued jobs off the queue."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flux_cli import providers
+from flux_cli.commands import options
+from flux_cli.errors import FluxError, LostReplyError, RefusedError, UnknownOutcomeError, UsageError
+from flux_cli.jobs import FINISHED, Job
+from flux_cli.runtime import Runtime
+
+
+def cancel(
+    ctx: typer.Context,
+    jobs: options.Jobs = None,
+    all_jobs: Annotated[
+        bool, typer.Option("--all", help="Every job that is not finished.", show_default=False)
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --all: do not ask.", show_default=False)] = False,
+    provider: options.ProviderOption = None,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    sandbox: options.Sandbox = False,
+) -> int:
+    """Take queued jobs off the queue.
+
+    Says of each job what happened: cancelled, too late, or not offered by its provider.
+    """
+    runtime = options.runtime_of(ctx)
+    if bool(jobs) == all_jobs:
+        raise UsageError("say which jobs: JOB..., or --all")
+    if all_jobs:
+        if provider is not None:
+            providers.load(provider)
+        found = runtime.ledger.active(sandbox=runtime.sandbox, provider=provider)
+        if found and not yes:
+            _ask(runtime, len(found))
+    else:
+        found = options.find_jobs(runtime, jobs or [], provider)
+    outcomes = [_cancel(runtime, job, several=len(found) > 1) for job in found]
+    if not found:
+        runtime.output.note("no job is under way")
+    return options.verdict(outcomes)
+
+
+def _ask(runtime: Runtime, count: int) -> None:
+    """Ask before cancelling everything. Raises `UsageError` where nobody can be asked, or says no."""
+    if not runtime.stdin.isatty() or not runtime.stderr.isatty():
+        raise UsageError(f"--all would cancel {count} jobs, and there is nobody to ask", hint="add --yes")
+    if not typer.confirm(f"Cancel {count} jobs?", err=True):
+        raise UsageError("nothing was cancelled")
+
+
+def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
+    """Cancel one job, and say what became of it. Return what went wrong."""
+    try:
+        if providers.load(job.provider).cancel is not None and job.status in FINISHED:
+            now = job
+        else:
+            now = runtime.engine.cancel(job)
+        if now.status != "cancelled":
+            raise RefusedError(
+                f"too late to cancel job {job.id}: it is {now.standing}",
+                hint=f"`flux result --wait {job.id}` fetches it" if now.active else "",
+                retry="never",
+            )
+    except LostReplyError as error:
+        lost = UnknownOutcomeError(
+            f"job {job.id} may or may not be cancelled: {error.message}", hint=f"`flux status {job.id}`"
+        )
+        runtime.output.error(lost, job, named=several)
+        return lost
+    except FluxError as error:
+        runtime.output.error(error, job, named=several)
+        return error
+    runtime.output.job(now, note="already cancelled" if job.status == "cancelled" else "cancelled")
+    return None

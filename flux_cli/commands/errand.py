@@ -1,0 +1,187 @@
+"""Jobs side by side, from wherever they stand to images on disk; and the truth about each when we are told to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from flux_cli import providers
+from flux_cli.commands.options import require, verdict
+from flux_cli.crew import Crew
+from flux_cli.errors import (
+    FluxError,
+    Interrupted,
+    LedgerError,
+    PendingError,
+    RefusedError,
+    UnknownOutcomeError,
+    UnsavedError,
+)
+from flux_cli.jobs import Job
+from flux_cli.orders import Purchase
+from flux_cli.progress import Progress
+from flux_cli.runtime import Place, Runtime
+
+AT_ONCE = 4
+"""Jobs that are under way side by side."""
+
+
+class Errand:
+    """Gets images for jobs: submits them where they are new, waits, and saves."""
+
+    def __init__(self, runtime: Runtime, *, place: Place | None, timeout: float) -> None:
+        """Save to ``place`` (nowhere where nobody waits), and wait ``timeout`` seconds for each job."""
+        self._runtime = runtime
+        self._place = place
+        self._timeout = timeout
+        self._under_way: dict[str, Job] = {}
+        self._lock = threading.Lock()
+
+    def buy(self, purchases: Sequence[Purchase]) -> int:
+        """Submit every job, and wait and save unless there is no place. Return the exit code."""
+        several = len(purchases) > 1
+        return self._run([partial(self._buy, purchase, several) for purchase in purchases])
+
+    def fetch(self, jobs: Sequence[Job], *, wait: bool) -> int:
+        """Save the images of every job, waiting for those that are not finished if ``wait``. Return the exit code."""
+        sizes = [max(len(job.images), job.count) for job in jobs]
+        firsts = [1 + sum(sizes[:number]) for number in range(len(jobs))]
+        several = len(jobs) > 1
+        return self._run(
+            [partial(self._fetch, job, first, wait, several) for job, first in zip(jobs, firsts, strict=True)]
+        )
+
+    def _run(self, tasks: Sequence[Callable[[Progress], FluxError | None]]) -> int:
+        crew = Crew[FluxError | None](self._runtime.clock, at_once=AT_ONCE)
+        try:
+            with self._runtime.progress() as progress:
+                outcomes = crew.run([partial(task, progress) for task in tasks], sending=self._sending)
+        except Interrupted:
+            self._explain()
+            raise
+        return verdict(outcomes)
+
+    def _buy(self, purchase: Purchase, several: bool, progress: Progress) -> FluxError | None:
+        job = purchase.job
+        self._show(job, progress, "sending")
+        try:
+            job = self._runtime.engine.submit(job, purchase.order)
+        except FluxError as error:
+            return self._ended(None, job.id, error, several, progress)
+        return self._see_to(job, purchase.first, several, progress, wait=True)
+
+    def _fetch(self, job: Job, first: int, wait: bool, several: bool, progress: Progress) -> FluxError | None:
+        self._show(job, progress)
+        try:
+            if job.active or job.status == "unknown":
+                job = self._runtime.engine.refresh(job)
+        except FluxError as error:
+            return self._ended(job, job.id, error, several, progress)
+        return self._see_to(job, first, several, progress, wait=wait)
+
+    def _see_to(self, job: Job, first: int, several: bool, progress: Progress, *, wait: bool) -> FluxError | None:
+        """Take a submitted job to its end. Return what went wrong, having told it."""
+        self._show(job, progress)
+        try:
+            if self._place is None:
+                require(job, "queued", "running", "succeeded")
+                with progress.aside():
+                    self._runtime.output.submitted(job)
+            else:
+                if job.active and wait:
+                    for job in self._runtime.engine.watch(job, timeout=self._timeout):  # noqa: B020, PLR1704 - the same job, later
+                        self._show(job, progress)
+                require(job, "succeeded")
+                job = self._save(job, self._place, first, progress)
+        except FluxError as error:
+            return self._ended(job, job.id, error, several, progress)
+        return self._ended(job, job.id, job.error, several, progress)
+
+    def _save(self, job: Job, place: Place, first: int, progress: Progress) -> Job:
+        """Put the images of a succeeded job on disk, and print each path as soon as it is true."""
+
+        def placed(shown: str) -> None:
+            with progress.aside():
+                self._runtime.output.path(shown)
+
+        self._show(job, progress, "saving")
+        shelf = self._runtime.shelf(job, place, first=first, placed=placed)
+        for image in job.images:
+            if image.path and shelf.kept(image):
+                placed(_from_here(image.path))
+        return self._runtime.engine.collect(job, shelf)
+
+    def _ended(
+        self,
+        job: Job | None,
+        job_id: str,
+        error: FluxError | None,
+        several: bool,
+        progress: Progress,
+    ) -> FluxError | None:
+        """Tell how a job ended, and that nothing more is to be said about it."""
+        newest = self._runtime.ledger.find(job_id, sandbox=self._runtime.sandbox) if job and error else []
+        with progress.aside():
+            if error is not None:
+                self._runtime.output.error(error, newest[0] if newest else job, named=several)
+            elif job is not None and self._place is not None:
+                self._runtime.output.finished(job)
+        with self._lock:
+            self._under_way.pop(job_id, None)
+        progress.drop(job_id)
+        return error
+
+    def _show(self, job: Job, progress: Progress, activity: str = "") -> None:
+        with self._lock:
+            self._under_way[job.id] = job
+        progress.show(job, activity=activity)
+
+    def _sending(self) -> bool:
+        with self._lock:
+            return any(job.status == "submitting" for job in self._under_way.values())
+
+    def _explain(self) -> None:
+        """Say of every job that is under way what becomes of it without us."""
+        with self._lock:
+            left = list(self._under_way.values())
+        for known in left:
+            for job in self._runtime.ledger.find(known.id, sandbox=known.sandbox):
+                truth = self._truth(job)
+                self._runtime.output.error(truth, replace(job, error=truth))
+
+    def _truth(self, job: Job) -> FluxError:
+        provider = providers.load(job.provider)
+        fetch = f"`flux result --wait {job.id}` fetches it"
+        if job.status == "succeeded":
+            return UnsavedError(
+                f"interrupted: job {job.id} is finished and paid for, but not saved",
+                hint=f"`flux result {job.id}` saves it",
+            )
+        if job.status in {"submitting", "unknown"}:
+            error = job.error or self._give_up(job)
+            return UnknownOutcomeError(
+                f"interrupted: job {job.id} was sent and not answered; it may have been accepted", hint=error.hint
+            )
+        if job.active:
+            cancel = f"; `flux cancel {job.id}` takes it off the queue while it is queued" if provider.cancel else ""
+            return PendingError(
+                f"interrupted: job {job.id} goes on at {job.provider}, and is billed", hint=fetch + cancel
+            )
+        return job.error or RefusedError(f"interrupted: job {job.id} is {job.status}")
+
+    def _give_up(self, job: Job) -> FluxError:
+        """Write down that nobody will read the answer to a paid request. Return the job's error."""
+        try:
+            return self._runtime.engine.abandon(job).error or UnknownOutcomeError("no answer")
+        except LedgerError as error:
+            return error
+
+
+def _from_here(path: str) -> str:
+    """Return a path as it would be typed from the current folder."""
+    found = Path(path)
+    here = Path.cwd()
+    return str(found.relative_to(here)) if found.is_relative_to(here) else path

@@ -1,0 +1,189 @@
+"""Options that several commands share, each declared once, and what their commands begin and end with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from flux_cli import providers
+from flux_cli.errors import FluxError, PendingError, RefusedError, UnknownOutcomeError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.runtime import Runtime
+from flux_cli.text import printable
+
+
+def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+    """Put one of the common options where everything can see it."""
+    if value and isinstance(ctx.obj, Runtime):
+        setattr(ctx.obj.flags, str(param.name), value)
+    return value
+
+
+def _common(*names: str, help: str, metavar: str | None = None) -> Any:  # noqa: A002 - Typer's word
+    return typer.Option(
+        *names,
+        help=help,
+        metavar=metavar,
+        callback=_set,
+        is_eager=True,
+        show_default=False,
+        rich_help_panel="Every command",
+    )
+
+
+Config = Annotated[str | None, _common("--config", help="Use this config file.", metavar="FILE")]
+AsJson = Annotated[bool, _common("--json", help="One JSON object a line on stdout, errors included.")]
+Quiet = Annotated[bool, _common("--quiet", "-q", help="No progress, no notes.")]
+Verbose = Annotated[bool, _common("--verbose", "-v", help="The HTTP conversation on stderr, without keys.")]
+Sandbox = Annotated[bool, _common("--sandbox", help="Offline stand-ins for the providers: no key, no cost.")]
+
+ProviderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        "-p",
+        metavar="NAME",
+        help="runcomfy, runflow, apiframe or runware.",
+        show_default=False,
+        autocompletion=lambda: list(providers.NAMES),
+    ),
+]
+Jobs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[JOB]...",
+        show_default=False,
+        help="An id, the beginning or end of one, provider:id, @1 for the latest run, or a saved image.",
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        show_default=False,
+        help="A file, a folder/, a template such as {slug}-{seed}.{ext}, or - for the bytes on stdout.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.", show_default=False)]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        show_default=False,
+        help="jpg, png or webp; converted here where the provider cannot.",
+        autocompletion=lambda: ["jpg", "png", "webp"],
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", metavar="SECONDS", show_default=False, help="How long to wait (600). The job goes on without us."
+    ),
+]
+
+FORMATS = ("jpg", "png", "webp")
+DEFAULT_TIMEOUT = 600.0
+
+
+def runtime_of(ctx: typer.Context) -> Runtime:
+    """Return what the program was started with."""
+    runtime: Runtime = ctx.obj
+    return runtime
+
+
+def checked_format(word: str | None) -> str | None:
+    """Return a format's own name. Raises `UsageError`."""
+    if word is None:
+        return None
+    name = {"jpeg": "jpg"}.get(word.lower(), word.lower())
+    if name not in FORMATS:
+        raise UsageError(f"--format takes jpg, png or webp, not {word}")
+    return name
+
+
+def checked_timeout(seconds: float | None, fallback: float | None = None) -> float:
+    """Return how long to wait, in seconds. Raises `UsageError`."""
+    chosen = seconds if seconds is not None else fallback if fallback is not None else DEFAULT_TIMEOUT
+    if not 0 < chosen < 1e7:  # noqa: PLR2004 - a few months; also false for NaN
+        raise UsageError(f"--timeout takes a number of seconds above 0, not {chosen:g}")
+    return chosen
+
+
+def find_jobs(runtime: Runtime, references: Sequence[str], provider: str | None) -> list[Job]:
+    """Return the jobs that ``references`` stand for, each once, in their order.
+
+    A provider's id that the ledger does not know is taken in, if it comes with its provider. Raises `UsageError` or
+    `NotFoundError`.
+    """
+    if provider is not None:
+        providers.load(provider)
+    found: dict[str, Job] = {}
+    for reference in references:
+        jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox, provider=provider)
+        for job in jobs or [_adopted(runtime, reference, provider)]:
+            found[job.id] = job
+    return list(found.values())
+
+
+def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
+    name, remote_id = provider, reference
+    owner, colon, rest = reference.partition(":")
+    if colon and owner in providers.NAMES and provider in {None, owner}:
+        name, remote_id = owner, rest
+    if name is None:
+        raise UsageError(
+            f"there is no job {printable(reference)}",
+            hint="`flux status` lists them; an id made elsewhere is written provider:id",
+        )
+    if not re.fullmatch(providers.load(name).id_pattern, remote_id):
+        raise UsageError(f"{printable(remote_id)} does not look like an id of {name}")
+    return runtime.engine.adopt(
+        Job(
+            id=runtime.new_id(),
+            run=runtime.new_id(),
+            provider=name,
+            model=None,
+            prompt="",
+            created_at=runtime.clock.now(),
+            status="unknown",
+            sandbox=runtime.sandbox,
+            remote_id=remote_id,
+        )
+    )
+
+
+def check_stdout(runtime: Runtime) -> None:
+    """Refuse to write image bytes where they would do harm. Raises `UsageError`."""
+    if runtime.flags.json:
+        raise UsageError("-o - and --json both want stdout: give one of them")
+    if runtime.stdout.isatty():
+        raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")
+
+
+def require(job: Job, *wanted: str) -> None:
+    """Raise what it means that a job is in none of the ``wanted`` states."""
+    if job.status in wanted:
+        return
+    if job.active:
+        hint = f"`flux result --wait {job.id}` waits for it"
+        raise PendingError(f"job {job.id} is not finished: {job.standing}", hint=hint)
+    if job.error is not None:
+        raise job.error
+    if job.status == "unknown":
+        raise UnknownOutcomeError(f"{job.provider} has not said that it knows job {job.id}")
+    raise RefusedError(f"job {job.id} is {job.status}", charged="no" if job.status == "cancelled" else "unknown")
+
+
+def verdict(outcomes: Sequence[FluxError | None]) -> int:
+    """Return the exit code for several outcomes: theirs if they agree, 9 if some went well, else 1."""
+    codes = {0 if error is None else error.exit_code for error in outcomes}
+    if len(codes) <= 1:
+        return codes.pop() if codes else 0
+    return 9 if 0 in codes or 9 in codes else 1  # noqa: PLR2004 - partial

@@ -1,0 +1,177 @@
+"""``flux providers``: what each provider offers, what it costs, whether its key is set."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from flux_cli import providers as registry
+from flux_cli.commands import options
+from flux_cli.crew import Crew
+from flux_cli.errors import AuthError, FluxError
+from flux_cli.jobs import Cost
+from flux_cli.output import error_object
+from flux_cli.providers.base import Account, Provider
+from flux_cli.providers.checks import spelled
+from flux_cli.runtime import Runtime, no_key
+from flux_cli.text import listed
+
+
+def providers(
+    ctx: typer.Context,
+    provider: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROVIDER]",
+            show_default=False,
+            help="Show every option of this one.",
+            autocompletion=lambda: list(registry.NAMES),
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask whether the key works, and for the balance.", show_default=False)
+    ] = False,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    sandbox: options.Sandbox = False,
+) -> int:
+    """Show what each provider offers, what it costs, and whether its key is set.
+
+    With a PROVIDER: its options with ranges and defaults, under its own names.
+    """
+    runtime = options.runtime_of(ctx)
+    chosen = [registry.load(provider)] if provider else [registry.load(name) for name in registry.NAMES]
+    if check:
+        return _check(runtime, chosen, named=provider is not None)
+    if provider:
+        _describe(runtime, chosen[0])
+        return 0
+    history = runtime.ledger.history(sandbox=runtime.sandbox)
+    rows, data = [], []
+    for one in chosen:
+        seen = history.get(one.name)
+        median = f"{seen.median:.0f} s" if seen and seen.median is not None else "-"
+        failed = f"{100 * seen.failures / seen.jobs:.0f} %" if seen and seen.jobs else "-"
+        key = _key(runtime, one)
+        models = [name.removeprefix("flux-1.1-") for name in one.models]
+        prices = {name: _price(runtime, one, name) for name in one.models}
+        shown = " ".join(dict.fromkeys(price or "unknown" for price in prices.values()))
+        cancel = (one.cancel_note or "yes") if one.cancel else "no"
+        rows.append((one.name, " ".join(models), shown, cancel, median, failed, f"set ({key})" if key else "missing"))
+        data.append(
+            {
+                "provider": one.name,
+                "models": list(one.models),
+                "prices": prices,
+                "cancel": one.cancel is not None,
+                "key": key,
+                "median_seconds": seen.median if seen else None,
+                "failures": seen.failures if seen else 0,
+                "jobs": seen.jobs if seen else 0,
+            }
+        )
+    runtime.output.table(("PROVIDER", "MODELS", "PRICE", "CANCEL", "MEDIAN", "FAILED", "KEY"), rows, data)
+    return 0
+
+
+def _key(runtime: Runtime, provider: Provider) -> str | None:
+    """Return where a provider's key comes from, or ``None``."""
+    return "sandbox" if runtime.sandbox else runtime.settings.key_source(provider)
+
+
+def _price(runtime: Runtime, provider: Provider, model: str) -> str | None:
+    """Return what an image costs, for people, or ``None`` where nobody says."""
+    own = runtime.settings.price(provider.name, model)
+    price = provider.models[model].price
+    return f"${own:g}" if own is not None else f"${price.amount:g}" if price is not None else None
+
+
+def _describe(runtime: Runtime, provider: Provider) -> None:
+    """Show every option of one provider, model by model."""
+    facts = [
+        ("provider", f"{provider.title} ({provider.docs})"),
+        ("address", (None if runtime.sandbox else runtime.settings.base_url(provider.name)) or provider.base_url),
+        ("key", _key(runtime, provider) or f"missing: set {provider.key_variables[0]}, made in {provider.key_page}"),
+        ("cancel", (provider.cancel_note or "yes") if provider.cancel else "not offered"),
+        ("upload", provider.upload or "no local files"),
+        ("--param", f"any other field of the request body; {listed(provider.owned)} are filled in by flux"),
+    ]
+    facts += [(f"--param {path}", note) for path, note in provider.param_notes.items()]
+    rows: list[tuple[str, ...]] = []
+    listing: list[dict[str, Any]] = []
+    for model in provider.models.values():
+        low, high = model.prompt
+        told = _price(runtime, provider, model.name)
+        source = (
+            f", {model.price.source}, {model.price.date}" if model.price and told == f"${model.price.amount:g}" else ""
+        )
+        facts.append((model.name, f"{model.slug}, {told or 'price unknown'}{source}"))
+        length = f"{low} to {high} characters" if high else f"{low} or more characters"
+        options_of = [("PROMPT", model.prompt_field, length, "", "")]
+        count = f"1 to {model.most} in one job" if model.most > 1 else "1 to 20, a job each"
+        options_of.append(("--count", "numberResults" if model.most > 1 else "-", count, "1", ""))
+        options_of += [
+            (spelled(name), option.field or "-", option.accepts, option.default or "-", option.note)
+            for name, option in model.options.items()
+        ]
+        rows += [(model.name.removeprefix("flux-1.1-"), *row) for row in options_of]
+        names = ("option", "field", "accepts", "default", "note")
+        listing.append(
+            {
+                "model": model.name,
+                "slug": model.slug,
+                "options": [dict(zip(names, row, strict=True)) for row in options_of],
+            }
+        )
+    runtime.output.listing(
+        facts,
+        ("MODEL", "OPTION", "FIELD", "ACCEPTS", "DEFAULT", "NOTE"),
+        rows,
+        {"provider": provider.name, "models": listing},
+    )
+
+
+def _check(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
+    """Ask each provider whether the key works. Providers without a key are passed over, unless asked for by name."""
+    engine = runtime.engine
+
+    def ask(provider: Provider) -> Account:
+        if _key(runtime, provider) is None:
+            raise no_key(provider)
+        return engine.check(provider, sandbox=runtime.sandbox)
+
+    answers = Crew[Account](runtime.clock, at_once=4).run([partial(ask, one) for one in chosen])
+    rows, data = [], []
+    outcomes: list[FluxError | None] = []
+    for provider, answer in zip(chosen, answers, strict=True):
+        missing = _key(runtime, provider) is None
+        if isinstance(answer, FluxError):
+            rows.append((provider.name, "missing" if missing else "failed", "-", answer.message))
+            outcomes += [answer] if named or not missing else []
+        else:
+            rows.append((provider.name, "works", _money(answer.balance), answer.name))
+            outcomes.append(None)
+        data.append(
+            {
+                "provider": provider.name,
+                "works": not isinstance(answer, FluxError),
+                "balance": None
+                if isinstance(answer, FluxError) or answer.balance is None
+                else {"amount": answer.balance.amount, "currency": answer.balance.currency},
+                "error": error_object(answer) if isinstance(answer, FluxError) else None,
+            }
+        )
+    runtime.output.table(("PROVIDER", "KEY", "BALANCE", "DETAIL"), rows, data)
+    if not outcomes:
+        raise AuthError("no provider has a key yet", hint="`flux config init` sets one up")
+    return options.verdict(outcomes)
+
+
+def _money(cost: Cost | None) -> str:
+    if cost is None:
+        return "not told"
+    return f"${cost.amount:.2f}" if cost.currency == "USD" else f"{cost.amount:g} {cost.currency}"

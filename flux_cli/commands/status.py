@@ -1,0 +1,87 @@
+"""``flux status``: how jobs are doing. It only ever reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from flux_cli import providers
+from flux_cli.commands import options
+from flux_cli.crew import Crew
+from flux_cli.errors import FluxError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.runtime import Runtime
+
+AT_ONCE = 8
+"""Jobs that are asked about side by side."""
+
+
+def status(
+    ctx: typer.Context,
+    jobs: options.Jobs = None,
+    provider: options.ProviderOption = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="How many jobs, at most.")
+    ] = 20,
+    active: Annotated[
+        bool, typer.Option("--active", help="Only jobs that are not finished.", show_default=False)
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no provider: the last known state.", show_default=False)
+    ] = False,
+    exit_status: Annotated[
+        bool, typer.Option("--exit-status", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False)
+    ] = False,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    sandbox: options.Sandbox = False,
+) -> int:
+    """Show how jobs are doing: the recent ones, or those that are named.
+
+    Jobs that are not finished are asked about at their provider first, unless --offline. With one JOB, every detail.
+    """
+    runtime = options.runtime_of(ctx)
+    if jobs and active:
+        raise UsageError("--active lists jobs: it does not go with a JOB")
+    if jobs:
+        known = options.find_jobs(runtime, jobs, provider)
+    else:
+        if provider is not None:
+            providers.load(provider)
+        known = runtime.ledger.recent(sandbox=runtime.sandbox, limit=limit, active=active, provider=provider)
+    fresh, failures = (known, []) if offline else _refreshed(runtime, known)
+    if jobs and len(fresh) == 1:
+        runtime.output.details(fresh[0])
+    else:
+        runtime.output.jobs(fresh)
+    for job, error in failures:
+        runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
+    if exit_status and fresh:
+        return options.verdict([_as_error(job) for job in fresh])
+    return options.verdict([error for _, error in failures]) if failures else 0
+
+
+def _refreshed(runtime: Runtime, jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Job, FluxError]]]:
+    """Return the jobs as they are now, and those that could not be asked about, with the reason."""
+    asked = [job for job in jobs if (job.active or job.status == "unknown") and job.remote_id is not None]
+    if not asked:
+        return list(jobs), []
+    engine = runtime.engine
+    answers = Crew[Job](runtime.clock, at_once=AT_ONCE).run([partial(engine.refresh, job) for job in asked])
+    newer = {job.id: answer for job, answer in zip(asked, answers, strict=True) if isinstance(answer, Job)}
+    failures = [(job, answer) for job, answer in zip(asked, answers, strict=True) if isinstance(answer, FluxError)]
+    return [newer.get(job.id, job) for job in jobs], failures
+
+
+def _as_error(job: Job) -> FluxError | None:
+    """Return what a job's state would be as the end of a command."""
+    try:
+        options.require(job, "succeeded")
+    except FluxError as error:
+        return error
+    return job.error

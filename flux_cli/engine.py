@@ -1,0 +1,307 @@
+"""The engine: submits, asks, waits, cancels and collects, for any provider.
+
+It knows time, money and order, and no protocol: what is said to a provider is the provider's conversation, how it
+travels is the wire's business, and what must not be forgotten goes into the book. All three are handed in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+from flux_cli.clock import Clock
+from flux_cli.errors import (
+    FluxError,
+    NotFoundError,
+    PartialError,
+    PendingError,
+    ProtocolError,
+    UnavailableError,
+    UnknownOutcomeError,
+    UnsavedError,
+    UsageError,
+)
+from flux_cli.flow import Flow, Request, Response, drive
+from flux_cli.jobs import FINISHED, Image, Job, Succeeded, advance
+from flux_cli.providers.base import Account, Order, Provider
+
+FIRST_PAUSE, LAST_PAUSE, GROWTH = 1.0, 5.0, 1.25
+"""Seconds between two looks at a job: the first pause, the longest, and by how much each grows."""
+_FETCHES = 4
+"""Attempts at one image."""
+_MISSES = 3
+"""Looks at a job that the provider does not know (yet) before we believe it."""
+
+
+class Wire(Protocol):
+    """How requests travel."""
+
+    def send(self, provider: Provider, request: Request, *, sandbox: bool, tries: int) -> Response:
+        """Return the answer to ``request``. Raises `FluxError`."""
+        ...
+
+    def download(self, url: str, *, sandbox: bool) -> Iterator[bytes]:
+        """Yield the bytes behind a result's link. Raises `FluxError`."""
+        ...
+
+
+class Book(Protocol):
+    """Where jobs are written down, durably."""
+
+    def add(self, job: Job) -> Job:
+        """Write down a new job."""
+        ...
+
+    def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Replace a job by ``change`` of the newest version of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Where the images of one job go: ``save`` puts one there, ``kept`` tells whether one is still there."""
+
+    save: Callable[[Iterable[bytes], Image, int], Image]
+    """From the bytes, the image and its number (from 1): the image with its path and what its bytes are."""
+    kept: Callable[[Image], bool]
+
+
+def rehearse(provider: Provider, order: Order) -> list[Request]:
+    """Return the requests that submitting ``order`` would send, up to the paid one, without sending any.
+
+    Raises `UsageError` for what the conversation itself refuses.
+    """
+    conversation = provider.submit(order)
+    requests = [next(conversation)]
+    while not requests[-1].paid:
+        answer = json.dumps(requests[-1].rehearsal).encode()
+        requests.append(conversation.send(Response(status=200, body=answer)))
+    return requests
+
+
+class Engine:
+    """What a command asks to have done. One instance may serve many threads."""
+
+    def __init__(self, *, wire: Wire, book: Book, clock: Clock, load: Callable[[str], Provider]) -> None:
+        """Make an engine; ``load`` finds a provider by its name."""
+        self._wire = wire
+        self._book = book
+        self._clock = clock
+        self._load = load
+
+    def submit(self, job: Job, order: Order) -> Job:
+        """Buy one job, and return it as far as it got; a refusal or a lost answer is in its ``error``.
+
+        The intent, with the exact body and the handle, is in the book before the paid request leaves, and the
+        provider's id as soon as it is read. Raises `FluxError` only where no paid request was sent.
+        """
+        provider = self._load(job.provider)
+        written = False
+
+        def send(request: Request) -> Response:
+            nonlocal written
+            if request.paid:
+                intent = {
+                    "method": request.method,
+                    "path": request.path,
+                    "headers": dict(request.headers),
+                    "body": request.json,
+                }
+                remote_id = order.handle if provider.handle_is_id else None
+                if written:
+                    self._book.change(job.id, lambda known: replace(known, request=intent))
+                else:
+                    self._clock.check()
+                    self._book.add(replace(job, handle=order.handle, remote_id=remote_id, request=intent))
+                    written = True
+            return self._wire.send(provider, request, sandbox=job.sandbox, tries=5)
+
+        try:
+            accepted = drive(provider.submit(order), send)
+        except FluxError as error:
+            if not written:
+                raise
+            return self._book.change(job.id, partial(self._turned_down, provider=provider, error=error))
+        remote = accepted.remote
+        return self._book.change(
+            job.id,
+            lambda known: advance(
+                replace(known, remote_id=remote.id, memo=dict(remote.memo)), accepted.state, now=self._clock.now()
+            ),
+        )
+
+    def abandon(self, job: Job) -> Job:
+        """Write down that the answer to a job's paid request will not be read, and return the job."""
+        lost = UnknownOutcomeError("interrupted before the answer came")
+        return self._book.change(job.id, partial(self._turned_down, provider=self._load(job.provider), error=lost))
+
+    def _turned_down(self, job: Job, *, provider: Provider, error: FluxError) -> Job:
+        """Return a job whose paid request was refused, or answered by nothing that makes sense."""
+        if isinstance(error, UnknownOutcomeError | ProtocolError):
+            return replace(job, status="unknown", error=_unknown(job, provider, error))
+        return replace(job, status="failed", error=error, finished_at=self._clock.now())
+
+    def _send(self, provider: Provider, *, sandbox: bool, tries: int) -> Callable[[Request], Response]:
+        return lambda request: self._wire.send(provider, request, sandbox=sandbox, tries=tries)
+
+    def refresh(self, job: Job, *, tries: int = 3) -> Job:
+        """Ask the provider once how a job is doing, and write that down. Only ever reads. Raises `FluxError`."""
+        if job.remote_id is None:
+            return job
+        provider = self._load(job.provider)
+        state = drive(provider.poll(job.remote), self._send(provider, sandbox=job.sandbox, tries=tries))
+        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+
+    def adopt(self, job: Job) -> Job:
+        """Take in a job that was made elsewhere, once its provider knows it. Raises `FluxError`."""
+        provider = self._load(job.provider)
+        state = drive(provider.poll(job.remote), self._send(provider, sandbox=job.sandbox, tries=3))
+        return self._book.add(advance(job, state, now=self._clock.now()))
+
+    def watch(self, job: Job, *, timeout: float) -> Iterator[Job]:
+        """Yield the job after each look at it, until it is finished.
+
+        A look that fails in a way that may pass (no answer, 5xx, 429, garbage) is taken again later. Raises
+        `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job goes on
+        in either case.
+        """
+        deadline = self._clock.monotonic() + timeout
+        pause, misses, trouble = FIRST_PAUSE, 0, ""
+        while job.status not in FINISHED:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                raise _pending(job, timeout, trouble)
+            self._clock.sleep(min(pause, left))
+            pause = min(pause * GROWTH, LAST_PAUSE)
+            try:
+                job = self.refresh(job, tries=1)
+            except (UnavailableError, ProtocolError, NotFoundError) as error:
+                misses += isinstance(error, NotFoundError)
+                if misses >= _MISSES:
+                    raise
+                trouble = error.message
+                pause = max(pause, error.retry_after or 0)
+            else:
+                trouble = ""
+                yield job
+
+    def cancel(self, job: Job) -> Job:
+        """Ask the provider to take a job off its queue, and return how the job then stands.
+
+        Raises `UsageError`, with nothing sent, where the provider cannot, or where it never told us an id.
+        """
+        provider = self._load(job.provider)
+        if provider.cancel is None:
+            raise UsageError(
+                f"{provider.name} cannot cancel a job (nothing was sent)",
+                hint=f"`flux result --wait {job.id}` fetches it when it is done",
+            )
+        if job.remote_id is None:
+            raise UnknownOutcomeError(f"job {job.id} has no id at {provider.name}, so it cannot be cancelled")
+        state = drive(provider.cancel(job.remote), self._send(provider, sandbox=job.sandbox, tries=3))
+        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+
+    def check(self, provider: Provider, *, sandbox: bool) -> Account:
+        """Ask a provider whether our key works, with the cheapest call that it has. Raises `FluxError`."""
+        conversation: Flow[Account] = provider.check()
+        return drive(conversation, self._send(provider, sandbox=sandbox, tries=2))
+
+    def collect(self, job: Job, shelf: Shelf) -> Job:
+        """Put every image of a succeeded job on disk that is not there, and return the job.
+
+        An image that cannot be had now does not keep the others from being saved. Raises `UnsavedError` if none of
+        the missing ones could be saved, `PartialError` if some could.
+        """
+        failures: list[FluxError] = []
+        total = len(job.images)
+        for index in range(total):
+            if index < len(job.images) and not shelf.kept(job.images[index]):
+                try:
+                    job = self._fetch(job, index, shelf)
+                except UnsavedError as error:
+                    failures.append(error)
+        if not failures:
+            return job
+        first, hint = failures[0], failures[0].hint or f"`flux result {job.id}` fetches it"
+        if len(failures) == total:
+            raise UnsavedError(first.message, hint=hint)
+        raise PartialError(
+            f"{total - len(failures)} of {total} images are saved: {first.message}", hint=hint, charged="yes"
+        )
+
+    def _fetch(self, job: Job, index: int, shelf: Shelf) -> Job:
+        """Save one image. A link that does not work any more is renewed once by reading the job again."""
+        renewed = False
+        pause = FIRST_PAUSE / 2
+        trouble: FluxError = UnsavedError("there is no link to the image")
+        for _ in range(_FETCHES):
+            image = job.images[index]
+            try:
+                if image.data is None and image.url is None:
+                    raise NotFoundError("the image is no longer in the provider's answer")
+                chunks = (
+                    [image.data]
+                    if image.data is not None
+                    else self._wire.download(image.url or "", sandbox=job.sandbox)
+                )
+                saved = shelf.save(chunks, image, index + 1)
+            except NotFoundError as error:
+                trouble = error
+                if renewed:
+                    break
+                job, renewed = self._renew(job, index, error), True
+            except (UnavailableError, ProtocolError) as error:
+                trouble = error
+                self._clock.sleep(pause)
+                pause *= 2
+            else:
+                return self._book.change(job.id, partial(_placed, seen=job, index=index, saved=saved))
+        raise UnsavedError(f"the image is not saved: {trouble.message}", hint=f"`flux result {job.id}` tries again")
+
+    def _renew(self, job: Job, index: int, cause: FluxError) -> Job:
+        """Read a job again for fresh links. Raises `UnsavedError` where that does not help."""
+        provider = self._load(job.provider)
+        try:
+            state = drive(provider.poll(job.remote), self._send(provider, sandbox=job.sandbox, tries=3))
+        except FluxError as error:
+            raise UnsavedError(f"the image is not saved: {cause.message}, and {error.message}") from error
+        if not isinstance(state, Succeeded) or len(state.images) <= index:
+            raise UnsavedError(f"the image is not saved: {cause.message}, and {provider.name} has no new link")
+        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+
+
+def _intent(request: Request) -> dict[str, Any]:
+    """Return a paid request as it is written down."""
+    return {
+        "method": request.method,
+        "path": request.path,
+        "headers": dict(request.headers),
+        "body": request.json,
+    }
+
+
+def _placed(known: Job, *, seen: Job, index: int, saved: Image) -> Job:
+    """Return the job with one image marked as saved; bytes that came with the answer stay at hand for the others."""
+    images = [replace(image, data=now.data) for image, now in zip(known.images, seen.images, strict=True)]
+    images[index] = replace(saved, data=None)
+    return replace(known, images=tuple(images))
+
+
+def _unknown(job: Job, provider: Provider, error: FluxError) -> UnknownOutcomeError:
+    """Return the error of a job that may have been accepted, saying how to find out."""
+    if job.remote_id is not None:
+        hint = f"`flux status {job.id}` asks {provider.name} about it; do not generate again before you know"
+    else:
+        hint = f"look at {provider.key_page} whether it was charged, before you generate again"
+    return UnknownOutcomeError(f"{error.message}; the job may have been accepted", hint=hint)
+
+
+def _pending(job: Job, timeout: float, trouble: str) -> PendingError:
+    said = f"; the last look at it failed: {trouble}" if trouble else ""
+    return PendingError(
+        f"job {job.id} is not finished after {timeout:g} seconds (it goes on at {job.provider}, and is billed){said}",
+        hint=f"`flux result --wait {job.id}` fetches it",
+    )

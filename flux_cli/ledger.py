@@ -1,0 +1,292 @@
+"""The ledger: every job this user ever submitted, in one SQLite file. The only place where sqlite3 is imported.
+
+Why a job is written down before it is bought: a process can die between the moment a provider accepts a job and the
+moment we read its answer. What was not written before then is an image that somebody paid for and nobody can name. So
+the intent, with the exact body and the handle, is committed before the first byte of a paid request leaves.
+
+Every change is one transaction that reads the row, changes it and writes it, so that a ``flux status`` beside a waiting
+``flux generate`` never writes an old picture of a job over a newer one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+import statistics
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flux_cli.errors import LedgerError, UsageError, describe, rebuild
+from flux_cli.jobs import Cost, Image, Job
+from flux_cli.text import listed, printable
+
+VERSION = 1
+"""Of the file's layout; stored in it. A file with a larger one was made by a newer flux."""
+
+_LAYOUT = """
+CREATE TABLE jobs (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT NOT NULL UNIQUE,
+    run        TEXT NOT NULL,
+    sandbox    INTEGER NOT NULL,
+    provider   TEXT NOT NULL,
+    remote_id  TEXT,
+    status     TEXT NOT NULL,
+    unsaved    INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    document   TEXT NOT NULL
+);
+CREATE INDEX jobs_by_run ON jobs (run);
+CREATE INDEX jobs_by_remote_id ON jobs (remote_id);
+CREATE INDEX jobs_by_status ON jobs (sandbox, status);
+CREATE TABLE files (
+    path TEXT PRIMARY KEY,
+    job  TEXT NOT NULL
+);
+"""
+_SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
+_LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
+_SHORTEST = 4
+"""Characters of an id's beginning or end that stand for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What this machine has seen of one provider."""
+
+    jobs: int
+    failures: int
+    median: float | None
+    """Seconds from submit to finished, of the jobs that succeeded."""
+
+
+class Ledger:
+    """The jobs. One instance may serve many threads, one file many processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file at ``path``, and make it where there is none. Raises `LedgerError`."""
+        self._path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = not path.exists()
+            self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            if fresh:
+                path.chmod(0o600)
+            self._prepare()
+        except (sqlite3.Error, OSError) as error:
+            raise self._trouble(error) from error
+
+    def _prepare(self) -> None:
+        """Set the file up, or check that it is one of ours."""
+        self._database.execute("PRAGMA busy_timeout = 30000")
+        found = self._version()
+        if found == 0:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            with self._transaction() as database:
+                if self._version() == 0:
+                    for statement in _LAYOUT.split(";"):
+                        database.execute(statement)
+                    database.execute(f"PRAGMA user_version = {VERSION}")
+        elif found > VERSION:
+            raise LedgerError(
+                f"{self._path} was made by a newer flux (layout {found}, this one knows {VERSION})",
+                hint="upgrade flux; nothing was changed",
+            )
+        self._database.execute("PRAGMA synchronous = FULL")
+
+    def _version(self) -> int:
+        return int(self._database.execute("PRAGMA user_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the file's one write lock, and commit, or take everything back."""
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    def _trouble(self, error: Exception) -> LedgerError:
+        return LedgerError(
+            f"cannot use the job ledger {self._path}: {printable(str(error))}",
+            hint="nothing is sent while a job cannot be written down first",
+        )
+
+    def add(self, job: Job) -> Job:
+        """Write down a new job, to disk, before returning. Raises `LedgerError`."""
+        try:
+            with self._transaction() as database:
+                self._write(database, job, new=True)
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+        return job
+
+    def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Replace a job by ``change`` of what the ledger has now, and return the new one. Raises `LedgerError`."""
+        try:
+            with self._transaction() as database:
+                job = change(self._one(job_id))
+                self._write(database, job, new=False)
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+        return job
+
+    def _one(self, job_id: str) -> Job:
+        row = self._database.execute("SELECT document FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        if row is None:
+            raise LedgerError(f"the ledger has no job {job_id}")
+        return decode(row[0])
+
+    def _write(self, database: sqlite3.Connection, job: Job, *, new: bool) -> None:
+        row = {
+            "id": job.id,
+            "run": job.run,
+            "sandbox": job.sandbox,
+            "provider": job.provider,
+            "remote_id": job.remote_id,
+            "status": job.status,
+            "unsaved": job.unsaved,
+            "created_at": job.created_at,
+            "document": encode(job),
+        }
+        if new:
+            names = ", ".join(row)
+            marks = ", ".join(f":{name}" for name in row)
+            database.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", row)  # noqa: S608 - names of ours
+        else:
+            pairs = ", ".join(f"{name} = :{name}" for name in row)
+            database.execute(f"UPDATE jobs SET {pairs} WHERE id = :id", row)  # noqa: S608 - names of ours
+        for image in job.images:
+            if image.path is not None:
+                database.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", (image.path, job.id))
+
+    def _select(self, where: str, *values: Any) -> list[Job]:
+        """Return the jobs of a query's tail. Raises `LedgerError`."""
+        try:
+            with self._lock:
+                query = f"SELECT document FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
+                rows = self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+        return [decode(row[0]) for row in rows]
+
+    def recent(self, *, sandbox: bool, limit: int, active: bool = False, provider: str | None = None) -> list[Job]:
+        """Return the latest jobs, the newest first."""
+        where = "sandbox = ?" + (" AND status IN ('submitting', 'queued', 'running')" if active else "")
+        values: list[Any] = [sandbox]
+        if provider is not None:
+            where += " AND provider = ?"
+            values.append(provider)
+        return self._select(f"{where} ORDER BY seq DESC LIMIT ?", *values, limit)
+
+    def active(self, *, sandbox: bool, provider: str | None = None) -> list[Job]:
+        """Return every job that a provider may still be working on, the oldest first."""
+        return self.recent(sandbox=sandbox, limit=-1, active=True, provider=provider)[::-1]
+
+    def uncollected(self, *, sandbox: bool) -> list[Job]:
+        """Return every succeeded job with images that were never saved, the oldest first."""
+        return self._select("sandbox = ? AND unsaved = 1 ORDER BY seq", sandbox)
+
+    def find(self, reference: str, *, sandbox: bool, provider: str | None = None) -> list[Job]:
+        """Return the jobs that ``reference`` stands for: none, one, or all of a run.
+
+        Tried in this order: an id of ours or of a provider, whole; ``provider:id``; ``@1``, the latest run; the path
+        of a saved image; the beginning or end of an id. Raises `UsageError` where several jobs fit.
+        """
+        if provider is not None:
+            found = self._select("provider = ? AND (id = ? OR remote_id = ?)", provider, reference, reference)
+        else:
+            found = self._select("id = ? OR remote_id = ?", reference, reference)
+        if not found and ":" in reference:
+            owner, _, remote_id = reference.partition(":")
+            found = self._select("provider = ? AND remote_id = ?", owner, remote_id)
+        if not found and (latest := re.fullmatch(r"@([1-9]\d{0,8})", reference)):
+            return self._run(int(latest[1]), sandbox=sandbox)
+        if not found:
+            found = self._by_path(reference)
+        if not found and len(reference) >= _SHORTEST:
+            found = self._by_part(reference, provider)
+        if len(found) > 1:
+            shown = listed([f"{job.provider}:{job.id}" for job in found[:5]])
+            raise UsageError(
+                f"{printable(reference)} stands for {len(found)} jobs ({shown})", hint="give more of the id"
+            )
+        return found
+
+    def _run(self, nth: int, *, sandbox: bool) -> list[Job]:
+        latest = "SELECT run FROM jobs WHERE sandbox = ? GROUP BY run ORDER BY MAX(seq) DESC LIMIT 1 OFFSET ?"
+        return self._select(f"run = ({latest}) ORDER BY seq", sandbox, nth - 1)
+
+    def _by_path(self, reference: str) -> list[Job]:
+        if "\0" in reference:
+            return []
+        path = Path(reference).absolute()
+        try:
+            names = {str(path), str(path.resolve())}
+        except (OSError, RuntimeError):
+            names = {str(path)}
+        found = {job.id: job for name in names for job in self._select(_SAVED_AT, name)}
+        return list(found.values())
+
+    def _by_part(self, part: str, provider: str | None) -> list[Job]:
+        plain = part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        likes = [f"{plain}%", f"%{plain}"] * 2
+        if provider is not None:
+            return self._select(f"{_LIKE} AND provider = ? LIMIT 20", *likes, provider)
+        return self._select(f"{_LIKE} LIMIT 20", *likes)
+
+    def history(self, *, sandbox: bool) -> dict[str, History]:
+        """Return what became of the last 200 finished jobs of each provider."""
+        jobs = self._select(
+            "sandbox = ? AND status IN ('succeeded', 'failed') ORDER BY seq DESC LIMIT 800",
+            sandbox,
+        )
+        by_provider: dict[str, list[Job]] = {}
+        for job in jobs:
+            by_provider.setdefault(job.provider, []).append(job)
+        return {name: _history(found[:200]) for name, found in by_provider.items()}
+
+
+def _history(jobs: list[Job]) -> History:
+    waits = [job.finished_at - job.created_at for job in jobs if job.status == "succeeded" and job.finished_at]
+    return History(
+        jobs=len(jobs),
+        failures=sum(job.status == "failed" for job in jobs),
+        median=statistics.median(waits) if waits else None,
+    )
+
+
+def encode(job: Job) -> str:
+    """Return a job as the ledger's JSON text: ASCII, so that any text survives, and without image bytes."""
+    images = tuple(replace(image, data=None) for image in job.images)
+    fields = asdict(replace(job, images=images, error=None))
+    for image in fields["images"]:
+        del image["data"]
+    fields["error"] = describe(job.error) if job.error is not None else None
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def decode(document: str) -> Job:
+    """Return the job that `encode` wrote. Raises `LedgerError` for anything else."""
+    try:
+        fields = json.loads(document)
+        fields["images"] = tuple(Image(**image) for image in fields["images"])
+        fields["cost"] = Cost(**fields["cost"]) if fields["cost"] else None
+        fields["error"] = rebuild(fields["error"]) if fields["error"] else None
+        fields["skipped"] = tuple(fields["skipped"])
+        return Job(**fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LedgerError("the ledger holds a job that this flux cannot read") from error

@@ -1,0 +1,162 @@
+"""What is shown while we wait: on stderr only, and only what helps.
+
+On a terminal, one line per job that is redrawn in place and gone at the end. Elsewhere, one plain line per change of
+state.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from flux_cli.jobs import Job
+from flux_cli.text import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Progress(Protocol):
+    """A display of jobs that are being waited for. Any thread may `show`."""
+
+    def __enter__(self) -> Self:
+        """Start."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing behind."""
+        ...
+
+    def show(self, job: Job, *, activity: str = "") -> None:
+        """Take in how a job stands; ``activity`` is what we are doing about it."""
+        ...
+
+    def drop(self, job_id: str) -> None:
+        """Forget a job that nothing more will be said about."""
+        ...
+
+    def aside(self) -> AbstractContextManager[object]:
+        """Step out of the way while something is printed on the same terminal."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing behind."""
+
+    def show(self, job: Job, *, activity: str = "") -> None:
+        """Do nothing."""
+
+    def drop(self, job_id: str) -> None:
+        """Do nothing."""
+
+    def aside(self) -> AbstractContextManager[object]:
+        """Do nothing."""
+        return nullcontext()
+
+
+class Lines(Silent):
+    """One line per change of state."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        """Print lines with ``say``."""
+        self._say = say
+        self._last: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def show(self, job: Job, *, activity: str = "") -> None:
+        """Print the state, if it is another one than before."""
+        state = activity or job.standing
+        with self._lock:
+            if self._last.get(job.id) != state:
+                self._last[job.id] = state
+                self._say(f"flux: {job.id} {job.provider} {printable(state)}")
+
+
+class Live:
+    """One line per job, redrawn in place."""
+
+    def __init__(self, stream: TextIO, now: Callable[[], float]) -> None:
+        """Draw on a terminal's ``stream``; ``now`` is the time in seconds."""
+        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+        from rich.live import Live as Redrawn  # noqa: PLC0415
+
+        self._now = now
+        self._jobs: dict[str, tuple[Job, str, float]] = {}
+        self._lock = threading.Lock()
+        self._printing = threading.Lock()
+        console = Console(file=stream, markup=False, highlight=False, emoji=False)
+        self._live = Redrawn(
+            console=console,
+            get_renderable=self._draw,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the lines away again."""
+        with self._lock:
+            self._jobs.clear()
+        self._live.stop()
+
+    def show(self, job: Job, *, activity: str = "") -> None:
+        """Take in how a job stands."""
+        with self._lock:
+            known = self._jobs.get(job.id)
+            self._jobs[job.id] = (job, activity, known[2] if known else self._now())
+
+    def drop(self, job_id: str) -> None:
+        """Take a job's line away."""
+        with self._lock:
+            self._jobs.pop(job_id, None)
+
+    @contextmanager
+    def aside(self) -> Generator[None]:
+        """Take the lines away, and draw them again afterwards."""
+        with self._printing:
+            self._live.stop()
+            try:
+                yield
+            finally:
+                self._live.start()
+
+    def _draw(self) -> Table:
+        from rich.spinner import Spinner  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table.grid(padding=(0, 1))
+        for _ in range(4):
+            table.add_column(no_wrap=True, overflow="ellipsis")
+        with self._lock:
+            waiting = list(self._jobs.values())
+        for job, activity, since in waiting:
+            elapsed = f"{self._now() - since:.0f} s"
+            where = Text(f"{job.provider} {(job.model or '').removeprefix('flux-1.1-')}", style="cyan")
+            state = Text(printable(activity or job.standing))
+            table.add_row(
+                Spinner("dots"), where, state, Text(f"{elapsed}  {printable(job.prompt, limit=60)}", style="dim")
+            )
+        return table

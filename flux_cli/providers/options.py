@@ -1,0 +1,258 @@
+"""Our options as a model takes them: which values, and under which of the provider's own names they are sent.
+
+Checking, sending, listing and completing options all read these values.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flux_cli.text import listed, nearest
+
+
+class Unfit(ValueError):  # noqa: N818 - reads as what it says of a value
+    """A value that an option does not take. The message completes the sentence "runware: --quality …"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One of our options as one model takes it. Subclasses say which values."""
+
+    field: str = ""
+    """Dotted path in the request; with several fields, as the provider's page writes them."""
+    default: str = ""
+    """What the provider does when nothing is sent, in its own words."""
+    note: str = ""
+    """What the option means here, where that differs."""
+
+    def check(self, value: Any) -> Any:
+        """Return ``value`` as it is to be kept. Raises `Unfit`."""
+        return value
+
+    def wire(self, value: Any) -> dict[str, Any]:
+        """Return what is sent for a checked ``value``, by dotted path."""
+        return {self.field: value}
+
+    @property
+    def accepts(self) -> str:
+        """The values, for people."""
+        return "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Option):
+    """One of some words; each is sent as the value beside it."""
+
+    values: Mapping[str, Any]
+
+    def check(self, value: Any) -> Any:
+        """Return the word. Raises `Unfit` with the nearest one."""
+        if not isinstance(value, str) or value not in self.values:
+            near = _nearest_ratio(str(value), self.values) or nearest(str(value), self.values)
+            message = f"takes {listed(self.values, last='or')}, not {value}" + (
+                f"; did you mean {near}?" if near else ""
+            )
+            raise Unfit(message)
+        return value
+
+    def wire(self, value: Any) -> dict[str, Any]:
+        """Return the provider's own word."""
+        return {self.field: self.values[value]}
+
+    @property
+    def accepts(self) -> str:
+        """The words."""
+        return " ".join(self.values)
+
+
+def _ratio(word: str) -> float | None:
+    found = re.fullmatch(r"([1-9]\d{0,4}):([1-9]\d{0,4})", word)
+    return int(found[1]) / int(found[2]) if found else None
+
+
+def _nearest_ratio(word: str, known: Iterable[str]) -> str | None:
+    """Return the ratio among ``known`` whose shape comes closest to that of ``word``, if all of this is about ratios."""
+    wanted = _ratio(word)
+    shapes = {name: ratio for name in known if (ratio := _ratio(name))}
+    if wanted is None or not shapes:
+        return None
+    return min(shapes, key=lambda name: abs(math.log(shapes[name] / wanted)))
+
+
+def words(*values: str) -> dict[str, str]:
+    """Return the values of a `Choice` whose words are sent as they are."""
+    return {value: value for value in values}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range(Option):
+    """A number from ``low`` to ``high``, both included; ``high`` may be open."""
+
+    low: int
+    high: int | None = None
+    fractions: bool = False
+    """Whether it may be other than whole."""
+
+    def check(self, value: Any) -> Any:
+        """Return the number. Raises `Unfit`."""
+        fits = isinstance(value, int | float if self.fractions else int) and not isinstance(value, bool)
+        if not fits or not self.low <= value <= (math.inf if self.high is None else self.high):
+            message = f"takes {self.accepts}, not {value}"
+            raise Unfit(message)
+        return value
+
+    @property
+    def accepts(self) -> str:
+        """The range."""
+        return f"{self.low} or more" if self.high is None else f"{self.low} to {self.high}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch(Option):
+    """On or off."""
+
+    def check(self, value: Any) -> Any:
+        """Return the boolean. Raises `Unfit`."""
+        if not isinstance(value, bool):
+            message = f"is on or off, not {value}"
+            raise Unfit(message)
+        return value
+
+    @property
+    def accepts(self) -> str:
+        """The two."""
+        return "on off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlwaysOn(Option):
+    """Something that the provider does whether it is asked to or not."""
+
+    def wire(self, value: Any) -> dict[str, Any]:  # noqa: ARG002 - there is nothing to send
+        """Return nothing."""
+        return {}
+
+    @property
+    def accepts(self) -> str:
+        """The one value."""
+        return "always on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Option):
+    """A web address of at most ``limit`` characters."""
+
+    limit: int = 2048
+
+    def check(self, value: Any) -> Any:
+        """Return the address. Raises `Unfit`."""
+        if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]+\S*", value):
+            message = f"takes a web address (https://…), not {value}"
+            raise Unfit(message)
+        if len(value) > self.limit:
+            message = f"takes an address of at most {self.limit} characters, not {len(value)}"
+            raise Unfit(message)
+        return value
+
+    @property
+    def accepts(self) -> str:
+        """The kind of address."""
+        return f"web address, up to {self.limit} characters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture(Option):
+    """An image: a web address, or a local file that a conversation uploads first."""
+
+    def check(self, value: Any) -> Any:
+        """Return the address or the path. Raises `Unfit` for an address of another kind."""
+        return Link().check(value) if not isinstance(value, str) or "://" in value else value
+
+    @property
+    def accepts(self) -> str:
+        """The two ways."""
+        return "web address or local file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels(Option):
+    """Pairs of a key and a value that the provider stores with the job."""
+
+    def check(self, value: Any) -> Any:
+        """Return the pairs. Raises `Unfit`."""
+        if not isinstance(value, Mapping):
+            message = f"takes {self.accepts}, not {value}"
+            raise Unfit(message)
+        return dict(value)
+
+    @property
+    def accepts(self) -> str:
+        """The form."""
+        return "KEY=VALUE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratios(Option):
+    """Aspect ratios that are sent as a width and a height from a table."""
+
+    sizes: Mapping[str, tuple[int, int]]
+
+    def check(self, value: Any) -> Any:
+        """Return the ratio. Raises `Unfit` with the nearest one."""
+        return Choice(values=self.sizes).check(value)
+
+    def wire(self, value: Any) -> dict[str, Any]:
+        """Return width and height in pixels."""
+        width, height = self.sizes[value]
+        return {"width": width, "height": height}
+
+    @property
+    def accepts(self) -> str:
+        """The ratios, each with its pixels."""
+        return " ".join(f"{ratio}={width}x{height}" for ratio, (width, height) in self.sizes.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pixels(Option):
+    """A width and a height: one of a table, or any on a grid."""
+
+    table: tuple[tuple[int, int], ...] = ()
+    low: int = 0
+    high: int = 0
+    step: int = 1
+
+    def check(self, value: Any) -> Any:
+        """Return ``WxH``. Raises `Unfit`, and names the nearest size."""
+        found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", str(value).lower())
+        if not found:
+            message = f"takes WIDTHxHEIGHT in pixels, such as 1024x1024, not {value}"
+            raise Unfit(message)
+        size = int(found[1]), int(found[2])
+        near = self.nearest(size)
+        if near != size:
+            message = f"takes {self.accepts}, not {value}; the nearest is {near[0]}x{near[1]}"
+            raise Unfit(message)
+        return f"{size[0]}x{size[1]}"
+
+    def nearest(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size that the model takes and that differs least from ``size``."""
+        if self.table:
+            return min(self.table, key=lambda known: abs(known[0] - size[0]) + abs(known[1] - size[1]))
+        width, height = (min(max(round(side / self.step) * self.step, self.low), self.high) for side in size)
+        return width, height
+
+    def wire(self, value: Any) -> dict[str, Any]:
+        """Return width and height in pixels."""
+        width, height = value.split("x")
+        return {"width": int(width), "height": int(height)}
+
+    @property
+    def accepts(self) -> str:
+        """The sizes."""
+        if self.table:
+            return " ".join(f"{width}x{height}" for width, height in self.table)
+        return f"{self.low} to {self.high} a side, in multiples of {self.step}"

@@ -1,0 +1,74 @@
+"""The hosts that hand out images: GET and HEAD, one range at most, and no key may ever arrive there."""
+
+from __future__ import annotations
+
+import re
+
+from flux_cli.sandbox.life import Job
+from flux_cli.sandbox.pictures import picture
+from flux_cli.sandbox.wire import Answer, Call
+
+MEDIA = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+"""Media type by format."""
+
+_KEYS = ("authorization", "x-api-key")
+
+
+def content(job: Job, index: int, provider: str) -> bytes:
+    """Return the bytes of a job's image; a rehearsal of ``bad-image`` has only their first half."""
+    whole = picture(
+        job.format,
+        job.width,
+        job.height,
+        prompt=job.prompt,
+        provider=provider,
+        model=job.model,
+        seed=job.seed + index,
+        quality=job.quality,
+    )
+    return whole[: len(whole) // 2] if "bad-image" in job.plays else whole
+
+
+def refusal(call: Call) -> Answer | None:
+    """Return what a call gets that should not have been made, or ``None``."""
+    if any(name in call.headers for name in _KEYS):
+        return _plain(400, "a key was sent to a host of images")
+    return None if call.method in {"GET", "HEAD"} else _plain(405, "only GET and HEAD")
+
+
+def missing() -> Answer:
+    """Return what a link gets behind which there is nothing."""
+    return _plain(404, "no such image")
+
+
+def denied() -> Answer:
+    """Return what a signed link gets whose signature is wrong or too old."""
+    text = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code></Error>'
+    return Answer(status=403, headers={"content-type": "application/xml"}, body=text.encode())
+
+
+def serve(call: Call, job: Job, index: int, provider: str) -> Answer:
+    """Return a job's image, or the one range of it that was asked for."""
+    whole = content(job, index, provider)
+    headers = {"content-type": MEDIA[job.format], "accept-ranges": "bytes"}
+    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("range", ""))
+    status, body = 200, whole
+    if asked and (asked[1] or asked[2]):
+        first, last = _span(asked[1], asked[2], len(whole))
+        if first > last or first >= len(whole):
+            return Answer(status=416, headers={"content-range": f"bytes */{len(whole)}", "content-length": "0"})
+        status, body = 206, whole[first : last + 1]
+        headers["content-range"] = f"bytes {first}-{last}/{len(whole)}"
+    headers["content-length"] = str(len(body))
+    return Answer(status=status, headers=headers, body=b"" if call.method == "HEAD" else body)
+
+
+def _span(first: str, last: str, size: int) -> tuple[int, int]:
+    """Return the first and the last byte of a range, both included."""
+    if not first:
+        return max(0, size - int(last)), size - 1 if int(last) else -1
+    return int(first), min(int(last), size - 1) if last else size - 1
+
+
+def _plain(status: int, text: str) -> Answer:
+    return Answer(status=status, headers={"content-type": "text/plain; charset=utf-8"}, body=text.encode())

@@ -1,0 +1,120 @@
+"""One job of the sandbox, and how it stands at a given time: a matter of the clock, not of how often one asks.
+
+A prompt may ask for a rehearsal of trouble with words such as ``sandbox:moderated``; `REHEARSALS` are all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Phase = Literal["queued", "running", "done", "cancelled"]
+
+REHEARSALS = (
+    "moderated",
+    "fail",
+    "unauthorized",
+    "credits",
+    "rate-limit",
+    "lost-reply",
+    "slow",
+    "never",
+    "bad-image",
+    "nsfw",
+)
+"""The words that may follow ``sandbox:`` in a prompt."""
+
+QUEUED_SHARE = 0.3
+"""The part of a job's life that it stands in the queue."""
+SLOWNESS = 15
+"""How many times longer a slow job takes."""
+
+
+def rehearsals(prompt: str) -> frozenset[str]:
+    """Return the rehearsals that a prompt asks for."""
+    return frozenset(re.findall(r"sandbox:([a-z]+(?:-[a-z]+)*)", prompt)) & frozenset(REHEARSALS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One accepted request: what it asks for, and when it came."""
+
+    id: str
+    model: str
+    prompt: str
+    seed: int
+    created: float
+    """Seconds since 1970."""
+    hold: float
+    """Seconds until it is done."""
+    width: int
+    height: int
+    format: str
+    """``jpg``, ``png`` or ``webp``."""
+    quality: int = 90
+    count: int = 1
+    asked: Any = None
+    """The request's body as it came; plain JSON."""
+    cancelled: bool = False
+
+    @property
+    def plays(self) -> frozenset[str]:
+        """The rehearsals that its prompt asks for."""
+        return rehearsals(self.prompt)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it ends at a content policy."""
+        return "moderated" in self.plays
+
+    @property
+    def broken(self) -> bool:
+        """Whether it ends in an ordinary failure."""
+        return "fail" in self.plays and not self.blocked
+
+    @property
+    def started(self) -> float:
+        """When it leaves the queue."""
+        return self.created + QUEUED_SHARE * self.hold
+
+    @property
+    def ended(self) -> float:
+        """When it is done, if ever."""
+        return self.created + self.hold
+
+    def phase(self, now: float) -> Phase:
+        """Return how it stands."""
+        if self.cancelled:
+            return "cancelled"
+        if now < self.started:
+            return "queued"
+        return "running" if now < self.ended or "never" in self.plays else "done"
+
+    def ready(self, now: float) -> int:
+        """Return how many of its images exist: they come one after the other while it runs."""
+        match self.phase(now):
+            case "done":
+                return 0 if self.blocked or self.broken else self.count
+            case "running" if not (self.blocked or self.broken or "never" in self.plays):
+                return int(self.count * self._share(now))
+            case _:
+                return 0
+
+    def progress(self, now: float) -> int:
+        """Return how far it has run, 0 to 99; 100 only when it is done."""
+        match self.phase(now):
+            case "running":
+                return min(99, int(100 * self._share(now)))
+            case "done":
+                return 100
+            case _:
+                return 0
+
+    def position(self, now: float) -> int:
+        """Return how many stand before it in the queue, 3 at first and 1 at last."""
+        left = (self.started - now) / (self.started - self.created)
+        return min(3, 1 + int(3 * left))
+
+    def _share(self, now: float) -> float:
+        return (now - self.started) / (self.ended - self.started) if self.ended > self.started else 1.0

@@ -1,0 +1,183 @@
+"""RunComfy's Model API, from its own side.
+
+Read from https://docs.runcomfy.com/model-apis/async-queue-endpoints and …/error-codes, and from the two models' pages.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from flux_cli.sandbox import shapes
+from flux_cli.sandbox.life import Job, rehearsals
+from flux_cli.sandbox.schema import Field, problems
+from flux_cli.sandbox.store import Scene
+from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
+
+HOSTS = ("model-api.runcomfy.net", "api.runcomfy.net")
+FILES = "https://playgrounds-storage-public.runcomfy.net"
+"""Root of the links to images."""
+
+ULTRA = "blackforestlabs/flux-1-1-pro/ultra/text-to-image"
+PRO = "blackforestlabs/flux-1-1-pro/text-to-image"
+
+_INPUTS = {
+    ULTRA: {
+        "prompt": Field(kind="text", required=True),
+        "aspect_ratio": Field(kind="text", choices=("21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21")),
+        "seed": Field(kind="integer"),
+        "raw": Field(kind="boolean"),
+    },
+    PRO: {
+        "prompt": Field(kind="text", required=True),
+        "image_size": Field(kind="text", choices=("16:9", "4:3", "1:1", "1:1 (hd)", "3:4", "9:16", "Custom")),
+        "seed": Field(kind="integer"),
+        "raw": Field(kind="boolean"),
+    },
+}
+_TITLES = {ULTRA: "Flux 1.1 Pro Ultra", PRO: "FLUX 1.1 Pro"}
+_SEEDS = {ULTRA: 90290776, PRO: 81048285}
+"""The seed of the page's example, which stands in where none is sent."""
+
+_CODES = {
+    400001: "InvalidResourceIdentifier",
+    400002: "InsufficientResources",
+    400004: "UserAccountError",
+    404001: "ResourceNotFound",
+}
+_QUEUE = {"queued": "in_queue", "running": "in_progress", "done": "completed", "cancelled": "cancelled"}
+
+_ROUTES = {
+    ("POST", r"/v1/models/(.+)"): "submit",
+    ("GET", r"/v1/models/(.+)"): "model",
+    ("GET", r"/v1/requests/([^/]+)/status"): "status",
+    ("GET", r"/v1/requests/([^/]+)/result"): "result",
+    ("POST", r"/v1/requests/([^/]+)/cancel"): "cancel",
+    ("GET", r"/prod/v2/balance"): "balance",
+}
+
+
+def answer(call: Call, scene: Scene) -> Answer:
+    """Answer as the API would. Raises `LostReply` where a rehearsal wants it."""
+    route = find(_ROUTES, call)
+    if isinstance(route, int):
+        return reply(route, {"error": "Method Not Allowed" if route == 405 else "Not Found"})  # noqa: PLR2004 - HTTP
+    if not call.bearer:
+        return _refused(400004)
+    name, part = route
+    match name:
+        case "submit":
+            return _submit(call, scene, part)
+        case "model":
+            return _model(part)
+        case "balance":
+            return reply(200, {"balance_usd": 100.0, "currency": "USD"})
+        case _:
+            job = scene.job(part)
+            return _refused(404001) if job is None else _about(name, job, call, scene)
+
+
+def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
+    """Return the job and the number of the image that a link stands for."""
+    parts = call.path.split("/")
+    if len(parts) != 4 or parts[1] != "sandbox" or parts[3] != "0.png":  # noqa: PLR2004 - /sandbox/<id>/0.png
+        return None
+    job = scene.job(parts[2])
+    return None if job is None or not job.ready(scene.now()) else (job, 0)
+
+
+def _submit(call: Call, scene: Scene, model: str) -> Answer:
+    if model not in _INPUTS:
+        return _refused(400001)
+    if not call.is_json:
+        return reply(415, {"error": "Content-Type must be application/json"})
+    try:
+        body: Any = call.json()
+    except ValueError:
+        return reply(422, {"error": "invalid input", "message": "the body is not JSON"})
+    wrong = problems(body, Field(kind="object", fields=_INPUTS[model]))
+    if wrong:
+        text = "; ".join(f"{one.path or 'body'} {one.message}" for one in wrong)
+        return reply(422, {"error": "invalid input", "message": text})
+    refused = _rehearsed(body["prompt"])
+    if refused is not None:
+        return refused
+    ratio = body.get("image_size" if model == PRO else "aspect_ratio", "16:9")
+    width, height = shapes.size("1:1" if ratio == "Custom" else ratio, ultra=model == ULTRA)
+    job, _ = scene.accept(
+        id=str(uuid4()),
+        model=model,
+        prompt=body["prompt"],
+        seed=body.get("seed", _SEEDS[model]),
+        width=width,
+        height=height,
+        format="png",
+        asked=body,
+    )
+    if "lost-reply" in job.plays:
+        raise LostReply(job.id)
+    root = f"https://{HOSTS[0]}/v1/requests/{job.id}"
+    urls = {f"{what}_url": f"{root}/{what}" for what in ("status", "result", "cancel")}
+    return reply(200, {"request_id": job.id, **urls})
+
+
+def _rehearsed(prompt: str) -> Answer | None:
+    plays = rehearsals(prompt)
+    if "unauthorized" in plays:
+        return _refused(400004)
+    if "credits" in plays:
+        return _refused(400002)
+    return reply(429, {"error": "Too Many Requests"}) if "rate-limit" in plays else None
+
+
+def _about(name: str, job: Job, call: Call, scene: Scene) -> Answer:
+    """Answer one of the questions about a job that exists."""
+    now = scene.now()
+    phase = job.phase(now)
+    if name == "cancel":
+        if phase == "queued":
+            scene.cancel(job)
+        outcome, status = ("cancelled", "cancelled") if phase == "queued" else ("not_cancellable", _QUEUE[phase])
+        return reply(202, {"request_id": job.id, "status": status, "outcome": outcome})
+    told: dict[str, Any] = {"request_id": job.id, "status": _QUEUE[phase]}
+    if name == "status":
+        root = f"https://{HOSTS[0]}/v1/requests/{job.id}"
+        told |= {"status_url": f"{root}/status", "result_url": f"{root}/result"}
+        return reply(200, told | ({"queue_position": job.position(now)} if phase == "queued" else {}))
+    told["created_at"] = stamp(job.created)
+    if phase == "done":
+        told |= _outcome(job, scene) | {"finished_at": stamp(job.ended)}
+        told |= {"cost": 0.0} if call.query.get("include_cost") == "true" else {}
+    return reply(200, told)
+
+
+def _outcome(job: Job, scene: Scene) -> dict[str, Any]:
+    """Return what a finished job came to: ``completed`` in the queue is not yet success."""
+    if job.blocked:
+        return {"status": "failed", "error": "the request was blocked by the content policy"}
+    if job.broken:
+        return {
+            "status": "failed",
+            "error": {"code": "inference_error", "message": "the model could not make the image"},
+        }
+    return {"status": "succeeded", "output": {"image": f"{scene.links}/sandbox/{job.id}/0.png"}}
+
+
+def _model(model: str) -> Answer:
+    if model not in _INPUTS:
+        return _refused(404001)
+    fields = {name: {"type": "string" if one.kind == "text" else one.kind} for name, one in _INPUTS[model].items()}
+    described = {
+        "model_id": model,
+        "display_name": _TITLES[model],
+        "base_price_usd": 0.0,
+        "price_unit": "image",
+        "categories": ["text-to-image"],
+        "input_schema": {"type": "object", "title": "Input", "required": ["prompt"], "properties": fields},
+    }
+    return reply(200, described)
+
+
+def _refused(code: int) -> Answer:
+    """Return a documented refusal: the first three digits of its code are the HTTP status."""
+    return reply(code // 1000, {"code": code, "error": _CODES[code]})

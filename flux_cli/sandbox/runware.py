@@ -1,0 +1,223 @@
+"""Runware, from its own side: one address, arrays of tasks in and out.
+
+Read from https://runware.ai/docs/platform (errors, task-polling, authentication, account-management) and from
+the model's page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from typing import Any
+from uuid import UUID
+
+from flux_cli.sandbox import files
+from flux_cli.sandbox.life import Job, rehearsals
+from flux_cli.sandbox.runware_tasks import complaint, complaints
+from flux_cli.sandbox.store import Scene
+from flux_cli.sandbox.wire import Answer, Call, LostReply, reply
+
+HOSTS = ("api.runware.ai",)
+FILES = "https://im.runware.ai"
+"""Root of the links to images."""
+
+_MOST = 20
+"""Images that one task can make."""
+
+
+class _Refused(Exception):  # noqa: N818 - what happened to the task
+    """One task was refused; the HTTP status and its documented error."""
+
+    def __init__(self, status: int, *errors: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status, self.errors = status, list(errors)
+
+
+def answer(call: Call, scene: Scene) -> Answer:
+    """Answer as the API would. Raises `LostReply` where a rehearsal wants it."""
+    if call.path != "/v1" or call.method != "POST":
+        status = 404 if call.path != "/v1" else 405
+        return reply(status, {"errors": [complaint("invalidRequest", "only POST to /v1", {}, "")]})
+    tasks: Any = None
+    if call.is_json:
+        try:
+            tasks = call.json()
+        except ValueError:
+            tasks = None
+    if not isinstance(tasks, list) or not tasks:
+        text = "the body must be a JSON array of tasks, sent as application/json"
+        return reply(400, {"errors": [complaint("invalidRequestBody", text, {}, "")]})
+    first = tasks[0]
+    if isinstance(first, dict) and first.get("taskType") == "authentication":
+        keyed, tasks = isinstance(first.get("apiKey"), str) and bool(first["apiKey"]), tasks[1:]
+    else:
+        keyed = call.bearer
+    if not keyed:
+        return reply(401, {"errors": [complaint("invalidApiKey", "the API key is missing or not valid", {}, "")]})
+    return _answers(tasks, scene)
+
+
+def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
+    """Return the job and the number of the image that a link stands for."""
+    found = re.fullmatch(r"/image/ws/2/ii/([0-9a-f-]{36})\.(jpg|png|webp)", call.path)
+    if not found:
+        return None
+    for index in range(_MOST):
+        job = scene.job(image_uuid(found[1], index))
+        if job is not None and index < job.ready(scene.now()) and job.format == found[2]:
+            return job, index
+    return None
+
+
+def image_uuid(task: str, index: int) -> str:
+    """Return the UUID (version 4, as documented) of a task's image; the same way leads back to the task."""
+    mask = int.from_bytes(hashlib.sha256(f"image {index}".encode()).digest()[:7], "big")
+    return str(UUID(int=UUID(task).int ^ mask))
+
+
+def _answers(tasks: list[Any], scene: Scene) -> Answer:
+    """Return what all tasks come to: results and errors side by side, 200 where there is at least one result."""
+    data: list[Any] = []
+    errors: list[Any] = []
+    refused = 0
+    for task in tasks:
+        try:
+            told, wrong = _answer(task, scene)
+        except _Refused as refusal:
+            told, wrong, refused = [], refusal.errors, refusal.status
+        data += told
+        errors += wrong
+    if not errors:
+        return reply(200, {"data": data})
+    mixed = data or not refused
+    return reply(200 if mixed else refused, {"data": data, "errors": errors} if mixed else {"errors": errors})
+
+
+def _answer(task: Any, scene: Scene) -> tuple[list[Any], list[Any]]:
+    """Return the results and the errors of one task. Raises `_Refused`."""
+    wrong = complaints(task)
+    if wrong:
+        raise _Refused(400, *wrong)
+    match task["taskType"]:
+        case "imageInference":
+            return _infer(task, scene)
+        case "getResponse":
+            job = scene.job(task["taskUUID"].lower())
+            return ([], []) if job is None else _progress(job, scene)
+        case "getTaskDetails":
+            return [_details(task, scene)], []
+        case "accountManagement":
+            account = {
+                "taskType": "accountManagement",
+                "taskUUID": task["taskUUID"],
+                "organizationUUID": "00000000-0000-4000-8000-000000000001",
+                "organizationName": "Sandbox",
+                "AIRSource": "sandbox",
+                "balance": 100.0,
+                "team": [],
+                "apiKeys": [],
+                "usage": {},
+            }
+            return [account], []
+        case _:
+            return [{"taskType": "ping", "pong": True}], []
+
+
+def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
+    _rehearse(task)
+    sync = task.get("deliveryMethod", "sync") == "sync"
+    job, new = scene.accept(
+        id=task["taskUUID"].lower(),
+        model=task["model"],
+        prompt=task["positivePrompt"],
+        seed=task.get("seed", secrets.randbits(32)),
+        width=task["width"],
+        height=task["height"],
+        format=task.get("outputFormat", "JPG").lower(),
+        quality=task.get("outputQuality", 95),
+        count=task.get("numberResults", 1),
+        asked=task,
+        **({"hold": 0.0} if sync else {}),
+    )
+    if not new:
+        raise _Refused(400, complaint("conflictTaskUUID", "a task with this taskUUID exists already", task, "taskUUID"))
+    if "lost-reply" in job.plays or (sync and "never" in job.plays):
+        raise LostReply(job.id)
+    if not sync:
+        return [{"taskType": "imageInference", "taskUUID": task["taskUUID"]}], []
+    if job.blocked or job.broken:
+        raise _Refused(400, _failure(job))
+    return _items(job, job.count, scene), []
+
+
+def _rehearse(task: dict[str, Any]) -> None:
+    """Raise `_Refused` where the prompt asks for it."""
+    plays = rehearsals(task["positivePrompt"])
+    if "unauthorized" in plays:
+        raise _Refused(401, complaint("invalidApiKey", "the API key is not valid", task, ""))
+    if "credits" in plays:
+        raise _Refused(402, complaint("insufficientCredits", "the account has no credits left", task, ""))
+    if "rate-limit" in plays:
+        raise _Refused(429, complaint("rateLimitExceeded", "too many requests", task, ""))
+
+
+def _progress(job: Job, scene: Scene) -> tuple[list[Any], list[Any]]:
+    """Return all that is known of a task so far. A queued one reads like one that nobody has heard of."""
+    now = scene.now()
+    phase = job.phase(now)
+    if phase == "queued":
+        return [], []
+    named = {"taskType": "imageInference", "taskUUID": job.asked["taskUUID"]}
+    if phase == "done" and job.blocked:
+        return [], [{**_failure(job), "status": "error"}]
+    if phase == "done" and job.broken:
+        said = _failure(job)
+        return [{**named, "status": "error", "error": {"code": said["code"], "message": said["message"]}}], []
+    done = [{**item, "status": "success"} for item in _items(job, job.ready(now), scene)]
+    waiting = {**named, "status": "processing", "progress": job.progress(now)}
+    return [*done, *([waiting] if phase == "running" else [])], []
+
+
+def _failure(job: Job) -> dict[str, Any]:
+    if job.blocked:
+        text = "the provider blocked the request because of its content policy"
+        return complaint("providerContentPolicyViolation", text, job.asked, "")
+    return complaint("inferenceError", "the provider could not make the image", job.asked, "")
+
+
+def _items(job: Job, ready: int, scene: Scene) -> list[dict[str, Any]]:
+    """Return the first ``ready`` results of a task; result ``k`` has the seed plus ``k``."""
+    return [_item(job, index, scene) for index in range(ready)]
+
+
+def _item(job: Job, index: int, scene: Scene) -> dict[str, Any]:
+    name = image_uuid(job.id, index)
+    item: dict[str, Any] = {
+        "taskType": "imageInference",
+        "taskUUID": job.asked["taskUUID"],
+        "imageUUID": name,
+        "seed": job.seed + index,
+    }
+    match job.asked.get("outputType", "URL"):
+        case "URL":
+            item["imageURL"] = f"{scene.links}/image/ws/2/ii/{name}.{job.format}"
+        case kind:
+            encoded = base64.b64encode(files.content(job, index, scene.provider)).decode()
+            uri = f"data:{files.MEDIA[job.format]};base64,{encoded}"
+            item |= {"imageBase64Data": encoded} if kind == "base64Data" else {"imageDataURI": uri}
+    safety = job.asked.get("safety", {})
+    if safety.get("checkContent") or safety.get("mode") == "fast":
+        item["NSFWContent"] = "nsfw" in job.plays
+    return item | ({"cost": 0.0} if job.asked.get("includeCost") else {})
+
+
+def _details(task: dict[str, Any], scene: Scene) -> dict[str, Any]:
+    """Return the request of a past task and its last response."""
+    job = scene.job(task["taskUUID"].lower())
+    if job is None:
+        raise _Refused(404, complaint("taskNotFound", "no task has this taskUUID", task, "taskUUID"))
+    data, errors = _progress(job, scene)
+    response = {"data": data, **({"errors": errors} if errors else {})}
+    return {"taskType": "getTaskDetails", "taskUUID": task["taskUUID"], "request": [job.asked], "response": response}

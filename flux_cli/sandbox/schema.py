@@ -1,0 +1,109 @@
+"""Documented request schemas, and what a body has against them. Whatever a page does not list is unknown here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["text", "link", "integer", "number", "boolean", "object", "array"]
+
+_NAMES: dict[Kind, str] = {"text": "a string", "link": "a URI", "integer": "an integer", "array": "an array"}
+_LINK = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]\S*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a documented schema."""
+
+    kind: Kind
+    required: bool = False
+    nullable: bool = False
+    low: float | None = None
+    """Smallest number, or shortest length of a text or array."""
+    high: float | None = None
+    """Largest number, or longest length of a text or array."""
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    fields: Mapping[str, Field] | None = None
+    """Of an object; ``None`` where any name may stand in it."""
+    items: Field | None = None
+    """Of an array."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What one field has against its schema."""
+
+    path: str
+    """Dotted; empty for the body itself."""
+    why: Literal["missing", "unknown", "invalid"]
+    message: str
+    field: Field | None = None
+
+
+def problems(value: Any, field: Field, path: str = "") -> list[Problem]:
+    """Return all that is wrong with ``value``, in the order of the schema, unknown names last."""
+    return list(_problems(value, field, path))
+
+
+def _problems(value: Any, field: Field, path: str) -> Iterator[Problem]:
+    if value is None and field.nullable:
+        return
+    if not _is(value, field.kind):
+        message = f"must be {_NAMES.get(field.kind, f'a {field.kind}' if field.kind != 'object' else 'an object')}"
+        yield Problem(path=path, why="invalid", message=message, field=field)
+        return
+    complaint = _complaint(value, field)
+    if complaint:
+        yield Problem(path=path, why="invalid", message=complaint, field=field)
+    if isinstance(value, list) and field.items is not None:
+        for index, item in enumerate(value):
+            yield from _problems(item, field.items, f"{path}.{index}")
+    if isinstance(value, dict) and field.fields is not None:
+        yield from _inside(value, field.fields, f"{path}." if path else "")
+
+
+def _inside(value: dict[str, Any], fields: Mapping[str, Field], prefix: str) -> Iterator[Problem]:
+    for name, inner in fields.items():
+        if name in value:
+            yield from _problems(value[name], inner, prefix + name)
+        elif inner.required:
+            yield Problem(path=prefix + name, why="missing", message="is required", field=inner)
+    for name in value:
+        if name not in fields:
+            yield Problem(path=prefix + name, why="unknown", message="is not a known field")
+
+
+def _is(value: Any, kind: Kind) -> bool:
+    match kind:
+        case "text":
+            return isinstance(value, str)
+        case "link":
+            return isinstance(value, str) and _LINK.fullmatch(value) is not None
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "boolean":
+            return isinstance(value, bool)
+        case "object":
+            return isinstance(value, dict)
+        case _:
+            return isinstance(value, list)
+
+
+def _complaint(value: Any, field: Field) -> str:
+    """Return what is wrong with a value of the right kind, or nothing."""
+    if field.choices and value not in field.choices:
+        return f"must be one of {', '.join(field.choices)}"
+    if field.pattern and not re.fullmatch(field.pattern, value):
+        return f"must match {field.pattern}"
+    length = field.kind in {"text", "link", "array"}
+    size, what = (len(value), "length must be") if length else (value, "must be")
+    if field.low is not None and size < field.low:
+        return f"{what} at least {field.low}"
+    if field.high is not None and size > field.high:
+        return f"{what} at most {field.high}"
+    return ""

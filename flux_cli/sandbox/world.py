@@ -1,0 +1,77 @@
+"""The sandbox as a whole: four providers and the hosts of their images, over one folder and one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import urlsplit
+
+from flux_cli.sandbox import apiframe, files, runcomfy, runflow, runware
+from flux_cli.sandbox.life import Job
+from flux_cli.sandbox.store import Scene
+from flux_cli.sandbox.wire import Answer, Call
+
+_PROVIDERS: dict[str, ModuleType] = {
+    "runcomfy": runcomfy,
+    "runflow": runflow,
+    "apiframe": apiframe,
+    "runware": runware,
+}
+
+
+class World:
+    """Everything that the sandbox stands in for.
+
+    It keeps nothing in memory: several worlds on one folder, in any number of threads and processes, are one.
+    """
+
+    def __init__(self, folder: Path, now: Callable[[], float], hold: float = 2.0, *, link_base: str = "") -> None:
+        """Take the folder of the records, the clock (seconds since 1970), and the seconds that an ordinary job takes.
+
+        ``link_base`` is the address under which `file_as` is reached, where image links must not name the documented
+        hosts.
+        """
+        self._scenes = {
+            name: Scene(
+                provider=name,
+                folder=folder,
+                now=now,
+                hold=hold,
+                links=f"{link_base.rstrip('/')}/{name}" if link_base else module.FILES,
+            )
+            for name, module in _PROVIDERS.items()
+        }
+
+    def jobs(self, provider: str) -> list[Job]:
+        """Return all jobs that ``provider`` has accepted, the newest first."""
+        return self._scenes[provider].jobs()
+
+    def answer(self, call: Call) -> Answer:
+        """Answer a call by its host. Raises ``ValueError`` for a host that is none of ours, and `LostReply`."""
+        for name, module in _PROVIDERS.items():
+            if call.host in module.HOSTS:
+                return self.answer_as(name, call)
+            if call.host == urlsplit(module.FILES).hostname:
+                return self.file_as(name, call)
+        message = f"the sandbox stands in for no host {call.host}"
+        raise ValueError(message)
+
+    def answer_as(self, provider: str, call: Call) -> Answer:
+        """Answer a call as ``provider``'s API, whatever its host. Raises `LostReply`."""
+        answer: Answer = _PROVIDERS[provider].answer(call, self._scenes[provider])
+        return answer
+
+    def file_as(self, provider: str, call: Call) -> Answer:
+        """Answer a call as the host of ``provider``'s images, whatever its host."""
+        refused = files.refusal(call)
+        if refused is not None:
+            return refused
+        try:
+            found = _PROVIDERS[provider].locate(call, self._scenes[provider])
+        except PermissionError:
+            return files.denied()
+        if found is None:
+            return files.missing()
+        job, index = found
+        return files.serve(call, job, index, provider)

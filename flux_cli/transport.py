@@ -1,0 +1,359 @@
+"""HTTP: the only place where httpx is imported, a key is added, and something is sent again.
+
+Why a POST is not repeated: a paid request whose reply was lost may have been accepted, and then a second one is a
+second bill. So a request is sent again only where it provably was not accepted (no connection, 429, a documented
+503), or where the request itself says that a repeat has no second effect (``Request.safe``). Once one attempt's
+answer is lost it stays lost, however later attempts end, unless a later one is answered with success.
+
+A key goes to the origin of the provider's base URL and to the hosts that the provider documents as its own, over https
+(http on loopback only). Redirects of an API are not followed at all; downloads never carry a key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import random
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from flux_cli import __version__
+from flux_cli.clock import Clock
+from flux_cli.errors import (
+    AuthError,
+    FluxError,
+    Interrupted,
+    LostReplyError,
+    NotFoundError,
+    ProtocolError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
+from flux_cli.flow import Request, Response
+from flux_cli.text import printable
+
+if TYPE_CHECKING:
+    from flux_cli.providers.base import Provider
+
+ANSWER_LIMIT = 256 * 2**20
+"""Bytes of the largest answer that is read: twenty images as base64 fit."""
+
+_CONNECT, _READ, _PAID_READ = 10.0, 30.0, 150.0
+_TRIES = 5
+"""Attempts at a request that was turned away or lost."""
+_CONNECT_TRIES = 3
+"""Attempts at a host that cannot be reached."""
+_PAUSE_CAP = 60.0
+"""Longest pause that ``Retry-After`` can make us take, in seconds."""
+_RESUME_PAUSE = 0.5
+"""Seconds before a download that broke off is taken up again."""
+_REDIRECTS = 5
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A provider, where it is reached, and the key for it."""
+
+    provider: Provider
+    base_url: str
+    key: str
+
+    def url(self, request: Request) -> str:
+        """Return the address of ``request``. Raises `UsageError` for a host that may not see the key."""
+        if request.origin is None:
+            return self.base_url + request.path
+        if request.origin not in self.provider.origins or self.base_url != self.provider.base_url:
+            message = f"{request.origin} is not asked while the base URL is {self.base_url}"
+            raise UsageError(message)
+        return request.origin + request.path
+
+    def headers(self) -> dict[str, str]:
+        """Return the header that carries the key."""
+        name, prefix = self.provider.auth
+        return {name: prefix + self.key}
+
+
+def private(url: str) -> bool:
+    """Whether what is sent to ``url`` stays between us and the host: https, or http to this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname or ""))
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Transport:
+    """Carries requests of any provider. One instance may serve many threads."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        connect: Callable[[], httpx.BaseTransport] | None = None,
+        trace: Callable[[str], None] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Make a transport; ``connect`` makes what stands behind httpx, by default the network."""
+        self._clock = clock
+        self._connect = connect
+        self._trace = trace
+        self._jitter = jitter
+        self._clients: dict[bool, httpx.Client] = {}
+        self._lock = threading.Lock()
+
+    def _client(self, *, fresh: bool) -> httpx.Client:
+        """Return the client that keeps connections, or the one that never does.
+
+        A paid request never travels on a connection that has been idle: one that the host has just closed would look
+        like a lost reply.
+        """
+        with self._lock:
+            if fresh not in self._clients:
+                limits = httpx.Limits(max_keepalive_connections=0 if fresh else 20)
+                options: dict[str, Any] = {"transport": self._connect()} if self._connect else {"limits": limits}
+                agent = {"User-Agent": f"flux-image/{__version__}"}
+                self._clients[fresh] = httpx.Client(headers=agent, follow_redirects=False, **options)
+            return self._clients[fresh]
+
+    def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def send(self, channel: Channel, request: Request, *, tries: int = _TRIES) -> Response:
+        """Send ``request`` and return its answer, if it is no refusal.
+
+        Sends again where that is safe, at most ``tries`` times in all, with growing pauses. Raises the `FluxError`
+        that the provider reads in the answer, `UnavailableError` where nothing was accepted, `LostReplyError` where
+        nobody knows.
+        """
+        lost: LostReplyError | None = None
+        for attempt in range(1, tries + 1):
+            error = self._attempt(channel, request)
+            if isinstance(error, Response):
+                return error
+            if isinstance(error, LostReplyError):
+                lost = lost or error
+                again = request.safe
+            else:
+                again = isinstance(error, UnavailableError)
+            most = min(tries, _CONNECT_TRIES) if isinstance(error.__cause__, _NOT_SENT) else tries
+            if not again or attempt >= most or not self._pause(attempt, error):
+                if lost is not None and error is not lost:
+                    refusal = None if isinstance(error, LostReplyError) else error
+                    raise LostReplyError(lost.message, hint=lost.hint, refusal=refusal) from error
+                raise error
+        raise AssertionError  # the last attempt returns or raises
+
+    def _pause(self, attempt: int, error: FluxError) -> bool:
+        """Wait before the next attempt. Return False where the wait was cut off: then there is no next attempt."""
+        seconds = min(0.5 * 2 ** (attempt - 1), 8.0) * (0.75 + self._jitter() / 2)
+        try:
+            self._clock.sleep(min(max(seconds, error.retry_after or 0), _PAUSE_CAP))
+        except Interrupted:
+            return False
+        return True
+
+    def _attempt(self, channel: Channel, request: Request) -> Response | FluxError:
+        """Send once. Return the answer, or what went wrong (as a value: the caller decides what that means)."""
+        name = channel.provider.name
+        url = channel.url(request)
+        if not private(url):
+            return UsageError(f"{url} is neither https nor on this machine: the key stays here")
+        try:
+            response = self._exchange(channel, request, url)
+        except _NOT_SENT as error:
+            failure: FluxError = UnavailableError(f"cannot reach {name}: {_reason(error)}")
+            failure.__cause__ = error
+            return failure
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self._unanswered(request, f"no answer from {name}: {_reason(error)}")
+        refusal = channel.provider.refusal(response)
+        if refusal is not None:
+            return refusal
+        if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP classes
+            return response
+        if response.status < 500:  # noqa: PLR2004 - HTTP classes
+            return RefusedError(f"{name} answered HTTP {response.status}, which it does not document", charged="no")
+        return self._unanswered(request, f"{name} answered HTTP {response.status}")
+
+    @staticmethod
+    def _unanswered(request: Request, message: str) -> FluxError:
+        """Return what a lost answer means: for a read, no more than that nobody was there."""
+        if request.paid or not request.safe:
+            return LostReplyError(message)
+        return UnavailableError(message)
+
+    def _exchange(self, channel: Channel, request: Request, url: str) -> Response:
+        read = _PAID_READ if request.paid or request.upload else _READ
+        options: dict[str, Any] = {
+            "headers": {"Accept": "application/json", **request.headers, **_headers(channel)},
+            "timeout": httpx.Timeout(read, connect=_CONNECT),
+            "params": dict(request.query) or None,
+        }
+        if request.json is not None:
+            options["content"] = encode(request.json)
+            options["headers"]["Content-Type"] = "application/json"
+        self._say(f"> {request.method} {url} {_body(request)}", channel)
+        if request.upload is not None:
+            try:
+                with open(request.upload.path, "rb") as file:  # noqa: PTH123 - a path as the user typed it
+                    options["files"] = {request.upload.field: file}
+                    return self._read(channel, request, url, options)
+            except OSError as error:
+                message = f"cannot read {printable(request.upload.path)}: {error.strerror}"
+                raise UsageError(message) from error
+        return self._read(channel, request, url, options)
+
+    def _read(self, channel: Channel, request: Request, url: str, options: Mapping[str, Any]) -> Response:
+        with self._client(fresh=request.paid).stream(request.method, url, **options) as answer:
+            body = bytearray()
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > ANSWER_LIMIT:
+                    message = f"an answer of more than {ANSWER_LIMIT} bytes"
+                    raise httpx.DecodingError(message, request=answer.request)
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            self._say(f"< {answer.status_code} {_shown(bytes(body), headers)}", channel)
+            return Response(status=answer.status_code, headers=headers, body=bytes(body))
+
+    def download(self, url: str) -> Iterator[bytes]:
+        """Yield the bytes behind a result's link, to the last one, without a key.
+
+        A transfer that breaks off is taken up where it stopped, as long as that gets it further and the host serves
+        ranges. Raises `NotFoundError` for a link that does not work any more, `UnavailableError` for anything that
+        may pass, `ProtocolError` for a link or a redirect that is neither https nor on this machine.
+        """
+        received = 0
+        mark = ""
+        while True:
+            before = received
+            headers = {"Accept-Encoding": "identity"}
+            if received:
+                headers.update({"Range": f"bytes={received}-", "If-Range": mark})
+            try:
+                with self._open(url, headers) as answer:
+                    if received and not _continues(answer, received):
+                        raise UnavailableError("the download broke off, and the host does not take it up again")
+                    mark = _mark(answer)
+                    length = answer.headers.get("content-length", "")
+                    for chunk in answer.iter_raw():
+                        self._clock.check()
+                        received += len(chunk)
+                        yield chunk
+                    if length.isdecimal() and received != before + int(length):
+                        raise UnavailableError(f"the download ended after {received} of {before + int(length)} bytes")
+                    return
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if not mark or received == before:
+                    raise UnavailableError(f"the download failed: {_reason(error)}") from error
+                self._clock.sleep(_RESUME_PAUSE)
+
+    def _open(self, url: str, headers: Mapping[str, str]) -> _Opened:
+        for _ in range(_REDIRECTS + 1):
+            if not private(url):
+                raise ProtocolError("the link to the image is neither https nor on this machine")
+            client = self._client(fresh=False)
+            self._say(f"> GET {url}")
+            timeout = httpx.Timeout(_READ, connect=_CONNECT)
+            answer = client.send(client.build_request("GET", url, headers=dict(headers), timeout=timeout), stream=True)
+            self._say(f"< {answer.status_code} {answer.headers.get('content-type', '')}")
+            if not answer.is_redirect:
+                return _Opened(_fetchable(answer))
+            url = urljoin(url, answer.headers.get("location", ""))
+            answer.close()
+        raise ProtocolError("the link to the image redirects in circles")
+
+    def _say(self, line: str, channel: Channel | None = None) -> None:
+        if self._trace is not None:
+            shown = printable(line, limit=2000)
+            self._trace(shown.replace(channel.key, "***") if channel and channel.key else shown)
+
+
+class _Opened:
+    """An answer whose body is still to be read, closed on the way out."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+
+    def __enter__(self) -> httpx.Response:
+        return self.answer
+
+    def __exit__(self, *_: object) -> None:
+        self.answer.close()
+
+
+def encode(body: Any) -> bytes:
+    """Return a JSON body as it is sent: compact, UTF-8."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _headers(channel: Channel) -> dict[str, str]:
+    if not channel.key:
+        raise AuthError(f"there is no key for {channel.provider.name}")
+    return channel.headers()
+
+
+def _fetchable(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that has the image's bytes. Raises what any other means."""
+    status = answer.status_code
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP classes
+        return answer
+    answer.close()
+    if status in {400, 401, 403, 404, 410}:
+        raise NotFoundError(f"the link to the image does not work any more (HTTP {status})")
+    raise UnavailableError(f"the image's host answered HTTP {status}")
+
+
+def _continues(answer: httpx.Response, received: int) -> bool:
+    """Whether an answer to a range request starts at the byte that is wanted next."""
+    return answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {received}-")  # noqa: PLR2004 - Partial Content
+
+
+def _mark(answer: httpx.Response) -> str:
+    """Return what ``If-Range`` can hold on to, or nothing where the host does not serve ranges."""
+    if answer.status_code != 206 and answer.headers.get("accept-ranges", "").lower() != "bytes":  # noqa: PLR2004 - Partial Content
+        return ""
+    etag: str = answer.headers.get("etag", "")
+    return etag if etag.startswith('"') else str(answer.headers.get("last-modified", ""))
+
+
+def _reason(error: Exception) -> str:
+    """Return in a few plain words why an exchange failed."""
+    words: dict[type[Exception], str] = {
+        httpx.ConnectTimeout: "it does not answer",
+        httpx.ReadTimeout: "it took too long",
+        httpx.WriteTimeout: "it took too long",
+        httpx.PoolTimeout: "too many connections",
+    }
+    return words.get(type(error)) or printable(str(error), limit=160) or type(error).__name__
+
+
+def _body(request: Request) -> str:
+    if request.upload is not None:
+        return f"(multipart, {request.upload.field}={request.upload.path})"
+    return "" if request.json is None else encode(request.json).decode(errors="replace")
+
+
+def _shown(body: bytes, headers: Mapping[str, str]) -> str:
+    """Return an answer's body for ``-v``: text with long base64 runs left out."""
+    if "json" not in headers.get("content-type", "json") and not headers.get("content-type", "").startswith("text/"):
+        return f"({len(body)} bytes of {headers.get('content-type')})"
+    return _without_images(body[:2_000_000].decode(errors="replace"))
+
+
+def _without_images(text: str) -> str:
+    return re.sub(r"[A-Za-z0-9+/]{200,}={0,2}", lambda run: f"({len(run[0])} characters of base64)", text)

@@ -1,0 +1,114 @@
+"""What every test stands on: a home of its own, a clock that costs no time, and `flux` as a function."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from flux_cli.cli import main
+from flux_cli.clock import SystemClock
+from flux_cli.runtime import Runtime
+
+
+class FakeClock(SystemClock):
+    """A clock on which sleeping takes no time."""
+
+    def __init__(self, start: float = 1_795_000_000.0) -> None:
+        super().__init__()
+        self.time = start
+        self.slept: list[float] = []
+        self._guard = threading.Lock()
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        with self._guard:
+            self.slept.append(seconds)
+            self.time += max(seconds, 0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+    raw: bytes = field(repr=False)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def objects(self) -> list[dict]:
+        return [json.loads(line) for line in self.lines]
+
+    @property
+    def object(self) -> dict:
+        (found,) = self.objects
+        return found
+
+
+class Stream(io.TextIOWrapper):
+    """A text stream over bytes that may claim to be a terminal."""
+
+    def __init__(self, data: bytes = b"", *, tty: bool = False) -> None:
+        self.bytes = io.BytesIO(data)
+        self.tty = tty
+        super().__init__(self.bytes, encoding="utf-8", write_through=True)
+
+    def isatty(self) -> bool:
+        return self.tty
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    """Give each test a home, a current folder, and no settings."""
+    for name in list(os.environ):
+        if name.startswith(("FLUX_", "XDG_", "RUN", "APIFRAME_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return folder
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def flux(clock) -> Callable[..., Run]:
+    """Return the program as a function of its arguments."""
+
+    def run(*arguments: str, stdin: str = "", tty: bool = False, connect: Callable | None = None) -> Run:
+        out, err = Stream(tty=tty), Stream(tty=tty)
+        runtime = Runtime(
+            stdin=Stream(stdin.encode("utf-8", "surrogateescape"), tty=tty),
+            stdout=out,
+            stderr=err,
+            clock=clock,
+            connect=connect,
+        )
+        code = main([str(argument) for argument in arguments], runtime)
+        raw = out.bytes.getvalue()
+        return Run(code, raw.decode("utf-8", "replace"), err.bytes.getvalue().decode("utf-8", "replace"), raw)
+
+    return run

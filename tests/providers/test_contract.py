@@ -1,0 +1,296 @@
+"""What holds for every provider, from the moment it is registered."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from itertools import cycle
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from flux_cli import providers
+from flux_cli.errors import FluxError, UsageError
+from flux_cli.flow import Response, drive
+from flux_cli.jobs import Cancelled, Failed, Queued, Remote, Running, State, Succeeded
+from flux_cli.providers.base import SEED_LIMIT, Accepted, Account
+from flux_cli.providers.options import AlwaysOn, Option
+
+LONG_NAMES = {
+    "aspect_ratio",
+    "size",
+    "seed",
+    "raw",
+    "image",
+    "image_strength",
+    "format",
+    "quality",
+    "upsample_prompt",
+    "safety_tolerance",
+    "check_content",
+    "webhook",
+    "metadata",
+}
+PLAIN_ID = "2f0c4b1e-3a5d-4c6b-8d7e-9f0a1b2c3d4e"
+ACCEPTED = {"request_id": PLAIN_ID, "id": PLAIN_ID, "jobId": PLAIN_ID, "data": []}
+"""An answer to a submit that every provider understands."""
+
+PROVIDERS = [providers.load(name) for name in providers.NAMES]
+OFFERS = [(provider, model) for provider in PROVIDERS for model in provider.models.values()]
+every_provider = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
+every_offer = pytest.mark.parametrize(
+    ("provider", "model"), OFFERS, ids=lambda value: getattr(value, "slug", None) or value.name
+)
+quick = hypothesis_settings(max_examples=40, deadline=None)
+
+
+def alias(model):
+    return next(short for short, name in providers.MODELS.items() if name == model.name)
+
+
+@every_provider
+def test_a_provider_says_who_it_is(provider):
+    assert provider.name in providers.NAMES
+    assert provider.title
+    assert provider.key_page
+    assert re.fullmatch(r"https://[a-z0-9.-]+(/[a-z0-9./-]+)?", provider.docs)
+    assert re.fullmatch(r"https://[a-z0-9.-]+(/[a-z0-9]+)*", provider.base_url)
+    assert all(re.fullmatch(r"https://[a-z0-9.-]+", origin) for origin in provider.origins)
+    assert provider.auth in {("Authorization", "Bearer "), ("X-API-Key", "")}
+    assert re.fullmatch(provider.id_pattern, PLAIN_ID)
+
+
+def test_no_two_providers_read_the_same_variable():
+    variables = [variable for provider in PROVIDERS for variable in provider.key_variables]
+
+    assert all(re.fullmatch(r"[A-Z][A-Z_]+", variable) for variable in variables)
+    assert len(set(variables)) == len(variables)
+    assert all(provider.key_variables for provider in PROVIDERS)
+
+
+def test_every_model_is_hosted_somewhere_and_the_default_everywhere():
+    hosted = {name for provider in PROVIDERS for name in provider.models}
+
+    assert hosted == set(providers.MODELS.values())
+    assert all(providers.DEFAULT_MODEL in provider.models for provider in PROVIDERS)
+
+
+@every_offer
+def test_a_model_is_filed_under_its_name_and_its_options_under_ours(provider, model):
+    assert provider.models[model.name] is model
+    assert model.slug
+    assert set(model.options) <= LONG_NAMES
+    assert 1 <= model.prompt[0] <= (model.prompt[1] or 1)
+    assert 1 <= model.most <= 20
+    for name, value in model.implied.items():
+        assert model.options[name].check(value) == value
+
+
+@every_offer
+def test_every_seed_that_flux_draws_is_taken(provider, model):
+    for seed in (1, SEED_LIMIT):
+        assert model.options["seed"].check(seed) == seed
+
+
+@every_offer
+def test_an_option_is_described_and_is_sent_where_no_owned_field_stands(provider, model):
+    for name, option in model.options.items():
+        assert isinstance(option, Option)
+        assert option.accepts
+        assert bool(option.field) != isinstance(option, AlwaysOn)
+        for field in filter(None, re.split(r",\s*", option.field)):
+            assert re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", field)
+            assert field not in provider.owned or name == "seed"
+
+
+@every_offer
+def test_a_price_says_where_and_when_it_was_read(provider, model):
+    if model.price is not None:
+        assert model.price.amount > 0
+        assert model.price.source
+        assert re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", model.price.date)
+
+
+@every_offer
+def test_a_submit_asks_for_money_once_and_carries_no_key(provider, model, talk, order):
+    wanted = order(provider.name, alias(model), _prompt="a fox, 狐, 🦊")
+
+    said = talk(provider, provider.submit(wanted), ACCEPTED)
+
+    assert isinstance(said.result, Accepted)
+    assert [request.paid for request in said.requests] == [True]
+    sent = said.requests[0]
+    assert sent.method == "POST"
+    assert "a fox, 狐, 🦊" in json.dumps(sent.json, ensure_ascii=False)
+    assert not {name.lower() for name in sent.headers} & {"authorization", "x-api-key", "cookie"}
+    assert sent.origin is None
+
+
+@every_provider
+def test_what_asks_and_cancels_may_be_repeated_and_costs_nothing(provider, talk):
+    remote = Remote(id=PLAIN_ID)
+    conversations = [provider.poll(remote), provider.check(), *([provider.cancel(remote)] if provider.cancel else [])]
+    answers = [{"status": "completed"}, *[{"status": "odd", "status_code": "odd", "data": [], "team": None}] * 3]
+
+    requests = [request for one in conversations for request in talk(provider, one, *answers).requests]
+
+    assert len(requests) >= len(conversations)
+    assert all(request.safe and not request.paid for request in requests)
+    assert all(request.origin in {None, *provider.origins} for request in requests)
+    assert not any("authorization" in {name.lower() for name in request.headers} for request in requests)
+
+
+@every_provider
+def test_a_job_is_asked_for_by_its_id(provider, talk):
+    said = talk(provider, provider.poll(Remote(id=PLAIN_ID)), {"status": "odd", "status_code": "odd", "data": []})
+
+    assert PLAIN_ID in said.requests[0].path + json.dumps(said.requests[0].json)
+
+
+@every_offer
+def test_the_prompt_arrives_as_it_was_written(provider, model, order):
+    @quick
+    @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
+    def holds(prompt):
+        first = next(provider.submit(order(provider.name, alias(model), _prompt=prompt)))
+        back = json.loads(json.dumps(first.json, ensure_ascii=False).encode())
+        body = back[0] if isinstance(back, list) else back
+        for name in model.prompt_field.split("."):
+            body = body[name]
+        assert body == prompt
+
+    holds()
+
+
+KEYS = (
+    "status status_code request_id id jobId taskUUID outcome output outputs images image url result error errors "
+    "error_code code message detail details data imageURL imageUUID imageBase64Data imageDataURI resultIndex seed cost "
+    "progress queue_position nodes_completed nodes_total failure_code failure_message timing nsfw_detected duration_ms "
+    "image_urls type width height content_type creditCost creditsRequired creditsAvailable expired team credits name "
+    "balance balance_usd currency organizationName NSFWContent"
+).split()
+WORDS = (
+    "in_queue in_progress completed succeeded failed cancelled canceled queued running partial_succeeded QUEUED "
+    "PROCESSING COMPLETED FAILED CANCELLED processing success error https://h/a.png data:image/png;base64,AA== AA== 1.5 "
+    "RUN_NOT_FOUND invalidApiKey conflictTaskUUID rateLimit nsfw \x1b[31m \u202e \ud800 " + PLAIN_ID
+).split(" ")
+CODES = (400001, 400002, 400004, 403001, 404001, 429001, 500001)
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.sampled_from(WORDS + list(CODES))
+)
+anything = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=6)
+    ),
+    max_leaves=8,
+)
+shaped = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS[:24], anything))
+bodies = st.one_of(
+    st.binary(max_size=40), (shaped | anything).map(lambda value: json.dumps(value).encode()), st.just(b"[" * 100_000)
+)
+answers = st.builds(Response, status=st.integers(100, 599) | st.sampled_from([200, 400]), body=bodies)
+
+
+def harmless(text):
+    return not any(
+        unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and character not in "\u200c\u200d"
+        for character in text or ""
+    )
+
+
+def shown(state):
+    """Every text of a state that comes from the provider and may be shown to a person."""
+    match state:
+        case Queued(detail=detail) | Running(detail=detail):
+            return [detail]
+        case Failed(error=error):
+            return [error.message, error.vendor_code]
+        case Succeeded():
+            images = [text for image in state.images for text in (image.url, image.key, image.content_type)]
+            error = [state.error.message, state.error.vendor_code] if state.error else []
+            return [state.detail, *state.timing, *images, *error]
+        case Cancelled():
+            return []
+
+
+CONVERSATIONS = [
+    (provider, kind)
+    for provider in PROVIDERS
+    for kind in ("submit", "poll", "cancel", "check")
+    if getattr(provider, kind)
+]
+
+
+@pytest.mark.parametrize(("provider", "kind"), CONVERSATIONS, ids=lambda value: getattr(value, "name", value))
+def test_no_answer_whatsoever_ends_in_a_surprise(provider, kind, order, talk):
+    """Any bytes under any status end in the right kind of result or in a `FluxError`, with nothing but harmless text."""
+    remote = Remote(id=PLAIN_ID, memo={"count": 2})
+
+    @quick
+    @given(st.lists(answers, min_size=1, max_size=3))
+    def holds(script):
+        conversation = {
+            "submit": lambda: provider.submit(order(provider.name)),
+            "poll": lambda: provider.poll(remote),
+            "cancel": lambda: provider.cancel(remote),
+            "check": provider.check,
+        }[kind]()
+        said = talk(provider, conversation, *(answer for answer, _ in zip(cycle(script), range(9), strict=False)))
+        texts = [said.error.message, said.error.vendor_code] if said.error else []
+        if said.error is None and kind == "submit":
+            assert isinstance(said.result, Accepted)
+            texts = [said.result.remote.id, *shown(said.result.state)]
+        elif said.error is None and kind == "check":
+            assert isinstance(said.result, Account)
+            texts = [said.result.name, said.result.balance.currency if said.result.balance else ""]
+        elif said.error is None:
+            assert isinstance(said.result, State)
+            texts = shown(said.result)
+        assert all(harmless(text) for text in texts), texts
+
+    holds()
+
+
+@every_provider
+def test_an_answer_nested_beyond_reason_is_read_as_no_json(provider, talk):
+    said = talk(provider, provider.poll(Remote(id=PLAIN_ID)), Response(status=200, body=b"[" * 500 + b"]" * 500))
+
+    assert isinstance(said.error, FluxError)
+    assert "nested too deeply" in said.error.message
+
+
+def test_a_provider_and_a_model_are_found_by_name():
+    assert providers.load("runware").name == "runware"
+    assert providers.model_name("ULTRA") == "flux-1.1-pro-ultra"
+    assert providers.model_name("flux-1.1-pro") == "flux-1.1-pro"
+
+
+@pytest.mark.parametrize(
+    ("find", "word", "hint"),
+    [
+        (providers.load, "runwear", "did you mean runware?"),
+        (providers.load, "zzz", "the providers are runcomfy, runflow, apiframe and runware"),
+        (providers.model_name, "ultr", "did you mean ultra?"),
+        (providers.model_name, "zzz", "the models are flux-1.1-pro and flux-1.1-pro-ultra (or pro and ultra)"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest_or_with_all(find, word, hint):
+    with pytest.raises(UsageError) as caught:
+        find(word)
+
+    assert caught.value.hint == hint
+
+
+def test_a_conversation_is_never_left_half_held():
+    """`drive` lets an error of the transport out unless the conversation itself has a use for it."""
+    provider = providers.load("runcomfy")
+
+    def send(request):
+        raise UsageError("no")
+
+    with pytest.raises(UsageError, match="no"):
+        drive(provider.poll(Remote(id="x")), send)

@@ -1,0 +1,110 @@
+"""An option says which values it takes and how they are sent."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from flux_cli.errors import UsageError
+from flux_cli.providers.base import place
+from flux_cli.providers.options import (
+    AlwaysOn,
+    Choice,
+    Labels,
+    Link,
+    Option,
+    Picture,
+    Pixels,
+    Range,
+    Ratios,
+    Switch,
+    Unfit,
+    words,
+)
+
+TABLE = ((3136, 1344), (2752, 1536), (2048, 2048))
+
+
+def test_a_plain_option_takes_and_sends_anything():
+    option = Option(field="a.b")
+
+    assert option.wire(option.check({"x": 1})) == {"a.b": {"x": 1}}
+
+
+@pytest.mark.parametrize(
+    ("option", "accepts"),
+    [
+        (Option(), "any"),
+        (Choice(values=words("a", "b")), "a b"),
+        (Range(low=1), "1 or more"),
+        (Range(low=0, high=6), "0 to 6"),
+        (Switch(), "on off"),
+        (AlwaysOn(), "always on"),
+        (Link(limit=10), "web address, up to 10 characters"),
+        (Picture(), "web address or local file"),
+        (Labels(), "KEY=VALUE"),
+        (Ratios(sizes={"1:1": (8, 8)}), "1:1=8x8"),
+        (Pixels(low=256, high=1440, step=32), "256 to 1440 a side, in multiples of 32"),
+        (Pixels(table=TABLE), "3136x1344 2752x1536 2048x2048"),
+    ],
+)
+def test_what_an_option_takes_is_said_in_a_few_words(option, accepts):
+    assert option.accepts == accepts
+
+
+def test_an_open_range_has_no_upper_end():
+    assert Range(low=1).check(10**30) == 10**30
+
+
+@pytest.mark.parametrize("value", [True, 0.5, "1", None])
+def test_a_range_of_whole_numbers_takes_nothing_else(value):
+    with pytest.raises(Unfit):
+        Range(low=0, high=1).check(value)
+
+
+def test_words_far_from_all_others_have_no_nearest():
+    with pytest.raises(Unfit, match=r"^takes jpg or png, not zzzzzz$"):
+        Choice(values=words("jpg", "png")).check("zzzzzz")
+
+
+@pytest.mark.parametrize("pixels", [Pixels(low=256, high=1440, step=32), Pixels(table=TABLE)])
+def test_the_nearest_size_is_always_one_that_is_taken(pixels):
+    @hypothesis_settings(max_examples=100, deadline=None)
+    @given(st.tuples(st.integers(0, 999_999), st.integers(0, 999_999)))
+    def holds(size):
+        width, height = pixels.nearest(size)
+        assert pixels.check(f"{width}x{height}") == f"{width}x{height}"
+        assert pixels.nearest((width, height)) == (width, height)
+
+    holds()
+
+
+@pytest.mark.parametrize("value", ["", "x", "1024", "1024x", "-1x5", "1024x1024x3", "1e3x1e3", "9999999x1", 5, None])
+def test_what_is_no_size_is_refused(value):
+    with pytest.raises(Unfit, match="WIDTHxHEIGHT"):
+        Pixels(low=256, high=1440, step=32).check(value)
+
+
+def test_a_path_makes_the_objects_on_its_way_and_keeps_those_that_are_there():
+    body = {"a": {"x": 1}}
+
+    place(body, "a.b.c", 2)
+
+    assert body == {"a": {"x": 1, "b": {"c": 2}}}
+
+
+def test_a_path_through_something_that_is_no_object_is_refused():
+    with pytest.raises(UsageError, match=r"^--param a\.b\.c: b is not an object$"):
+        place({"a": {"b": 1}}, "a.b.c", 2)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("16:10", "3:2"), ("2:1", "16:9"), ("3:1", "21:9"), ("10:16", "2:3"), ("100:99", "1:1")]
+)
+def test_a_ratio_that_is_not_taken_is_answered_with_the_one_of_the_nearest_shape(typed, meant):
+    ratios = words("21:9", "16:9", "3:2", "1:1", "1:1 (hd)", "2:3")
+
+    with pytest.raises(Unfit, match=f"did you mean {meant}[?]$"):
+        Choice(values=ratios).check(typed)

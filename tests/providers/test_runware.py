@@ -1,0 +1,341 @@
+"""Runware's pages, as bodies: https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra and …/platform/task-polling."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from flux_cli.errors import (
+    AuthError,
+    LostReplyError,
+    ModeratedError,
+    PartialError,
+    ProtocolError,
+    RefusedError,
+    UsageError,
+)
+from flux_cli.flow import Request
+from flux_cli.jobs import Cost, Failed, Image, Queued, Remote, Running, Succeeded
+from flux_cli.providers.base import Accepted, Account
+from flux_cli.providers.runware import PROVIDER
+
+TASK = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
+OTHER = "dd08ddc3-a4ff-464a-b8b9-58f1e83733a3"
+PICTURE = "https://im.runware.ai/image/os/a19d05/ws/3/ii/2337f8e5-5950-4428-99a0-746875c9c043.jpg"
+ACK = {"data": [{"taskType": "imageInference", "taskUUID": TASK}]}
+BYTES = b"\xff\xd8\xff\xe0 not a picture"
+BASE64 = base64.b64encode(BYTES).decode()
+
+
+def item(key=None, **more):
+    """One element of ``data``; with a key it is a finished image."""
+    finished = {"imageUUID": key, "imageURL": f"https://im.runware.ai/{key}.jpg"} if key else {}
+    return {"taskType": "imageInference", "taskUUID": TASK, **finished, **more}
+
+
+def problem(code, message="why not", **more):
+    return {"code": code, "message": message, "taskType": "imageInference", "taskUUID": TASK, **more}
+
+
+def remote(count=1):
+    return Remote(id=TASK, memo={"count": count})
+
+
+def picture(key, **more):
+    return Image(key=key, url=f"https://im.runware.ai/{key}.jpg", **more)
+
+
+def test_a_submit_is_the_documented_task_in_an_array(talk, order):
+    wanted = order("runware", seed=33403, raw=True, upsample_prompt=True, safety_tolerance=2)
+
+    said = talk(PROVIDER, PROVIDER.submit(wanted), ACK)
+
+    task = {
+        "taskType": "imageInference",
+        "taskUUID": TASK,
+        "model": "bfl:2@2",
+        "positivePrompt": "a fox",
+        "width": 2752,
+        "height": 1536,
+        "seed": 33403,
+        "providerSettings": {"bfl": {"raw": True, "promptUpsampling": True, "safetyTolerance": 2}},
+        "deliveryMethod": "async",
+        "includeCost": True,
+    }
+    assert said.requests == [Request("POST", "", json=[task], paid=True, repeatable=True)]
+    assert said.result == Accepted(remote=remote(), state=Queued())
+
+
+@pytest.mark.parametrize("ack", [ACK, {"data": []}, {"data": [item(status="processing")]}, {"data": None}, {}])
+def test_any_answer_without_an_error_takes_the_job(talk, order, ack):
+    said = talk(PROVIDER, PROVIDER.submit(order("runware", _count=4)), ack)
+
+    assert said.bodies[0][0]["numberResults"] == 4
+    assert said.result.remote == remote(4)
+    assert isinstance(said.result.state, Queued | Running)
+
+
+def test_a_conflict_on_a_repeat_says_that_the_first_attempt_arrived(talk, order):
+    """The transport reports a repeat that was refused after a lost reply as a `LostReplyError` with that refusal."""
+    lost = LostReplyError("no answer", refusal=RefusedError("runware: exists", vendor_code="conflictTaskUUID"))
+
+    said = talk(PROVIDER, PROVIDER.submit(order("runware")), lost)
+
+    assert said.result == Accepted(remote=remote())
+
+
+@pytest.mark.parametrize("refusal", [None, RefusedError("no", vendor_code="invalidModel")])
+def test_any_other_lost_reply_stays_lost(talk, order, refusal):
+    lost = LostReplyError("no answer", refusal=refusal)
+
+    said = talk(PROVIDER, PROVIDER.submit(order("runware")), lost)
+
+    assert said.error is lost
+
+
+def test_a_conflict_on_the_first_attempt_is_a_refusal(talk, order, reply):
+    said = talk(PROVIDER, PROVIDER.submit(order("runware")), reply({"errors": [problem("conflictTaskUUID")]}, 400))
+
+    assert type(said.error) is RefusedError
+    assert said.error.vendor_code == "conflictTaskUUID"
+
+
+def test_an_error_under_200_refuses_the_submit_as_what_it_is(talk, order):
+    said = talk(PROVIDER, PROVIDER.submit(order("runware")), {"data": [], "errors": [problem("invalidPositivePrompt")]})
+
+    assert type(said.error) is UsageError
+
+
+def test_an_error_of_another_task_does_not_refuse_ours(talk, order):
+    foreign = problem("invalidModel", taskUUID=OTHER)
+
+    said = talk(PROVIDER, PROVIDER.submit(order("runware")), {**ACK, "errors": [foreign]})
+
+    assert said.result.remote == remote()
+
+
+def test_synchronous_delivery_finishes_with_the_submit(talk, order):
+    wanted = order("runware", _extra={"deliveryMethod": "sync"})
+
+    said = talk(PROVIDER, PROVIDER.submit(wanted), {"data": [item("a", seed=7, cost=0.06)]})
+
+    assert said.bodies[0][0]["deliveryMethod"] == "sync"
+    assert said.result.state == Succeeded(images=(picture("a", seed=7),), seed=7, cost=Cost(amount=0.06))
+
+
+def test_synchronous_delivery_that_lacks_images_says_how_many(talk, order):
+    wanted = order("runware", _count=3, _extra={"deliveryMethod": "sync"})
+
+    said = talk(PROVIDER, PROVIDER.submit(wanted), {"data": [item("a"), item("b")]})
+
+    assert said.result.state.error.message == "1 of 3 images were not made: runware gave no reason"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"errors": [problem("contentPolicyViolation")]}, ModeratedError),
+        ({"data": []}, RefusedError),
+        ({"data": [item(status="processing")]}, RefusedError),
+    ],
+)
+def test_synchronous_delivery_without_an_image_has_failed(talk, order, answer, kind):
+    said = talk(PROVIDER, PROVIDER.submit(order("runware", _extra={"deliveryMethod": "sync"})), answer)
+
+    assert type(said.error) is kind
+
+
+def test_a_synchronous_job_cannot_be_left_alone(talk, order):
+    wanted = order("runware", _wait=False, _extra={"deliveryMethod": "sync"})
+
+    said = talk(PROVIDER, PROVIDER.submit(wanted))
+
+    assert type(said.error) is UsageError
+    assert said.error.hint == "give --no-wait or --param deliveryMethod=sync, not both"
+    assert said.requests == []
+
+
+def test_an_asynchronous_job_can(talk, order):
+    assert talk(PROVIDER, PROVIDER.submit(order("runware", _wait=False)), ACK).error is None
+
+
+@pytest.mark.parametrize(
+    ("count", "body", "state"),
+    [
+        (1, {"data": []}, Queued(seen=False)),
+        (1, {"data": [item("x", taskUUID=OTHER)], "errors": [problem("boom", taskUUID=OTHER)]}, Queued(seen=False)),
+        (1, ACK, Queued()),
+        (1, {"data": [item(status="processing")]}, Running()),
+        (1, {"data": [item(status="pending")]}, Running()),
+        (1, {"data": [item(status="processing", progress=30)]}, Running(progress=30)),
+        (1, {"data": [item(status="processing", progress=1e9)]}, Running(progress=100)),
+        (1, {"data": [item(status="warming\x07")]}, Running(detail="warming\\x07")),
+        (1, {"data": [item(status="success")]}, Running()),
+        (2, {"data": [item("a", status="success")]}, Running()),
+        (2, {"data": [item("a"), item("a")]}, Running()),
+        (2, {"data": [item("a"), item(status="processing")]}, Running()),
+        (2, {"data": [item(status="processing")], "errors": [problem("inferenceError")]}, Running()),
+        (None, {"data": [item("a"), item(status="processing")]}, Running()),
+    ],
+)
+def test_every_answer_that_is_not_the_end(talk, count, body, state):
+    said = talk(PROVIDER, PROVIDER.poll(remote(count)), body)
+
+    assert said.requests == [Request("POST", "", json=[{"taskType": "getResponse", "taskUUID": TASK}], repeatable=True)]
+    assert said.result == state
+
+
+def test_polls_are_cumulative_and_an_image_counts_once(talk):
+    """The same image told twice is one image; the last word on it holds."""
+    body = {"data": [item("a"), item("b", cost=0.01), item("a", cost=0.02), item("b", cost=0.03)]}
+
+    said = talk(PROVIDER, PROVIDER.poll(remote(2)), body)
+
+    assert said.result == Succeeded(images=(picture("a"), picture("b")), cost=Cost(amount=0.05))
+
+
+def test_images_without_an_id_are_told_apart_by_index_or_place(talk):
+    one, two = item(imageURL=PICTURE + "?1", resultIndex=1), item(imageURL=PICTURE + "?0", resultIndex=0)
+
+    by_index = talk(PROVIDER, PROVIDER.poll(remote(2)), {"data": [one, two]}).result
+    by_place = talk(
+        PROVIDER, PROVIDER.poll(remote(2)), {"data": [item(imageURL=PICTURE), item(imageURL=PICTURE)]}
+    ).result
+
+    assert [image.key for image in by_index.images] == ["1", "0"]
+    assert [image.key for image in by_place.images] == ["0", "1"]
+
+
+def test_a_task_whose_count_nobody_told_is_done_when_nothing_is_waited_for(talk):
+    said = talk(PROVIDER, PROVIDER.poll(Remote(id=TASK.upper())), {"data": [item("a"), item("b")]})
+
+    assert len(said.result.images) == 2
+
+
+def test_three_images_and_an_error_of_four_are_a_success_in_part(talk):
+    body = {
+        "data": [item(key, cost=0.06, seed=seed) for seed, key in enumerate("abc")],
+        "errors": [problem("providerError", "ran hot."), problem("boom", taskUUID=OTHER)],
+    }
+
+    said = talk(PROVIDER, PROVIDER.poll(remote(4)), body)
+
+    assert said.result.images == (picture("a", seed=0), picture("b", seed=1), picture("c", seed=2))
+    assert said.result.cost == Cost(amount=0.18)
+    assert type(said.result.error) is PartialError
+    assert said.result.error.message == "1 of 4 images were not made: runware: ran hot"
+
+
+def test_an_item_may_be_the_error(talk):
+    body = {"data": [item("a"), item(status="error", error={"code": "providerError", "message": "ran hot"})]}
+
+    said = talk(PROVIDER, PROVIDER.poll(remote(2)), body)
+
+    assert said.result.error.message == "1 of 2 images were not made: runware: ran hot"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "message"),
+    [
+        ({"errors": [problem("contentPolicyViolation", "not that")]}, ModeratedError, "runware: not that"),
+        ({"error": problem("inferenceError", "older shape")}, RefusedError, "runware: older shape"),
+        ({"errors": [{"code": "providerError"}]}, RefusedError, "runware: providerError"),
+        ({"errors": [{"message": "nameless"}]}, RefusedError, "runware: nameless"),
+        ({"errors": [{"x": 1}]}, RefusedError, "runware: no reason given"),
+        ({"data": [item(status="error", error={"code": "promptBlocked"})]}, ModeratedError, "runware: promptBlocked"),
+        ({"data": [item(status="error", code="providerError")]}, RefusedError, "runware: providerError"),
+        ({"errors": [problem("invalidSeed", "late")]}, RefusedError, "runware: late"),
+    ],
+)
+def test_a_task_that_failed_has_failed_whole(talk, body, kind, message):
+    """One error speaks for all four images if nothing else is waited for; the job failed, not the command line."""
+    said = talk(PROVIDER, PROVIDER.poll(remote(4)), body)
+
+    assert isinstance(said.result, Failed)
+    assert (type(said.result.error), said.result.error.message) == (kind, message)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("contentPolicyViolation", ModeratedError), ("invalidSeed", RefusedError), ("odd", RefusedError)]
+)
+def test_what_is_said_of_the_task_under_400_is_its_end_too(talk, reply, code, kind):
+    said = talk(PROVIDER, PROVIDER.poll(remote()), reply({"errors": [problem(code)]}, 400))
+
+    assert isinstance(said.result, Failed)
+    assert type(said.result.error) is kind
+
+
+@pytest.mark.parametrize(("status", "body"), [(400, b"<html>"), (418, {}), (302, b""), (400, {"errors": "text"})])
+def test_a_stranger_cannot_end_a_task(talk, reply, status, body):
+    said = talk(PROVIDER, PROVIDER.poll(remote()), reply(body, status))
+
+    assert said.result is None
+    assert isinstance(said.error, RefusedError | UsageError)
+
+
+@pytest.mark.parametrize("code", ["invalidApiKey", "rateLimitExceeded", "taskNotFound"])
+def test_what_is_said_of_us_is_not_the_end_of_the_task(talk, reply, code):
+    said = talk(PROVIDER, PROVIDER.poll(remote()), reply({"errors": [problem(code)]}, 400))
+
+    assert said.error.vendor_code == code
+
+
+@pytest.mark.parametrize(
+    ("told", "image"),
+    [
+        ({"imageURL": PICTURE}, Image(key="k", url=PICTURE)),
+        ({"imageBase64Data": BASE64}, Image(key="k", data=BYTES)),
+        ({"imageDataURI": f"data:image/jpeg;base64,{BASE64}"}, Image(key="k", data=BYTES)),
+        (
+            {"imageURL": PICTURE, "seed": 5, "NSFWContent": True, "status": "success"},
+            Image(key="k", url=PICTURE, seed=5, nsfw=True),
+        ),
+        ({"imageURL": PICTURE, "seed": "5", "NSFWContent": 1}, Image(key="k", url=PICTURE)),
+    ],
+)
+def test_an_image_comes_as_a_link_or_as_bytes(talk, told, image):
+    said = talk(PROVIDER, PROVIDER.poll(remote()), {"data": [item(imageUUID="k", **told)]})
+
+    assert said.result.images == (image,)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"imageBase64Data": "%%%"}, {"imageDataURI": "data:,x"}, {"imageURL": "file:///etc/passwd"}, {"imageURL": 3}],
+)
+def test_an_image_that_cannot_be_read_makes_no_sense(talk, told):
+    said = talk(PROVIDER, PROVIDER.poll(remote()), {"data": [item(imageUUID="k", **told)]})
+
+    assert isinstance(said.error, ProtocolError)
+
+
+@pytest.mark.parametrize(
+    ("details", "account"),
+    [
+        ({"balance": 12.5, "organizationName": "Foxes"}, Account(balance=Cost(amount=12.5), name="Foxes")),
+        ({"balance": {"currency": "USD", "amount": 3}}, Account(balance=Cost(amount=3))),
+        ({"balance": {}}, Account()),
+        ({"balance": None}, Account()),
+    ],
+)
+def test_a_key_check_reads_the_balance_in_both_shapes(talk, details, account):
+    said = talk(PROVIDER, PROVIDER.check(), {"data": [{"taskType": "accountManagement", **details}]})
+
+    assert said.bodies[0][0]["operation"] == "getDetails"
+    assert said.result == account
+
+
+def test_a_key_check_without_details_knows_nothing(talk):
+    assert talk(PROVIDER, PROVIDER.check(), {"data": []}).result == Account()
+
+
+def test_a_bad_key_is_a_bad_key_under_200_too(talk):
+    said = talk(PROVIDER, PROVIDER.check(), {"errors": [{"code": "invalidApiKey", "message": "no such key"}]})
+
+    assert type(said.error) is AuthError
+
+
+def test_a_task_cannot_be_cancelled_and_its_id_is_ours():
+    assert PROVIDER.cancel is None
+    assert PROVIDER.handle_is_id

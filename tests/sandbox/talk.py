@@ -1,0 +1,85 @@
+"""Holding the real providers' conversations with the sandbox."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
+
+from flux_cli import providers
+from flux_cli.errors import (
+    LostReplyError,
+)
+from flux_cli.flow import Response
+from flux_cli.jobs import Params
+from flux_cli.providers import checks
+from flux_cli.providers.base import Order
+from flux_cli.sandbox.wire import Call, LostReply
+
+if TYPE_CHECKING:
+    from flux_cli.flow import Request
+    from flux_cli.providers.base import Provider
+
+EVERY = [(name, model) for name in providers.NAMES for model in providers.load(name).models]
+SMALL = [(name, next(iter(providers.load(name).models))) for name in providers.NAMES]
+PICTURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass
+class Line:
+    """Carries requests to the sandbox as the real transport would, and counts the paid ones."""
+
+    world: Any
+    provider: Provider
+    key: str = "made-up"
+    paid: int = 0
+
+    def __call__(self, request: Request) -> Response:
+        self.paid += request.paid
+        name, prefix = self.provider.auth
+        base = urlsplit((request.origin or self.provider.base_url) + request.path)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers |= {name.lower(): prefix + self.key} if self.key else {}
+        body = b""
+        if request.json is not None:
+            headers["content-type"], body = "application/json", json.dumps(request.json).encode()
+        if request.upload is not None:
+            headers["content-type"] = "multipart/form-data; boundary=b"
+            head = f'--b\r\nContent-Disposition: form-data; name="{request.upload.field}"; filename="x"\r\n\r\n'
+            body = head.encode() + PICTURE + b"\r\n--b--\r\n"
+        call = Call(
+            method=request.method,
+            host=base.netloc,
+            path=base.path,
+            query=dict(request.query),
+            headers=headers,
+            body=body,
+        )
+        try:
+            answer = self.world.answer(call)
+        except LostReply:
+            raise LostReplyError("lost") from None
+        response = Response(status=answer.status, headers=answer.headers, body=answer.body)
+        refusal = self.provider.refusal(response)
+        if refusal is not None:
+            raise refusal
+        assert response.status < 300
+        return response
+
+
+def order(name, model_name, prompt="a fox", *, seed=5, count=1, extra=None, handle="", **options):
+    """Return an order that went through the ordinary checks."""
+    provider = providers.load(name)
+    model = checks.find_model(provider, model_name)
+    params = Params(prompt=prompt, seed=seed, count=count, options=options, extra=extra or {})
+    fit = checks.fit(provider, model, params, typed=set(options))
+    return Order(params=fit.params, model=model, job="k3f9q2mx", handle=handle or str(uuid4()))
+
+
+def fetched(world, url):
+    split = urlsplit(url)
+    answer = world.answer(Call(method="GET", host=split.netloc, path=split.path, query=dict(parse_qsl(split.query))))
+    assert answer.status == 200
+    return answer

@@ -1,0 +1,70 @@
+"""Whatever flux may send, by its own description of the models, the documented schemas take."""
+
+from __future__ import annotations
+
+import pytest
+
+from flux_cli import providers
+from flux_cli.errors import (
+    UsageError,
+)
+from flux_cli.flow import drive
+from flux_cli.providers.options import Choice, Pixels, Range, Ratios
+from tests.sandbox.talk import EVERY, SMALL, order
+
+OTHERS = {
+    "raw": [True, False],
+    "upsample_prompt": [True],
+    "check_content": [True],
+    "webhook": ["https://example.com/hook"],
+    "image": ["https://example.com/fox.png", "fox.png"],
+    "metadata": [{"a": "b"}],
+}
+
+
+def values(option, described):
+    """Return every value of a choice, the ends of a range, the sizes of a table, the corners of a grid."""
+    match described:
+        case Choice():
+            return list(described.values)
+        case Ratios():
+            return list(described.sizes)
+        case Range():
+            return [end for end in (described.low, described.high) if end is not None]
+        case Pixels(table=()):
+            return [f"{described.low}x{described.high}", f"{described.high}x{described.low + described.step}"]
+        case Pixels():
+            return ["x".join(map(str, size)) for size in described.table]
+        case _:
+            return OTHERS[option]
+
+
+CHOICES = [
+    (name, model, option, value)
+    for name, model in EVERY
+    for option, described in providers.load(name).models[model].options.items()
+    for value in values(option, described)
+]
+
+
+@pytest.mark.parametrize(("name", "model", "option", "value"), CHOICES)
+def test_every_option(line, world, name, model, option, value):
+    """Whatever our description of a model allows, the documented schema takes."""
+    talk = line(name)
+    wanted = order(name, model, seed=value) if option == "seed" else order(name, model, **{option: value})
+
+    drive(talk.provider.submit(wanted), talk)
+
+    assert len(world.jobs(name)) == 1
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+def test_unknown_fields(line, world, name, model):
+    """A field that the pages do not know is refused as a usage error, before anything is charged."""
+    talk = line(name)
+
+    with pytest.raises(UsageError) as caught:
+        drive(talk.provider.submit(order(name, model, extra={"nonsense": 1})), talk)
+
+    assert "nonsense" in caught.value.message
+    assert world.jobs(name) == []

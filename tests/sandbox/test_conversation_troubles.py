@@ -1,0 +1,103 @@
+"""Every rehearsal of trouble, through the real providers' conversations."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from flux_cli.errors import (
+    AuthError,
+    LostReplyError,
+    ModeratedError,
+    PaymentError,
+    RefusedError,
+    UnavailableError,
+)
+from flux_cli.flow import drive
+from flux_cli.jobs import Failed, Running, Succeeded
+from tests.sandbox.talk import SMALL, fetched, order
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+@pytest.mark.parametrize(
+    ("word", "error", "charged"),
+    [("unauthorized", AuthError, "no"), ("credits", PaymentError, "no"), ("rate-limit", UnavailableError, "no")],
+)
+def test_refused(line, world, name, model, word, error, charged):
+    """A refusal of the submit is the same error at every provider, costs nothing, and makes no job."""
+    talk = line(name)
+
+    with pytest.raises(error) as caught:
+        drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}")), talk)
+
+    assert caught.value.charged == charged
+    assert caught.value.retry_after == (1.0 if (name, word) == ("apiframe", "rate-limit") else None)
+    assert world.jobs(name) == []
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+@pytest.mark.parametrize(("word", "error"), [("moderated", ModeratedError), ("fail", RefusedError)])
+def test_failed(line, clock, name, model, word, error):
+    """A job that fails is a failed job at every provider, and a blocked one is known as such."""
+    talk = line(name)
+    accepted = drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}")), talk)
+    clock.forward(10)
+
+    state = drive(talk.provider.poll(accepted.remote), talk)
+
+    assert isinstance(state, Failed)
+    assert type(state.error) is error
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+def test_slow_and_never(line, clock, name, model):
+    """A slow job ends after its multiple, one that never ends goes on running."""
+    talk = line(name)
+    slow, never = (
+        drive(talk.provider.submit(order(name, model, f"sandbox:{word}")), talk).remote for word in ("slow", "never")
+    )
+    clock.forward(100)
+    early = [type(drive(talk.provider.poll(remote), talk)) for remote in (slow, never)]
+    clock.forward(50)
+    late = [type(drive(talk.provider.poll(remote), talk)) for remote in (slow, never)]
+
+    assert (early, late) == ([Running, Running], [Succeeded, Running])
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+@pytest.mark.parametrize("word", ["bad-image", "nsfw"])
+def test_successes_with_a_catch(line, world, clock, name, model, word):
+    """A broken or an unsafe image is a success; what is told about it is what that provider tells."""
+    talk = line(name)
+    checked = {"check_content": True} if name == "runware" else {}
+    accepted = drive(talk.provider.submit(order(name, model, f"sandbox:{word}", **checked)), talk)
+    clock.forward(10)
+
+    (image,) = drive(talk.provider.poll(accepted.remote), talk).images
+
+    answer = fetched(world, image.url)
+    assert image.nsfw == ((word == "nsfw") if name in {"runflow", "runware"} else None)
+    assert answer.headers["content-length"] == str(len(answer.body))
+    if word == "bad-image":
+        with pytest.raises(OSError, match="truncated"):
+            Image.open(io.BytesIO(answer.body)).load()
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+def test_lost_reply(line, world, name, model):
+    """The job of a lost reply exists; where the provider has a handle, a repeat finds it and makes no second one."""
+    talk = line(name)
+    wanted = order(name, model, "sandbox:lost-reply")
+    with pytest.raises(LostReplyError):
+        drive(talk.provider.submit(wanted), talk)
+    (lost,) = world.jobs(name)
+
+    if name == "apiframe":
+        assert drive(talk.provider.submit(wanted), talk).remote.id == lost.id
+    if name == "runware":
+        with pytest.raises(RefusedError) as caught:
+            drive(talk.provider.submit(wanted), talk)
+        assert (caught.value.vendor_code, lost.id) == ("conflictTaskUUID", wanted.handle)
+    assert world.jobs(name) == [lost]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flux_cli.sandbox.wire import Call
+from flux_cli.sandbox.world import World
+
+RUNCOMFY = "/v1/models/blackforestlabs/flux-1-1-pro/text-to-image"
+HEADERS = {"authorization": "Bearer k", "x-api-key": "k", "content-type": "application/json"}
+
+
+def submit(provider):
+    task = {
+        "taskType": "imageInference",
+        "taskUUID": "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6",
+        "model": "bfl:2@1",
+        "positivePrompt": "a fox",
+        "width": 256,
+        "height": 256,
+        "deliveryMethod": "async",
+    }
+    path, body = {
+        "runcomfy": (RUNCOMFY, {"prompt": "a fox", "image_size": "1:1"}),
+        "runflow": ("/v1/models/black-forest-labs/flux-1-1-pro-ultra/runs", {"input": {"prompt": "a fox"}}),
+        "apiframe": ("/v2/images/generate", {"prompt": "a fox", "model": "flux-1.1-pro"}),
+        "runware": ("/v1", [task]),
+    }[provider]
+    return Call(method="POST", host="127.0.0.1", path=path, headers=HEADERS, body=json.dumps(body).encode())
+
+
+def result(provider, name):
+    poll = [{"taskType": "getResponse", "taskUUID": name}]
+    method, path, body = {
+        "runcomfy": ("GET", f"/v1/requests/{name}/result", b""),
+        "runflow": ("GET", f"/v1/runs/{name}", b""),
+        "apiframe": ("GET", f"/v2/jobs/{name}", b""),
+        "runware": ("POST", "/v1", json.dumps(poll).encode()),
+    }[provider]
+    return Call(method=method, host="127.0.0.1", path=path, headers=HEADERS, body=body)
+
+
+def link(provider, told):
+    return {
+        "runcomfy": lambda: told["output"]["image"],
+        "runflow": lambda: told["output"]["outputs"][0]["url"],
+        "apiframe": lambda: told["result"]["images"][0],
+        "runware": lambda: told["data"][0]["imageURL"],
+    }[provider]()
+
+
+@pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe", "runware"])
+def test_two_worlds_on_one_folder(tmp_path, clock, provider):
+    """What one world was told another knows; links lead where the world was told that they should."""
+    one, other = (World(tmp_path / "w", clock, 5.0, link_base="http://127.0.0.1:9/files/") for _ in range(2))
+
+    one.answer_as(provider, submit(provider))
+    clock.forward(5)
+    (job,) = other.jobs(provider)
+    url = link(provider, json.loads(other.answer_as(provider, result(provider, job.id)).body))
+
+    root = f"http://127.0.0.1:9/files/{provider}/"
+    path, _, query = url.removeprefix(root[:-1]).partition("?")
+    pairs = dict(pair.split("=", 1) for pair in query.split("&") if pair)
+    call = Call(method="GET", host="127.0.0.1", path=path, query=pairs)
+    assert url.startswith(root)
+    assert one.file_as(provider, call).headers["content-type"].startswith("image/")
+    assert one.file_as(provider, call).body == other.file_as(provider, call).body
+
+
+def test_hosts_are_apart(world, ask, told):
+    """A job of one provider is none of another's."""
+    world.answer_as("apiframe", submit("apiframe"))
+
+    assert [len(world.jobs(name)) for name in ("runcomfy", "runflow", "apiframe", "runware")] == [0, 0, 1, 0]
+    assert told(ask("GET", "https://api.runflow.io/v1/runs"))["items"] == []
+
+
+@pytest.mark.parametrize("host", ["example.com", "127.0.0.1", "api.runflow.io.evil.test", ""])
+def test_unknown_host(world, host):
+    """A host that is none of the four providers' is not answered for."""
+    with pytest.raises(ValueError, match="stands in for no host"):
+        world.answer(Call(method="GET", host=host, path="/v1"))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "playgrounds-storage-public.runcomfy.net",
+        "runflow-outputs.s3.amazonaws.com",
+        "cdn2.apiframe.ai",
+        "im.runware.ai",
+    ],
+)
+def test_keys_stay_away_from_images(world, host):
+    """A key that is sent to a host of images is told so, whatever is asked for."""
+    statuses = [
+        world.answer(Call(method="GET", host=host, path="/x", headers=headers)).status
+        for headers in ({}, {"authorization": "Bearer k"}, {"x-api-key": "k"})
+    ]
+
+    assert statuses == [404, 400, 400]
+
+
+def test_nothing_is_written_before_the_first_job(tmp_path, clock):
+    """Making a world, and reading in it, leaves no trace."""
+    world = World(tmp_path / "w", clock)
+
+    world.answer_as("runflow", Call(method="GET", host="", path="/v1/runs", headers=HEADERS))
+
+    assert not (tmp_path / "w").exists()

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flux_cli.errors import LedgerError, ModeratedError, UsageError
+from flux_cli.jobs import Cost, Image, Job
+from flux_cli.ledger import Ledger, decode, encode
+
+
+def make(job_id="k3f9q2mx", **changes) -> Job:
+    fields = {"id": job_id, "run": f"run-{job_id}", "provider": "runware", "model": "flux-1.1-pro-ultra"}
+    return Job(**{**fields, "prompt": "a fox", "created_at": 1000.0, **changes})
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    found = Ledger(tmp_path / "state" / "ledger.sqlite3")
+    yield found
+    found.close()
+
+
+def test_a_job_comes_back_as_it_was_written(ledger):
+    """Every field survives, image bytes apart."""
+    job = make(
+        status="succeeded",
+        seed=7,
+        count=2,
+        parameters={"raw": True, "param": {"a.b": [1, None]}},
+        skipped=("size",),
+        handle="h",
+        remote_id="r-1",
+        memo={"count": 2},
+        request={"method": "POST", "path": "/x", "headers": {}, "body": {"prompt": "a"}},
+        images=(Image(key="k", url="https://x/1", seed=7, nsfw=False, path="/abs/a.jpg", width=2, height=3), Image()),
+        cost=Cost(amount=0.06),
+        timing={"provider_ms": 9.5},
+        error=ModeratedError("blocked", hint="h", charged="no"),
+        finished_at=1010.0,
+    )
+
+    ledger.add(job)
+    (found,) = ledger.find(job.id, sandbox=False)
+
+    assert replace(found, error=None) == replace(job, error=None)
+    assert (found.error.code, found.error.message, found.error.hint, found.error.charged) == (
+        "moderated",
+        "blocked",
+        "h",
+        "no",
+    )
+
+
+def test_image_bytes_are_never_written(ledger, tmp_path):
+    ledger.add(make(images=(Image(data=b"\x89PNG-secret-bytes"),)))
+
+    assert b"secret-bytes" not in (tmp_path / "state" / "ledger.sqlite3").read_bytes()
+    assert ledger.find("k3f9q2mx", sandbox=False)[0].images == (Image(),)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_text_survives(text):
+    """Prompts with controls, emoji and lone surrogates come back as they were."""
+    assert decode(encode(make(prompt=text))).prompt == text
+
+
+def test_a_change_is_made_to_the_newest_version(ledger, tmp_path):
+    """Two processes that change one job do not undo each other."""
+    other = Ledger(tmp_path / "state" / "ledger.sqlite3")
+    ledger.add(make())
+
+    ledger.change("k3f9q2mx", lambda job: replace(job, status="queued"))
+    other.change("k3f9q2mx", lambda job: replace(job, remote_id="r-9"))
+
+    (found,) = ledger.find("k3f9q2mx", sandbox=False)
+    assert (found.status, found.remote_id) == ("queued", "r-9")
+    other.close()
+
+
+def test_a_change_that_fails_changes_nothing(ledger):
+    ledger.add(make())
+
+    with pytest.raises(ZeroDivisionError):
+        ledger.change("k3f9q2mx", lambda _: 1 / 0)
+
+    assert ledger.find("k3f9q2mx", sandbox=False) == [make()]
+
+
+def test_references_are_tried_in_the_documented_order(ledger, tmp_path, monkeypatch):
+    first = make("aaaa1111", remote_id="0b1e-remote", images=(Image(path=str(tmp_path / "fox.jpg")),))
+    second = make("bbbb2222", provider="runcomfy", remote_id="77-remote", run="shared")
+    third = make("cccc3333", provider="runcomfy", remote_id="78-remote", run="shared")
+    for job in (first, second, third):
+        ledger.add(job)
+    monkeypatch.chdir(tmp_path)
+
+    def ids(reference, **options):
+        return [job.id for job in ledger.find(reference, sandbox=False, **options)]
+
+    assert ids("aaaa1111") == ["aaaa1111"]
+    assert ids("77-remote") == ["bbbb2222"]
+    assert ids("runcomfy:77-remote") == ["bbbb2222"]
+    assert ids("@1") == ["bbbb2222", "cccc3333"]
+    assert ids("@2") == ["aaaa1111"]
+    assert ids("@3") == []
+    assert ids("fox.jpg") == ["aaaa1111"]
+    assert ids("aaaa") == ["aaaa1111"]
+    assert ids("3333") == ["cccc3333"]
+    assert ids("0b1e") == ["aaaa1111"]
+    assert ids("aaa") == []
+    assert ids("%%%%") == []
+    assert ids("bbbb", provider="runware") == []
+    with pytest.raises(UsageError, match="stands for 3 jobs"):
+        ids("-remote")
+
+
+def test_the_two_worlds_are_apart(ledger):
+    ledger.add(make("aaaa1111", sandbox=True, status="queued"))
+    ledger.add(make("bbbb2222", status="queued"))
+
+    assert [job.id for job in ledger.recent(sandbox=True, limit=9)] == ["aaaa1111"]
+    assert [job.id for job in ledger.find("@1", sandbox=False)] == ["bbbb2222"]
+    assert ledger.find("@2", sandbox=False) == []
+    assert [job.id for job in ledger.active(sandbox=False)] == ["bbbb2222"]
+    assert ledger.find("aaaa1111", sandbox=False) != []  # a whole id is beyond doubt
+
+
+def test_uncollected_jobs_are_those_with_an_image_that_was_never_saved(ledger):
+    ledger.add(make("aaaa1111", status="succeeded", images=(Image(url="https://x/1"),)))
+    ledger.add(make("bbbb2222", status="succeeded", images=(Image(path="/a.jpg"),)))
+    ledger.add(make("cccc3333", status="failed"))
+
+    assert [job.id for job in ledger.uncollected(sandbox=False)] == ["aaaa1111"]
+
+
+def test_history_is_the_median_and_the_failures_of_this_machine(ledger):
+    for number, seconds in enumerate((4.0, 8.0, 20.0)):
+        ledger.add(make(f"aaaa000{number}", status="succeeded", finished_at=1000.0 + seconds))
+    ledger.add(make("bbbb0000", status="failed", finished_at=1001.0))
+
+    seen = ledger.history(sandbox=False)["runware"]
+
+    assert (seen.jobs, seen.failures, seen.median) == (4, 1, 8.0)
+    assert ledger.history(sandbox=True) == {}
+
+
+def test_the_file_is_private(ledger, tmp_path):
+    assert (tmp_path / "state" / "ledger.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_of_a_newer_flux_is_left_alone(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+
+    with pytest.raises(LedgerError, match="newer flux"):
+        Ledger(path)
+
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_ledger_is_an_error_of_one_line(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    path.write_text("this is no database, and it is long enough to be looked at" * 20)
+
+    with pytest.raises(LedgerError, match="cannot use the job ledger"):
+        Ledger(path)
+
+
+def test_an_id_is_never_written_twice(ledger):
+    ledger.add(make())
+
+    with pytest.raises(LedgerError):
+        ledger.add(make(prompt="another"))
+
+    assert ledger.find("k3f9q2mx", sandbox=False)[0].prompt == "a fox"
+
+
+def test_many_threads_lose_nothing(ledger):
+    def work(number):
+        for step in range(10):
+            ledger.add(make(f"t{number}s{step}abcd"))
+            ledger.change(f"t{number}s{step}abcd", lambda job: replace(job, status="queued"))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(ledger.active(sandbox=False)) == 80
+
+
+def test_many_processes_share_one_file(tmp_path):
+    """Processes that start at once on a ledger that does not exist yet all get their rows in."""
+    program = (
+        "import sys; from pathlib import Path; from flux_cli.ledger import Ledger; from flux_cli.jobs import Job\n"
+        "ledger = Ledger(Path(sys.argv[1]))\n"
+        "for n in range(5): ledger.add(Job(id=f'p{sys.argv[2]}n{n}', run='r', provider='runware', model=None,"
+        " prompt='x', created_at=1.0))\n"
+    )
+    path = tmp_path / "ledger.sqlite3"
+
+    running = [subprocess.Popen([sys.executable, "-c", program, path, str(number)]) for number in range(8)]
+    codes = [process.wait(timeout=60) for process in running]
+
+    assert codes == [0] * 8
+    ledger = Ledger(path)
+    assert len(ledger.recent(sandbox=False, limit=100)) == 40
+    ledger.close()
