@@ -93,7 +93,9 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], program: str) 
     known = ("generate", "status", "result", "cancel", "providers", "config")
     command = next((word for word in arguments if word in known), "")
     hint = f"`{program} {command} --help`".replace("  ", " ")
-    if options:
+    if command and arguments.index(command) > 0 and arguments[0] in message:
+        hint = f"options come after the command: `{program} {command} {arguments[0]} …`"
+    elif options:
         hint = f"did you mean {options.rstrip(').').replace(', ', ' or ')}?"
     elif near:
         hint = f"did you mean {meant}"

@@ -15,9 +15,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from flux_cli.config_checks import check, dotted, parse, read, split, typed
+from flux_cli.config_schema import SECRETS as _SECRET_NAMES
+from flux_cli.config_schema import Names
 from flux_cli.errors import ConfigError, UsageError
-from flux_cli.settings import SECRETS as _SECRET_NAMES
-from flux_cli.settings import Names, check, dotted, parse, read, split, typed
 from flux_cli.text import printable
 
 SECRETS = frozenset(".".join(names) for names in _SECRET_NAMES)
@@ -56,33 +57,67 @@ def write(path: Path, changes: Mapping[str, Any]) -> None:
     `ConfigError` where the outcome would not be valid or cannot be written (the file is then as it was), `UsageError`
     for an unknown key.
     """
-    import tomlkit  # noqa: PLC0415 - only when writing
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - the same
-
     where = f"config file {printable(str(path))}"
     text = read(path) or ""
     wanted = parse(text, path)
     given = [(_names(key, wanted, value), _bare(value)) for key, value in changes.items()]
     try:
-        document = tomlkit.parse(text)
         for names, value in given:
             _put(wanted, names, value, lambda _: {})
-            _put(document, names, value, tomlkit.table)
-        made = tomlkit.dumps(document)
-        data = made.encode()
-        same = tomllib.loads(made) == wanted
-    except UnicodeEncodeError:
-        raise ConfigError(f"{where}: a value is not text that can be saved") from None
-    except (TOMLKitError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        same, data = False, b""
+    except TypeError:
+        pass  # something else stands where a table should: the check says where
     check(wanted, path)
-    if not same:
-        raise ConfigError(f"{where} cannot be changed without harm", hint="please edit it by hand")
+    try:
+        data = _edited(text, given, wanted).encode()
+    except _HarmError:
+        raise ConfigError(f"{where} cannot be changed without harm", hint="please edit it by hand") from None
     try:
         _replace(path, data)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ConfigError(f"{where} cannot be written: {printable(reason).lower()}") from None
+
+
+class _HarmError(Exception):
+    """No way of editing the text leads to the document that was wanted."""
+
+
+def _edited(text: str, given: list[tuple[Names, Any]], wanted: Mapping[str, Any]) -> str:
+    """Return the text with the values changed. Raises `_HarmError`.
+
+    New tables get a header first, and braces where that goes wrong: tomlkit puts a header between lines with dotted
+    keys, which then belong to another table.
+    """
+    import tomlkit  # noqa: PLC0415 - only when writing
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - the same
+
+    makers: tuple[Callable[[bool], Any], ...] = (tomlkit.table, lambda _: tomlkit.inline_table())
+    for table in makers:
+        try:
+            document = tomlkit.parse(text)
+            for names, value in given:
+                _put(document, names, _as_table(value, table), table)
+            made = tomlkit.dumps(document)
+            if _pruned(tomllib.loads(made)) == _pruned(wanted):
+                return made
+        except (TOMLKitError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            continue
+    raise _HarmError
+
+
+def _as_table(value: Any, table: Callable[[bool], Any]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    made = table(False)  # noqa: FBT003 - tomlkit's own signature
+    for name, inner in value.items():
+        made[name] = _as_table(inner, table)
+    return made
+
+
+def _pruned(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without tables that hold nothing: removing their last key may leave them or not."""
+    kept = {name: _pruned(value) if isinstance(value, dict) else value for name, value in document.items()}
+    return {name: value for name, value in kept.items() if value != {}}
 
 
 def _names(key: str, document: Mapping[str, Any], value: Any) -> Names:

@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from flux_cli.advice import advised
 from flux_cli.clock import Clock
 from flux_cli.errors import (
     FluxError,
@@ -25,8 +26,10 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.flow import Flow, Request, Response, drive
-from flux_cli.jobs import FINISHED, Image, Job, Succeeded, advance
+from flux_cli.jobs import FINISHED, Failed, Image, Job, Succeeded, advance
 from flux_cli.providers.base import Account, Order, Provider
+
+T = TypeVar("T")
 
 FIRST_PAUSE, LAST_PAUSE, GROWTH = 1.0, 5.0, 1.25
 """Seconds between two looks at a job: the first pause, the longest, and by how much each grows."""
@@ -142,23 +145,32 @@ class Engine:
         """Return a job whose paid request was refused, or answered by nothing that makes sense."""
         if isinstance(error, UnknownOutcomeError | ProtocolError):
             return replace(job, status="unknown", error=_unknown(job, provider, error))
-        return replace(job, status="failed", error=error, finished_at=self._clock.now())
+        return replace(job, status="failed", error=advised(error, provider), finished_at=self._clock.now())
 
-    def _send(self, provider: Provider, *, sandbox: bool, tries: int) -> Callable[[Request], Response]:
-        return lambda request: self._wire.send(provider, request, sandbox=sandbox, tries=tries)
+    def _ask(self, provider: Provider, conversation: Flow[T], *, sandbox: bool, tries: int) -> T:
+        """Hold a conversation that buys nothing. Raises `FluxError`, with a hint."""
+        try:
+            found = drive(
+                conversation, lambda request: self._wire.send(provider, request, sandbox=sandbox, tries=tries)
+            )
+        except FluxError as error:
+            raise advised(error, provider) from error.__cause__
+        if isinstance(found, Failed):
+            advised(found.error, provider)
+        return found
 
     def refresh(self, job: Job, *, tries: int = 3) -> Job:
         """Ask the provider once how a job is doing, and write that down. Only ever reads. Raises `FluxError`."""
         if job.remote_id is None:
             return job
         provider = self._load(job.provider)
-        state = drive(provider.poll(job.remote), self._send(provider, sandbox=job.sandbox, tries=tries))
+        state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=tries)
         return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
 
     def adopt(self, job: Job) -> Job:
         """Take in a job that was made elsewhere, once its provider knows it. Raises `FluxError`."""
         provider = self._load(job.provider)
-        state = drive(provider.poll(job.remote), self._send(provider, sandbox=job.sandbox, tries=3))
+        state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=3)
         return self._book.add(advance(job, state, now=self._clock.now()))
 
     def watch(self, job: Job, *, timeout: float) -> Iterator[Job]:
@@ -201,13 +213,12 @@ class Engine:
             )
         if job.remote_id is None:
             raise UnknownOutcomeError(f"job {job.id} has no id at {provider.name}, so it cannot be cancelled")
-        state = drive(provider.cancel(job.remote), self._send(provider, sandbox=job.sandbox, tries=3))
+        state = self._ask(provider, provider.cancel(job.remote), sandbox=job.sandbox, tries=3)
         return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
 
     def check(self, provider: Provider, *, sandbox: bool) -> Account:
         """Ask a provider whether our key works, with the cheapest call that it has. Raises `FluxError`."""
-        conversation: Flow[Account] = provider.check()
-        return drive(conversation, self._send(provider, sandbox=sandbox, tries=2))
+        return self._ask(provider, provider.check(), sandbox=sandbox, tries=2)
 
     def collect(self, job: Job, shelf: Shelf) -> Job:
         """Put every image of a succeeded job on disk that is not there, and return the job.
@@ -265,7 +276,7 @@ class Engine:
         """Read a job again for fresh links. Raises `UnsavedError` where that does not help."""
         provider = self._load(job.provider)
         try:
-            state = drive(provider.poll(job.remote), self._send(provider, sandbox=job.sandbox, tries=3))
+            state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=3)
         except FluxError as error:
             raise UnsavedError(f"the image is not saved: {cause.message}, and {error.message}") from error
         if not isinstance(state, Succeeded) or len(state.images) <= index:

@@ -38,6 +38,19 @@ _FINE = 90
 _UNDECODABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError)
 """What Pillow raises over bytes that it cannot read."""
 
+_OTHERS = {
+    rb"GIF8": "looks like a GIF",
+    rb"\x1f\x8b": "looks like gzip",
+    rb"....ftypavif": "looks like an AVIF",
+    rb"....ftyp": "looks like a video",
+    rb"[{\[]": "looks like JSON",
+    rb"<(!doctype )?(html|head|body)": "looks like HTML",
+    rb"<": "looks like XML",
+    rb"$": "it is blank",
+    rb"[^\x00-\x08\x0e-\x1f\x7f]+$": "looks like text",
+}
+"""What comes instead of an image, by its beginning."""
+
 _STEP = 1 << 20
 _NAMES = {"jpg": "JPEG", "png": "PNG", "webp": "WebP"}
 
@@ -139,23 +152,10 @@ def _profile(before: Image.Image, after: Image.Image) -> bytes | None:
 
 def _looks_like(head: bytes) -> str:
     """Return in a few words what the beginning of a file that is no known image resembles."""
-    for mark, name in (
-        (b"GIF8", "a GIF"),
-        (b"\x1f\x8b", "gzip"),
-        (b"....ftypavif", "an AVIF"),
-        (b"....ftyp", "a video"),
-    ):
-        if re.match(mark, head, re.DOTALL):
-            return f"looks like {name}"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith((b"{", b"[")):
-        return "looks like JSON"
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return "looks like HTML"
-    if text.startswith(b"<"):
-        return "looks like XML"
-    if not re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", text):
-        return "looks like text" if text else "it is blank"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for mark, name in _OTHERS.items():
+        if re.match(mark, text, re.DOTALL | re.IGNORECASE):
+            return name
     return f"starts with the bytes {head[:4].hex(' ')}"
 
 

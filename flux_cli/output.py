@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Protocol, TextIO
 
@@ -62,10 +63,10 @@ class Output(Protocol):
         self,
         facts: Sequence[tuple[str, str]],
         head: Sequence[str],
-        rows: Sequence[Sequence[str]],
+        sections: Mapping[str, Sequence[Sequence[str]]],
         data: Mapping[str, Any],
     ) -> None:
-        """Show facts, then a table; or the same as one JSON object."""
+        """Show facts, then a table for each section; or the same as one JSON object."""
         ...
 
     def links(self, job: Job, links: Sequence[str]) -> None:
@@ -108,13 +109,19 @@ class Streams:
 
     def _write(self, stream: TextIO, text: str) -> None:
         buffer = getattr(stream, "buffer", None)
+        with self._lock, self.reader():
+            if buffer is None:
+                stream.write(f"{text}\n")
+            else:
+                buffer.write(_encoded(f"{text}\n", stream.encoding))
+                buffer.flush()
+
+    @staticmethod
+    @contextmanager
+    def reader() -> Generator[None]:
+        """Turn what a reader does to us into ours: `Interrupted` if it is gone, `FluxError` if it is full."""
         try:
-            with self._lock:
-                if buffer is None:
-                    stream.write(f"{text}\n")
-                else:
-                    buffer.write(_encoded(f"{text}\n", stream.encoding))
-                    buffer.flush()
+            yield
         except BrokenPipeError:
             raise Interrupted(getattr(signal, "SIGPIPE", 13)) from None
         except OSError as error:
@@ -190,7 +197,11 @@ class Human(Base):
             self.streams.out(line)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], data: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002 - the rows say it
-        """Print aligned columns on a terminal, tabs elsewhere."""
+        """Print aligned columns on a terminal, each row one line; tabs elsewhere."""
+        self._columns(head, rows, fold=False)
+
+    def _columns(self, head: Sequence[str], rows: Sequence[Sequence[str]], *, fold: bool) -> None:
+        """Print columns; what does not fit is cut, or goes on in the next line where ``fold``."""
         if not self.streams.stdout.isatty():
             for row in rows:
                 self.streams.out("\t".join(printable(cell) for cell in row))
@@ -201,11 +212,10 @@ class Human(Base):
         from rich.text import Text  # noqa: PLC0415
 
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for index, name in enumerate(head):
-            last = index == len(head) - 1
-            table.add_column(
-                name, no_wrap=True, overflow="ellipsis", ratio=1 if last else None, min_width=None if last else 2
-            )
+        for index, name in enumerate(head[:-1]):
+            width = None if fold else max(len(name), *(len(row[index]) for row in rows), 0)
+            table.add_column(name, no_wrap=not fold, overflow="fold", min_width=width)
+        table.add_column(head[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis", min_width=2)
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
         Console(file=self.streams.stdout, markup=False, highlight=False, emoji=False).print(table)
@@ -214,14 +224,17 @@ class Human(Base):
         self,
         facts: Sequence[tuple[str, str]],
         head: Sequence[str],
-        rows: Sequence[Sequence[str]],
+        sections: Mapping[str, Sequence[Sequence[str]]],
         data: Mapping[str, Any],  # noqa: ARG002 - the rows say it
     ) -> None:
-        """Print one fact a line, then the table."""
+        """Print one fact a line, then the tables; in a pipe each row begins with its section."""
         self._pairs(facts)
-        if self.streams.stdout.isatty():
-            self.streams.out("")
-        self.table(head, rows, [])
+        for name, rows in sections.items():
+            if self.streams.stdout.isatty():
+                self.streams.out(f"\n{name}")
+                self._columns(head, rows, fold=True)
+            else:
+                self._columns(head, [(name, *row) for row in rows], fold=True)
 
     def links(self, job: Job, links: Sequence[str]) -> None:  # noqa: ARG002 - the links are the data
         """Print one link a line."""
@@ -279,7 +292,7 @@ class Json(Base):
         self,
         facts: Sequence[tuple[str, str]],  # noqa: ARG002 - the data says it
         head: Sequence[str],  # noqa: ARG002 - the same
-        rows: Sequence[Sequence[str]],  # noqa: ARG002 - the same
+        sections: Mapping[str, Sequence[Sequence[str]]],  # noqa: ARG002 - the same
         data: Mapping[str, Any],
     ) -> None:
         """Print the data."""

@@ -170,12 +170,14 @@ class Runtime:
             format=place.format or job.parameters.get("format"),
             quality=job.parameters.get("quality") if ours else None,
             note=self.output.note,
+            reencode=ours,
         )
 
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
             fields = self._fields(job, image, first + index - 1)
             if place.destination.kind == "stdout":
-                saver.save_to(chunks, fields, self.streams.binary())
+                with self.streams.reader():
+                    saver.save_to(chunks, fields, self.streams.binary())
                 return image
             saved = saver.save(chunks, fields)
             placed(saved.shown)

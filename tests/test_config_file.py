@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from flux_cli.config_file import SECRETS, parse_value, secret, write
+from flux_cli.config_file import SECRETS, _replace, parse_value, secret, write
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.settings import Settings
 
@@ -127,6 +127,7 @@ def test_a_symbolic_link_stays_and_its_target_changes(tmp_path, file):
         ("sandbox = true\n", {"default_provider": "nosuch"}),
         ("sandbox = true\n", {"output": "\ud800"}),
         ("sandbox = true\n", {"generate.param.a": [None]}),
+        ("sandbox = true\n", {"generate.param.a": "\ud800"}),
         ("sandbox = = \n", {"output": "x"}),
         ("generate = 3\n", {"generate.seed": 1}),
         ("generate = 'seed'\n", {"generate.seed": None}),
@@ -143,6 +144,17 @@ def test_what_cannot_be_valid_leaves_the_file_as_it_was(file, text, changes):
     assert left_over(file) == []
 
 
+def test_a_write_that_breaks_off_leaves_nothing_behind(file):
+    """Neither half a file nor a temporary one."""
+    file.write_text("output = 'x'")
+
+    with pytest.raises(TypeError):
+        _replace(file, None)
+
+    assert [one.name for one in file.parent.iterdir() if one.is_file()] == ["config.toml"]
+    assert file.read_text() == "output = 'x'"
+
+
 def test_a_secret_stays_out_of_the_error(file):
     with pytest.raises(ConfigError) as caught:
         write(file, {"providers.runware.api_key": "SECRET\x07"})
@@ -154,7 +166,7 @@ def test_a_secret_stays_out_of_the_error(file):
 def test_what_is_no_ordinary_file_is_never_replaced(tmp_path):
     """A device, a pipe, a folder or a path through a file gets a line of explanation."""
     (tmp_path / "plain").write_text("")
-    os.symlink("loop", tmp_path / "loop")
+    (tmp_path / "loop").symlink_to("loop")
 
     for path in (Path(os.devnull), tmp_path, tmp_path / "plain" / "x" / "config.toml", tmp_path / "loop"):
         with pytest.raises(ConfigError):
@@ -289,4 +301,10 @@ def test_whatever_is_written_is_read(layout, changes):
 
         write(file, changes)
 
-        assert tomllib.loads(file.read_bytes().decode()) == expected
+        assert bare(tomllib.loads(file.read_bytes().decode())) == bare(expected)
+
+
+def bare(document: dict) -> dict:
+    """Return a document without tables that hold nothing."""
+    kept = {name: bare(value) if isinstance(value, dict) else value for name, value in document.items()}
+    return {name: value for name, value in kept.items() if value != {}}

@@ -109,9 +109,9 @@ def test_an_image_that_ends_too_soon_is_never_taken_for_whole(file, kind, mode, 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
 def test_the_message_says_how_much_came(file, kind):
     """A cut-off image is named as such, with its length."""
-    content = encoded(kind)[:120]
+    content = encoded(kind)[:60]
 
-    with pytest.raises(ProtocolError, match=r"is a (JPEG|PNG|WebP) that is cut off after 120 bytes$"):
+    with pytest.raises(ProtocolError, match=r"is a (JPEG|PNG|WebP) that is cut off after 60 bytes$"):
         inspect(file(content))
 
 
@@ -168,7 +168,7 @@ def test_fill_bytes_before_a_marker_are_allowed(file):
         (b"\0\0\0\x20ftypavif", "looks like an AVIF"),
         (b"\0\0\0\x20ftypisom", "looks like a video"),
         (b"\0\1\2\3\4", "starts with the bytes 00 01 02 03"),
-        (b"\x89PNG", "starts with the bytes 89 50 4e 47"),
+        (b"\x89\0", "starts with the bytes 89 00"),
     ],
 )
 def test_what_is_no_image_is_called_by_its_name(file, content, words):

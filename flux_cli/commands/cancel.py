@@ -17,9 +17,11 @@ def cancel(
     ctx: typer.Context,
     jobs: options.Jobs = None,
     all_jobs: Annotated[
-        bool, typer.Option("--all", help="Every job that is not finished.", show_default=False)
+        bool, typer.Option("--all", metavar="", help="Every job that is not finished.", show_default=False)
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --all: do not ask.", show_default=False)] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", metavar="", help="With --all: do not ask.", show_default=False)
+    ] = False,
     provider: options.ProviderOption = None,
     config: options.Config = None,
     json: options.AsJson = False,

@@ -10,6 +10,7 @@ from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.errors import AuthError, ConfigError, FluxError, UsageError
 from flux_cli.runtime import Runtime
+from flux_cli.text import printable
 
 Key = Annotated[
     str,
@@ -49,7 +50,7 @@ def init(
     if folder not in {"", "."}:
         changes["output"] = folder if folder.endswith("/") else f"{folder}/"
     config_file.write(path, changes)
-    runtime.streams.err(f"Written: {path}")
+    runtime.streams.err(f"Written: {printable(str(path))}")
     fresh = Runtime(
         stdin=runtime.stdin, stdout=runtime.stdout, stderr=runtime.stderr, flags=runtime.flags, connect=runtime.connect
     )
@@ -80,8 +81,8 @@ def show(
     rows = runtime.settings.rows()
     data = [{"key": key, "value": value, "source": source} for key, value, source in rows]
     runtime.output.table(("KEY", "VALUE", "FROM"), rows, data)
-    if not rows:
-        runtime.output.note(f"nothing is set ({runtime.settings.file})")
+    if all(source == "default" for _, _, source in rows):
+        runtime.output.note(f"nothing is set ({printable(str(runtime.settings.file))})")
     return 0
 
 
@@ -143,7 +144,7 @@ def set_value(
         changes = {key: config_file.parse_value(key, value)}
     path = config_path(runtime.flags.config)
     config_file.write(path, changes)
-    runtime.output.note(f"{key} is set in {path}")
+    runtime.output.note(f"{key} is set in {printable(str(path))}")
     return 0
 
 
@@ -164,7 +165,7 @@ def unset(
     runtime = options.runtime_of(ctx)
     path = config_path(runtime.flags.config)
     if not path.exists():
-        raise ConfigError(f"there is no config file {path}")
+        raise ConfigError(f"there is no config file {printable(str(path))}")
     config_file.write(path, {key: None})
     return 0
 

@@ -81,7 +81,8 @@ def generate(
         ),
     ] = None,
     raw: Annotated[
-        bool | None, typer.Option("--raw/--no-raw", help="Less processed.", show_default=False, rich_help_panel="Image")
+        bool | None,
+        typer.Option("--raw/--no-raw", metavar="", help="Less processed.", show_default=False, rich_help_panel="Image"),
     ] = None,
     image: Annotated[
         str | None,
@@ -110,6 +111,7 @@ def generate(
         bool | None,
         typer.Option(
             "--upsample-prompt/--no-upsample-prompt",
+            metavar="",
             help="Let the provider enrich the prompt.",
             show_default=False,
             rich_help_panel="Image",
@@ -124,16 +126,21 @@ def generate(
     check_content: Annotated[
         bool | None,
         typer.Option(
-            "--check-content", help="Ask for the provider's NSFW check.", show_default=False, rich_help_panel="Image"
+            "--check-content",
+            metavar="",
+            help="Ask for the provider's NSFW check.",
+            show_default=False,
+            rich_help_panel="Image",
         ),
     ] = None,
     overwrite: options.Overwrite = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Submit, print the id, leave.", show_default=False)
+        bool, typer.Option("--no-wait", metavar="", help="Submit, print the id, leave.", show_default=False)
     ] = False,
     timeout: options.Timeout = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the requests as curl; send nothing.", show_default=False)
+        bool,
+        typer.Option("--dry-run", metavar="", help="Print the requests as curl; send nothing.", show_default=False),
     ] = False,
     webhook: Annotated[
         str | None,

@@ -35,10 +35,12 @@ def _common(*names: str, help: str, metavar: str | None = None) -> Any:  # noqa:
 
 
 Config = Annotated[str | None, _common("--config", help="Use this config file.", metavar="FILE")]
-AsJson = Annotated[bool, _common("--json", help="One JSON object a line on stdout, errors included.")]
-Quiet = Annotated[bool, _common("--quiet", "-q", help="No progress, no notes.")]
-Verbose = Annotated[bool, _common("--verbose", "-v", help="The HTTP conversation on stderr, without keys.")]
-Sandbox = Annotated[bool, _common("--sandbox", help="Offline stand-ins for the providers: no key, no cost.")]
+AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object a line on stdout, errors included.")]
+Quiet = Annotated[bool, _common("--quiet", "-q", metavar="", help="No progress, no notes.")]
+Verbose = Annotated[bool, _common("--verbose", "-v", metavar="", help="The HTTP conversation on stderr, without keys.")]
+Sandbox = Annotated[
+    bool, _common("--sandbox", metavar="", help="Offline stand-ins for the providers: no key, no cost.")
+]
 
 ProviderOption = Annotated[
     str | None,
@@ -69,7 +71,9 @@ OutputOption = Annotated[
         help="A file, a folder/, a template such as {slug}-{seed}.{ext}, or - for the bytes on stdout.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.", show_default=False)]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", metavar="", help="Replace a file that exists.", show_default=False)
+]
 Format = Annotated[
     str | None,
     typer.Option(

@@ -19,7 +19,10 @@ def _version(ctx: typer.Context, value: bool) -> None:
 def program(
     ctx: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True, show_default=False)
+        bool,
+        typer.Option(
+            "--version", metavar="", help="Show the version.", callback=_version, is_eager=True, show_default=False
+        ),
     ] = False,
 ) -> int:
     """Make images with FLUX 1.1 [pro] and Ultra, through RunComfy, Runflow, Apiframe or Runware."""

@@ -13,7 +13,7 @@ from flux_cli.crew import Crew
 from flux_cli.errors import AuthError, FluxError
 from flux_cli.jobs import Cost
 from flux_cli.output import error_object
-from flux_cli.providers.base import Account, Provider
+from flux_cli.providers.base import Account, Model, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.runtime import Runtime, no_key
 from flux_cli.text import listed
@@ -31,7 +31,8 @@ def providers(
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Ask whether the key works, and for the balance.", show_default=False)
+        bool,
+        typer.Option("--check", metavar="", help="Ask whether the key works, and for the balance.", show_default=False),
     ] = False,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -101,38 +102,35 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
         ("--param", f"any other field of the request body; {listed(provider.owned)} are filled in by flux"),
     ]
     facts += [(f"--param {path}", note) for path, note in provider.param_notes.items()]
-    rows: list[tuple[str, ...]] = []
+    sections: dict[str, list[tuple[str, ...]]] = {}
     listing: list[dict[str, Any]] = []
     for model in provider.models.values():
-        low, high = model.prompt
         told = _price(runtime, provider, model.name)
-        source = (
-            f", {model.price.source}, {model.price.date}" if model.price and told == f"${model.price.amount:g}" else ""
-        )
+        ours = model.price is not None and told == f"${model.price.amount:g}"
+        source = f", {model.price.source}, {model.price.date}" if model.price and ours else ""
         facts.append((model.name, f"{model.slug}, {told or 'price unknown'}{source}"))
-        length = f"{low} to {high} characters" if high else f"{low} or more characters"
-        options_of = [("PROMPT", model.prompt_field, length, "", "")]
-        count = f"1 to {model.most} in one job" if model.most > 1 else "1 to 20, a job each"
-        options_of.append(("--count", "numberResults" if model.most > 1 else "-", count, "1", ""))
-        options_of += [
-            (spelled(name), option.field or "-", option.accepts, option.default or "-", option.note)
+        rows = _options(model)
+        sections[model.name] = rows
+        names = ("option", "accepts", "default", "field", "note")
+        told_options = [dict(zip(names, row, strict=True)) for row in rows]
+        listing.append({"model": model.name, "slug": model.slug, "price": told, "options": told_options})
+    head = ("OPTION", "ACCEPTS", "DEFAULT", "FIELD", "NOTE")
+    runtime.output.listing(facts, head, sections, {"provider": provider.name, "models": listing})
+
+
+def _options(model: Model) -> list[tuple[str, ...]]:
+    """Return every option of a model: how it is typed, its values, the default, the provider's name, a note."""
+    low, high = model.prompt
+    length = f"{low} to {high} characters" if high else f"{low} or more characters"
+    count = f"1 to {model.most} in one job" if model.most > 1 else "1 to 20, a job each"
+    return [
+        ("PROMPT", length, "-", model.prompt_field, ""),
+        ("--count", count, "1", model.count_field or "-", ""),
+        *(
+            (spelled(name), option.accepts, option.default or "-", option.field or "-", option.note)
             for name, option in model.options.items()
-        ]
-        rows += [(model.name.removeprefix("flux-1.1-"), *row) for row in options_of]
-        names = ("option", "field", "accepts", "default", "note")
-        listing.append(
-            {
-                "model": model.name,
-                "slug": model.slug,
-                "options": [dict(zip(names, row, strict=True)) for row in options_of],
-            }
-        )
-    runtime.output.listing(
-        facts,
-        ("MODEL", "OPTION", "FIELD", "ACCEPTS", "DEFAULT", "NOTE"),
-        rows,
-        {"provider": provider.name, "models": listing},
-    )
+        ),
+    ]
 
 
 def _check(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:

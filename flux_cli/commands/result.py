@@ -17,12 +17,17 @@ def result(
     jobs: options.Jobs = None,
     output: options.OutputOption = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for jobs that are not finished.", show_default=False)
+        bool, typer.Option("--wait", metavar="", help="Wait for jobs that are not finished.", show_default=False)
     ] = False,
     all_jobs: Annotated[
-        bool, typer.Option("--all", help="Every succeeded job whose images were never saved.", show_default=False)
+        bool,
+        typer.Option(
+            "--all", metavar="", help="Every succeeded job whose images were never saved.", show_default=False
+        ),
     ] = False,
-    url: Annotated[bool, typer.Option("--url", help="Print the links; save nothing.", show_default=False)] = False,
+    url: Annotated[
+        bool, typer.Option("--url", metavar="", help="Print the links; save nothing.", show_default=False)
+    ] = False,
     provider: options.ProviderOption = None,
     overwrite: options.Overwrite = False,
     format: options.Format = None,  # noqa: A002 - the option's name

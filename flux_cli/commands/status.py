@@ -27,13 +27,14 @@ def status(
         int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="How many jobs, at most.")
     ] = 20,
     active: Annotated[
-        bool, typer.Option("--active", help="Only jobs that are not finished.", show_default=False)
+        bool, typer.Option("--active", metavar="", help="Only jobs that are not finished.", show_default=False)
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no provider: the last known state.", show_default=False)
+        bool, typer.Option("--offline", metavar="", help="Ask no provider: the last known state.", show_default=False)
     ] = False,
     exit_status: Annotated[
-        bool, typer.Option("--exit-status", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False)
+        bool,
+        typer.Option("--exit-status", metavar="", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False),
     ] = False,
     config: options.Config = None,
     json: options.AsJson = False,

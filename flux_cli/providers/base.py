@@ -44,6 +44,8 @@ class Model:
     """Shortest and longest prompt, in characters."""
     most: int = 1
     """Images that one job can make."""
+    count_field: str = ""
+    """The provider's field for their number, where there is one."""
     implied: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Options that are always sent, with the value they have when nobody asks."""
     price: Price | None = None

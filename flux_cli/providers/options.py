@@ -75,7 +75,7 @@ def _ratio(word: str) -> float | None:
 
 
 def _nearest_ratio(word: str, known: Iterable[str]) -> str | None:
-    """Return the ratio among ``known`` whose shape comes closest to that of ``word``, if all of this is about ratios."""
+    """Return the ratio among ``known`` whose shape comes closest to that of ``word``; ``None`` if it is no ratio."""
     wanted = _ratio(word)
     shapes = {name: ratio for name in known if (ratio := _ratio(name))}
     if wanted is None or not shapes:

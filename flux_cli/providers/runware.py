@@ -32,7 +32,7 @@ from flux_cli.text import printable, sentence
 
 def submit(order: Order) -> Flow[Accepted]:
     """Send one task under our own UUID, for asynchronous delivery unless ``--param`` says otherwise."""
-    count = {"numberResults": order.params.count} if order.params.count > 1 else {}
+    count = {order.model.count_field: order.params.count} if order.params.count > 1 else {}
     fixed = {
         "taskType": "imageInference",
         "taskUUID": order.handle,
@@ -224,6 +224,7 @@ _PRO = Model(
     prompt_field="positivePrompt",
     prompt=(2, 3000),
     most=20,
+    count_field="numberResults",
     implied={"aspect_ratio": "16:9"},
 )
 _ULTRA = replace(

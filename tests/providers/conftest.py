@@ -77,7 +77,7 @@ def talk(reply):
 
 @pytest.fixture(scope="session")
 def order():
-    """Make an order: ``order("runware", "ultra", raw=True)``; options come by name, the rest under a leading underscore."""
+    """Make an order: ``order("runware", "ultra", raw=True)``. What is no option has a leading underscore."""
 
     def make(
         name: str, alias: str = "ultra", *, _prompt="a fox", _count=1, _wait=True, _extra=None, **options

@@ -225,3 +225,19 @@ def test_a_key_check_tells_the_balance_where_it_can(talk, balance, account):
 
 def test_a_run_cannot_be_cancelled():
     assert PROVIDER.cancel is None
+
+
+def test_what_a_stranger_writes_into_an_output_is_shown_not_obeyed(talk):
+    output = {"outputs": [{"url": PICTURE, "content_type": "image/\x1b[2J"}], "timing": {"\x07": 1}}
+
+    said = talk(PROVIDER, PROVIDER.poll(REMOTE), run("succeeded", output=output))
+
+    assert said.result.images[0].content_type == "image/\\x1b[2J"
+    assert said.result.timing == {"\\x07": 1.0}
+
+
+def test_what_a_stranger_writes_into_a_code_is_shown_not_obeyed(talk, reply):
+    refused = PROVIDER.refusal(reply({"code": "\x1b[2J", "message": "x"}, 400))
+    failed = talk(PROVIDER, PROVIDER.poll(REMOTE), run("failed", failure_code="\x1b[2J")).result
+
+    assert refused.vendor_code == failed.error.vendor_code == "\\x1b[2J"

@@ -1,0 +1,1 @@
+complete --command flux-cli --no-files --arguments "(env _FLUX_CLI_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) flux-cli)" --condition "env _FLUX_CLI_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) flux-cli"

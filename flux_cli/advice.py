@@ -1,0 +1,25 @@
+"""What to do next, for errors that do not say so themselves. Every failure that a person sees has one hint."""
+
+from __future__ import annotations
+
+from flux_cli.errors import FluxError
+from flux_cli.providers.base import Provider
+
+
+def advised(error: FluxError, provider: Provider) -> FluxError:
+    """Return ``error`` with a hint, if it has none."""
+    error.hint = error.hint or _hints(provider).get(error.code, "")
+    return error
+
+
+def _hints(provider: Provider) -> dict[str, str]:
+    """Return the next step by error code."""
+    name = provider.name
+    return {
+        "auth": f"`flux config set providers.{name}.api_key` sets another key; keys are made in {provider.key_page}",
+        "payment": f"add credits in {provider.key_page}; `flux providers {name} --check` shows what is left",
+        "moderated": "change the prompt: the same one would be blocked again",
+        "unavailable": "nothing was accepted: try again later, or elsewhere with `-p`",
+        "usage": f"`flux providers {name}` lists what it takes",
+        "failed": f"what {name} knows about it is all there is; to generate again is a new purchase",
+    }

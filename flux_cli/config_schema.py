@@ -1,0 +1,170 @@
+"""Every key that can be configured: its type, its bounds, and what it takes in words.
+
+The models never show what they were given, because any value may hold a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from flux_cli import providers
+from flux_cli.errors import UsageError
+
+Names = tuple[str, ...]
+"""The parts of a dotted key. The name inside a table of the user's own may hold dots itself."""
+
+
+def _provider(text: str) -> str:
+    return _known(providers.load, text)
+
+
+def _model(text: str) -> str:
+    return _known(providers.model_name, text)
+
+
+def _known(find: Callable[[str], object], text: str) -> str:
+    try:
+        find(text)
+    except UsageError as error:
+        raise ValueError(error.hint) from None
+    return text
+
+
+def _address(text: str) -> str:
+    """Return a base URL without its trailing slash. Raises `ValueError`: a key would go wherever this points."""
+    if re.search(r"[^!-~]|[\\@?#]", text):
+        raise ValueError("user names, queries, fragments, blanks and letters beyond ASCII have no place in it")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("the host or the port makes no sense") from None
+    if port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", host):
+        raise ValueError("the host or the port makes no sense")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise ValueError("http is allowed for 127.0.0.1, ::1 and localhost only: the key would travel in the open")
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _command(text: str) -> str:
+    if not shlex.split(text):
+        raise ValueError("it is empty")
+    return text
+
+
+def header_safe(value: SecretStr) -> SecretStr:
+    """Return a key without the white space around it. Raises `ValueError` for one that no HTTP header can carry."""
+    text = value.get_secret_value().strip()
+    if not text.isprintable() or any(ord(character) > 0xFF for character in text):  # noqa: PLR2004 - latin-1, as headers are
+        raise ValueError("it holds control characters or letters that cannot be part of a key")
+    return SecretStr(text)
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("dates, nan, broken text and deep nesting have no form in JSON") from None
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class _Generate(_Table):
+    """Options of ``flux generate``. A description completes the sentence "generate.seed takes …"."""
+
+    model: Annotated[str, AfterValidator(_model)] | None = Field(default=None, description="the name of a model")
+    aspect_ratio: Text | None = Field(default=None, description='a ratio such as "16:9"')
+    size: Text | None = Field(default=None, description='pixels such as "1024x1024"')
+    count: int | None = Field(default=None, ge=1, le=20, description="a whole number from 1 to 20")
+    seed: int | None = Field(default=None, description="a whole number")
+    raw: bool | None = Field(default=None, description="true or false")
+    image: Text | None = Field(default=None, description="a path or a web address")
+    image_strength: float | None = Field(default=None, ge=0, le=1, description="a number from 0 to 1")
+    format: Literal["jpg", "png", "webp"] | None = Field(default=None, description="jpg, png or webp")
+    quality: int | None = Field(default=None, description="a whole number")
+    upsample_prompt: bool | None = Field(default=None, description="true or false")
+    safety_tolerance: int | None = Field(default=None, description="a whole number")
+    check_content: bool | None = Field(default=None, description="true or false")
+    webhook: Text | None = Field(default=None, description="a web address")
+    metadata: dict[str, str] = Field(default={}, description="a table of texts")
+    param: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(default={}, description="a table of JSON values")
+    output: Text | None = Field(default=None, description="a path")
+    overwrite: bool | None = Field(default=None, description="true or false")
+    no_wait: bool | None = Field(default=None, description="true or false")
+    timeout: Positive | None = Field(default=None, description="a number of seconds above 0")
+
+
+class _Host(_Table):
+    """What belongs to one provider."""
+
+    api_key: Annotated[SecretStr, AfterValidator(header_safe)] | None = Field(default=None, description="a key as text")
+    api_key_command: Annotated[str, AfterValidator(_command)] | None = Field(default=None, description="a command line")
+    base_url: Annotated[str, AfterValidator(_address)] | None = Field(default=None, description="an https address")
+    price: dict[str, Amount] = Field(default={}, description="a table of models and prices")
+
+
+class Tree(_Table):
+    """The whole file."""
+
+    default_provider: Annotated[str, AfterValidator(_provider)] | None = Field(
+        default=None, description="the name of a provider"
+    )
+    output: Text | None = Field(default=None, description="a path")
+    sandbox: bool = Field(default=False, description="true or false")
+    sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
+    generate: _Generate = _Generate()
+    providers: dict[str, _Host] = {}
+
+
+def _leaves() -> Iterator[tuple[Names, str]]:
+    sections: dict[Names, type[BaseModel]] = {
+        (): Tree,
+        ("generate",): _Generate,
+        **{("providers", name): _Host for name in providers.NAMES},
+    }
+    for section, kind in sections.items():
+        yield from (
+            ((*section, name), field.description) for name, field in kind.model_fields.items() if field.description
+        )
+
+
+KEYS: Mapping[Names, str] = dict(_leaves())
+"""Every key, and what it takes."""
+
+ENTRIES = {"metadata": "text", "param": "a JSON value", "price": "an amount of 0 or more"}
+"""What one entry of a table takes."""
+
+TABLES = frozenset(names for names in KEYS if names[-1] in ENTRIES)
+"""The keys whose value is a table of the user's own names."""
+
+SECRETS = frozenset(names for names in KEYS if names[-1] == "api_key")
+"""The keys whose value nobody is shown."""
+
+SECTIONS = frozenset(names[:length] for names in KEYS for length in range(len(names)))
+"""The tables that hold keys, the whole file among them."""
+
+MODEL_NAMES = (*providers.MODELS, *providers.MODELS.values())
+"""What a model may be called."""

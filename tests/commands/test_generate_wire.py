@@ -1,0 +1,306 @@
+"""Every cell of the table of options, from what is typed to what arrives at the host and lands on the disk."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+ULTRA, PRO = "ultra", "pro"
+TASK = {
+    "taskType": "imageInference",
+    "positivePrompt": "a red fox",
+    "seed": 7,
+    "deliveryMethod": "async",
+    "includeCost": True,
+}
+PLAIN: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
+    ("runcomfy", PRO): ("/v1/models/blackforestlabs/flux-1-1-pro/text-to-image", {"prompt": "a red fox", "seed": 7}),
+    ("runcomfy", ULTRA): (
+        "/v1/models/blackforestlabs/flux-1-1-pro/ultra/text-to-image",
+        {"prompt": "a red fox", "seed": 7},
+    ),
+    ("runflow", ULTRA): (
+        "/v1/models/black-forest-labs/flux-1-1-pro-ultra/runs",
+        {"input": {"prompt": "a red fox", "seed": 7}},
+    ),
+    ("apiframe", PRO): (
+        "/v2/images/generate",
+        {"prompt": "a red fox", "model": "flux-1.1-pro", "fluxParams": {"seed": 7}},
+    ),
+    ("apiframe", ULTRA): (
+        "/v2/images/generate",
+        {"prompt": "a red fox", "model": "flux-1.1-pro-ultra", "fluxParams": {"seed": 7}},
+    ),
+    ("runware", PRO): ("/v1", {**TASK, "model": "bfl:2@1", "width": 1344, "height": 768}),
+    ("runware", ULTRA): ("/v1", {**TASK, "model": "bfl:2@2", "width": 2752, "height": 1536}),
+}
+"""Path and body of a job for which no option was typed but the seed."""
+
+PIXELS = {
+    PRO: "21:9=1344x576 16:9=1344x768 4:3=1152x864 3:2=1248x832 1:1=1024x1024 2:3=832x1248 3:4=864x1152 9:16=768x1344"
+    " 9:21=576x1344",
+    ULTRA: "21:9=3136x1344 16:9=2752x1536 4:3=2368x1792 3:2=2496x1664 1:1=2048x2048 2:3=1664x2496 3:4=1792x2368"
+    " 9:16=1536x2752 9:21=1344x3136",
+}
+"""Runware's pixels for each ratio, from the table in the issue and the model's page."""
+
+
+def _pixels(model):
+    for pair in PIXELS[model].split():
+        ratio, width, height = re.fullmatch(r"(.+)=(\d+)x(\d+)", pair).groups()
+        yield ratio, int(width), int(height)
+
+
+def _cells():
+    """Yield provider, model, what is typed, and what that adds to the plain body, by dotted path."""
+    for model, field, ratios in (
+        (PRO, "image_size", ("16:9", "4:3", "1:1", "1:1 (hd)", "3:4", "9:16")),
+        (ULTRA, "aspect_ratio", ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21")),
+    ):
+        yield from (("runcomfy", model, ["-a", ratio], {field: ratio}) for ratio in ratios)
+        yield "runcomfy", model, ["--raw"], {"raw": True}
+        yield "runcomfy", model, ["--no-raw"], {"raw": False}
+    yield "runcomfy", PRO, ["-P", "image_size=1:1"], {"image_size": "1:1"}
+    yield "runflow", ULTRA, ["--check-content"], {}
+    hook = "https://example.com/hook?a=1&b=%20"
+    yield "runflow", ULTRA, ["--webhook", hook], {"callback_url": hook}
+    yield "runflow", ULTRA, ["--metadata", "team=a=b", "--metadata", "n=1"], {"metadata": {"team": "a=b", "n": "1"}}
+    yield "runflow", ULTRA, ["-P", "metadata.deep.er=[1, null]"], {"metadata": {"deep": {"er": [1, None]}}}
+    for model in (PRO, ULTRA):
+        for ratio in ("1:1", "3:4", "4:3", "9:16", "16:9"):
+            yield "apiframe", model, ["-a", ratio], {"fluxParams.aspect_ratio": ratio}
+        yield "apiframe", model, ["--raw"], {"fluxParams.raw": True}
+        yield "apiframe", model, ["-i", "https://example.com/a.png"], {
+            "fluxParams.image_prompt": "https://example.com/a.png"
+        }
+        yield "apiframe", model, ["--image-strength", "0.25"], {"fluxParams.image_prompt_strength": 0.25}
+        for name in ("jpg", "png", "webp"):
+            yield "apiframe", model, ["-f", name], {"fluxParams.output_format": name}
+        yield "apiframe", model, ["--quality", "0"], {"fluxParams.output_quality": 0}
+        yield "apiframe", model, ["--quality", "100"], {"fluxParams.output_quality": 100}
+        yield "apiframe", model, ["--upsample-prompt"], {"fluxParams.prompt_upsampling": True}
+        yield "apiframe", model, ["--no-upsample-prompt"], {"fluxParams.prompt_upsampling": False}
+        yield "apiframe", model, ["--webhook", hook], {"webhookUrl": hook}
+        yield "apiframe", model, ["-P", 'webhookEvents=["completed"]', "--webhook", hook], {
+            "webhookEvents": ["completed"],
+            "webhookUrl": hook,
+        }
+        yield "apiframe", model, ["-P", "fluxParams.width=512", "-P", "fluxParams.height=768"], {
+            "fluxParams.width": 512,
+            "fluxParams.height": 768,
+        }
+    for model in (PRO, ULTRA):
+        for ratio, width, height in _pixels(model):
+            yield "runware", model, ["-a", ratio], {"width": width, "height": height}
+        for name, sent in (("jpg", "JPG"), ("png", "PNG"), ("webp", "WEBP")):
+            yield "runware", model, ["-f", name], {"outputFormat": sent}
+        yield "runware", model, ["--quality", "20"], {"outputQuality": 20}
+        yield "runware", model, ["--quality", "99"], {"outputQuality": 99}
+        yield "runware", model, ["--upsample-prompt"], {"providerSettings.bfl.promptUpsampling": True}
+        yield "runware", model, ["--no-upsample-prompt"], {"providerSettings.bfl.promptUpsampling": False}
+        yield "runware", model, ["--safety-tolerance", "0"], {"providerSettings.bfl.safetyTolerance": 0}
+        yield "runware", model, ["--safety-tolerance", "6"], {"providerSettings.bfl.safetyTolerance": 6}
+        yield "runware", model, ["--check-content"], {"safety.checkContent": True}
+        yield "runware", model, ["--webhook", hook], {"webhookURL": hook}
+        yield "runware", model, ["-P", "ttl=60"], {"ttl": 60}
+        yield "runware", model, ["-P", "uploadEndpoint=https://example.com/put"], {
+            "uploadEndpoint": "https://example.com/put"
+        }
+        yield "runware", model, ["-P", "safety.mode=fast"], {"safety.mode": "fast"}
+        yield "runware", model, ["-P", "outputFormat=PNG"], {"outputFormat": "PNG"}
+        for kind in ("URL", "base64Data", "dataURI"):
+            yield "runware", model, ["-P", f"outputType={kind}"], {"outputType": kind}
+        yield "runware", model, ["-P", "deliveryMethod=sync"], {"deliveryMethod": "sync"}
+    yield "runware", PRO, ["--size", "256x1440"], {"width": 256, "height": 1440}
+    yield "runware", ULTRA, ["--size", "3136x1344"], {"width": 3136, "height": 1344}
+    yield "runware", ULTRA, ["--raw"], {"providerSettings.bfl.raw": True}
+    yield "runware", ULTRA, ["--no-raw"], {"providerSettings.bfl.raw": False}
+
+
+CELLS = list(_cells())
+
+
+def _with(body, added):
+    """Return ``body`` with values put at dotted paths."""
+    whole = copy.deepcopy(body)
+    for path, value in added.items():
+        here = whole
+        *parents, last = path.split(".")
+        for name in parents:
+            here = here.setdefault(name, {})
+        here[last] = value
+    return whole
+
+
+def _submits(host):
+    """Return path and body of every paid request that arrived, Runware's as the one task in it."""
+    bodies = [seen for seen in host.requests if seen.method == "POST" and seen.path != "/v2/uploads"]
+    for seen in bodies:
+        body = seen.body
+        if isinstance(body, list):
+            (body,) = body
+            if body["taskType"] != "imageInference":
+                continue
+        yield seen.path, body
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "typed", "added"), CELLS, ids=[f"{p}-{m}-{'_'.join(t)}" for p, m, t, _ in CELLS]
+)
+def test_a_cell_of_the_table(flux, host, provider, model, typed, added):
+    """What is typed arrives in the documented field, nothing else does, and the image is what the host sent."""
+    path, plain = PLAIN[provider, model]
+
+    done = flux("generate", "a red fox", "-p", provider, "-m", model, "-s", "7", *typed)
+
+    assert done.code == 0, done
+    ((sent_to, body),) = _submits(host)
+    body = dict(body)
+    assert ("taskUUID" in body) == (provider == "runware")
+    assert ("client_ref" in body) == (provider == "runflow")
+    body.pop("taskUUID", None)
+    body.pop("client_ref", None)
+    assert (sent_to, body) == (path, _with(plain, added))
+    (saved,) = done.lines
+    if host.images:
+        (sent,) = host.images.values()
+        with open(saved, "rb") as file:
+            assert file.read() == sent
+    else:
+        assert any("outputType" in word for word in typed)
+
+
+@pytest.mark.parametrize("kind", ["base64Data", "dataURI"])
+def test_bytes_inside_the_answer_are_saved_as_they_are(flux, host, kind):
+    """Image bytes that come in the answer itself are saved unchanged, and no JSON or ledger holds them."""
+    plain = flux("generate", "a red fox", "-p", "runware", "-s", "7", "-o", "linked.jpg")
+
+    done = flux("generate", "a red fox", "-p", "runware", "-s", "7", "-P", f"outputType={kind}", "--json")
+
+    (image,) = done.object["images"]
+    with open(image["path"], "rb") as inside, open("linked.jpg", "rb") as linked:
+        assert inside.read() == linked.read()
+    assert plain.code == 0
+    assert image["url"] is None
+    assert len(done.out) < 3000
+
+
+@pytest.mark.parametrize("model", [PRO, ULTRA])
+def test_a_local_image_is_uploaded_first(flux, host, model, tmp_path):
+    """Apiframe is sent the file, then the job with the link that the upload was given."""
+    flux("generate", "a red fox", "-p", "apiframe", "-o", "first.png", "-f", "png")
+    host.requests.clear()
+
+    done = flux("generate", "a red fox", "-p", "apiframe", "-m", model, "-i", "first.png", "--image-strength", "1")
+
+    assert done.code == 0, done
+    upload, submit = [seen for seen in host.requests if seen.method == "POST"]
+    with open("first.png", "rb") as file:
+        assert file.read() in upload.body
+    assert upload.path == "/v2/uploads"
+    assert submit.body["fluxParams"]["image_prompt"].startswith(f"{host.root}/files/apiframe/uploads/")
+    assert submit.body["fluxParams"]["image_prompt_strength"] == 1
+
+
+def test_keys_go_to_their_own_provider_and_never_to_a_download(flux, host):
+    """Each provider sees its key in its documented header; the host of the images sees none."""
+    for provider in ("runcomfy", "runflow", "apiframe", "runware"):
+        assert flux("generate", "a red fox", "-p", provider).code == 0
+
+    headers = {"runcomfy": "authorization", "runflow": "authorization", "apiframe": "x-api-key"}
+    for seen in host.requests:
+        told = {name: value for name, value in seen.headers.items() if "made-up" in value}
+        key = {"runcomfy": "Bearer made-up-comfy", "runflow": "Bearer made-up-flow", "apiframe": "made-up-frame"}
+        wanted = {headers.get(seen.provider, "authorization"): key.get(seen.provider, "Bearer made-up-ware")}
+        assert told == ({} if seen.file else wanted)
+
+
+def test_runflow_says_that_the_check_is_always_on(flux, host):
+    """An option that the provider always honours is accepted, with a note."""
+    done = flux("generate", "a red fox", "-p", "runflow", "--check-content", "--no-wait")
+
+    assert done.code == 0
+    assert "flux: note: --check-content is always on at runflow" in done.err
+
+
+def test_a_custom_size_at_runcomfy_comes_with_a_note(flux, host):
+    """``image_size=Custom`` is passed on, and a note says that the host documents no names for the size."""
+    done = flux("generate", "a red fox", "-p", "runcomfy", "-m", "pro", "-P", "image_size=Custom", "--no-wait")
+
+    assert done.code == 0
+    assert host.requests[0].body["image_size"] == "Custom"
+    assert "documents no field names" in done.err
+
+
+def test_synchronous_delivery_cannot_be_left(flux, host):
+    """``deliveryMethod=sync`` finishes with the submit; together with --no-wait it is refused, nothing sent."""
+    refused = flux("generate", "a red fox", "-p", "runware", "-P", "deliveryMethod=sync", "--no-wait")
+
+    assert refused.code == 2
+    assert "hint: " in refused.err
+    assert host.requests == []
+
+    done = flux("generate", "a red fox", "-p", "runware", "-P", "deliveryMethod=sync")
+
+    assert done.code == 0
+    assert [seen.body[0]["taskType"] for seen in host.requests if not seen.file] == ["imageInference"]
+
+
+@pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe"])
+def test_several_images_are_several_jobs_whose_seeds_count_up(flux, host, provider):
+    """Where a job makes one image, -n makes that many jobs of one run."""
+    done = flux("generate", "a red fox", "-p", provider, "-n", "3", "-s", "40", "--json")
+
+    assert done.code == 0
+    assert sorted(job["seed"] for job in done.objects) == [40, 41, 42]
+    assert len({job["run"] for job in done.objects}) == 1
+    assert host.paid[provider] == 3
+    assert sorted(_seed(body) for _, body in _submits(host)) == [40, 41, 42]
+
+
+def _seed(body):
+    return body.get("seed") or (body.get("input") or body.get("fluxParams"))["seed"]
+
+
+def test_runware_makes_several_images_in_one_job(flux, host):
+    """One job with numberResults, one path a line, a seed an image."""
+    done = flux("generate", "a red fox", "-p", "runware", "-n", "3", "-s", "40", "--json")
+
+    assert done.code == 0
+    assert [image["seed"] for image in done.object["images"]] == [40, 41, 42]
+    ((_, task),) = _submits(host)
+    assert (task["numberResults"], task["seed"]) == (3, 40)
+    assert len(host.images) == 3
+
+
+def test_a_seed_that_flux_draws_is_sent_and_told(flux, host):
+    """Without -s a seed from 1 to 2^31-1 is drawn, sent, and told."""
+    done = flux("generate", "a red fox", "-p", "runcomfy", "--no-wait", "--json")
+
+    assert 1 <= done.object["seed"] < 2**31
+    assert host.requests[0].body["seed"] == done.object["seed"]
+
+
+def test_the_webhook_field_of_the_page_is_tried_where_the_schemas_is_refused(flux, host):
+    """A 400 that names ``webhookUrl`` leads to ``webhook_url``; one job is made."""
+    from flux_cli.sandbox.wire import reply
+
+    def script(call):
+        if call.path == "/v2/images/generate" and b"webhookUrl" in call.body:
+            return reply(400, {"error": "Validation failed", "details": {"webhookUrl": ["Unrecognized key"]}})
+        if call.path == "/v2/images/generate":
+            return reply(202, {"jobId": "11111111-1111-4111-8111-111111111111", "status": "QUEUED"})
+        return None
+
+    host.script = script
+
+    done = flux("generate", "a red fox", "-p", "apiframe", "--webhook", "https://example.com/h", "--no-wait")
+
+    assert done.code == 0
+    assert [sorted(seen.body) for seen in host.requests] == [
+        ["fluxParams", "model", "prompt", "webhookUrl"],
+        ["fluxParams", "model", "prompt", "webhook_url"],
+    ]

@@ -1,0 +1,123 @@
+"""What the house promises about itself: how light it starts, how long its files are, what its papers say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flux_cli
+from flux_cli.cli import app
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("httpx", "pydantic_settings", "pydantic", "sqlite3", "tomlkit", "PIL")
+COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")
+
+
+def loaded(script: str, *arguments: str) -> set[str]:
+    """Return the names of all modules that a fresh Python holds at the end of ``script``."""
+    end = "import atexit, sys; atexit.register(lambda: print('\\n' + ' '.join(sys.modules)))\n"
+    command = [sys.executable, "-c", end + script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def start(*arguments: str) -> set[str]:
+    """Return the names of all modules that one run of the program loads."""
+    return loaded("import sys; from flux_cli.cli import main; sys.exit(main())", *arguments)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["generate", "--help"], ["config", "--help"]])
+def test_whoever_only_asks_waits_for_nothing_heavy(arguments):
+    """Version and help load no HTTP, no settings, no database, no TOML writer and no Pillow."""
+    modules = start(*arguments)
+
+    assert "flux_cli.cli" in modules
+    assert modules.isdisjoint(HEAVY)
+    assert modules.isdisjoint({"flux_cli.transport", "flux_cli.ledger", "flux_cli.engine"})
+
+
+def test_looking_at_the_ledger_needs_no_http():
+    """A command loads only the libraries it uses."""
+    modules = start("status", "--offline")
+
+    assert "sqlite3" in modules
+    assert modules.isdisjoint({"httpx", "tomlkit", "PIL"})
+
+
+def test_the_registry_loads_no_provider():
+    modules = loaded("import flux_cli.providers")
+
+    assert "flux_cli.providers" in modules
+    assert modules.isdisjoint(f"flux_cli.providers.{name}" for name in flux_cli.providers.NAMES)
+
+
+def test_asking_for_one_provider_loads_no_other():
+    modules = loaded("import flux_cli.providers; flux_cli.providers.load('runware')")
+
+    assert {name for name in flux_cli.providers.NAMES if f"flux_cli.providers.{name}" in modules} == {"runware"}
+
+
+def test_every_file_is_one_idea():
+    """No module is longer than 300 lines."""
+    sources = [*(ROOT / "flux_cli").rglob("*.py")]
+
+    lengths = {source.name: len(source.read_text(encoding="utf-8").splitlines()) for source in sources}
+
+    assert len(lengths) > 20
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+def test_no_module_is_named_after_nothing():
+    """There is no room for what nobody found a place for."""
+    names = {path.stem for path in (ROOT / "flux_cli").rglob("*")}
+
+    assert names.isdisjoint({"utils", "util", "helpers", "helper", "common", "misc", "core", "models"})
+
+
+def test_the_changelog_knows_this_version():
+    """The newest version in the changelog is the program's own, and what comes next has a place."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(flux_cli.__version__)} - \d{{4}}-\d\d-\d\d", headings[1])
+
+
+def test_every_command_is_in_the_readme_and_has_help():
+    """Whoever looks for a command finds it in both places."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = [command.callback for command in app().registered_commands]
+    groups = [group.name for group in app().registered_groups]
+
+    assert {*(command.__name__ for command in commands), *groups} == set(COMMANDS)
+    assert [command for command in commands if not command.__doc__] == []
+    assert [name for name in COMMANDS if f"flux {name} " not in readme] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(flux, command):
+    done = flux(command, "--help")
+
+    assert done.code == 0
+    assert f"flux {command}" in done.out
+    assert "--help" in done.out
+
+
+def test_every_option_has_help(flux):
+    """No option stands there without a word."""
+    helps = [flux(command, "--help").out for command in COMMANDS[:-1]]
+
+    bare = [line for text in helps for line in text.splitlines() if re.fullmatch(r"│ +--[a-z-]+[ \w<>|:./=-]*│", line)]
+
+    assert len("".join(helps)) > 1000
+    assert [line for line in bare if not re.search(r"[a-z] [a-z]|\.", line)] == []
+
+
+def test_types_travel_with_the_package():
+    assert (Path(flux_cli.__file__).parent / "py.typed").is_file()
