@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     if runtime is not None:
         return _guarded(list(arguments or []), runtime, "flux")
     _listen()
+    _mend()
     try:
         from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         code = 128 + stop.signum
     if code in {128 + number for number in _numbers((*_SIGNALS, "SIGPIPE"))}:
         _die(code - 128)
+    _let_go()
     return code
 
 
@@ -63,6 +65,8 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
         code = 128 + signal.SIGINT
     except Interrupted as stop:
         code = 128 + stop.signum
+    except SystemExit:  # what Typer makes of a reader that went away, and of nothing else here
+        code = 128 + getattr(signal, "SIGPIPE", 13)
     except Exception as error:
         if runtime.environ.get("FLUX_DEBUG"):
             raise
@@ -147,6 +151,29 @@ def _listen() -> None:
     for number in _numbers(_SIGNALS):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
             signal.signal(number, hear)
+
+
+def _mend() -> None:
+    """Put right what we may be started with: closed streams, and a locale that has no letters.
+
+    Whatever is opened next would take the number of a closed stream, and then its output: it is to be nothing. In the
+    C locale Python reads arguments and names as UTF-8 by itself, unless it is told not to (``PYTHONUTF8=0``): we start
+    again such that it does, because neither prompts nor file names are ASCII.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we run
+    if os.name == "posix" and sys.getfilesystemencoding() == "ascii" and not hasattr(sys, "frozen"):
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+
+
+def _let_go() -> None:
+    """Throw away what could not be written: that was told, and the interpreter would do so again, and exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _die(signum: int) -> None:

@@ -57,7 +57,7 @@ class Destination:
             raise UsageError("-o is empty", hint="-o . is the current folder")
         if not _possible(output):
             raise UsageError(f"no file can be called {printable(output)}", hint="choose another name with -o")
-        if Path(output).is_dir():
+        if os.path.isdir(output):  # noqa: PTH112 - a Path raises where the name is too long
             return cls(kind="folder", typed=output, path=Path(output))
         named = Template.parse(output)
         if isinstance(named, Template):

@@ -7,10 +7,10 @@ travels is the wire's business, and what must not be forgotten goes into the boo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from flux_cli.advice import advised
 from flux_cli.clock import Clock
@@ -28,6 +28,7 @@ from flux_cli.errors import (
 from flux_cli.flow import Flow, Request, Response, drive
 from flux_cli.jobs import FINISHED, Failed, Image, Job, Succeeded, advance
 from flux_cli.providers.base import Account, Order, Provider
+from flux_cli.seams import Book, Shelf, Wire
 
 T = TypeVar("T")
 
@@ -37,39 +38,6 @@ _FETCHES = 4
 """Attempts at one image."""
 _MISSES = 3
 """Looks at a job that the provider does not know (yet) before we believe it."""
-
-
-class Wire(Protocol):
-    """How requests travel."""
-
-    def send(self, provider: Provider, request: Request, *, sandbox: bool, tries: int) -> Response:
-        """Return the answer to ``request``. Raises `FluxError`."""
-        ...
-
-    def download(self, url: str, *, sandbox: bool) -> Iterator[bytes]:
-        """Yield the bytes behind a result's link. Raises `FluxError`."""
-        ...
-
-
-class Book(Protocol):
-    """Where jobs are written down, durably."""
-
-    def add(self, job: Job) -> Job:
-        """Write down a new job."""
-        ...
-
-    def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
-        """Replace a job by ``change`` of the newest version of it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """Where the images of one job go: ``save`` puts one there, ``kept`` tells whether one is still there."""
-
-    save: Callable[[Iterable[bytes], Image, int], Image]
-    """From the bytes, the image and its number (from 1): the image with its path and what its bytes are."""
-    kept: Callable[[Image], bool]
 
 
 def rehearse(provider: Provider, order: Order) -> list[Request]:
@@ -107,12 +75,7 @@ class Engine:
         def send(request: Request) -> Response:
             nonlocal written
             if request.paid:
-                intent = {
-                    "method": request.method,
-                    "path": request.path,
-                    "headers": dict(request.headers),
-                    "body": request.json,
-                }
+                intent = _intent(request)
                 remote_id = order.handle if provider.handle_is_id else None
                 if written:
                     self._book.change(job.id, lambda known: replace(known, request=intent))

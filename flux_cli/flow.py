@@ -112,6 +112,11 @@ def _deep(value: Any) -> bool:
     return True
 
 
+def encode(body: Any) -> bytes:
+    """Return a JSON body as it is sent: compact, UTF-8."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
     """Hold ``conversation``, letting ``send`` carry each request, and return its result.
 

@@ -40,9 +40,7 @@ _UNDECODABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, Arithm
 
 _OTHERS = {
     rb"GIF8": "looks like a GIF",
-    rb"\x1f\x8b": "looks like gzip",
     rb"....ftypavif": "looks like an AVIF",
-    rb"....ftyp": "looks like a video",
     rb"[{\[]": "looks like JSON",
     rb"<(!doctype )?(html|head|body)": "looks like HTML",
     rb"<": "looks like XML",

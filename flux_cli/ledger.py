@@ -16,7 +16,7 @@ import re
 import sqlite3
 import statistics
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class Ledger:
         self._database.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         """Hold the file's one write lock, and commit, or take everything back."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")

@@ -172,5 +172,4 @@ def fitted(name: str, suffix: str = "") -> str:
 def alternatives(path: Path) -> Iterator[Path]:
     """Yield ``path``, then the same with ``-2``, ``-3``, … before its extension, without end."""
     yield path
-    for number in count(2):
-        yield path.with_name(fitted(path.name, f"-{number}"))
+    yield from (path.with_name(fitted(path.name, f"-{number}")) for number in count(2))

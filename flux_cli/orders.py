@@ -32,6 +32,9 @@ IMAGE_OPTIONS = (
 )
 """Options that a provider may or may not honour, by long name."""
 
+NOT_UTF8 = "`iconv -t UTF-8` converts text"
+"""What to do about bytes that are no text."""
+
 MOST = 20
 """Images of one ``flux generate``."""
 
@@ -77,9 +80,9 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
     for value in values:
         name, equals, rest = value.partition("=")
         if not equals or not name:
-            raise UsageError(f"{option} takes KEY=VALUE, not {value!r}")
+            raise UsageError(f"{option} takes KEY=VALUE, not {value!r}", hint=f"such as `{option} name=value`")
         if name in found:
-            raise UsageError(f"{option} {name} is given twice")
+            raise UsageError(f"{option} {name} is given twice", hint="give it once")
         found[name] = rest
     return found
 
@@ -185,11 +188,11 @@ def _check_text(wish: Wish) -> None:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise UsageError(f"{name} is not valid UTF-8") from None
+            raise UsageError(f"{name} is not valid UTF-8", hint=NOT_UTF8) from None
     try:
         json.dumps(dict(wish.extra), ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise UsageError("--param is not valid Unicode") from None
+        raise UsageError("--param is not valid Unicode", hint=NOT_UTF8) from None
 
 
 def _check_image(wish: Wish) -> None:
@@ -201,7 +204,8 @@ def _check_image(wish: Wish) -> None:
             file.read(1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read the image {image}: {reason}") from error
+        hint = "name a file as it would be typed from here, or a web address"
+        raise UsageError(f"cannot read the image {image}: {reason}", hint=hint) from error
 
 
 def _check_quality(wish: Wish, model: Model, found: Fit) -> None:

@@ -7,15 +7,13 @@ characters in it are made visible.
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, BinaryIO, Protocol, TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
-from flux_cli.errors import FluxError, Interrupted, describe
-from flux_cli.jobs import Image, Job
+from flux_cli import rendering
+from flux_cli.errors import FluxError
+from flux_cli.jobs import Job
+from flux_cli.streams import Streams
 from flux_cli.text import printable
 
 JSON_VERSION = 1
@@ -86,56 +84,6 @@ class Output(Protocol):
         ...
 
 
-class Streams:
-    """Where output goes. A reader that went away ends the program as SIGPIPE would."""
-
-    def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
-        """Take the two streams."""
-        self.stdout = stdout
-        self.stderr = stderr
-        self._lock = threading.Lock()
-
-    def out(self, text: str) -> None:
-        """Write a line of data, whole and at once."""
-        self._write(self.stdout, text)
-
-    def err(self, text: str) -> None:
-        """Write a line for people."""
-        self._write(self.stderr, text)
-
-    def binary(self) -> BinaryIO:
-        """Return stdout for bytes."""
-        return self.stdout.buffer
-
-    def _write(self, stream: TextIO, text: str) -> None:
-        buffer = getattr(stream, "buffer", None)
-        with self._lock, self.reader():
-            if buffer is None:
-                stream.write(f"{text}\n")
-            else:
-                buffer.write(_encoded(f"{text}\n", stream.encoding))
-                buffer.flush()
-
-    @staticmethod
-    @contextmanager
-    def reader() -> Generator[None]:
-        """Turn what a reader does to us into ours: `Interrupted` if it is gone, `FluxError` if it is full."""
-        try:
-            yield
-        except BrokenPipeError:
-            raise Interrupted(getattr(signal, "SIGPIPE", 13)) from None
-        except OSError as error:
-            raise FluxError(f"cannot write the output: {error.strerror}") from error
-
-
-def _encoded(text: str, encoding: str) -> bytes:
-    """Return a stream's bytes: names that are no UTF-8 as on disk, what the encoding lacks as escapes."""
-    try:
-        return text.encode(encoding, "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode(encoding, "backslashreplace")
-
-
 class Base:
     """What both renderings do alike: notes and warnings, on stderr."""
 
@@ -174,7 +122,7 @@ class Human(Base):
 
     def details(self, job: Job) -> None:
         """Print one fact a line."""
-        self._pairs([(name, value) for name, value in _facts(job) if value])
+        self._pairs([(name, value) for name, value in rendering.facts(job) if value])
 
     def _pairs(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print a name and a value a line: aligned on a terminal, a tab between them elsewhere."""
@@ -186,10 +134,10 @@ class Human(Base):
         """Print one job a line; a table on a terminal, tabs elsewhere."""
         if self.streams.stdout.isatty():
             head = ("ID", "STATUS", "PROVIDER", "MODEL", "CREATED", "COST", "PROMPT")
-            self.table(head, [_short(job) for job in jobs], [])
+            self.table(head, [rendering.short(job) for job in jobs], [])
         else:
             for job in jobs:
-                self.streams.out("\t".join(_fields(job)))
+                self.streams.out("\t".join(rendering.fields(job)))
 
     def lines(self, lines: Iterable[str], data: Mapping[str, Any]) -> None:  # noqa: ARG002 - the lines say it
         """Print the lines."""
@@ -260,24 +208,24 @@ class Json(Base):
 
     def finished(self, job: Job) -> None:
         """Print the job."""
-        self._print(job_object(job))
+        self._print(rendering.job_object(job))
 
     def submitted(self, job: Job) -> None:
         """Print the job."""
-        self._print(job_object(job))
+        self._print(rendering.job_object(job))
 
     def job(self, job: Job, *, note: str = "") -> None:  # noqa: ARG002 - the status says it
         """Print the job."""
-        self._print(job_object(job))
+        self._print(rendering.job_object(job))
 
     def details(self, job: Job) -> None:
         """Print the job."""
-        self._print(job_object(job))
+        self._print(rendering.job_object(job))
 
     def jobs(self, jobs: Sequence[Job]) -> None:
         """Print the jobs, a line each."""
         for job in jobs:
-            self._print(job_object(job))
+            self._print(rendering.job_object(job))
 
     def lines(self, lines: Iterable[str], data: Mapping[str, Any]) -> None:  # noqa: ARG002 - the data says it
         """Print the data."""
@@ -300,114 +248,9 @@ class Json(Base):
 
     def links(self, job: Job, links: Sequence[str]) -> None:  # noqa: ARG002 - the images say it
         """Print the job."""
-        self._print(job_object(job))
+        self._print(rendering.job_object(job))
 
     def error(self, error: FluxError, job: Job | None = None, *, named: bool = False) -> None:  # noqa: ARG002 - the object names it
         """Print the job that failed, or the error alone where there is none."""
-        told = error_object(error)
-        self._print({**job_object(job), "error": told} if job is not None else {"error": told})
-
-
-def error_object(error: FluxError) -> dict[str, Any]:
-    """Return an error as ``--json`` has it."""
-    return {**describe(error), "exit_code": error.exit_code}
-
-
-def stamp(seconds: float | None) -> str | None:
-    """Return a time as ISO 8601, in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def job_object(job: Job) -> dict[str, Any]:
-    """Return a job as ``--json`` has it."""
-    return {
-        "id": job.id,
-        "run": job.run,
-        "row": job.row,
-        "remote_id": job.remote_id,
-        "provider": job.provider,
-        "model": job.model,
-        "status": job.status,
-        "detail": job.detail,
-        "queue_position": job.queue_position,
-        "progress": job.progress,
-        "prompt": job.prompt,
-        "parameters": dict(job.parameters),
-        "skipped": list(job.skipped),
-        "seed": job.seed,
-        "images": [_image_object(image) for image in job.images],
-        "cost": None if job.cost is None else {"amount": job.cost.amount, "currency": job.cost.currency},
-        "timing": dict(job.timing),
-        "error": None if job.error is None else error_object(job.error),
-        "sandbox": job.sandbox,
-        "created_at": stamp(job.created_at),
-        "finished_at": stamp(job.finished_at),
-        "batch": job.batch,
-    }
-
-
-def _image_object(image: Image) -> dict[str, Any]:
-    return {
-        "path": image.path,
-        "url": image.url,
-        "width": image.width,
-        "height": image.height,
-        "content_type": image.content_type,
-        "bytes": image.size,
-        "seed": image.seed,
-        "nsfw": image.nsfw,
-    }
-
-
-def cost_text(job: Job) -> str:
-    """Return what a job cost, for people; empty where nobody told."""
-    if job.cost is None:
-        return ""
-    return f"${job.cost.amount:.4g}" if job.cost.currency == "USD" else f"{job.cost.amount:g} {job.cost.currency}"
-
-
-def _short(job: Job) -> tuple[str, ...]:
-    created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
-    model = (job.model or "").removeprefix("flux-1.1-")
-    return job.id, job.standing, job.provider, model, created, cost_text(job), job.prompt
-
-
-def _fields(job: Job) -> tuple[str, ...]:
-    paths = " ".join(image.path for image in job.images if image.path)
-    row = (
-        job.id,
-        job.status,
-        job.provider,
-        job.model or "",
-        stamp(job.created_at) or "",
-        cost_text(job),
-        paths,
-        job.prompt,
-    )
-    return tuple(printable(cell) for cell in row)
-
-
-def _facts(job: Job) -> list[tuple[str, str]]:
-    """Return all there is to know about a job, in the order in which a person asks."""
-    facts = [
-        ("id", job.id),
-        ("status", job.standing),
-        ("provider", job.provider + (" (sandbox)" if job.sandbox else "")),
-        ("model", job.model or ""),
-        ("remote id", job.remote_id or ""),
-        ("run", job.run),
-        ("prompt", job.prompt),
-        ("seed", "" if job.seed is None else str(job.seed)),
-    ]
-    facts += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
-    facts += [("skipped", " ".join(job.skipped)), ("cost", cost_text(job))]
-    facts += [("created", stamp(job.created_at) or ""), ("finished", stamp(job.finished_at) or "")]
-    facts += [(name, f"{value:g}") for name, value in job.timing.items()]
-    for image in job.images:
-        size = f" ({image.width}x{image.height}, {image.size} bytes)" if image.path and image.width else ""
-        facts.append(("image", (image.path or f"not saved: {image.url or 'in the answer'}") + size))
-        if image.nsfw is not None:
-            facts.append(("nsfw", "yes" if image.nsfw else "no"))
-    if job.error is not None:
-        facts += [("error", job.error.message), ("hint", job.error.hint), ("charged", job.error.charged)]
-    return facts
+        told = rendering.error_object(error)
+        self._print({**rendering.job_object(job), "error": told} if job is not None else {"error": told})

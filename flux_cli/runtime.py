@@ -20,20 +20,23 @@ from flux_cli import providers
 from flux_cli.clock import SystemClock
 from flux_cli.errors import AuthError
 from flux_cli.jobs import Image, Job
-from flux_cli.output import Human, Json, Output, Streams
+from flux_cli.output import Human, Json, Output
 from flux_cli.progress import Lines, Live, Progress, Silent
+from flux_cli.streams import Streams
 
 if TYPE_CHECKING:
     import httpx
 
+    from flux_cli.channel import Channel
     from flux_cli.downloads import Destination, Fields
-    from flux_cli.engine import Engine, Shelf
+    from flux_cli.engine import Engine
     from flux_cli.flow import Request, Response
     from flux_cli.ledger import Ledger
     from flux_cli.orders import Origin
     from flux_cli.providers.base import Provider
+    from flux_cli.seams import Shelf
     from flux_cli.settings import Settings
-    from flux_cli.transport import Channel, Transport
+    from flux_cli.transport import Transport
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
@@ -159,7 +162,7 @@ class Runtime:
         """
         from flux_cli import images
         from flux_cli.downloads import Saver
-        from flux_cli.engine import Shelf
+        from flux_cli.seams import Shelf
 
         model = providers.load(job.provider).models.get(job.model or "")
         ours = model is None or "quality" not in model.options
@@ -238,7 +241,7 @@ class Routes:
 
     def channel(self, provider: Provider, *, sandbox: bool) -> Channel:
         """Return where a provider is reached, and the key. Raises `AuthError` where there is none."""
-        from flux_cli.transport import Channel
+        from flux_cli.channel import Channel
 
         with self._lock:
             if (provider.name, sandbox) not in self._channels:
@@ -260,7 +263,7 @@ class Routes:
             if sandbox not in self._transports:
                 options: dict[str, Any] = {"connect": self._sandbox if sandbox else self._runtime.connect}
                 if self._runtime.flags.verbose:
-                    options["trace"] = self._runtime.streams.err
+                    options["say"] = self._runtime.streams.err
                 self._transports[sandbox] = Transport(clock=self._runtime.clock, **options)
             return self._transports[sandbox]
 

@@ -5,28 +5,23 @@ second bill. So a request is sent again only where it provably was not accepted 
 503), or where the request itself says that a repeat has no second effect (``Request.safe``). Once one attempt's
 answer is lost it stays lost, however later attempts end, unless a later one is answered with success.
 
-A key goes to the origin of the provider's base URL and to the hosts that the provider documents as its own, over https
-(http on loopback only). Redirects of an API are not followed at all; downloads never carry a key.
+Redirects of an API are not followed at all; downloads never carry a key.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import random
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
-from flux_cli import __version__
+from flux_cli import __version__, trace
+from flux_cli.channel import Channel, private
 from flux_cli.clock import Clock
 from flux_cli.errors import (
-    AuthError,
     FluxError,
     Interrupted,
     LostReplyError,
@@ -36,11 +31,11 @@ from flux_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from flux_cli.flow import Request, Response
+from flux_cli.flow import Request, Response, encode
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
-    from flux_cli.providers.base import Provider
+    pass
 
 ANSWER_LIMIT = 256 * 2**20
 """Bytes of the largest answer that is read: twenty images as base64 fit."""
@@ -58,42 +53,6 @@ _REDIRECTS = 5
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """A provider, where it is reached, and the key for it."""
-
-    provider: Provider
-    base_url: str
-    key: str
-
-    def url(self, request: Request) -> str:
-        """Return the address of ``request``. Raises `UsageError` for a host that may not see the key."""
-        if request.origin is None:
-            return self.base_url + request.path
-        if request.origin not in self.provider.origins or self.base_url != self.provider.base_url:
-            message = f"{request.origin} is not asked while the base URL is {self.base_url}"
-            raise UsageError(message)
-        return request.origin + request.path
-
-    def headers(self) -> dict[str, str]:
-        """Return the header that carries the key."""
-        name, prefix = self.provider.auth
-        return {name: prefix + self.key}
-
-
-def private(url: str) -> bool:
-    """Whether what is sent to ``url`` stays between us and the host: https, or http to this machine."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname or ""))
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Transport:
     """Carries requests of any provider. One instance may serve many threads."""
 
@@ -102,13 +61,13 @@ class Transport:
         *,
         clock: Clock,
         connect: Callable[[], httpx.BaseTransport] | None = None,
-        trace: Callable[[str], None] | None = None,
+        say: Callable[[str], None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Make a transport; ``connect`` makes what stands behind httpx, by default the network."""
         self._clock = clock
         self._connect = connect
-        self._trace = trace
+        self._tell = say
         self._jitter = jitter
         self._clients: dict[bool, httpx.Client] = {}
         self._lock = threading.Lock()
@@ -200,14 +159,14 @@ class Transport:
     def _exchange(self, channel: Channel, request: Request, url: str) -> Response:
         read = _PAID_READ if request.paid or request.upload else _READ
         options: dict[str, Any] = {
-            "headers": {"Accept": "application/json", **request.headers, **_headers(channel)},
+            "headers": {"Accept": "application/json", **request.headers, **channel.headers()},
             "timeout": httpx.Timeout(read, connect=_CONNECT),
             "params": dict(request.query) or None,
         }
         if request.json is not None:
             options["content"] = encode(request.json)
             options["headers"]["Content-Type"] = "application/json"
-        self._say(f"> {request.method} {url} {_body(request)}", channel)
+        self._say(f"> {request.method} {url} {trace.sent(request)}", channel)
         if request.upload is not None:
             try:
                 with open(request.upload.path, "rb") as file:  # noqa: PTH123 - a path as the user typed it
@@ -227,7 +186,7 @@ class Transport:
                     message = f"an answer of more than {ANSWER_LIMIT} bytes"
                     raise httpx.DecodingError(message, request=answer.request)
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            self._say(f"< {answer.status_code} {_shown(bytes(body), headers)}", channel)
+            self._say(f"< {answer.status_code} {trace.answered(bytes(body), headers)}", channel)
             return Response(status=answer.status_code, headers=headers, body=bytes(body))
 
     def download(self, url: str) -> Iterator[bytes]:
@@ -278,9 +237,9 @@ class Transport:
         raise ProtocolError("the link to the image redirects in circles")
 
     def _say(self, line: str, channel: Channel | None = None) -> None:
-        if self._trace is not None:
+        if self._tell is not None:
             shown = printable(line, limit=2000)
-            self._trace(shown.replace(channel.key, "***") if channel and channel.key else shown)
+            self._tell(shown.replace(channel.key, "***") if channel and channel.key else shown)
 
 
 class _Opened:
@@ -294,17 +253,6 @@ class _Opened:
 
     def __exit__(self, *_: object) -> None:
         self.answer.close()
-
-
-def encode(body: Any) -> bytes:
-    """Return a JSON body as it is sent: compact, UTF-8."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _headers(channel: Channel) -> dict[str, str]:
-    if not channel.key:
-        raise AuthError(f"there is no key for {channel.provider.name}")
-    return channel.headers()
 
 
 def _fetchable(answer: httpx.Response) -> httpx.Response:
@@ -340,20 +288,3 @@ def _reason(error: Exception) -> str:
         httpx.PoolTimeout: "too many connections",
     }
     return words.get(type(error)) or printable(str(error), limit=160) or type(error).__name__
-
-
-def _body(request: Request) -> str:
-    if request.upload is not None:
-        return f"(multipart, {request.upload.field}={request.upload.path})"
-    return "" if request.json is None else encode(request.json).decode(errors="replace")
-
-
-def _shown(body: bytes, headers: Mapping[str, str]) -> str:
-    """Return an answer's body for ``-v``: text with long base64 runs left out."""
-    if "json" not in headers.get("content-type", "json") and not headers.get("content-type", "").startswith("text/"):
-        return f"({len(body)} bytes of {headers.get('content-type')})"
-    return _without_images(body[:2_000_000].decode(errors="replace"))
-
-
-def _without_images(text: str) -> str:
-    return re.sub(r"[A-Za-z0-9+/]{200,}={0,2}", lambda run: f"({len(run[0])} characters of base64)", text)

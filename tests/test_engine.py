@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from flux_cli.engine import Engine, Shelf, rehearse
+from flux_cli.engine import Engine, rehearse
 from flux_cli.errors import (
     AuthError,
-    FluxError,
     Interrupted,
     LostReplyError,
     NotFoundError,
@@ -24,6 +23,7 @@ from flux_cli.flow import Request, Response, Upload
 from flux_cli.jobs import Cancelled, Image, Job, Params, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
 from flux_cli.providers.options import Range
+from flux_cli.seams import Shelf
 
 IMAGES = (Image(key="a", url="https://x/a"), Image(key="b", url="https://x/b"))
 
@@ -81,7 +81,9 @@ def toy(states=(), *, handle_is_id=False, cancels=None, accepted=None, upload=Fa
         if order.params.prompt == "refuse":
             raise UsageError("not like this")
         if upload:
-            yield Request("POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True, rehearsal={"url": "u"})
+            yield Request(
+                "POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True, rehearsal={"url": "u"}
+            )
         yield Request("POST", "/jobs", json={"prompt": order.params.prompt}, headers={"K": order.handle}, paid=True)
         return accepted or Accepted(remote=Remote(id="r-1", memo={"count": 2}))
 
@@ -389,7 +391,10 @@ def test_collecting_saves_every_image_and_writes_each_down(desk):
     assert found.disk == {"/1": b"A", "/2": b"B"}
     assert [image.path for image in found.book.last.images] == ["/1", "/2"]
     assert not job.unsaved
-    assert [[image.path for image in version.images] for version in found.book.versions[1:]] == [["/1", None], ["/1", "/2"]]
+    assert [[image.path for image in version.images] for version in found.book.versions[1:]] == [
+        ["/1", None],
+        ["/1", "/2"],
+    ]
 
 
 def test_what_is_saved_and_still_there_is_not_fetched_again(desk):
@@ -489,5 +494,3 @@ def test_a_disk_in_trouble_is_not_tried_again(desk):
         found.engine.collect(found.book.last, found.shelf)
 
     assert len(found.wire.fetched) == 1
-
-

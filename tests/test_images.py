@@ -99,9 +99,9 @@ def test_every_kind_of_image_is_what_its_bytes_say(file, kind, mode, options):
 @pytest.mark.parametrize(("kind", "mode", "options"), FORMS)
 def test_an_image_that_ends_too_soon_is_never_taken_for_whole(file, kind, mode, options):
     """Whatever is missing from the end, be it one byte, the image is refused."""
-    content = encoded(kind, mode, size=(90, 70), **options)
+    content = encoded(kind, mode, **options)
 
-    for length in [*range(0, len(content), 50), *range(len(content) - 12, len(content))]:
+    for length in range(len(content)):
         with pytest.raises(ProtocolError):
             inspect(file(content[:length]))
 
@@ -164,9 +164,7 @@ def test_fill_bytes_before_a_marker_are_allowed(file):
         (b' {"error": 1}', "looks like JSON"),
         (b"Not found", "looks like text"),
         (b"GIF89a", "looks like a GIF"),
-        (b"\x1f\x8b\x08", "looks like gzip"),
         (b"\0\0\0\x20ftypavif", "looks like an AVIF"),
-        (b"\0\0\0\x20ftypisom", "looks like a video"),
         (b"\0\1\2\3\4", "starts with the bytes 00 01 02 03"),
         (b"\x89\0", "starts with the bytes 89 00"),
     ],

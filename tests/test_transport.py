@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from flux_cli import providers
+from flux_cli.channel import Channel
 from flux_cli.errors import (
     AuthError,
     Interrupted,
@@ -19,7 +20,7 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.flow import Request, Upload
-from flux_cli.transport import Channel, Transport
+from flux_cli.transport import Transport
 
 KEY = "a-key-that-must-not-travel"
 READ = Request("GET", "/v1/requests/r-1/status")
@@ -218,7 +219,9 @@ def test_a_key_never_leaves_in_the_open(carry, base_url):
     assert host.asked == []
 
 
-@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:1", "https://example.com"])
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:1", "https://example.com"]
+)
 def test_loopback_and_https_are_private(carry, base_url):
     host, transport = carry(OK)
 
@@ -253,7 +256,9 @@ def test_a_local_file_is_sent_as_multipart(carry, tmp_path):
     (tmp_path / "fox.png").write_bytes(b"the bytes of a fox")
     host, transport = carry(OK)
 
-    transport.send(channel("apiframe"), Request("POST", "/v2/uploads", upload=Upload(field="file", path=str(tmp_path / "fox.png"))))
+    transport.send(
+        channel("apiframe"), Request("POST", "/v2/uploads", upload=Upload(field="file", path=str(tmp_path / "fox.png")))
+    )
 
     assert host.asked[0].headers["content-type"].startswith("multipart/form-data")
     assert b"the bytes of a fox" in host.asked[0].content
@@ -264,13 +269,17 @@ def test_a_local_file_that_cannot_be_read_is_an_error_before_anything_is_sent(ca
     host, transport = carry(OK)
 
     with pytest.raises(UsageError, match="no-such-file"):
-        transport.send(channel("apiframe"), Request("POST", "/v2/uploads", upload=Upload(field="file", path="no-such-file")))
+        transport.send(
+            channel("apiframe"), Request("POST", "/v2/uploads", upload=Upload(field="file", path="no-such-file"))
+        )
 
     assert host.asked == []
 
 
 def test_an_answer_larger_than_anything_sensible_is_not_read_to_the_end(carry):
-    bomb = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(bytes(2**28 + 1))))
+    bomb = httpx.Response(
+        200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(bytes(2**28 + 1)))
+    )
 
     class Bomb(httpx.BaseTransport):
         def handle_request(self, request):
@@ -285,7 +294,7 @@ def test_an_answer_larger_than_anything_sensible_is_not_read_to_the_end(carry):
 
 def test_the_conversation_can_be_watched_without_the_key(carry):
     lines = []
-    _, transport = carry(httpx.Response(200, json={"echo": KEY, "image": "A" * 5000}), trace=lines.append)
+    _, transport = carry(httpx.Response(200, json={"echo": KEY, "image": "A" * 5000}), say=lines.append)
 
     transport.send(channel(), PAID)
 
@@ -429,7 +438,7 @@ def test_closing_lets_connections_go(carry):
 
 
 def test_json_bodies_are_compact_utf8():
-    from flux_cli.transport import encode
+    from flux_cli.flow import encode
 
     assert encode({"a": ["ü", 1]}) == '{"a":["ü",1]}'.encode()
     assert json.loads(encode({"a": "\x00"})) == {"a": "\x00"}

@@ -35,7 +35,7 @@ def cancel(
     """
     runtime = options.runtime_of(ctx)
     if bool(jobs) == all_jobs:
-        raise UsageError("say which jobs: JOB..., or --all")
+        raise UsageError("say which jobs: JOB..., or --all", hint="`flux status --active` lists those under way")
     if all_jobs:
         if provider is not None:
             providers.load(provider)
@@ -52,10 +52,11 @@ def cancel(
 
 def _ask(runtime: Runtime, count: int) -> None:
     """Ask before cancelling everything. Raises `UsageError` where nobody can be asked, or says no."""
+    what = f"{count} jobs" if count > 1 else "1 job"
     if not runtime.stdin.isatty() or not runtime.stderr.isatty():
-        raise UsageError(f"--all would cancel {count} jobs, and there is nobody to ask", hint="add --yes")
-    if not typer.confirm(f"Cancel {count} jobs?", err=True):
-        raise UsageError("nothing was cancelled")
+        raise UsageError(f"--all would cancel {what}, and there is nobody to ask", hint="add --yes")
+    if not typer.confirm(f"Cancel {what}?", err=True):
+        raise UsageError("nothing was cancelled", hint="`flux cancel JOB` takes one")
 
 
 def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:

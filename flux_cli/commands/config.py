@@ -17,7 +17,15 @@ Key = Annotated[
     typer.Argument(metavar="KEY", help="A dotted key, such as default_provider or generate.model.", show_default=False),
 ]
 
-config_app = typer.Typer(help="Show and change the config file.", no_args_is_help=True)
+config_app = typer.Typer(help="Show and change the config file.")
+
+
+@config_app.callback(invoke_without_command=True)
+def overview(ctx: typer.Context) -> int:
+    """Show and change the config file."""
+    if ctx.invoked_subcommand is None and (text := ctx.get_help()):  # empty where Typer has printed it
+        options.runtime_of(ctx).streams.out(text)
+    return 0
 
 
 @config_app.command()

@@ -101,18 +101,20 @@ class Errand:
         return self._ended(job, job.id, job.error, several, progress)
 
     def _save(self, job: Job, place: Place, first: int, progress: Progress) -> Job:
-        """Put the images of a succeeded job on disk, and print each path as soon as it is true."""
+        """Put the images of a succeeded job on disk, and print their paths, which the ledger knows by then.
 
-        def placed(shown: str) -> None:
-            with progress.aside():
-                self._runtime.output.path(shown)
-
+        In that order, so that a reader of ours who went away, or a full disk behind stdout, leaves no image unmarked.
+        """
         self._show(job, progress, "saving")
-        shelf = self._runtime.shelf(job, place, first=first, placed=placed)
-        for image in job.images:
-            if image.path and shelf.kept(image):
-                placed(_from_here(image.path))
-        return self._runtime.engine.collect(job, shelf)
+        shown: list[str] = []
+        shelf = self._runtime.shelf(job, place, first=first, placed=shown.append)
+        shown += [_from_here(image.path) for image in job.images if image.path and shelf.kept(image)]
+        try:
+            return self._runtime.engine.collect(job, shelf)
+        finally:
+            with progress.aside():
+                for path in shown:
+                    self._runtime.output.path(path)
 
     def _ended(
         self,
@@ -149,6 +151,8 @@ class Errand:
             left = list(self._under_way.values())
         for known in left:
             for job in self._runtime.ledger.find(known.id, sandbox=known.sandbox):
+                if job.status == "succeeded" and not job.unsaved:
+                    continue
                 truth = self._truth(job)
                 self._runtime.output.error(truth, replace(job, error=truth))
 

@@ -108,7 +108,7 @@ def checked_format(word: str | None) -> str | None:
         return None
     name = {"jpeg": "jpg"}.get(word.lower(), word.lower())
     if name not in FORMATS:
-        raise UsageError(f"--format takes jpg, png or webp, not {word}")
+        raise UsageError(f"--format takes jpg, png or webp, not {word}", hint="such as `-f png`")
     return name
 
 
@@ -116,7 +116,8 @@ def checked_timeout(seconds: float | None, fallback: float | None = None) -> flo
     """Return how long to wait, in seconds. Raises `UsageError`."""
     chosen = seconds if seconds is not None else fallback if fallback is not None else DEFAULT_TIMEOUT
     if not 0 < chosen < 1e7:  # noqa: PLR2004 - a few months; also false for NaN
-        raise UsageError(f"--timeout takes a number of seconds above 0, not {chosen:g}")
+        hint = "`--timeout 600` is ten minutes; to leave at once there is `flux generate --no-wait`"
+        raise UsageError(f"--timeout takes a number of seconds above 0, not {chosen:g}", hint=hint)
     return chosen
 
 
@@ -147,7 +148,10 @@ def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
             hint="`flux status` lists them; an id made elsewhere is written provider:id",
         )
     if not re.fullmatch(providers.load(name).id_pattern, remote_id):
-        raise UsageError(f"{printable(remote_id)} does not look like an id of {name}")
+        raise UsageError(
+            f"{printable(remote_id)} does not look like an id of {name}",
+            hint="`flux status` lists the jobs that were made here",
+        )
     return runtime.engine.adopt(
         Job(
             id=runtime.new_id(),
@@ -166,7 +170,7 @@ def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
 def check_stdout(runtime: Runtime) -> None:
     """Refuse to write image bytes where they would do harm. Raises `UsageError`."""
     if runtime.flags.json:
-        raise UsageError("-o - and --json both want stdout: give one of them")
+        raise UsageError("-o - and --json both want stdout", hint="give one of them")
     if runtime.stdout.isatty():
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")
 

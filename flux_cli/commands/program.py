@@ -25,7 +25,7 @@ def program(
         ),
     ] = False,
 ) -> int:
-    """Make images with FLUX 1.1 [pro] and Ultra, through RunComfy, Runflow, Apiframe or Runware."""
-    if ctx.invoked_subcommand is None:
-        options.runtime_of(ctx).streams.out(ctx.get_help())
+    r"""Make images with FLUX 1.1 \[pro] and Ultra, through RunComfy, Runflow, Apiframe or Runware."""
+    if ctx.invoked_subcommand is None and (text := ctx.get_help()):  # empty where Typer has printed it
+        options.runtime_of(ctx).streams.out(text)
     return 0

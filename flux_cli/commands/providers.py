@@ -12,9 +12,9 @@ from flux_cli.commands import options
 from flux_cli.crew import Crew
 from flux_cli.errors import AuthError, FluxError
 from flux_cli.jobs import Cost
-from flux_cli.output import error_object
 from flux_cli.providers.base import Account, Model, Provider
 from flux_cli.providers.checks import spelled
+from flux_cli.rendering import error_object
 from flux_cli.runtime import Runtime, no_key
 from flux_cli.text import listed
 

@@ -66,7 +66,7 @@ def _place(runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: 
 
     count = sum(max(len(job.images), job.count) for job in jobs)
     configured = runtime.settings.generate.get("output") or runtime.settings.output
-    destination = Destination.parse(output or configured, overwrite=overwrite, count=max(count, 1))
+    destination = Destination.parse(configured if output is None else output, overwrite=overwrite, count=max(count, 1))
     if destination.kind == "stdout":
         options.check_stdout(runtime)
     place = Place(

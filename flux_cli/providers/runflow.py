@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flux_cli.errors import FluxError, NotFoundError, PartialError
+from flux_cli.errors import FluxError, NotFoundError
 from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, percent, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, Order, Price, Provider
@@ -104,7 +104,7 @@ def _result(run: Any) -> State:
         seed=seed,
         cost=_cost(run),
         timing=times if duration is None else {"provider_ms": duration, **times},
-        error=PartialError(f"runflow: {sentence(reason)}") if run["status_code"] == "partial_succeeded" else None,
+        detail=sentence(reason) if run["status_code"] == "partial_succeeded" else None,
     )
 
 

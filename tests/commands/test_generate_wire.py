@@ -122,6 +122,8 @@ def _cells():
 
 CELLS = list(_cells())
 
+SHAPES_BYTES = ("-f", "--quality", "output", "deliveryMethod")
+
 
 def _with(body, added):
     """Return ``body`` with values put at dotted paths."""
@@ -153,8 +155,10 @@ def _submits(host):
 def test_a_cell_of_the_table(flux, host, provider, model, typed, added):
     """What is typed arrives in the documented field, nothing else does, and the image is what the host sent."""
     path, plain = PLAIN[provider, model]
+    pictured = model == PRO or provider == "runflow" or any(word in " ".join(typed) for word in SHAPES_BYTES)
+    leave = [] if pictured else ["--no-wait"]  # Ultra's pictures are large, and these options do not change bytes
 
-    done = flux("generate", "a red fox", "-p", provider, "-m", model, "-s", "7", *typed)
+    done = flux("generate", "a red fox", "-p", provider, "-m", model, "-s", "7", *typed, *leave)
 
     assert done.code == 0, done
     ((sent_to, body),) = _submits(host)
@@ -164,6 +168,8 @@ def test_a_cell_of_the_table(flux, host, provider, model, typed, added):
     body.pop("taskUUID", None)
     body.pop("client_ref", None)
     assert (sent_to, body) == (path, _with(plain, added))
+    if leave:
+        return
     (saved,) = done.lines
     if host.images:
         (sent,) = host.images.values()

@@ -1,0 +1,116 @@
+"""What one ``flux generate`` comes to: what was typed over what is configured, checked before a cent is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flux_cli import orders, providers
+from flux_cli.advice import advised
+from flux_cli.commands import options
+from flux_cli.errors import AuthError, UsageError
+from flux_cli.orders import Purchase
+from flux_cli.providers.base import Provider
+from flux_cli.providers.checks import spelled
+from flux_cli.runtime import Place, Runtime
+from flux_cli.text import listed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What was typed."""
+
+    prompt: str
+    provider: str | None
+    model: str | None
+    options: dict[str, Any]
+    """Those that a provider may or may not honour, by long name."""
+    extra: dict[str, Any]
+    count: int | None
+    output: str | None
+    overwrite: bool
+    no_wait: bool
+    timeout: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What is left once everything was checked: jobs, and where their images go."""
+
+    provider: Provider
+    purchases: list[Purchase]
+    place: Place | None
+    """``None`` where nobody waits."""
+    timeout: float
+
+
+def demanded(runtime: Runtime, asked: Asked) -> Demand:
+    """Join what was typed with the config, and check all of it. Raises `UsageError` or `AuthError`; nothing is sent."""
+    from flux_cli.downloads import Destination, agree  # noqa: PLC0415 - not for --help
+
+    configured = runtime.settings.generate
+    if asked.no_wait and (asked.output is not None or asked.timeout is not None or asked.overwrite):
+        hint = "give -o and --timeout to `flux result --wait`"
+        raise UsageError("--no-wait leaves before there is an image to save", hint=hint)
+    saves = asked.output is not None or asked.timeout is not None or asked.overwrite
+    no_wait = asked.no_wait or (bool(configured.get("no_wait")) and not saves)
+    timeout = options.checked_timeout(asked.timeout, configured.get("timeout"))
+    count = asked.count if asked.count is not None else configured.get("count", 1)
+    where = asked.output if asked.output is not None else configured.get("output") or runtime.settings.output
+    overwrite = asked.overwrite or bool(configured.get("overwrite"))
+    destination = Destination.parse(where, overwrite=overwrite, count=count)
+    if destination.kind == "stdout":
+        options.check_stdout(runtime)
+    typed = dict(asked.options)
+    if (wanted := agree(destination, typed.get("format"))) is not None:
+        typed["format"] = wanted
+    provider = choose_provider(runtime, asked.provider)
+    word = asked.model or configured.get("model") or providers.DEFAULT_MODEL
+    model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)
+    wish = orders.Wish(
+        prompt=asked.prompt,
+        options={name: value for name, value in configured.items() if name in orders.IMAGE_OPTIONS} | typed,
+        typed=frozenset(typed),
+        extra={**configured.get("param", {}), **asked.extra},
+        count=count,
+        wait=not no_wait,
+    )
+    try:
+        purchases, fit = orders.plan(wish, provider, model, runtime.origin())
+    except UsageError as error:
+        raise advised(error, provider) from error.__cause__
+    for note in fit.notes:
+        runtime.output.note(note)
+    if left_out:
+        runtime.output.note(f"{left_out}, so the model of the config is left out: {model.name} is used")
+    if fit.skipped:
+        names = listed([spelled(name) for name in fit.skipped])
+        runtime.output.note(f"left out, because {provider.name} cannot honour it: {names} of the config")
+    place = None if no_wait else Place(destination=destination, format=fit.params.options.get("format"))
+    return Demand(provider=provider, purchases=purchases, place=place, timeout=timeout)
+
+
+def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
+    """Return the provider that was typed, or is configured, or is the only one with a key; in the sandbox else runware.
+
+    Raises `UsageError` where several have a key, `AuthError` where none has.
+    """
+    name = typed or runtime.settings.default_provider
+    if name is not None:
+        return providers.load(name)
+    if runtime.sandbox:
+        return providers.load("runware")
+    known = [providers.load(name) for name in providers.NAMES]
+    ready = [provider for provider in known if runtime.settings.key_source(provider) is not None]
+    if len(ready) == 1:
+        return ready[0]
+    if ready:
+        names = listed([provider.name for provider in ready])
+        raise UsageError(
+            f"{names} have a key: say which one is meant",
+            hint=f"`-p {ready[0].name}`, or for always `flux config set default_provider {ready[0].name}`",
+        )
+    raise AuthError(
+        "no provider has a key yet",
+        hint='`flux config init` sets one up; `flux generate --sandbox "a red fox"` works without',
+    )

@@ -1,0 +1,118 @@
+"""A job as data and as text: what ``--json`` prints, and what people read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from flux_cli.errors import FluxError, describe
+from flux_cli.jobs import Image, Job
+from flux_cli.text import printable
+
+
+def error_object(error: FluxError) -> dict[str, Any]:
+    """Return an error as ``--json`` has it."""
+    return {**describe(error), "exit_code": error.exit_code}
+
+
+def stamp(seconds: float | None) -> str | None:
+    """Return a time as ISO 8601, in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def job_object(job: Job) -> dict[str, Any]:
+    """Return a job as ``--json`` has it."""
+    return {
+        "id": job.id,
+        "run": job.run,
+        "row": job.row,
+        "remote_id": job.remote_id,
+        "provider": job.provider,
+        "model": job.model,
+        "status": job.status,
+        "detail": job.detail,
+        "queue_position": job.queue_position,
+        "progress": job.progress,
+        "prompt": job.prompt,
+        "parameters": dict(job.parameters),
+        "skipped": list(job.skipped),
+        "seed": job.seed,
+        "images": [_image_object(image) for image in job.images],
+        "cost": None if job.cost is None else {"amount": job.cost.amount, "currency": job.cost.currency},
+        "timing": dict(job.timing),
+        "error": None if job.error is None else error_object(job.error),
+        "sandbox": job.sandbox,
+        "created_at": stamp(job.created_at),
+        "finished_at": stamp(job.finished_at),
+        "batch": job.batch,
+    }
+
+
+def _image_object(image: Image) -> dict[str, Any]:
+    return {
+        "path": image.path,
+        "url": image.url,
+        "width": image.width,
+        "height": image.height,
+        "content_type": image.content_type,
+        "bytes": image.size,
+        "seed": image.seed,
+        "nsfw": image.nsfw,
+    }
+
+
+def cost_text(job: Job) -> str:
+    """Return what a job cost, for people; empty where nobody told."""
+    if job.cost is None:
+        return ""
+    return f"${job.cost.amount:.4g}" if job.cost.currency == "USD" else f"{job.cost.amount:g} {job.cost.currency}"
+
+
+def short(job: Job) -> tuple[str, ...]:
+    """Return a job as a row of a table on a terminal."""
+    created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
+    model = (job.model or "").removeprefix("flux-1.1-")
+    return job.id, job.standing, job.provider, model, created, cost_text(job), job.prompt
+
+
+def fields(job: Job) -> tuple[str, ...]:
+    """Return a job as the columns that a script reads."""
+    paths = " ".join(image.path for image in job.images if image.path)
+    row = (
+        job.id,
+        job.status,
+        job.provider,
+        job.model or "",
+        stamp(job.created_at) or "",
+        cost_text(job),
+        paths,
+        job.prompt,
+    )
+    return tuple(printable(cell) for cell in row)
+
+
+def facts(job: Job) -> list[tuple[str, str]]:
+    """Return all there is to know about a job, in the order in which a person asks."""
+    found = [
+        ("id", job.id),
+        ("status", job.standing),
+        ("provider", job.provider + (" (sandbox)" if job.sandbox else "")),
+        ("model", job.model or ""),
+        ("remote id", job.remote_id or ""),
+        ("run", job.run),
+        ("prompt", job.prompt),
+        ("seed", "" if job.seed is None else str(job.seed)),
+    ]
+    found += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
+    found += [("skipped", " ".join(job.skipped)), ("cost", cost_text(job))]
+    found += [("created", stamp(job.created_at) or ""), ("finished", stamp(job.finished_at) or "")]
+    found += [(name, f"{value:g}") for name, value in job.timing.items()]
+    for image in job.images:
+        size = f" ({image.width}x{image.height}, {image.size} bytes)" if image.path and image.width else ""
+        found.append(("image", (image.path or f"not saved: {image.url or 'in the answer'}") + size))
+        if image.nsfw is not None:
+            found.append(("nsfw", "yes" if image.nsfw else "no"))
+    if job.error is not None:
+        found += [("error", job.error.message), ("hint", job.error.hint), ("charged", job.error.charged)]
+    return found

@@ -1,0 +1,44 @@
+"""What the engine needs from the outside, as it wants to see it: a wire, a book, a shelf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from flux_cli.flow import Request, Response
+from flux_cli.jobs import Image, Job
+from flux_cli.providers.base import Provider
+
+
+class Wire(Protocol):
+    """How requests travel."""
+
+    def send(self, provider: Provider, request: Request, *, sandbox: bool, tries: int) -> Response:
+        """Return the answer to ``request``. Raises `FluxError`."""
+        ...
+
+    def download(self, url: str, *, sandbox: bool) -> Iterator[bytes]:
+        """Yield the bytes behind a result's link. Raises `FluxError`."""
+        ...
+
+
+class Book(Protocol):
+    """Where jobs are written down, durably."""
+
+    def add(self, job: Job) -> Job:
+        """Write down a new job."""
+        ...
+
+    def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Replace a job by ``change`` of the newest version of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Where the images of one job go: ``save`` puts one there, ``kept`` tells whether one is still there."""
+
+    save: Callable[[Iterable[bytes], Image, int], Image]
+    """From the bytes, the image and its number (from 1): the image with its path and what its bytes are."""
+    kept: Callable[[Image], bool]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.e2e.process import FLUX
+
+FULL = Path("/dev/full")
+PROMPTS = ["a fox", "-a dash; $(x)", "owl"]
+LOOP = 'while read -r p; do flux generate -q -o out/ -- "$p"; done < prompts.txt'
+
+
+def whole(path: str | Path) -> bool:
+    with Image.open(path) as image:
+        image.load()
+        return image.width > 0
+
+
+def test_a_loop_makes_one_image_a_line(bash):
+    """Stdin belongs to the loop: no prompt is swallowed, and stdout is one path a prompt, in order."""
+    Path("prompts.txt").write_text("".join(f"{prompt}\n" for prompt in PROMPTS))
+
+    ended = bash(LOOP).end()
+
+    assert ended.code == 0, ended.err
+    assert [re.sub(r"-\d+\.jpg", "", path) for path in ended.lines] == ["out/a-fox", "out/a-dash-x", "out/owl"]
+    assert sorted(ended.lines) == sorted(str(path) for path in Path("out").iterdir())
+    assert all(map(whole, ended.lines))
+
+
+def test_equal_jobs_side_by_side_overwrite_nothing(bash):
+    """Eight processes that want the same name make eight whole files, and name each on a line of its own."""
+    Path("prompts.txt").write_text("a fox\n" * 8)
+
+    ended = bash("xargs -P 8 -d '\\n' -n 1 flux generate -q -s 7 -o out/ -- < prompts.txt").end()
+
+    assert ended.code == 0, ended.err
+    assert sorted(ended.lines) == sorted(str(path) for path in Path("out").iterdir())
+    assert len(set(ended.lines)) == 8
+    assert all(map(whole, ended.lines))
+
+
+@pytest.mark.parametrize("command", ["status", "providers", "--help", "generate -q -o - fox", "generate -q -n 2 fox"])
+def test_a_reader_that_went_away(bash, flux, command):
+    """Whoever writes into a closed pipe dies of SIGPIPE, silently."""
+    flux("generate", "--no-wait", "an owl")
+
+    ended = bash(f"flux {command} | true; echo ${{PIPESTATUS[0]}}").end()
+
+    assert ended.line == "141"
+    assert "Traceback" not in ended.err
+    assert "unexpected" not in ended.err
+
+
+def test_what_a_closed_pipe_did_not_want_is_saved(bash, flux):
+    """The first path is read, then nobody reads: the images are on disk and the ledger knows them."""
+    ended = bash("flux generate -q -p runcomfy -n 3 -s 1 fox | head -n 1; echo ${PIPESTATUS[0]}").end()
+
+    known = [line.split("\t") for line in flux("status", "-q").lines]
+    assert ended.lines[0].startswith("fox-")
+    assert ended.lines[1] in {"0", "141"}
+    assert all(whole(path) for path in Path.cwd().iterdir())
+    assert {Path(row[6]).name for row in known if row[6]} == {path.name for path in Path.cwd().iterdir()}
+
+
+def test_a_full_stdout_loses_no_image(flux):
+    """Where the path cannot be written, that is said, and the image is on disk and known."""
+    with FULL.open("wb") as full:
+        ended = flux("generate", "-q", "-s", "7", "fox", stdout=full)
+
+    again = flux("result", "@1")
+
+    assert ended.code == 1
+    assert ended.err == "flux: error: cannot write the output: No space left on device\n"
+    assert again.lines == ["fox-7.jpg"]
+    assert [path.name for path in Path.cwd().iterdir()] == ["fox-7.jpg"]
+
+
+def test_a_full_stdout_for_the_bytes(flux):
+    """Where the image's bytes cannot be written, the job stays collectable."""
+    with FULL.open("wb") as full:
+        ended = flux("generate", "-q", "-s", "7", "-o", "-", "fox", stdout=full)
+
+    again = flux("result", "@1")
+
+    assert ended.code == 10
+    assert "flux result" in ended.err
+    assert again.lines == ["fox-7.jpg"]
+
+
+def test_the_bytes_on_stdout_are_the_file(flux):
+    """``-o -`` writes the image and nothing else."""
+    ended = flux("generate", "-q", "-s", "7", "-o", "-", "fox")
+
+    assert ended.code == 0
+    assert flux("result", "@1").line == "fox-7.jpg"
+    assert Path("fox-7.jpg").read_bytes() == ended.raw
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(bash, closed):
+    """A daemon's closed descriptors end in an image, and in no other file's place."""
+    ended = bash(f"flux generate -q -s 7 fox {closed}").end()
+
+    assert ended.code == 0, ended.err
+    assert whole("fox-7.jpg")
+
+
+def test_no_control_characters_reach_a_pipe(flux):
+    """What a prompt or a host says is shown, not obeyed; a pipe gets plain lines."""
+    ended = flux("generate", "red \x1b[31m fox", "-s", "7", "-v", more={"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1"})
+    wrong = flux("generate", "fox", "-p", "\x1b]0;x\x07\u202e")
+
+    assert ended.code == 0
+    assert (wrong.code, wrong.out) == (2, "")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", ended.err + wrong.err + ended.out)
+
+
+@pytest.mark.parametrize("hostile", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_locale_without_letters(flux, hostile):
+    """The C locale keeps neither an emoji in the prompt nor a name on disk from being what was typed."""
+    ended = flux("generate", "-q", "ein F\u00fcchschen \U0001f98a", "-s", "7", "-o", "b\u00e4r/", more=hostile)
+    told = flux("status", "@1", more=hostile)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.line == "b\u00e4r/ein-f\u00fcchschen-7.jpg"
+    assert whole(ended.line)
+    assert "ein F\u00fcchschen \U0001f98a" in told.out
+
+
+def test_a_prompt_that_is_no_text(flux, home):
+    """An argument that is not UTF-8 is refused before anything is written or sent."""
+    ended = flux("generate", b"fox \xff")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "not valid UTF-8" in ended.err
+    assert not list(home.rglob("ledger.sqlite3"))
+
+
+def test_a_name_that_is_no_text(flux):
+    """A file name may be any bytes that the system takes, and comes back as them."""
+    ended = flux("generate", "-q", "fox", "-o", b"n\xff.jpg")
+
+    assert (ended.code, ended.raw) == (0, b"n\xff.jpg\n")
+    assert [os.fsencode(path.name) for path in Path.cwd().iterdir()] == [b"n\xff.jpg"]
+
+
+def test_both_names_are_the_same_program(flux, bash):
+    """``flux-cli`` is ``flux``."""
+    assert shutil.which("flux-cli", path=str(Path(FLUX).parent))
+    assert bash("flux-cli --version").end().line.split()[-1] == flux("--version").line.split()[-1]
