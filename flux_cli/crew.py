@@ -3,6 +3,9 @@
 The main thread only waits, so a signal reaches it at once. The others are told to stop through the clock: they notice
 at their next sleep, between two chunks of a download, or before they take up the next task. One that is waiting for
 the answer to a paid request is given a few seconds, so that the job's id is not lost.
+
+Whether a thread has come to rest, it says itself: Python 3.11 and 3.12 take one for finished whose ``join`` a signal
+has interrupted.
 """
 
 from __future__ import annotations
@@ -43,19 +46,22 @@ class Crew(Generic[T]):
         results: dict[int, T | FluxError] = {}
         surprises: list[BaseException] = []
         waiting = iter(enumerate(tasks))
-        work = partial(self._work, waiting, results, surprises)
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self._at_once, len(tasks)))]
+        ends: list[threading.Event] = []
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.5)
+            for _ in range(min(self._at_once, len(tasks))):
+                ends.append(end := threading.Event())
+                work = partial(self._work, waiting, results, surprises, end)
+                threading.Thread(target=work, daemon=True).start()
+            for end in ends:
+                while not end.wait(0.5):
+                    for stop in surprises:
+                        if isinstance(stop, Interrupted):  # our reader went away: the others need not finish
+                            raise stop
             if surprises:
                 raise surprises[0]
         except Interrupted as stop:
             self._clock.stop(stop.signum)
-            self._rest(threads, sending)
+            self._rest(ends, sending)
             raise
         return [results[number] for number in range(len(tasks))]
 
@@ -64,13 +70,14 @@ class Crew(Generic[T]):
         waiting: Iterator[tuple[int, Callable[[], T]]],
         results: dict[int, T | FluxError],
         surprises: list[BaseException],
+        end: threading.Event,
     ) -> None:
-        """Take up one task after the other: what a thread does."""
+        """Take up one task after the other, and say when there is none left: what a thread does."""
         while not surprises:
             with self._lock:
                 found = next(waiting, None)
             if found is None:
-                return
+                break
             number, task = found
             try:
                 self._clock.check()
@@ -79,13 +86,14 @@ class Crew(Generic[T]):
                 results[number] = error
             except BaseException as error:  # noqa: BLE001 - a thread must not die unheard; raised again above
                 surprises.append(error)
+        end.set()
 
-    def _rest(self, threads: Sequence[threading.Thread], sending: Callable[[], bool]) -> None:
+    def _rest(self, ends: Sequence[threading.Event], sending: Callable[[], bool]) -> None:
         """Wait until the threads have noticed, or their time is up."""
         started = self._clock.monotonic()
-        while any(thread.is_alive() for thread in threads):
+        while not all(end.is_set() for end in ends):
             waited = self._clock.monotonic() - started
             if waited >= GRACE or (waited >= _SHORT_GRACE and not sending()):
                 return
-            for thread in threads:
-                thread.join(0.02)
+            for end in ends:
+                end.wait(0.02)

@@ -14,15 +14,15 @@ from flux_cli.providers.base import Provider
 def line(provider: Provider, request: Request, *, base_url: str) -> str:
     """Return one line of shell that sends ``request`` with the key from its environment variable."""
     name, prefix = provider.auth
-    words = ["curl", "-sS", "-X", request.method, shlex.quote(_url(request, base_url))]
+    words = ["curl", "-sS", "-X", request.method, _word(_url(request, base_url))]
     words += ["-H", f'"{name}: {prefix}${provider.key_variables[0]}"']
     for header, value in request.headers.items():
-        words += ["-H", shlex.quote(f"{header}: {value}")]
+        words += ["-H", _word(f"{header}: {value}")]
     if request.upload is not None:
-        words += ["-F", shlex.quote(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
+        words += ["-F", _word(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
     if request.json is not None:
-        words += ["-H", shlex.quote("Content-Type: application/json")]
-        words += ["--data-raw", shlex.quote(json.dumps(request.json, ensure_ascii=False))]
+        words += ["-H", _word("Content-Type: application/json")]
+        words += ["--data-raw", _word(_json(request.json))]
     return " ".join(words)
 
 
@@ -41,6 +41,25 @@ def data(provider: Provider, request: Request, *, base_url: str) -> dict[str, An
 def _url(request: Request, base_url: str) -> str:
     query = f"?{urlencode(request.query)}" if request.query else ""
     return (request.origin or base_url) + request.path + query
+
+
+def _json(body: Any) -> str:
+    """Return a body as JSON on one line, with escapes for all that a terminal could obey."""
+    text = json.dumps(body, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
+def _word(text: str) -> str:
+    """Return ``text`` as one word of shell, with escapes for all that a terminal could obey."""
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(_escaped(letter) for letter in text) + "'"
+
+
+def _escaped(letter: str) -> str:
+    if letter in "\\'":
+        return f"\\{letter}"
+    return letter if letter.isprintable() else "".join(f"\\x{b:02x}" for b in letter.encode("utf-8", "surrogateescape"))
 
 
 def _quoted(path: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -17,25 +18,21 @@ from flux_cli.clock import Clock
 from flux_cli.errors import (
     FluxError,
     NotFoundError,
-    PartialError,
     PendingError,
     ProtocolError,
     UnavailableError,
     UnknownOutcomeError,
-    UnsavedError,
     UsageError,
 )
 from flux_cli.flow import Flow, Request, Response, drive
-from flux_cli.jobs import FINISHED, Failed, Image, Job, Succeeded, advance
-from flux_cli.providers.base import Account, Order, Provider
-from flux_cli.seams import Book, Shelf, Wire
+from flux_cli.jobs import FINISHED, Failed, Job, Succeeded, advance
+from flux_cli.providers.base import Account, Lost, Order, Provider
+from flux_cli.seams import Book, Wire
 
 T = TypeVar("T")
 
 FIRST_PAUSE, LAST_PAUSE, GROWTH = 1.0, 5.0, 1.25
 """Seconds between two looks at a job: the first pause, the longest, and by how much each grows."""
-_FETCHES = 4
-"""Attempts at one image."""
 _MISSES = 3
 """Looks at a job that the provider does not know (yet) before we believe it."""
 
@@ -56,12 +53,15 @@ def rehearse(provider: Provider, order: Order) -> list[Request]:
 class Engine:
     """What a command asks to have done. One instance may serve many threads."""
 
-    def __init__(self, *, wire: Wire, book: Book, clock: Clock, load: Callable[[str], Provider]) -> None:
-        """Make an engine; ``load`` finds a provider by its name."""
+    def __init__(
+        self, *, wire: Wire, book: Book, clock: Clock, load: Callable[[str], Provider], gone: Callable[[Job], bool]
+    ) -> None:
+        """Make an engine; ``load`` finds a provider by its name, ``gone`` tells whether a job's process has died."""
         self._wire = wire
         self._book = book
         self._clock = clock
         self._load = load
+        self._gone = gone
 
     def submit(self, job: Job, order: Order) -> Job:
         """Buy one job, and return it as far as it got; a refusal or a lost answer is in its ``error``.
@@ -123,12 +123,40 @@ class Engine:
         return found
 
     def refresh(self, job: Job, *, tries: int = 3) -> Job:
-        """Ask the provider once how a job is doing, and write that down. Only ever reads. Raises `FluxError`."""
-        if job.remote_id is None:
-            return job
+        """Ask the provider once how a job is doing, and write that down. Only ever reads. Raises `FluxError`.
+
+        A job whose submit nobody finished, or whose answer was lost, is looked for; it stays ``unknown`` until it is
+        found.
+        """
+        if job.status == "submitting":
+            if not self._gone(job):
+                return job
+            job = self.abandon(job)
+        if job.status == "unknown":
+            return self._settle(job, tries=tries)
+        return self._poll(job, tries=tries)
+
+    def _poll(self, job: Job, *, tries: int) -> Job:
         provider = self._load(job.provider)
         state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=tries)
         return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+
+    def _settle(self, job: Job, *, tries: int) -> Job:
+        """Find out what became of a job whose answer was lost, if the provider can be asked at all."""
+        if job.remote_id is not None:
+            with suppress(NotFoundError):
+                job = self._poll(job, tries=tries)
+        provider = self._load(job.provider)
+        if job.status != "unknown" or provider.find is None or job.request is None:
+            return job
+        lost = Lost(job=job.id, handle=job.handle, body=_sent(job), sent_at=job.created_at)
+        remote = self._ask(provider, provider.find(lost), sandbox=job.sandbox, tries=tries)
+        if remote is None:
+            return job
+        job = self._book.change(
+            job.id, lambda known: replace(known, remote_id=remote.id, status="queued", error=None, detail=None)
+        )
+        return self._poll(job, tries=tries)
 
     def adopt(self, job: Job) -> Job:
         """Take in a job that was made elsewhere, once its provider knows it. Raises `FluxError`."""
@@ -163,6 +191,14 @@ class Engine:
                 trouble = ""
                 yield job
 
+    def renew(self, job: Job, index: int) -> Job:
+        """Read a succeeded job again for fresh links. Raises `NotFoundError` where there is none for image ``index``."""
+        provider = self._load(job.provider)
+        state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=3)
+        if not isinstance(state, Succeeded) or len(state.images) <= index:
+            raise NotFoundError(f"{provider.name} has no new link")
+        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+
     def cancel(self, job: Job) -> Job:
         """Ask the provider to take a job off its queue, and return how the job then stands.
 
@@ -183,69 +219,6 @@ class Engine:
         """Ask a provider whether our key works, with the cheapest call that it has. Raises `FluxError`."""
         return self._ask(provider, provider.check(), sandbox=sandbox, tries=2)
 
-    def collect(self, job: Job, shelf: Shelf) -> Job:
-        """Put every image of a succeeded job on disk that is not there, and return the job.
-
-        An image that cannot be had now does not keep the others from being saved. Raises `UnsavedError` if none of
-        the missing ones could be saved, `PartialError` if some could.
-        """
-        failures: list[FluxError] = []
-        total = len(job.images)
-        for index in range(total):
-            if index < len(job.images) and not shelf.kept(job.images[index]):
-                try:
-                    job = self._fetch(job, index, shelf)
-                except UnsavedError as error:
-                    failures.append(error)
-        if not failures:
-            return job
-        first, hint = failures[0], failures[0].hint or f"`flux result {job.id}` fetches it"
-        if len(failures) == total:
-            raise UnsavedError(first.message, hint=hint)
-        raise PartialError(
-            f"{total - len(failures)} of {total} images are saved: {first.message}", hint=hint, charged="yes"
-        )
-
-    def _fetch(self, job: Job, index: int, shelf: Shelf) -> Job:
-        """Save one image. A link that does not work any more is renewed once by reading the job again."""
-        renewed = False
-        pause = FIRST_PAUSE / 2
-        trouble: FluxError = UnsavedError("there is no link to the image")
-        for _ in range(_FETCHES):
-            image = job.images[index]
-            try:
-                if image.data is None and image.url is None:
-                    raise NotFoundError("the image is no longer in the provider's answer")
-                chunks = (
-                    [image.data]
-                    if image.data is not None
-                    else self._wire.download(image.url or "", sandbox=job.sandbox)
-                )
-                saved = shelf.save(chunks, image, index + 1)
-            except NotFoundError as error:
-                trouble = error
-                if renewed:
-                    break
-                job, renewed = self._renew(job, index, error), True
-            except (UnavailableError, ProtocolError) as error:
-                trouble = error
-                self._clock.sleep(pause)
-                pause *= 2
-            else:
-                return self._book.change(job.id, partial(_placed, seen=job, index=index, saved=saved))
-        raise UnsavedError(f"the image is not saved: {trouble.message}", hint=f"`flux result {job.id}` tries again")
-
-    def _renew(self, job: Job, index: int, cause: FluxError) -> Job:
-        """Read a job again for fresh links. Raises `UnsavedError` where that does not help."""
-        provider = self._load(job.provider)
-        try:
-            state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=3)
-        except FluxError as error:
-            raise UnsavedError(f"the image is not saved: {cause.message}, and {error.message}") from error
-        if not isinstance(state, Succeeded) or len(state.images) <= index:
-            raise UnsavedError(f"the image is not saved: {cause.message}, and {provider.name} has no new link")
-        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
-
 
 def _intent(request: Request) -> dict[str, Any]:
     """Return a paid request as it is written down."""
@@ -257,16 +230,14 @@ def _intent(request: Request) -> dict[str, Any]:
     }
 
 
-def _placed(known: Job, *, seen: Job, index: int, saved: Image) -> Job:
-    """Return the job with one image marked as saved; bytes that came with the answer stay at hand for the others."""
-    images = [replace(image, data=now.data) for image, now in zip(known.images, seen.images, strict=True)]
-    images[index] = replace(saved, data=None)
-    return replace(known, images=tuple(images))
+def _sent(job: Job) -> Any:
+    """Return the body that was sent for a job."""
+    return (job.request or {}).get("body")
 
 
 def _unknown(job: Job, provider: Provider, error: FluxError) -> UnknownOutcomeError:
     """Return the error of a job that may have been accepted, saying how to find out."""
-    if job.remote_id is not None:
+    if job.remote_id is not None or provider.find is not None:
         hint = f"`flux status {job.id}` asks {provider.name} about it; do not generate again before you know"
     else:
         hint = f"look at {provider.key_page} whether it was charged, before you generate again"

@@ -136,6 +136,7 @@ class Job:
     sandbox: bool = False
     seed: int | None = None
     count: int = 1
+    """Images it was asked for; 0 where nobody told us."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     skipped: tuple[str, ...] = ()
     """Options of the config that this provider and model cannot honour."""
@@ -153,13 +154,16 @@ class Job:
     timing: Mapping[str, float] = field(default_factory=dict[str, float])
     error: FluxError | None = None
     finished_at: float | None = None
+    owner: str = ""
+    """The process that submits it, as ``host:pid``."""
     row: int | None = None
     batch: str | None = None
 
     @property
     def remote(self) -> Remote:
         """The job as its provider knows it."""
-        return Remote(id=self.remote_id or "", memo=self.memo)
+        wanted = {"count": self.count} if self.count else {}
+        return Remote(id=self.remote_id or "", memo={**wanted, **self.memo})
 
     @property
     def active(self) -> bool:

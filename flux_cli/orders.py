@@ -72,6 +72,8 @@ class Origin:
     new_seed: Callable[[], int]
     now: float
     sandbox: bool
+    owner: str
+    """This process, as ``host:pid``."""
 
 
 def pairs(values: Sequence[str], option: str) -> dict[str, str]:
@@ -157,6 +159,7 @@ def _purchase(
         parameters={**shown, **({"param": dict(found.params.extra)} if found.params.extra else {})},
         skipped=found.skipped,
         handle=handle,
+        owner=origin.owner,
     )
     order = Order(params=found.params, model=model, job=job_id, handle=handle, wait=wish.wait)
     return Purchase(job=job, order=order, first=start + 1)

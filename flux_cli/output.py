@@ -162,7 +162,7 @@ class Human(Base):
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for index, name in enumerate(head[:-1]):
             width = None if fold else max(len(name), *(len(row[index]) for row in rows), 0)
-            table.add_column(name, no_wrap=not fold, overflow="fold", min_width=width)
+            table.add_column(name, no_wrap=not fold or index == 0, overflow="fold", min_width=width)
         table.add_column(head[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis", min_width=2)
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))

@@ -16,6 +16,7 @@ from flux_cli.jobs import Job
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
+    from rich.live import Live as Redrawn
     from rich.table import Table
 
 
@@ -92,15 +93,21 @@ class Live:
     def __init__(self, stream: TextIO, now: Callable[[], float]) -> None:
         """Draw on a terminal's ``stream``; ``now`` is the time in seconds."""
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-        from rich.live import Live as Redrawn  # noqa: PLC0415
 
         self._now = now
         self._jobs: dict[str, tuple[Job, str, float]] = {}
         self._lock = threading.Lock()
         self._printing = threading.Lock()
-        console = Console(file=stream, markup=False, highlight=False, emoji=False)
-        self._live = Redrawn(
-            console=console,
+        self._over = False
+        self._console = Console(file=stream, markup=False, highlight=False, emoji=False)
+        self._live = self._drawing()
+
+    def _drawing(self) -> Redrawn:
+        """Return a display that has drawn nothing yet, so takes nothing away: a used one would, from above itself."""
+        from rich.live import Live as Redrawn  # noqa: PLC0415 - only a terminal needs it
+
+        return Redrawn(
+            console=self._console,
             get_renderable=self._draw,
             refresh_per_second=8,
             transient=True,
@@ -119,6 +126,7 @@ class Live:
         """Take the lines away again."""
         with self._lock:
             self._jobs.clear()
+            self._over = True
         self._live.stop()
 
     def show(self, job: Job, *, activity: str = "") -> None:
@@ -140,7 +148,11 @@ class Live:
             try:
                 yield
             finally:
-                self._live.start()
+                fresh = self._drawing()
+                with self._lock:
+                    self._live = fresh
+                    if not self._over:
+                        fresh.start()
 
     def _draw(self) -> Table:
         from rich.spinner import Spinner  # noqa: PLC0415

@@ -7,39 +7,53 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
-import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
 from flux_cli.clock import SystemClock
-from flux_cli.errors import AuthError
 from flux_cli.jobs import Image, Job
 from flux_cli.output import Human, Json, Output
 from flux_cli.progress import Lines, Live, Progress, Silent
+from flux_cli.routes import Routes
 from flux_cli.streams import Streams
 
 if TYPE_CHECKING:
     import httpx
 
-    from flux_cli.channel import Channel
+    from flux_cli.collector import Collector
     from flux_cli.downloads import Destination, Fields
     from flux_cli.engine import Engine
-    from flux_cli.flow import Request, Response
     from flux_cli.ledger import Ledger
     from flux_cli.orders import Origin
-    from flux_cli.providers.base import Provider
     from flux_cli.seams import Shelf
     from flux_cli.settings import Settings
-    from flux_cli.transport import Transport
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
+
+
+LONGEST_SUBMIT = 1800.0
+"""Seconds after which no submit is still under way, with all its repeats and time-outs."""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of that number runs on this machine."""
+    if os.name == "nt":
+        return True  # there, asking with a signal would end it; the time limit decides
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def new_id() -> str:
@@ -134,14 +148,33 @@ class Runtime:
     @cached_property
     def wire(self) -> Routes:
         """How requests travel."""
-        return Routes(self)
+        return Routes(
+            settings=lambda: self.settings,
+            clock=self.clock,
+            connect=self.connect,
+            say=self.streams.err if self.flags.verbose else None,
+        )
 
     @cached_property
     def engine(self) -> Engine:
         """What does the work."""
         from flux_cli.engine import Engine
 
-        return Engine(wire=self.wire, book=self.ledger, clock=self.clock, load=providers.load)
+        return Engine(wire=self.wire, book=self.ledger, clock=self.clock, load=providers.load, gone=self._gone)
+
+    @cached_property
+    def collector(self) -> Collector:
+        """What puts images on disk."""
+        from flux_cli.collector import Collector
+
+        return Collector(wire=self.wire, book=self.ledger, clock=self.clock, renew=self.engine.renew)
+
+    def _gone(self, job: Job) -> bool:
+        """Whether the process that was submitting ``job`` has died, or must have."""
+        host, _, pid = job.owner.rpartition(":")
+        if host == socket.gethostname() and pid.isdecimal() and not alive(int(pid)):
+            return True
+        return self.clock.now() - job.created_at > LONGEST_SUBMIT
 
     def origin(self) -> Origin:
         """Return what the jobs of a new run start from."""
@@ -153,6 +186,7 @@ class Runtime:
             new_seed=self.new_seed,
             now=self.clock.now(),
             sandbox=self.sandbox,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
         )
 
     def shelf(self, job: Job, place: Place, *, first: int, placed: Callable[[str], None]) -> Shelf:
@@ -219,72 +253,3 @@ class Runtime:
         for name in ("wire", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()
-
-
-class Routes:
-    """The two worlds as one wire: the providers' own hosts, and the sandbox."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        """Take settings and keys from ``runtime``, when they are first needed."""
-        self._runtime = runtime
-        self._channels: dict[tuple[str, bool], Channel] = {}
-        self._transports: dict[bool, Transport] = {}
-        self._lock = threading.RLock()
-
-    def send(self, provider: Provider, request: Request, *, sandbox: bool, tries: int) -> Response:
-        """Return the answer to ``request``. Raises `FluxError`."""
-        return self._transport(sandbox=sandbox).send(self.channel(provider, sandbox=sandbox), request, tries=tries)
-
-    def download(self, url: str, *, sandbox: bool) -> Iterator[bytes]:
-        """Yield the bytes behind a result's link. Raises `FluxError`."""
-        return self._transport(sandbox=sandbox).download(url)
-
-    def channel(self, provider: Provider, *, sandbox: bool) -> Channel:
-        """Return where a provider is reached, and the key. Raises `AuthError` where there is none."""
-        from flux_cli.channel import Channel
-
-        with self._lock:
-            if (provider.name, sandbox) not in self._channels:
-                base_url, key = provider.base_url, "sandbox"
-                if not sandbox:
-                    settings = self._runtime.settings
-                    base_url = settings.base_url(provider.name) or provider.base_url
-                    found = settings.key(provider)
-                    if found is None:
-                        raise no_key(provider)
-                    key = found.value.get_secret_value()
-                self._channels[provider.name, sandbox] = Channel(provider=provider, base_url=base_url, key=key)
-            return self._channels[provider.name, sandbox]
-
-    def _transport(self, *, sandbox: bool) -> Transport:
-        from flux_cli.transport import Transport
-
-        with self._lock:
-            if sandbox not in self._transports:
-                options: dict[str, Any] = {"connect": self._sandbox if sandbox else self._runtime.connect}
-                if self._runtime.flags.verbose:
-                    options["say"] = self._runtime.streams.err
-                self._transports[sandbox] = Transport(clock=self._runtime.clock, **options)
-            return self._transports[sandbox]
-
-    def _sandbox(self) -> httpx.BaseTransport:
-        from flux_cli.sandbox.transport import SandboxTransport
-        from flux_cli.sandbox.world import World
-        from flux_cli.settings import state_path
-
-        seconds = self._runtime.settings.sandbox_seconds
-        return SandboxTransport(World(state_path() / "sandbox", self._runtime.clock.now, seconds))
-
-    def close(self) -> None:
-        """Close every connection."""
-        for transport in self._transports.values():
-            transport.close()
-
-
-def no_key(provider: Provider) -> AuthError:
-    """Return the error of a provider whose key is not set, saying how to go on."""
-    return AuthError(
-        f"there is no key for {provider.name}",
-        hint=f"`flux config set providers.{provider.name}.api_key` asks for it (or set {provider.key_variables[0]}); "
-        f"keys are made in {provider.key_page}; `--sandbox` needs none",
-    )

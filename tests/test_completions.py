@@ -1,4 +1,7 @@
-"""The completion scripts that we ship are the ones the program prints; `python tests/test_completions.py` renews them."""
+"""The completion scripts that we ship are those that the program prints.
+
+`python tests/test_completions.py` renews them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 from itertools import product
 from pathlib import Path
 
+import pexpect
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "completions"
@@ -20,7 +24,7 @@ if [ "$funcstack[1]" = "_{program}" ]; then
   _{function}_completion "$@"
 fi
 """
-"""zsh loads the file at the first Tab and expects it to answer at once; what Typer prints only does from the second on."""
+"""zsh loads the file at the first Tab and expects an answer at once; what Typer prints gives one from the second on."""
 
 
 def printed(program: str, shell: str) -> str:
@@ -84,6 +88,21 @@ def test_fish_completes_commands_and_providers():
 
     assert commands == {"generate"}
     assert names == {"runcomfy", "runflow", "runware"}
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_zsh_completes_at_the_first_tab(program, monkeypatch):
+    """What stands in the shipped file works in a real zsh, also when it has only just been loaded."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    shell = pexpect.spawn("zsh", ["-f", "-i"], encoding="utf-8", timeout=20, dimensions=(24, 100))
+    shell.sendline(f"fpath=('{FOLDER}' $fpath); autoload -Uz compinit && compinit -u -D && PS1='rea''dy> '")
+    shell.expect_exact("ready> ")
+
+    shell.send(f"{program} gen\t")
+
+    assert shell.expect_exact(["erate", pexpect.TIMEOUT, pexpect.EOF], timeout=10) == 0
+    shell.close(force=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from flux_cli.collector import Collector
 from flux_cli.engine import Engine, rehearse
 from flux_cli.errors import (
     AuthError,
@@ -122,7 +123,8 @@ class Desk:
     def __init__(self, clock, provider, *script):
         self.provider, self.clock = provider, clock
         self.wire, self.book = Wire(*script), Book()
-        self.engine = Engine(wire=self.wire, book=self.book, clock=clock, load=lambda _: provider)
+        self.engine = Engine(wire=self.wire, book=self.book, clock=clock, load=lambda _: provider, gone=lambda _: True)
+        self.collector = Collector(wire=self.wire, book=self.book, clock=clock, renew=self.engine.renew)
         self.disk: dict[str, bytes] = {}
         self.faults: list[BaseException] = []
 
@@ -329,6 +331,63 @@ def test_a_job_without_an_id_cannot_be_asked_about(desk):
     assert found.wire.sent == []
 
 
+def test_a_submit_that_is_still_under_way_is_left_alone(desk):
+    found = desk(toy())
+    found.engine = Engine(
+        wire=found.wire, book=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
+    )
+
+    assert found.engine.refresh(make()) == make()
+
+
+def lost(**changes):
+    return make("unknown", request={"body": {"prompt": "a fox"}}, handle="h-1", **changes)
+
+
+def test_a_lost_job_is_looked_for_and_followed(desk):
+    """What the search gets is what was sent, and when."""
+    asked = []
+
+    def find(what):
+        asked.append(what)
+        yield Request("GET", "/jobs")
+        return Remote(id="r-9")
+
+    found = desk(replace(toy([Running()]), find=find), None, None)
+    found.known(lost())
+
+    job = found.engine.refresh(lost())
+
+    assert (job.status, job.remote_id, job.error) == ("running", "r-9", None)
+    assert (asked[0].job, asked[0].handle, asked[0].body) == ("k3f9q2mx", "h-1", {"prompt": "a fox"})
+    assert all(not request.paid for request in found.wire.sent)
+
+
+def test_a_lost_job_that_is_not_found_stays_unknown(desk):
+    def find(what):
+        yield Request("GET", "/jobs")
+
+    found = desk(replace(toy([Queued(seen=False)]), find=find), None, None)
+    job = found.known(lost(remote_id="h-1"))
+
+    assert found.engine.refresh(job) == job
+
+
+def test_a_lost_job_that_its_provider_denies_stays_unknown(desk):
+    found = desk(toy(), NotFoundError("no such task"))
+    job = found.known(lost(remote_id="h-1"))
+
+    assert found.engine.refresh(job).status == "unknown"
+
+
+def test_a_submit_whose_process_died_becomes_unknown_and_is_looked_for(desk):
+    found = desk(toy([Succeeded(images=IMAGES)], handle_is_id=True), None)
+    job = found.known(replace(lost(remote_id="h-1"), status="submitting"))
+
+    assert found.engine.refresh(job).status == "succeeded"
+    assert found.book.versions[1].status == "unknown"
+
+
 def test_a_job_made_elsewhere_is_taken_in_once_it_is_known(desk):
     found = desk(toy([Running()]), None)
 
@@ -386,7 +445,7 @@ def test_collecting_saves_every_image_and_writes_each_down(desk):
     found = finished(desk)
     found.wire.files = {"https://x/a": [b"A"], "https://x/b": [b"B"]}
 
-    job = found.engine.collect(found.book.last, found.shelf)
+    job = found.collector.collect(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A", "/2": b"B"}
     assert [image.path for image in found.book.last.images] == ["/1", "/2"]
@@ -402,7 +461,7 @@ def test_what_is_saved_and_still_there_is_not_fetched_again(desk):
     found.disk["/1"] = b"A"
     found.wire.files = {"https://x/b": [b"B"]}
 
-    found.engine.collect(found.book.last, found.shelf)
+    found.collector.collect(found.book.last, found.shelf)
 
     assert found.wire.fetched == ["https://x/b"]
 
@@ -412,7 +471,7 @@ def test_a_download_that_fails_is_tried_again(desk):
     found.wire.files = {"https://x/a": [UnavailableError("reset"), b"A"]}
     found.faults = []
 
-    found.engine.collect(found.book.last, found.shelf)
+    found.collector.collect(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
 
@@ -423,7 +482,7 @@ def test_bytes_that_are_no_image_are_fetched_again_and_then_given_up(desk):
     found.faults = [ProtocolError("looks like HTML")] * 9
 
     with pytest.raises(UnsavedError) as caught:
-        found.engine.collect(found.book.last, found.shelf)
+        found.collector.collect(found.book.last, found.shelf)
 
     assert len(found.wire.fetched) == 4
     assert "looks like HTML" in caught.value.message
@@ -436,7 +495,7 @@ def test_an_expired_link_is_renewed_by_reading_the_job_again(desk):
     found = finished(desk, None, states=[Succeeded(images=fresh)], images=IMAGES[:1])
     found.wire.files = {"https://x/a": [NotFoundError("410")], "https://x/fresh": [b"A"]}
 
-    job = found.engine.collect(found.book.last, found.shelf)
+    job = found.collector.collect(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
     assert job.images[0].url == "https://x/fresh"
@@ -451,14 +510,14 @@ def test_an_expired_link_that_cannot_be_renewed_is_told(desk, script, states):
     found.wire.files = {"https://x/a": [NotFoundError("the link does not work any more")] * 2}
 
     with pytest.raises(UnsavedError, match="does not work any more"):
-        found.engine.collect(found.book.last, found.shelf)
+        found.collector.collect(found.book.last, found.shelf)
 
 
 def test_bytes_that_came_with_the_answer_need_no_download(desk):
     inline = (Image(key="a", data=b"A"), Image(key="b", data=b"B"))
     found = finished(desk, images=inline)
 
-    found.engine.collect(found.book.last, found.shelf)
+    found.collector.collect(found.book.last, found.shelf)
 
     assert (found.disk, found.wire.fetched) == ({"/1": b"A", "/2": b"B"}, [])
 
@@ -468,7 +527,7 @@ def test_bytes_that_are_gone_are_asked_for_again(desk):
     again = Succeeded(images=(Image(key="a", data=b"A"),))
     found = finished(desk, None, states=[again], images=(Image(key="a"),))
 
-    found.engine.collect(found.book.last, found.shelf)
+    found.collector.collect(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
 
@@ -478,7 +537,7 @@ def test_one_image_that_cannot_be_saved_does_not_keep_the_others(desk):
     found.wire.files = {"https://x/a": [UnavailableError("down")] * 4, "https://x/b": [b"B"]}
 
     with pytest.raises(PartialError, match="1 of 2 images are saved") as caught:
-        found.engine.collect(found.book.last, found.shelf)
+        found.collector.collect(found.book.last, found.shelf)
 
     assert found.disk == {"/2": b"B"}
     assert caught.value.charged == "yes"
@@ -491,6 +550,6 @@ def test_a_disk_in_trouble_is_not_tried_again(desk):
     found.faults = [UnsavedError("no space left on device")]
 
     with pytest.raises(UnsavedError, match="no space"):
-        found.engine.collect(found.book.last, found.shelf)
+        found.collector.collect(found.book.last, found.shelf)
 
     assert len(found.wire.fetched) == 1

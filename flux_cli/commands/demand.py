@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flux_cli import orders, providers
@@ -83,6 +83,7 @@ def demanded(runtime: Runtime, asked: Asked) -> Demand:
         runtime.output.note(note)
     if left_out:
         runtime.output.note(f"{left_out}, so the model of the config is left out: {model.name} is used")
+        purchases = [replace(one, job=replace(one.job, skipped=("model", *one.job.skipped))) for one in purchases]
     if fit.skipped:
         names = listed([spelled(name) for name in fit.skipped])
         runtime.output.note(f"left out, because {provider.name} cannot honour it: {names} of the config")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -78,9 +79,20 @@ class Errand:
         try:
             if job.active or job.status == "unknown":
                 job = self._runtime.engine.refresh(job)
+            if wait and job.status == "unknown" and job.remote_id is not None:
+                job = self._heard_of(job, progress)
         except FluxError as error:
             return self._ended(job, job.id, error, several, progress)
         return self._see_to(job, first, several, progress, wait=wait)
+
+    def _heard_of(self, job: Job, progress: Progress) -> Job:
+        """Wait until its provider speaks of a job, which some do only once they have started it. Return the job."""
+        with suppress(PendingError):
+            for job in self._runtime.engine.watch(job, timeout=self._timeout):  # noqa: B020, PLR1704 - the same job, later
+                self._show(job, progress)
+                if job.status != "unknown":
+                    break
+        return job
 
     def _see_to(self, job: Job, first: int, several: bool, progress: Progress, *, wait: bool) -> FluxError | None:
         """Take a submitted job to its end. Return what went wrong, having told it."""
@@ -110,7 +122,7 @@ class Errand:
         shelf = self._runtime.shelf(job, place, first=first, placed=shown.append)
         shown += [_from_here(image.path) for image in job.images if image.path and shelf.kept(image)]
         try:
-            return self._runtime.engine.collect(job, shelf)
+            return self._runtime.collector.collect(job, shelf)
         finally:
             with progress.aside():
                 for path in shown:

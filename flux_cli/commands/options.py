@@ -161,6 +161,7 @@ def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
             prompt="",
             created_at=runtime.clock.now(),
             status="unknown",
+            count=0,
             sandbox=runtime.sandbox,
             remote_id=remote_id,
         )

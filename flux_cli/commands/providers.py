@@ -15,7 +15,8 @@ from flux_cli.jobs import Cost
 from flux_cli.providers.base import Account, Model, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.rendering import error_object
-from flux_cli.runtime import Runtime, no_key
+from flux_cli.routes import no_key
+from flux_cli.runtime import Runtime
 from flux_cli.text import listed
 
 

@@ -46,9 +46,9 @@ def result(
     if bool(jobs) == all_jobs:
         raise UsageError("say which jobs: JOB..., or --all", hint="`flux result @1` is the latest run")
     if timeout is not None and not wait:
-        raise UsageError("--timeout says how long --wait waits: it does not go without")
+        raise UsageError("--timeout says how long --wait waits: it does not go without", hint="add --wait")
     if all_jobs and provider is not None:
-        raise UsageError("--provider says where an id belongs: it does not go with --all")
+        raise UsageError("--provider says where an id belongs: it does not go with --all", hint="leave it out")
     wanted = options.checked_format(format)
     configured = runtime.settings.generate
     seconds = options.checked_timeout(timeout, configured.get("timeout"))

@@ -11,7 +11,7 @@ import typer
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.crew import Crew
-from flux_cli.errors import FluxError, UsageError
+from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
 
@@ -48,7 +48,7 @@ def status(
     """
     runtime = options.runtime_of(ctx)
     if jobs and active:
-        raise UsageError("--active lists jobs: it does not go with a JOB")
+        raise UsageError("--active lists jobs: it does not go with a JOB", hint="leave out one of them")
     if jobs:
         known = options.find_jobs(runtime, jobs, provider)
     else:
@@ -62,14 +62,14 @@ def status(
         runtime.output.jobs(fresh)
     for job, error in failures:
         runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
-    if exit_status and fresh:
-        return options.verdict([_as_error(job) for job in fresh])
-    return options.verdict([error for _, error in failures]) if failures else 0
+    if failures:
+        return UnavailableError.exit_code
+    return options.verdict([_as_error(job) for job in fresh]) if exit_status else 0
 
 
 def _refreshed(runtime: Runtime, jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Job, FluxError]]]:
     """Return the jobs as they are now, and those that could not be asked about, with the reason."""
-    asked = [job for job in jobs if (job.active or job.status == "unknown") and job.remote_id is not None]
+    asked = [job for job in jobs if job.active or job.status == "unknown"]
     if not asked:
         return list(jobs), []
     engine = runtime.engine

@@ -7,12 +7,13 @@ a repeat of a submit under the same ``Idempotency-Key`` returns the first job fo
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.flow import Flow, Request, Response, Upload, identifier, link, number, percent
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Model, Order, Provider, place
+from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Provider, place
 from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, words
 from flux_cli.providers.refusals import failure, refused
 from flux_cli.text import sentence
@@ -52,6 +53,37 @@ def poll(remote: Remote) -> Flow[State]:
     """Read the job."""
     reply = yield Request("GET", f"/v2/jobs/{remote.id}")
     return _state(reply.json)
+
+
+def find(lost: Lost) -> Flow[Remote | None]:
+    """Look through the latest jobs for one with our input, made around the time of ours.
+
+    The input is compared in what makes it ours, prompt and seed. Two that fit prove nothing.
+    """
+    reply = yield Request("GET", "/v2/jobs", query={"limit": "100", "model": lost.body["model"]})
+    wanted = lost.body["prompt"], lost.body["fluxParams"]["seed"]
+    found = [job["id"] for job in reply.json["jobs"] if _asked(job) == wanted and _near(job, lost.sent_at)]
+    return Remote(id=identifier(found[0])) if len(found) == 1 else None
+
+
+def _asked(job: Any) -> tuple[Any, Any]:
+    told = job.get("input") or {}
+    inner = told.get("fluxParams") or told
+    return told.get("prompt"), inner.get("seed")
+
+
+def _near(job: Any, sent_at: float) -> bool:
+    """Whether a job was made within the time that a submit takes; a job that does not say when is taken as near."""
+    told = job.get("createdAt")
+    if not isinstance(told, str):
+        return True
+    made = datetime.fromisoformat(told)
+    made = made if made.tzinfo else made.replace(tzinfo=UTC)
+    return -_SLACK <= made.timestamp() - sent_at <= _LONGEST + _SLACK
+
+
+_LONGEST, _SLACK = 900.0, 120.0
+"""Seconds: how long a submit with all its repeats may take, and by how much two clocks may differ."""
 
 
 def check() -> Flow[Account]:
@@ -140,6 +172,7 @@ PROVIDER = Provider(
     submit=submit,
     poll=poll,
     check=check,
+    find=find,
     refusal=refusal,
     owned=("prompt", "model", "fluxParams.seed"),
     id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",

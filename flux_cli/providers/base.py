@@ -101,6 +101,19 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A paid request whose answer was lost: what there is to look for."""
+
+    job: str
+    """The job's own id."""
+    handle: str
+    body: Any
+    """As it was sent."""
+    sent_at: float
+    """Seconds since 1970, UTC, by our clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What a key check learned."""
 
@@ -131,6 +144,8 @@ class Provider:
     check: Callable[[], Flow[Account]]
     cancel: Callable[[Remote], Flow[State]] | None = None
     """Absent where the API cannot cancel."""
+    find: Callable[[Lost], Flow[Remote | None]] | None = None
+    """Looks for a job whose answer was lost, by reads alone; ``None`` proves nothing. Absent where nobody can tell."""
     owned: tuple[str, ...] = ()
     """Fields that flux fills in and ``--param`` may not."""
     param_notes: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -12,10 +12,13 @@ from typing import Any
 from flux_cli.errors import FluxError, NotFoundError
 from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, percent, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Model, Order, Price, Provider
+from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
 from flux_cli.providers.options import AlwaysOn, Labels, Link, Range
 from flux_cli.providers.refusals import failure, refused
 from flux_cli.text import sentence
+
+_PAGES = 10
+"""Of 500 runs, that are looked through for a lost one."""
 
 
 def submit(order: Order) -> Flow[Accepted]:
@@ -29,6 +32,21 @@ def poll(remote: Remote) -> Flow[State]:
     """Read the run."""
     reply = yield Request("GET", f"/v1/runs/{remote.id}")
     return _state(reply.json)
+
+
+def find(lost: Lost) -> Flow[Remote | None]:
+    """Page through the runs, the newest first, for the one with our label."""
+    query = {"limit": "500", "sort_by": "created_at:desc"}
+    for _ in range(_PAGES):
+        reply = yield Request("GET", "/v1/runs", query=query)
+        for run in reply.json["items"]:
+            if run.get("client_ref") == lost.job:
+                return Remote(id=identifier(run["id"]))
+        following = reply.json.get("next_pq")
+        if not isinstance(following, str) or not following:
+            break
+        query = {**query, "pq": following}
+    return None
 
 
 def check() -> Flow[Account]:
@@ -138,6 +156,7 @@ PROVIDER = Provider(
     submit=submit,
     poll=poll,
     check=check,
+    find=find,
     refusal=refusal,
     owned=("input.prompt", "input.seed", "client_ref"),
 )

@@ -16,6 +16,7 @@ from flux_cli.errors import (
     FluxError,
     LostReplyError,
     ModeratedError,
+    NotFoundError,
     PartialError,
     PaymentError,
     RefusedError,
@@ -23,7 +24,7 @@ from flux_cli.errors import (
 )
 from flux_cli.flow import Flow, Request, Response, flag, link, number, percent, whole
 from flux_cli.jobs import Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Model, Order, Price, Provider
+from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
 from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
 from flux_cli.providers.refusals import ended, refused, retry_after
 from flux_cli.providers.runware_codes import CONFLICT, explain
@@ -67,6 +68,16 @@ def poll(remote: Remote) -> Flow[State]:
         return Failed(error=ended(error))
     state = _read(reply.json, remote)
     return replace(state, error=ended(state.error)) if isinstance(state, Failed) else state
+
+
+def find(lost: Lost) -> Flow[Remote | None]:
+    """Ask for the task's request: a task that is told exists; one that is not may exist all the same."""
+    try:
+        reply = yield _post({"taskType": "getTaskDetails", "taskUUID": lost.handle})
+    except (NotFoundError, RefusedError, UsageError):
+        return None
+    told = [one for one in reply.json.get("data") or [] if one.get("taskUUID") == lost.handle and one.get("request")]
+    return Remote(id=lost.handle) if told else None
 
 
 def check() -> Flow[Account]:
@@ -252,6 +263,7 @@ PROVIDER = Provider(
     submit=submit,
     poll=poll,
     check=check,
+    find=find,
     refusal=refusal,
     owned=("taskType", "taskUUID", "model", "positivePrompt", "seed", "numberResults"),
     handle_is_id=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,9 +74,12 @@ def _cells():
         for ratio in ("1:1", "3:4", "4:3", "9:16", "16:9"):
             yield "apiframe", model, ["-a", ratio], {"fluxParams.aspect_ratio": ratio}
         yield "apiframe", model, ["--raw"], {"fluxParams.raw": True}
-        yield "apiframe", model, ["-i", "https://example.com/a.png"], {
-            "fluxParams.image_prompt": "https://example.com/a.png"
-        }
+        yield (
+            "apiframe",
+            model,
+            ["-i", "https://example.com/a.png"],
+            {"fluxParams.image_prompt": "https://example.com/a.png"},
+        )
         yield "apiframe", model, ["--image-strength", "0.25"], {"fluxParams.image_prompt_strength": 0.25}
         for name in ("jpg", "png", "webp"):
             yield "apiframe", model, ["-f", name], {"fluxParams.output_format": name}
@@ -84,14 +88,24 @@ def _cells():
         yield "apiframe", model, ["--upsample-prompt"], {"fluxParams.prompt_upsampling": True}
         yield "apiframe", model, ["--no-upsample-prompt"], {"fluxParams.prompt_upsampling": False}
         yield "apiframe", model, ["--webhook", hook], {"webhookUrl": hook}
-        yield "apiframe", model, ["-P", 'webhookEvents=["completed"]', "--webhook", hook], {
-            "webhookEvents": ["completed"],
-            "webhookUrl": hook,
-        }
-        yield "apiframe", model, ["-P", "fluxParams.width=512", "-P", "fluxParams.height=768"], {
-            "fluxParams.width": 512,
-            "fluxParams.height": 768,
-        }
+        yield (
+            "apiframe",
+            model,
+            ["-P", 'webhookEvents=["completed"]', "--webhook", hook],
+            {
+                "webhookEvents": ["completed"],
+                "webhookUrl": hook,
+            },
+        )
+        yield (
+            "apiframe",
+            model,
+            ["-P", "fluxParams.width=512", "-P", "fluxParams.height=768"],
+            {
+                "fluxParams.width": 512,
+                "fluxParams.height": 768,
+            },
+        )
     for model in (PRO, ULTRA):
         for ratio, width, height in _pixels(model):
             yield "runware", model, ["-a", ratio], {"width": width, "height": height}
@@ -106,9 +120,12 @@ def _cells():
         yield "runware", model, ["--check-content"], {"safety.checkContent": True}
         yield "runware", model, ["--webhook", hook], {"webhookURL": hook}
         yield "runware", model, ["-P", "ttl=60"], {"ttl": 60}
-        yield "runware", model, ["-P", "uploadEndpoint=https://example.com/put"], {
-            "uploadEndpoint": "https://example.com/put"
-        }
+        yield (
+            "runware",
+            model,
+            ["-P", "uploadEndpoint=https://example.com/put"],
+            {"uploadEndpoint": "https://example.com/put"},
+        )
         yield "runware", model, ["-P", "safety.mode=fast"], {"safety.mode": "fast"}
         yield "runware", model, ["-P", "outputFormat=PNG"], {"outputFormat": "PNG"}
         for kind in ("URL", "base64Data", "dataURI"):
@@ -173,8 +190,7 @@ def test_a_cell_of_the_table(flux, host, provider, model, typed, added):
     (saved,) = done.lines
     if host.images:
         (sent,) = host.images.values()
-        with open(saved, "rb") as file:
-            assert file.read() == sent
+        assert Path(saved).read_bytes() == sent
     else:
         assert any("outputType" in word for word in typed)
 
@@ -187,8 +203,7 @@ def test_bytes_inside_the_answer_are_saved_as_they_are(flux, host, kind):
     done = flux("generate", "a red fox", "-p", "runware", "-s", "7", "-P", f"outputType={kind}", "--json")
 
     (image,) = done.object["images"]
-    with open(image["path"], "rb") as inside, open("linked.jpg", "rb") as linked:
-        assert inside.read() == linked.read()
+    assert Path(image["path"]).read_bytes() == Path("linked.jpg").read_bytes()
     assert plain.code == 0
     assert image["url"] is None
     assert len(done.out) < 3000
@@ -204,8 +219,7 @@ def test_a_local_image_is_uploaded_first(flux, host, model, tmp_path):
 
     assert done.code == 0, done
     upload, submit = [seen for seen in host.requests if seen.method == "POST"]
-    with open("first.png", "rb") as file:
-        assert file.read() in upload.body
+    assert Path("first.png").read_bytes() in upload.body
     assert upload.path == "/v2/uploads"
     assert submit.body["fluxParams"]["image_prompt"].startswith(f"{host.root}/files/apiframe/uploads/")
     assert submit.body["fluxParams"]["image_prompt_strength"] == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flux_cli.ledger import Ledger
-from flux_cli.sandbox.wire import Answer, Call
+from flux_cli.sandbox.wire import Answer
 from tests.e2e.process import DEADLINE, FLUX, Ended, Program, Terminal
 from tests.loopback import PROVIDERS, LoopbackServer
 
@@ -26,23 +26,22 @@ KEYS = {
 
 
 class Held:
-    """Holds back the answer to the calls of one method and kind of path, until it is let go."""
+    """Answers to one kind of request that are held back, after the request had its effect."""
 
     def __init__(self, method: str, part: str) -> None:
         self._wanted = (method, part)
         self._came = threading.Event()
         self._free = threading.Event()
 
-    def __call__(self, call: Call) -> Answer | None:
-        method, part = self._wanted
-        if call.method == method and part in call.path:
+    def pass_through(self, method: str, target: str) -> None:
+        """Hold back the answer to a request, if it is one of ours."""
+        if method == self._wanted[0] and self._wanted[1] in target:
             self._came.set()
             self._free.wait(DEADLINE)
-        return None
 
     def wait(self) -> None:
-        """Wait until such a call has come."""
-        assert self._came.wait(DEADLINE), f"no call {self._wanted} came"
+        """Wait until such a request has come."""
+        assert self._came.wait(DEADLINE), f"no {self._wanted} came"
 
     def let_go(self) -> None:
         """Answer it, and all that come later."""
@@ -69,8 +68,14 @@ class Host(LoopbackServer):
         """Hold back some answers."""
         held = Held(method, part)
         self._held.append(held)
-        self.script = held
         return held
+
+    def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Answer one request, later where that is wanted."""
+        answer = super().answer(method, target, headers, body)
+        for held in self._held:
+            held.pass_through(method, target)
+        return answer
 
     def __exit__(self, *details: object) -> None:
         for held in self._held:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -140,7 +141,7 @@ class Terminal:
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", script, *words], env=env, stdin=subprocess.DEVNULL, start_new_session=True
         )
-        self._over = False
+        self.echoes = True
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
@@ -151,9 +152,6 @@ class Terminal:
                     self.raw += chunk
                     self._stream.feed(chunk)
                     self._news.notify_all()
-        with self._news:
-            self._over = True
-            self._news.notify_all()
 
     @property
     def screen(self) -> list[str]:
@@ -166,15 +164,16 @@ class Terminal:
 
     def wait(self, *texts: str) -> str:
         """Wait until all of ``texts`` stand in one line of the screen, and return that line."""
-        with self._news:
-            self._news.wait_for(lambda: self._over or self._line(texts), DEADLINE)
-            assert self._line(texts), f"{texts} never came, but {self.screen}"
-            return self._line(texts)
+        self.wait_for(lambda: bool(self._line(texts)))
+        return self._line(texts)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until something is true of the screen."""
+        given_up = time.monotonic() + DEADLINE
         with self._news:
-            assert self._news.wait_for(condition, DEADLINE), self.screen
+            while not self._news.wait_for(condition, 0.5):
+                assert time.monotonic() < given_up, self.screen
+                assert self.process.poll() is None, self.screen
 
     def _line(self, texts: Sequence[str]) -> str:
         return next((line for line in self.screen if all(text in line for text in texts)), "")
@@ -193,6 +192,7 @@ class Terminal:
         """Wait for the end, and return the exit code, or minus the number of the signal."""
         code = self.process.wait(DEADLINE)
         if self._slave >= 0:
+            self.echoes = bool(termios.tcgetattr(self._slave)[3] & termios.ECHO)
             os.close(self._slave)
             self._slave = -1
         self._thread.join(DEADLINE)

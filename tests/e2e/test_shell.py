@@ -11,7 +11,7 @@ from PIL import Image
 from tests.e2e.process import FLUX
 
 FULL = Path("/dev/full")
-PROMPTS = ["a fox", "-a dash; $(x)", "owl"]
+PROMPTS = ["-a dash; $(x)", "owl"]
 LOOP = 'while read -r p; do flux generate -q -o out/ -- "$p"; done < prompts.txt'
 
 
@@ -28,7 +28,7 @@ def test_a_loop_makes_one_image_a_line(bash):
     ended = bash(LOOP).end()
 
     assert ended.code == 0, ended.err
-    assert [re.sub(r"-\d+\.jpg", "", path) for path in ended.lines] == ["out/a-fox", "out/a-dash-x", "out/owl"]
+    assert [re.sub(r"-\d+\.jpg", "", path) for path in ended.lines] == ["out/a-dash-x", "out/owl"]
     assert sorted(ended.lines) == sorted(str(path) for path in Path("out").iterdir())
     assert all(map(whole, ended.lines))
 

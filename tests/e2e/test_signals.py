@@ -114,9 +114,10 @@ def test_a_second_press_leaves_at_once(start, host, ledger):
 
 def test_a_download_that_is_cut_off(start, flux, host):
     """An interrupted download leaves no part of a file, and the image can be had later."""
-    host.finish_jobs()
     held = host.hold("GET", "/0.png")
     program = start("generate", "-p", "runcomfy", "a red fox")
+    program.err.wait("queued")
+    host.finish_jobs()
     held.wait()
 
     program.signal(signal.SIGINT)

@@ -1,0 +1,133 @@
+"""``flux providers``: what each offers, what it costs, and whether its key is set and works."""
+
+from __future__ import annotations
+
+import pytest
+
+from flux_cli.sandbox.wire import reply
+
+PROVIDERS = ["runcomfy", "runflow", "apiframe", "runware"]
+
+
+def test_the_table(flux, monkeypatch):
+    """A line a provider: models, price, cancel, and where the key comes from, never the key."""
+    monkeypatch.setenv("RUNFLOW_API_KEY", "made-up-flow")
+
+    done = flux("providers")
+
+    rows = {line.split("\t")[0]: line for line in done.lines}
+    assert list(rows) == PROVIDERS
+    assert "set (RUNFLOW_API_KEY)" in rows["runflow"]
+    assert "missing" in rows["runware"]
+    assert "queued" in rows["runcomfy"]
+    assert "$0.06" in rows["runflow"]
+    assert "made-up-flow" not in done.out + done.err
+
+
+def test_which_models(flux):
+    """The models of the contract, and whether a job can be cancelled."""
+    told = {one["provider"]: one for one in flux("providers", "--json").objects}
+
+    both = ["flux-1.1-pro", "flux-1.1-pro-ultra"]
+    assert {name: one["models"] for name, one in told.items()} == {
+        "runcomfy": both,
+        "runflow": ["flux-1.1-pro-ultra"],
+        "apiframe": both,
+        "runware": both,
+    }
+    assert [name for name, one in told.items() if one["cancel"]] == ["runcomfy"]
+
+
+def test_your_own_price(flux, config):
+    """A price in the config stands in for the table's."""
+    config("[providers.runware.price]\nultra = 0.05\n")
+
+    told = {one["provider"]: one for one in flux("providers", "--json").objects}
+
+    assert told["runware"]["prices"]["flux-1.1-pro-ultra"] == "$0.05"
+
+
+def test_what_this_machine_has_seen(flux):
+    """The median wait and the failures come from the ledger, the sandbox's from its own world."""
+    flux("generate", "a fox", "--sandbox")
+    flux("generate", "sandbox:fail", "--sandbox")
+
+    pretended = {one["provider"]: one for one in flux("providers", "--sandbox", "--json").objects}["runware"]
+    real = {one["provider"]: one for one in flux("providers", "--json").objects}["runware"]
+
+    assert (pretended["jobs"], pretended["failures"]) == (2, 1)
+    assert 1 < pretended["median_seconds"] < 10
+    assert (real["jobs"], real["median_seconds"]) == (0, None)
+
+
+OPTIONS = {
+    "runcomfy": ["image_size", "aspect_ratio", "1:1 (hd)", "--raw", "queued"],
+    "runflow": ["callback_url", "metadata", "always on", "input.seed", "1 to|1 or more"],
+    "apiframe": ["fluxParams.image_prompt_strength", "POST /v2/uploads", "webhookUrl", "0 to 100"],
+    "runware": ["positivePrompt", "1344x768", "2752x1536", "20 to 99", "numberResults", "safety.checkContent"],
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_option_of_one(flux, provider):
+    """Each option with its range, its default and the provider's own name for it."""
+    import re
+
+    done = flux("providers", provider)
+    told = flux("providers", provider, "--json").object
+
+    for words in OPTIONS[provider]:
+        assert re.search(re.escape(words).replace(r"\|", "|"), done.out), words
+    assert [one["model"] for one in told["models"]]
+    assert all({"option", "field", "accepts", "default", "note"} <= one.keys() for one in told["models"][0]["options"])
+
+
+def test_the_options_on_a_terminal(flux):
+    """The same table, aligned, and nothing in it is read as markup."""
+    done = flux("providers", "runware", tty=True)
+
+    assert done.code == 0
+    assert "--safety-tolerance" in done.out
+
+
+def test_check_asks_with_the_cheapest_call(flux, host):
+    """--check sends reads only; every key works; balances where they are told."""
+    done = flux("providers", "--check", "--json")
+
+    told = {one["provider"]: one for one in done.objects}
+    assert done.code == 0
+    assert all(one["works"] for one in told.values())
+    assert told["apiframe"]["balance"] == {"amount": 1000, "currency": "credits"}
+    assert told["runflow"]["balance"] == {"amount": 100.0, "currency": "USD"}
+    assert told["runware"]["balance"] == {"amount": 100.0, "currency": "USD"}
+    assert sum(host.paid.values()) == 0
+
+
+def test_check_tells_which_key_fails(flux, host):
+    """One refused key: its row says so, the others work, exit 9; asked for alone, exit 3."""
+    host.script = lambda call: reply(401, {"error": "Missing or invalid API key"}) if call.path == "/v2/me" else None
+
+    done = flux("providers", "--check", "--json")
+    alone = flux("providers", "apiframe", "--check")
+
+    told = {one["provider"]: one["works"] for one in done.objects}
+    assert told == {"runcomfy": True, "runflow": True, "apiframe": False, "runware": True}
+    assert done.code == 9
+    assert alone.code == 3
+
+
+def test_check_without_any_key(flux):
+    """Exit 3 and how to go on; one that was named says how to set its own."""
+    nothing = flux("providers", "--check")
+    named = flux("providers", "runware", "--check")
+
+    assert nothing.code == named.code == 3
+    assert "config init" in nothing.err
+
+
+def test_an_unknown_provider(flux):
+    """The nearest name is offered."""
+    done = flux("providers", "runwear")
+
+    assert done.code == 2
+    assert "did you mean runware?" in done.err

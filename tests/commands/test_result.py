@@ -1,0 +1,234 @@
+"""``flux result``: every image that was paid for reaches the disk, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flux_cli.sandbox.wire import Answer
+
+
+def _downloads(host):
+    return [seen for seen in host.requests if seen.file]
+
+
+def test_a_job_that_is_not_finished(flux, queued):
+    """Exit 8 with a way back, and nothing is saved."""
+    job = queued("runware")["id"]
+
+    done = flux("result", job, "--sandbox", "-q")
+
+    assert (done.code, done.out) == (8, "")
+    assert (
+        done.err == f"flux: error: job {job} is not finished: queued\nhint: `flux result --wait {job}` waits for it\n"
+    )
+
+
+def test_waiting_and_the_end_of_patience(flux, queued):
+    """--wait saves the image when it is there; --timeout ends the wait with exit 8, and the job goes on."""
+    job = queued("runware", "sandbox:slow")["id"]
+
+    short = flux("result", job, "--wait", "--timeout", "3", "--sandbox")
+    long = flux("result", job, "--wait", "--sandbox")
+
+    assert short.code == 8
+    assert "3 seconds" in short.err
+    assert f"`flux result --wait {job}`" in short.err
+    assert long.code == 0
+    assert Path(long.lines[0]).is_file()
+
+
+def test_timeout_goes_with_wait_only(flux, queued):
+    """--timeout alone means nothing, and says so."""
+    queued("runware")
+
+    assert flux("result", "@1", "--timeout", "5", "--sandbox").code == 2
+
+
+def test_saved_and_still_there_downloads_nothing(flux, host):
+    """The path is printed again, as it would be typed from here, and no request leaves."""
+    first = flux("generate", "a red fox", "-p", "runware", "-o", "deep/")
+    host.requests.clear()
+
+    again = flux("result", "@1")
+
+    assert again.code == 0
+    assert again.lines == first.lines == [str(next(Path("deep").iterdir()))]
+    assert host.requests == []
+
+
+def test_an_image_that_was_deleted_is_fetched_again(flux, host):
+    """It lands under its name once more, byte for byte what it was."""
+    (saved,) = flux("generate", "a red fox", "-p", "runflow").lines
+    before = Path(saved).read_bytes()
+    Path(saved).unlink()
+    host.requests.clear()
+
+    again = flux("result", "@1")
+
+    assert again.lines == [saved]
+    assert Path(saved).read_bytes() == before
+    assert len(_downloads(host)) == 1
+
+
+def test_a_link_that_has_expired_is_renewed(flux, host, clock):
+    """Runflow signs links for three days: after that the run is read again, and the image is had."""
+    job = flux("generate", "a red fox", "-p", "runflow", "--no-wait", "-q").lines[0]
+    flux("status", job)
+    clock.sleep(4 * 24 * 3600)
+
+    done = flux("result", job)
+
+    assert done.code == 0
+    assert Path(done.lines[0]).is_file()
+    assert [seen.file for seen in host.requests[-3:]] == [True, False, True]
+
+
+def test_a_link_that_nobody_renews(flux, host):
+    """Exit 10, a clear error, and the job stays collectable."""
+    job = flux("generate", "a red fox", "-p", "runware", "--no-wait", "-q").lines[0]
+    flux("status", job)
+    host.script = lambda call: Answer(status=404) if call.method == "GET" else None
+
+    done = flux("result", job, "-q")
+
+    assert (done.code, done.out) == (10, "")
+    assert "does not work any more" in done.err
+    assert f"flux result {job}" in done.err
+    host.script = None
+    assert flux("result", job).code == 0
+
+
+def test_links(flux, host):
+    """--url prints the links and saves nothing; with --json it is the job."""
+    flux("generate", "a red fox", "-p", "runware", "-n", "2", "--no-wait")
+
+    done = flux("result", "@1", "--url")
+    told = flux("result", "@1", "--url", "--json").object
+
+    assert len(done.lines) == 2
+    assert all(line.startswith(f"{host.root}/files/runware/") for line in done.lines)
+    assert [image["url"] for image in told["images"]] == done.lines
+    assert not _downloads(host)
+    assert list(Path().iterdir()) == []
+
+
+def test_links_of_a_running_job(flux, queued):
+    """There are none yet: exit 8."""
+    queued("runware")
+
+    assert flux("result", "@1", "--url", "--sandbox").code == 8
+
+
+def test_all_takes_what_was_never_saved(flux, queued, clock):
+    """Every succeeded job without its images, and no other; the second time there is nothing to do."""
+    kept = flux("generate", "kept", "--sandbox", "-q").lines
+    first, second = queued("runware", "one"), queued("runcomfy", "two")
+    queued("runware", "sandbox:fail")
+    clock.sleep(5)
+    flux("status", "--sandbox")
+
+    done = flux("result", "--all", "--sandbox", "--json")
+    again = flux("result", "--all", "--sandbox")
+
+    assert done.code == 0
+    assert {job["id"] for job in done.objects} == {first["id"], second["id"]}
+    assert (again.code, again.out) == (0, "")
+    assert len(list(Path().iterdir())) == 3
+    assert Path(kept[0]).exists()
+
+
+def test_another_place_and_another_format(flux, host):
+    """-o and -f of ``result`` save once more, elsewhere and converted, and leave the first file alone."""
+    from PIL import Image
+
+    (saved,) = flux("generate", "a red fox", "-p", "runware").lines
+
+    done = flux("result", "@1", "-o", "copy.png")
+
+    assert done.lines == ["copy.png"]
+    assert Path(saved).exists()
+    assert "converted to png here (the provider sent jpg)" in done.err
+    with Image.open("copy.png") as image:
+        assert image.format == "PNG"
+
+
+def test_nothing_is_overwritten_without_a_word(flux, queued):
+    """An explicit file that exists is refused, unless --overwrite."""
+    Path("mine.jpg").write_bytes(b"mine")
+    job = queued("runware")["id"]
+
+    refused = flux("result", job, "--wait", "-o", "mine.jpg", "--sandbox")
+    assert Path("mine.jpg").read_bytes() == b"mine"
+    agreed = flux("result", job, "--wait", "-o", "mine.jpg", "--overwrite", "--sandbox")
+
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert agreed.lines == ["mine.jpg"]
+    assert Path("mine.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_bytes_on_stdout(flux, host):
+    """``-o -`` writes the image's bytes to stdout, and nothing else there."""
+    flux("generate", "a red fox", "-p", "runware", "--no-wait")
+
+    done = flux("result", "@1", "-o", "-")
+
+    assert done.code == 0
+    assert [done.raw] == list(host.images.values())
+
+
+def test_two_jobs_under_one_name(flux, queued):
+    """One file name with several images gets numbers before the extension."""
+    queued("runware", "one")
+    queued("runware", "two")
+
+    done = flux("result", "@1", "@2", "--wait", "-o", "fox.jpg", "--sandbox")
+
+    assert sorted(done.lines) == ["fox-1.jpg", "fox-2.jpg"]
+
+
+def test_a_job_that_failed(flux, queued):
+    """``result`` ends as the job did."""
+    failed = queued("runware", "sandbox:fail")["id"]
+    blocked = queued("runware", "sandbox:moderated")["id"]
+
+    assert flux("result", failed, "--wait", "--sandbox").code == 1
+    assert flux("result", blocked, "--wait", "--sandbox").code == 5
+    assert flux("result", blocked, failed, "--wait", "--sandbox").code == 1
+
+
+def test_some_jobs_worked(flux, queued):
+    """Exit 9, the image that was made is saved, and the error names its job."""
+    queued("runware", "a fox")
+    failed = queued("runware", "sandbox:fail")["id"]
+
+    done = flux("result", "@1", "@2", "--wait", "--sandbox", "-q")
+
+    assert done.code == 9
+    assert len(done.lines) == 1
+    assert f"job {failed}: " in done.err
+
+
+@pytest.mark.parametrize("typed", [[], ["@1", "--all"], ["--all", "-p", "runware"]])
+def test_jobs_or_all(flux, queued, typed):
+    """Neither and both are mistakes."""
+    queued("runware")
+
+    done = flux("result", *typed, "--sandbox")
+
+    assert done.code == 2
+    assert "hint: " in done.err
+
+
+def test_a_broken_download_leaves_nothing_behind(flux, queued):
+    """A file that is cut off is no image: exit 10, and not a byte of it is on the disk."""
+    queued("runcomfy", "sandbox:bad-image")
+
+    done = flux("result", "@1", "--wait", "--sandbox", "--json")
+
+    assert done.code == 10
+    assert (done.object["status"], done.object["error"]["code"]) == ("succeeded", "unsaved")
+    assert done.object["images"][0]["path"] is None
+    assert list(Path().iterdir()) == []

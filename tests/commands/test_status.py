@@ -1,0 +1,221 @@
+"""``flux status``: how jobs are doing, without ever spending anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from flux_cli.sandbox.wire import reply
+
+
+def test_no_jobs_yet(flux):
+    """An empty list is no error and prints nothing on stdout."""
+    done = flux("status", "--sandbox")
+
+    assert (done.code, done.out) == (0, "")
+
+
+def test_the_list_is_tab_separated_and_without_a_header(flux, queued):
+    """One job a line, the newest first: id, status, provider, model, created, cost, paths, prompt."""
+    first = queued("runware", "a red\tfox\nin \x1b[31msnow")
+    second = queued("runflow", "two")
+
+    done = flux("status", "--sandbox")
+
+    rows = [line.split("\t") for line in done.lines]
+    assert [row[0] for row in rows] == [second["id"], first["id"]]
+    assert {len(row) for row in rows} == {8}
+    assert rows[1][:4] == [first["id"], "queued", "runware", "flux-1.1-pro-ultra"]
+    assert rows[1][4] == first["created_at"]
+    assert rows[1][7] == "a red fox in \\x1b[31msnow"
+    assert done.err == ""
+
+
+def test_active_jobs_are_asked_about(flux, queued, clock):
+    """A list shows the state of now; --offline the last known one, and asks nobody."""
+    queued("runware")
+    clock.sleep(5)
+
+    offline = flux("status", "--sandbox", "--offline", "--json").object
+    online = flux("status", "--sandbox", "--json").object
+
+    assert (offline["status"], online["status"]) == ("queued", "succeeded")
+    assert online["finished_at"] is not None
+
+
+def test_the_list_can_be_narrowed(flux, queued, clock):
+    """--limit, --provider and --active each leave out the others."""
+    old = queued("runcomfy", "old")
+    clock.sleep(5)
+    flux("status", "--sandbox")
+    ours = queued("runware", "new")
+    last = queued("runflow", "last")
+
+    def ids(*options):
+        return [job["id"] for job in flux("status", "--sandbox", "--json", *options).objects]
+
+    assert ids() == [last["id"], ours["id"], old["id"]]
+    assert ids("--limit", "2") == [last["id"], ours["id"]]
+    assert ids("--provider", "runware") == [ours["id"]]
+    assert ids("--active") == [last["id"], ours["id"]]
+    assert flux("status", "--limit", "0", "--sandbox").code == 2
+    assert flux("status", "-p", "nobody", "--sandbox").code == 2
+    assert flux("status", "@1", "--active", "--sandbox").code == 2
+
+
+def test_the_list_shows_twenty(flux, queued):
+    """Twenty jobs unless another limit is given."""
+    for prompt in ("first", "second"):
+        assert flux("generate", prompt, "--sandbox", "-p", "runflow", "-n", "11", "--no-wait").code == 0
+
+    assert len(flux("status", "--sandbox", "--offline").lines) == 20
+    assert len(flux("status", "--sandbox", "--offline", "--limit", "30").lines) == 22
+
+
+def test_one_job_in_every_detail(flux):
+    """Prompt, seed, parameters, cost, paths and times of one job, a fact a line."""
+    flux("generate", "a red fox", "--sandbox", "-s", "7", "-a", "1:1", "-o", "fox.jpg", "-P", "ttl=60")
+
+    done = flux("status", "@1", "--sandbox")
+
+    facts = dict(line.split("\t", 1) for line in done.lines)
+    assert facts["prompt"] == "a red fox"
+    assert facts["seed"] == "7"
+    assert facts["aspect_ratio"] == "1:1"
+    assert facts["provider"] == "runware (sandbox)"
+    assert facts["image"].split(" ")[0].endswith("/fox.jpg")
+    assert "2048x2048" in facts["image"]
+    assert facts["cost"] == "$0"
+    assert "ttl" in facts["param"]
+    assert {"created", "finished", "run", "remote id"} <= facts.keys()
+
+
+OUTCOMES = [
+    ("a fox", 5, 0),
+    ("a fox", 0, 8),
+    ("sandbox:fail", 5, 1),
+    ("sandbox:moderated", 5, 5),
+    ("sandbox:never", 5, 8),
+]
+
+
+@pytest.mark.parametrize(("prompt", "later", "code"), OUTCOMES)
+def test_the_exit_code_is_about_the_question_unless_asked_otherwise(flux, queued, clock, prompt, later, code):
+    """0 whatever the answer; with --exit-status what the job would end with."""
+    job = queued("runware", prompt)["id"]
+    clock.sleep(later)
+
+    assert flux("status", job, "--sandbox").code == 0
+    assert flux("status", job, "--sandbox", "--exit-status").code == code
+    assert flux("status", "--sandbox").code == 0
+
+
+def test_exit_status_of_several_jobs(flux, queued, clock):
+    """Some worked and some did not: 9."""
+    queued("runware", "sandbox:fail")
+    queued("runware", "a fox")
+    clock.sleep(5)
+
+    assert flux("status", "--sandbox", "--exit-status").code == 9
+
+
+REFRESH_FAILS = [
+    reply(503, {"code": "UNAVAILABLE", "message": "try later"}),
+    reply(500, {}),
+    reply(401, {"code": "UNAUTHORIZED", "message": "no"}),
+    reply(200, {"what": "is this"}),
+]
+
+
+@pytest.mark.parametrize("answer", REFRESH_FAILS, ids=lambda answer: str(answer.status))
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_refresh_that_fails_shows_the_last_known_row(flux, host, answer, listed):
+    """The row as it was, a warning, exit 4; the job is untouched."""
+    job = flux("generate", "a red fox", "-p", "runflow", "--no-wait", "--json").object
+    host.script = lambda call: answer
+
+    done = flux("status", "--json", *([] if listed else [job["id"]]))
+
+    assert done.code == 4
+    assert (done.object["id"], done.object["status"], done.object["error"]) == (job["id"], job["status"], None)
+    (warning,) = done.err.splitlines()
+    assert warning.startswith(f"flux: warning: job {job['id']}")
+
+
+def test_one_of_several_refreshes_fails(flux, host):
+    """The others are fresh, the exit code is 4."""
+    flux("generate", "a red fox", "-p", "runware", "--no-wait")
+    stuck = flux("generate", "a red fox", "-p", "runflow", "--no-wait", "--json").object["id"]
+    host.script = lambda call: reply(500, {}) if call.path.startswith("/v1/runs") else None
+
+    done = flux("status", "--json")
+
+    assert done.code == 4
+    assert {job["id"] == stuck: job["status"] for job in done.objects} == {True: "queued", False: "succeeded"}
+
+
+def test_status_only_ever_reads(flux, host):
+    """Whatever is asked, no paid request leaves; a job of unknown outcome is not sent again."""
+    from flux_cli.sandbox.wire import LostReply
+
+    def lose(call):
+        if call.method == "POST":
+            raise LostReply("x")
+
+    host.script = lose
+    bought = flux("generate", "a red fox", "-p", "runcomfy", "--json").object
+    flux("generate", "a red fox", "-p", "runware", "--no-wait")
+    host.script = None
+    before = host.paid.copy()
+
+    for typed in (["status"], ["status", bought["id"]], ["status", "--active"], ["status", "--exit-status"]):
+        flux(*typed)
+
+    assert bought["status"] == "unknown"
+    assert host.paid == before
+
+
+def test_an_unknown_job_is_settled_by_reading(flux, host):
+    """Where the id is ours (Runware), a job whose answer was lost is found by asking for it."""
+    from flux_cli.sandbox.wire import LostReply
+
+    lost = []
+
+    def lose_the_submit(call):
+        if b"imageInference" in call.body:
+            lost.append(host.world.answer_as("runware", call).status)
+            raise LostReply("x")
+
+    host.script = lose_the_submit
+    bought = flux("generate", "a red fox", "-p", "runware", "--json")
+    host.script = None
+
+    settled = flux("status", bought.object["id"], "--json")
+
+    assert lost[0] == 200
+    assert bought.code == 7
+    assert (settled.code, settled.object["status"], settled.object["error"]) == (0, "succeeded", None)
+
+
+def test_a_status_never_heard_of_is_running_and_named(flux, host):
+    """A new state of the provider's is shown by its name, and is no failure."""
+    job = flux("generate", "a red fox", "-p", "apiframe", "--no-wait", "--json").object
+    host.script = lambda call: reply(200, {"id": job["remote_id"], "status": "DREAM\x1bING"})
+
+    told = flux("status", job["id"], "--json").object
+    shown = flux("status", job["id"])
+
+    assert told["status"] == "running"
+    assert "DREAM" in told["detail"]
+    assert "\x1b" not in shown.out
+    assert shown.code == 0
+
+
+def test_a_terminal_gets_a_table(flux, queued):
+    """On a terminal there is a header, and a row still begins with the id."""
+    job = queued("runware", "a [bold]red[/bold] fox")
+
+    done = flux("status", "--sandbox", tty=True)
+
+    assert "ID" in done.lines[0]
+    assert any(line.strip().startswith(job["id"]) for line in done.lines)
+    assert "[bold]" in done.out.replace("\n", "")

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import re
+import signal
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import KEYS
+
+KEY = KEYS["runcomfy"][1]
+COLOUR = rb"\x1b\[[0-9;]*3[0-7]m"
+
+
+@pytest.fixture
+def config(env, home) -> Path:
+    env["FLUX_CONFIG"] = str(home / "config.toml")
+    return home / "config.toml"
+
+
+def test_progress_is_shown_and_gone(terminal, host):
+    """While we wait: provider, state, place in the queue, elapsed time. In the end: the path, and the cursor."""
+    shown = terminal("generate", "-p", "runcomfy", "-s", "7", "a red fox")
+
+    line = shown.wait("queued (position ")
+    hidden = shown.cursor_hidden
+    host.finish_jobs()
+    code = shown.end()
+
+    assert re.search(r"runcomfy pro-ultra +queued \(position [1-3]\) +\d+ s +a red fox", line)
+    assert hidden
+    assert (code, shown.screen) == (0, ["a-red-fox-7.png"])
+    assert not shown.cursor_hidden
+    assert re.search(COLOUR, shown.raw)
+
+
+def test_several_jobs_leave_several_paths(terminal):
+    """Paths are printed while other jobs are still drawn, and nothing of the drawing stays."""
+    shown = terminal("generate", "-p", "runcomfy", "-n", "3", "-s", "7", "fox")
+
+    code = shown.end()
+
+    assert code == 0
+    assert sorted(shown.screen) == ["fox-7.png", "fox-8.png", "fox-9.png"]
+    assert not shown.cursor_hidden
+
+
+def test_ctrl_c_is_typed(terminal, host):
+    """Ctrl-C takes the progress away, gives the cursor back and leaves the message."""
+    shown = terminal("generate", "-p", "runcomfy", "a red fox")
+    shown.wait("queued")
+
+    shown.type(b"\x03")
+    code = shown.end()
+
+    assert code == -signal.SIGINT
+    assert "goes on at runcomfy, and is billed" in " ".join(shown.screen)
+    assert not any("\u280b" <= character <= "\u28ff" for character in "".join(shown.screen))
+    assert not shown.cursor_hidden
+    assert host.accepted("runcomfy") == 1
+
+
+def test_a_second_ctrl_c_gives_the_cursor_back(terminal, host):
+    """Also whoever leaves at once gets an orderly terminal."""
+    held = host.hold("POST", "/v1/models/")
+    shown = terminal("generate", "-p", "runcomfy", "a red fox")
+    shown.wait("sending")
+    held.wait()
+
+    while shown.process.poll() is None:
+        shown.type(b"\x03")
+        shown.wait("^C")
+    code = shown.end()
+
+    assert code == -signal.SIGINT
+    assert not shown.cursor_hidden
+
+
+def test_a_window_that_changes_its_size(terminal, host):
+    """A narrower and a wider window are drawn into, and the image comes."""
+    shown = terminal("generate", "-p", "runcomfy", "-s", "7", "a red fox in a wide and empty landscape of snow")
+    shown.wait("runcomfy")
+
+    for columns in (20, 200, 1):
+        before = len(shown.raw)
+        shown.resize(columns)
+        shown.wait_for(lambda: len(shown.raw) > before + 20)  # noqa: B023 - called before the next round
+    shown.resize(80)
+    host.finish_jobs()
+    code = shown.end()
+
+    assert code == 0
+    assert shown.screen[-1] == "a-red-fox-in-a-wide-and-empty-landscape-of-snow-7.png"
+    assert not shown.cursor_hidden
+
+
+def test_a_dumb_terminal(terminal):
+    """Where nothing can be redrawn, states come as plain lines."""
+    shown = terminal("generate", "-s", "7", "fox", TERM="dumb")
+
+    code = shown.end()
+
+    assert code == 0
+    assert b"\x1b" not in shown.raw
+    assert [line.split()[-1] for line in shown.screen] == ["sending", "queued", "succeeded", "saving", "fox-7.jpg"]
+
+
+def test_quiet_is_quiet(terminal):
+    """With ``-q`` there is the path and nothing else, not even an invisible code."""
+    shown = terminal("generate", "-q", "-s", "7", "fox")
+
+    shown.end()
+
+    assert shown.raw == b"fox-7.jpg\r\n"
+
+
+def test_no_colour(terminal, host):
+    """``NO_COLOR`` takes the colours out and leaves the progress."""
+    shown = terminal("generate", "-p", "runcomfy", "fox", NO_COLOR="1")
+    shown.wait("queued")
+
+    shown.type(b"\x03")
+    shown.end()
+
+    assert not re.search(COLOUR, shown.raw)
+    assert host.accepted("runcomfy") == 1
+
+
+def test_a_hostile_prompt_does_not_draw(terminal, host):
+    """What a prompt says is shown on the screen, not obeyed by it."""
+    shown = terminal("generate", "-p", "runcomfy", "\x1b]0;mine\x07[bold]fox\x1b[2J")
+
+    line = shown.wait("queued")
+    shown.type(b"\x03")
+    shown.end()
+
+    assert "[bold]fox" in line
+    assert b"\x1b]0;" not in shown.raw
+    assert host.accepted("runcomfy") == 1
+
+
+def test_a_key_is_asked_for_in_the_dark(terminal, flux, host, env, config):
+    """``config init`` shows no key while it is typed, checks it, and keeps it where only its owner reads."""
+    del env[KEYS["runcomfy"][0]]
+    shown = terminal("config", "init")
+
+    shown.wait("Provider (")
+    shown.type(b"runcomfy\r")
+    shown.wait("key (not shown)")
+    shown.type(KEY.encode() + b"\r")
+    shown.wait("Folder")
+    shown.type(b"pictures\r")
+    code = shown.end()
+
+    assert code == 0, shown.screen
+    assert KEY.encode() not in shown.raw
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    assert tomllib.loads(config.read_text())["providers"]["runcomfy"]["api_key"] == KEY
+    assert {seen.headers["authorization"] for seen in host.requests} == {f"Bearer {KEY}"}
+    assert KEY not in flux("config", "show").out
+
+
+@pytest.mark.parametrize("prompts", [["Provider ("], ["Provider (", "key (not shown)"]])
+def test_ctrl_c_in_config_init(terminal, config, prompts):
+    """Giving up half-way leaves no file, and what is typed next is shown again."""
+    shown = terminal("config", "init")
+    for prompt in prompts[:-1]:
+        shown.wait(prompt)
+        shown.type(b"\r")
+    shown.wait(prompts[-1])
+
+    shown.type(b"\x03")
+    code = shown.end()
+
+    assert code == -signal.SIGINT
+    assert not config.exists()
+    assert "Traceback" not in " ".join(shown.screen)
+    assert shown.echoes
