@@ -65,8 +65,9 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
         code = 128 + signal.SIGINT
     except Interrupted as stop:
         code = 128 + stop.signum
-    except SystemExit:  # what Typer makes of a reader that went away, and of nothing else here
-        code = 128 + getattr(signal, "SIGPIPE", 13)
+    except SystemExit as end:  # how Typer ends completion; and what it makes of a reader that went away
+        gone = isinstance(end.__context__, BrokenPipeError)
+        code = 128 + getattr(signal, "SIGPIPE", 13) if gone else end.code
     except Exception as error:
         if runtime.environ.get("FLUX_DEBUG"):
             raise

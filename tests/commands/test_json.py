@@ -7,7 +7,31 @@ from pathlib import Path
 
 import pytest
 
-JOB = ["version", "id", "run", "row", "remote_id", "provider", "model", "status", "detail", "queue_position", "progress", "prompt", "parameters", "skipped", "seed", "images", "cost", "timing", "error", "sandbox", "created_at", "finished_at", "batch"]
+JOB = [
+    "version",
+    "id",
+    "run",
+    "row",
+    "remote_id",
+    "provider",
+    "model",
+    "status",
+    "detail",
+    "queue_position",
+    "progress",
+    "prompt",
+    "parameters",
+    "skipped",
+    "seed",
+    "images",
+    "cost",
+    "timing",
+    "error",
+    "sandbox",
+    "created_at",
+    "finished_at",
+    "batch",
+]
 IMAGE = ["path", "url", "width", "height", "content_type", "bytes", "seed", "nsfw"]
 ERROR = ["code", "message", "hint", "exit_code", "charged", "retry"]
 

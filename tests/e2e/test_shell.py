@@ -45,11 +45,9 @@ def test_equal_jobs_side_by_side_overwrite_nothing(bash):
     assert all(map(whole, ended.lines))
 
 
-@pytest.mark.parametrize("command", ["status", "providers", "--help", "generate -q -o - fox", "generate -q -n 2 fox"])
-def test_a_reader_that_went_away(bash, flux, command):
+@pytest.mark.parametrize("command", ["providers", "--help", "generate -q -o - fox", "generate -q -n 2 fox"])
+def test_a_reader_that_went_away(bash, command):
     """Whoever writes into a closed pipe dies of SIGPIPE, silently."""
-    flux("generate", "--no-wait", "an owl")
-
     ended = bash(f"flux {command} | true; echo ${{PIPESTATUS[0]}}").end()
 
     assert ended.line == "141"
@@ -102,7 +100,7 @@ def test_the_bytes_on_stdout_are_the_file(flux):
     assert Path("fox-7.jpg").read_bytes() == ended.raw
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
 def test_closed_streams(bash, closed):
     """A daemon's closed descriptors end in an image, and in no other file's place."""
     ended = bash(f"flux generate -q -s 7 fox {closed}").end()
