@@ -192,7 +192,7 @@ class Engine:
                 yield job
 
     def renew(self, job: Job, index: int) -> Job:
-        """Read a succeeded job again for fresh links. Raises `NotFoundError` where there is none for image ``index``."""
+        """Read a succeeded job again for fresh links. Raises `NotFoundError` where image ``index`` has none."""
         provider = self._load(job.provider)
         state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=3)
         if not isinstance(state, Succeeded) or len(state.images) <= index:

@@ -11,18 +11,18 @@ Every change is one transaction that reads the row, changes it and writes it, so
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import sqlite3
 import statistics
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flux_cli.errors import LedgerError, UsageError, describe, rebuild
-from flux_cli.jobs import Cost, Image, Job
+from flux_cli.errors import LedgerError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.records import decode, encode
 from flux_cli.text import listed, printable
 
 VERSION = 1
@@ -51,6 +51,8 @@ CREATE TABLE files (
 """
 _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
 _LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
+_BROKEN = ("file is not a database", "malformed")
+"""What SQLite says of a file that is damaged, or none of its own."""
 _SHORTEST = 4
 """Characters of an id's beginning or end that stand for it."""
 
@@ -72,15 +74,37 @@ class Ledger:
         """Open the file at ``path``, and make it where there is none. Raises `LedgerError`."""
         self._path = path
         self._lock = threading.RLock()
+        self.notice = ""
+        """What a person should know about the file, if anything."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = not path.exists()
-            self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            if fresh:
-                path.chmod(0o600)
-            self._prepare()
+            self._open()
+        except sqlite3.DatabaseError as error:
+            if not any(words in str(error) for words in _BROKEN):
+                raise self._trouble(error) from error
+            self._put_aside(error)
+        except OSError as error:
+            raise self._trouble(error) from error
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = not self._path.exists()
+        self._database = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        if fresh:
+            self._path.chmod(0o600)
+        self._prepare()
+
+    def _put_aside(self, cause: Exception) -> None:
+        """Keep a file that is no database under another name, and begin a new one. Raises `LedgerError`."""
+        self._database.close()
+        kept = self._path.with_name(f"{self._path.name}.broken-{self._path.stat().st_mtime_ns}")
+        try:
+            for ending in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    self._path.with_name(self._path.name + ending).rename(kept.with_name(kept.name + ending))
+            self._open()
         except (sqlite3.Error, OSError) as error:
             raise self._trouble(error) from error
+        self.notice = f"the job ledger could not be read ({cause}); it is kept as {kept}, and a new one was begun"
 
     def _prepare(self) -> None:
         """Set the file up, or check that it is one of ours."""
@@ -235,7 +259,7 @@ class Ledger:
             return []
         path = Path(reference).absolute()
         try:
-            names = {str(path), str(path.resolve())}
+            names = {str(path), str(path.resolve()), str(path.parent.resolve() / path.name)}
         except (OSError, RuntimeError):
             names = {str(path)}
         found = {job.id: job for name in names for job in self._select(_SAVED_AT, name)}
@@ -267,26 +291,3 @@ def _history(jobs: list[Job]) -> History:
         failures=sum(job.status == "failed" for job in jobs),
         median=statistics.median(waits) if waits else None,
     )
-
-
-def encode(job: Job) -> str:
-    """Return a job as the ledger's JSON text: ASCII, so that any text survives, and without image bytes."""
-    images = tuple(replace(image, data=None) for image in job.images)
-    fields = asdict(replace(job, images=images, error=None))
-    for image in fields["images"]:
-        del image["data"]
-    fields["error"] = describe(job.error) if job.error is not None else None
-    return json.dumps(fields, separators=(",", ":"))
-
-
-def decode(document: str) -> Job:
-    """Return the job that `encode` wrote. Raises `LedgerError` for anything else."""
-    try:
-        fields = json.loads(document)
-        fields["images"] = tuple(Image(**image) for image in fields["images"])
-        fields["cost"] = Cost(**fields["cost"]) if fields["cost"] else None
-        fields["error"] = rebuild(fields["error"]) if fields["error"] else None
-        fields["skipped"] = tuple(fields["skipped"])
-        return Job(**fields)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LedgerError("the ledger holds a job that this flux cannot read") from error

@@ -143,7 +143,10 @@ class Runtime:
         from flux_cli.ledger import Ledger
         from flux_cli.settings import state_path
 
-        return Ledger(state_path() / "ledger.sqlite3")
+        ledger = Ledger(state_path() / "ledger.sqlite3")
+        if ledger.notice:
+            self.output.warning(ledger.notice)
+        return ledger
 
     @cached_property
     def wire(self) -> Routes:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from flux_cli.errors import LedgerError, ModeratedError, UsageError
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger import Ledger, decode, encode
+from flux_cli.ledger import Ledger
+from flux_cli.records import decode, encode
 
 
 def make(job_id="k3f9q2mx", **changes) -> Job:
@@ -168,12 +169,28 @@ def test_a_file_of_a_newer_flux_is_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_no_ledger_is_an_error_of_one_line(tmp_path):
+@pytest.mark.parametrize(
+    "content", [b"this is no database, and long enough to be looked at" * 20, b"SQLite format 3\0" * 300]
+)
+def test_a_file_that_cannot_be_read_is_kept_aside_and_never_deleted(tmp_path, content):
     path = tmp_path / "ledger.sqlite3"
-    path.write_text("this is no database, and it is long enough to be looked at" * 20)
+    path.write_bytes(content)
+
+    ledger = Ledger(path)
+    ledger.add(make())
+
+    (kept,) = tmp_path.glob("ledger.sqlite3.broken-*")
+    assert kept.read_bytes() == content
+    assert str(kept) in ledger.notice
+    assert ledger.find("k3f9q2mx", sandbox=False) == [make()]
+    ledger.close()
+
+
+def test_a_folder_in_the_place_of_the_file_is_an_error_of_one_line(tmp_path):
+    (tmp_path / "ledger.sqlite3").mkdir()
 
     with pytest.raises(LedgerError, match="cannot use the job ledger"):
-        Ledger(path)
+        Ledger(tmp_path / "ledger.sqlite3")
 
 
 def test_an_id_is_never_written_twice(ledger):
