@@ -10,9 +10,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import PurePath
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flux_cli.errors import FluxError, Interrupted, UsageError
 
@@ -52,7 +53,7 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     import typer  # noqa: PLC0415 - see above
 
     try:
-        code = app()(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
+        code = _commands().main(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
     except FluxError as error:
         _report(error, runtime)
         code = error.exit_code
@@ -105,6 +106,14 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], program: str) 
     elif near:
         hint = f"did you mean {meant}"
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+@cache
+def _commands() -> Any:
+    """Return the commands as Typer makes them of `app`: once, for whoever calls `main` more than once."""
+    from typer.main import get_command  # noqa: PLC0415 - see above
+
+    return get_command(app())
 
 
 def app() -> typer.Typer:
