@@ -114,6 +114,7 @@ class _Generate(_Table):
     output: Text | None = Field(default=None, description="a path")
     overwrite: bool | None = Field(default=None, description="true or false")
     no_wait: bool | None = Field(default=None, description="true or false")
+    fallback: Text | None = Field(default=None, description="names of providers, joined by commas")
     timeout: Positive | None = Field(default=None, description="a number of seconds above 0")
 
 

@@ -9,7 +9,7 @@ import shlex
 import stat
 import tempfile
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,9 @@ from flux_cli.text import printable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says where there is no more room."""
+
+_PASSING: set[Path] = set()
+"""The files that are to be gone in the end."""
 
 _PROOF = 1 << 20
 """Bytes written and removed before money is spent: a full disk shows itself."""
@@ -135,10 +138,19 @@ def agree(destination: Destination, format: str | None) -> str | None:  # noqa: 
 def passing(folder: Path) -> Generator[Path]:
     """Yield a free name in ``folder`` whose file, if one is made, is gone in the end."""
     path = folder / f".flux-{secrets.token_hex(8)}.part"
+    _PASSING.add(path)
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
+        _PASSING.discard(path)
+
+
+def sweep() -> None:
+    """Remove every file that is still passing: a signal may end the process while a thread waits for a download."""
+    for path in tuple(_PASSING):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def write(path: Path, chunks: Iterable[bytes]) -> None:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from flux_cli.destination import FULL, Destination, agree, ordinary, passing, reason, write
+from flux_cli.destination import FULL, Destination, agree, ordinary, passing, reason, sweep, write
 from flux_cli.errors import UnsavedError
 from flux_cli.names import Fields, alternatives
 from flux_cli.text import printable
 
-__all__ = ["Destination", "Facts", "Fields", "Saved", "Saver", "agree"]
+__all__ = ["Destination", "Facts", "Fields", "Saved", "Saver", "agree", "sweep"]
 
 _LINK: Callable[[Path, Path], None] | None = getattr(os, "link", None)
 

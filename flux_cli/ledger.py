@@ -13,16 +13,15 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-import statistics
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.records import decode, encode
+from flux_cli.records import Claim, History, decode, encode, storable
 from flux_cli.text import listed, printable
 
 VERSION = 1
@@ -48,6 +47,15 @@ CREATE TABLE files (
     path TEXT PRIMARY KEY,
     job  TEXT NOT NULL
 );
+CREATE TABLE claims (
+    name    TEXT NOT NULL,
+    sandbox INTEGER NOT NULL,
+    run     TEXT NOT NULL,
+    jobs    INTEGER NOT NULL,
+    mark    TEXT NOT NULL,
+    owner   TEXT NOT NULL,
+    PRIMARY KEY (name, sandbox)
+);
 """
 _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
 _LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
@@ -55,16 +63,6 @@ _BROKEN = ("file is not a database", "malformed")
 """What SQLite says of a file that is damaged, or none of its own."""
 _SHORTEST = 4
 """Characters of an id's beginning or end that stand for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What this machine has seen of one provider."""
-
-    jobs: int
-    failures: int
-    median: float | None
-    """Seconds from submit to finished, of the jobs that succeeded."""
 
 
 class Ledger:
@@ -195,7 +193,7 @@ class Ledger:
             database.execute(f"UPDATE jobs SET {pairs} WHERE id = :id", row)  # noqa: S608 - names of ours
         for image in job.images:
             if image.path is not None:
-                database.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", (image.path, job.id))
+                database.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", (storable(image.path), job.id))
 
     def _select(self, where: str, *values: Any) -> list[Job]:
         """Return the jobs of a query's tail. Raises `LedgerError`."""
@@ -230,6 +228,7 @@ class Ledger:
         Tried in this order: an id of ours or of a provider, whole; ``provider:id``; ``@1``, the latest run; the path
         of a saved image; the beginning or end of an id. Raises `UsageError` where several jobs fit.
         """
+        typed, reference = reference, storable(reference)
         if provider is not None:
             found = self._select("provider = ? AND (id = ? OR remote_id = ?)", provider, reference, reference)
         else:
@@ -240,7 +239,7 @@ class Ledger:
         if not found and (latest := re.fullmatch(r"@([1-9]\d{0,8})", reference)):
             return self._run(int(latest[1]), sandbox=sandbox)
         if not found:
-            found = self._by_path(reference)
+            found = self._by_path(typed)
         if not found and len(reference) >= _SHORTEST:
             found = self._by_part(reference, provider)
         if len(found) > 1:
@@ -258,11 +257,10 @@ class Ledger:
         if "\0" in reference:
             return []
         path = Path(reference).absolute()
-        try:
-            names = {str(path), str(path.resolve()), str(path.parent.resolve() / path.name)}
-        except (OSError, RuntimeError):
-            names = {str(path)}
-        found = {job.id: job for name in names for job in self._select(_SAVED_AT, name)}
+        names = {str(path)}
+        with contextlib.suppress(OSError, RuntimeError):  # too long, or links in a circle
+            names |= {str(path.resolve()), str(path.parent.resolve() / path.name)}
+        found = {job.id: job for name in names for job in self._select(_SAVED_AT, storable(name))}
         return list(found.values())
 
     def _by_part(self, part: str, provider: str | None) -> list[Job]:
@@ -271,6 +269,28 @@ class Ledger:
         if provider is not None:
             return self._select(f"{_LIKE} AND provider = ? LIMIT 20", *likes, provider)
         return self._select(f"{_LIKE} LIMIT 20", *likes)
+
+    def claim(self, wanted: Claim, *, free: Callable[[Claim, list[Job]], bool]) -> tuple[Claim, list[Job]]:
+        """Take a name, unless it is held, and return who holds it now, with the jobs of that run.
+
+        ``free`` decides whether a name that is held may be taken over. One transaction: of several processes that
+        want a name, one gets it. Raises `LedgerError`.
+        """
+        query = "SELECT run, jobs, mark, owner FROM claims WHERE name = ? AND sandbox = ?"
+        try:
+            with self._transaction() as database:
+                row = database.execute(query, (wanted.name, wanted.sandbox)).fetchone()
+                if row is not None:
+                    run, count, mark, owner = row
+                    held = replace(wanted, run=run, jobs=count, mark=mark, owner=owner)
+                    jobs = self._select("run = ? ORDER BY seq", run)
+                    if not free(held, jobs):
+                        return held, jobs
+                values = (wanted.name, wanted.sandbox, wanted.run, wanted.jobs, wanted.mark, wanted.owner)
+                database.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", values)
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+        return wanted, []
 
     def history(self, *, sandbox: bool) -> dict[str, History]:
         """Return what became of the last 200 finished jobs of each provider."""
@@ -281,13 +301,4 @@ class Ledger:
         by_provider: dict[str, list[Job]] = {}
         for job in jobs:
             by_provider.setdefault(job.provider, []).append(job)
-        return {name: _history(found[:200]) for name, found in by_provider.items()}
-
-
-def _history(jobs: list[Job]) -> History:
-    waits = [job.finished_at - job.created_at for job in jobs if job.status == "succeeded" and job.finished_at]
-    return History(
-        jobs=len(jobs),
-        failures=sum(job.status == "failed" for job in jobs),
-        median=statistics.median(waits) if waits else None,
-    )
+        return {name: History.of(found[:200]) for name, found in by_provider.items()}

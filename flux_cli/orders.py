@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Purchase:
     order: Order
     first: int
     """Number of its first image within the run, from 1."""
+    instead: tuple[Purchase, ...] = ()
+    """The jobs that make the same images at the next provider, where this one turns out not to accept it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +105,13 @@ def _json_or_text(value: str) -> Any:
     return found
 
 
-def plan(wish: Wish, provider: Provider, model: Model, origin: Origin) -> tuple[list[Purchase], Fit]:
+def plan(
+    wish: Wish, provider: Provider, model: Model, origin: Origin, *, run: str = "", first: int = 1
+) -> tuple[list[Purchase], Fit]:
     """Return the jobs that make up ``wish`` at ``provider``, and what became of its options.
 
-    One job makes several images where the API can; else there are several jobs, whose seeds count up. Raises
-    `UsageError`.
+    One job makes several images where the API can; else there are several jobs, whose seeds count up. ``run`` and
+    ``first`` place them in a run that exists already. Raises `UsageError`.
     """
     if not 1 <= wish.count <= MOST:
         raise UsageError(f"--count takes 1 to {MOST}, not {wish.count}")
@@ -134,14 +138,29 @@ def plan(wish: Wish, provider: Provider, model: Model, origin: Origin) -> tuple[
         for start in starts
     ]
     _check_quality(wish, model, fits[0])
-    run = origin.new_id()
+    run = run or origin.new_id()
     return [
-        _purchase(found, start, wish, provider, model, origin, run) for start, found in zip(starts, fits, strict=True)
+        _purchase(found, first + start, wish, provider, model, origin, run)
+        for start, found in zip(starts, fits, strict=True)
     ], fits[0]
 
 
+def with_instead(purchase: Purchase, wish: Wish, targets: Sequence[tuple[Provider, Model]], origin: Origin) -> Purchase:
+    """Return ``purchase`` with the jobs that make its images at the ``targets``, one after the other.
+
+    The seeds stay the same, and every target is checked like the first. Raises `UsageError`.
+    """
+    if not targets:
+        return purchase
+    (provider, model), *rest = targets
+    job = purchase.job
+    same = replace(wish, count=job.count, options={**wish.options, "seed": job.seed})
+    others, _ = plan(same, provider, model, origin, run=job.run, first=purchase.first)
+    return replace(purchase, instead=tuple(with_instead(one, wish, rest, origin) for one in others))
+
+
 def _purchase(
-    found: Fit, start: int, wish: Wish, provider: Provider, model: Model, origin: Origin, run: str
+    found: Fit, first: int, wish: Wish, provider: Provider, model: Model, origin: Origin, run: str
 ) -> Purchase:
     job_id = origin.new_id()
     handle = origin.new_handle()
@@ -162,7 +181,7 @@ def _purchase(
         owner=origin.owner,
     )
     order = Order(params=found.params, model=model, job=job_id, handle=handle, wait=wish.wait)
-    return Purchase(job=job, order=order, first=start + 1)
+    return Purchase(job=job, order=order, first=first)
 
 
 def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, str | None]:

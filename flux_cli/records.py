@@ -1,12 +1,49 @@
-"""A job as the ledger's text, and back."""
+"""What the ledger holds beside jobs themselves, and a job as its text, and back."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 from flux_cli.errors import LedgerError, describe, rebuild
 from flux_cli.jobs import Cost, Image, Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A name under which one run is bought at most once."""
+
+    name: str
+    sandbox: bool
+    run: str
+    jobs: int
+    """How many jobs make up the run."""
+    mark: str
+    """Tells what was asked for from anything else."""
+    owner: str
+    """The process that buys, as ``host:pid``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What this machine has seen of one provider."""
+
+    jobs: int
+    failures: int
+    median: float | None
+    """Seconds from submit to finished, of the jobs that succeeded."""
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job]) -> History:
+        """Return what became of ``jobs``, all of them finished."""
+        waits = [job.finished_at - job.created_at for job in jobs if job.status == "succeeded" and job.finished_at]
+        return cls(
+            jobs=len(jobs),
+            failures=sum(job.status == "failed" for job in jobs),
+            median=statistics.median(waits) if waits else None,
+        )
 
 
 def encode(job: Job) -> str:
@@ -30,3 +67,8 @@ def decode(document: str) -> Job:
         return Job(**fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError("the ledger holds a job that this flux cannot read") from error
+
+
+def storable(text: str) -> str:
+    """Return text as SQLite can hold it: bytes that are no UTF-8 (in a file's name, say) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -174,10 +174,12 @@ class Runtime:
 
     def _gone(self, job: Job) -> bool:
         """Whether the process that was submitting ``job`` has died, or must have."""
-        host, _, pid = job.owner.rpartition(":")
-        if host == socket.gethostname() and pid.isdecimal() and not alive(int(pid)):
-            return True
-        return self.clock.now() - job.created_at > LONGEST_SUBMIT
+        return self.gone(job.owner) or self.clock.now() - job.created_at > LONGEST_SUBMIT
+
+    def gone(self, owner: str) -> bool:
+        """Whether a process, as ``host:pid``, runs no more; of one on another machine nobody can tell."""
+        host, _, pid = owner.rpartition(":")
+        return host == socket.gethostname() and pid.isdecimal() and not alive(int(pid))
 
     def origin(self) -> Origin:
         """Return what the jobs of a new run start from."""
@@ -253,6 +255,10 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of connections and files."""
+        if "flux_cli.downloads" in sys.modules:
+            from flux_cli.downloads import sweep
+
+            sweep()
         for name in ("wire", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flux_cli.errors import LedgerError, ModeratedError, UsageError
 from flux_cli.jobs import Cost, Image, Job
 from flux_cli.ledger import Ledger
-from flux_cli.records import decode, encode
+from flux_cli.records import Claim, decode, encode
 
 
 def make(job_id="k3f9q2mx", **changes) -> Job:
@@ -120,6 +120,40 @@ def test_references_are_tried_in_the_documented_order(ledger, tmp_path, monkeypa
     assert ids("bbbb", provider="runware") == []
     with pytest.raises(UsageError, match="stands for 3 jobs"):
         ids("-remote")
+
+
+def test_a_path_that_is_no_text_is_a_reference_like_any_other(ledger, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger.add(make(images=(Image(path=str(tmp_path / "n\udcff.jpg")),)))
+
+    assert [job.id for job in ledger.find("n\udcff.jpg", sandbox=False)] == ["k3f9q2mx"]
+    assert ledger.find("m\udcff.jpg", sandbox=False) == []
+
+
+def claim(run="r1", **changes):
+    return Claim(**{"name": "cover", "sandbox": False, "run": run, "jobs": 1, "mark": "m", "owner": "h:1", **changes})
+
+
+def test_a_name_is_held_by_whoever_came_first(ledger):
+    ledger.add(make(run="r1"))
+
+    assert ledger.claim(claim("r1"), free=lambda *_: False) == (claim("r1"), [])
+    held, jobs = ledger.claim(claim("r2", mark="other"), free=lambda *_: False)
+
+    assert (held.run, held.mark, [job.run for job in jobs]) == ("r1", "m", ["r1"])
+
+
+def test_a_name_that_is_free_again_is_taken_over(ledger):
+    ledger.claim(claim("r1"), free=lambda *_: False)
+
+    assert ledger.claim(claim("r2"), free=lambda held, jobs: held.run == "r1" and not jobs) == (claim("r2"), [])
+    assert ledger.claim(claim("r3"), free=lambda *_: False)[0].run == "r2"
+
+
+def test_a_name_means_another_thing_in_the_sandbox(ledger):
+    ledger.claim(claim("r1"), free=lambda *_: False)
+
+    assert ledger.claim(claim("r2", sandbox=True), free=lambda *_: False)[0].run == "r2"
 
 
 def test_the_two_worlds_are_apart(ledger):

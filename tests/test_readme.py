@@ -116,7 +116,8 @@ def test_only_installing_and_paying_are_not_run_here():
 
     assert ".venv/bin/pip install -q . &&" in install
     assert "--sandbox" in install
-    assert "-m pytest" in tests
+    assert "python -m pytest -q -n auto" in tests
+    assert "python -m pytest -q -n auto" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "_API_KEY=..." in key
 
 

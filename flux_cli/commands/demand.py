@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +12,7 @@ from flux_cli.advice import advised
 from flux_cli.commands import options
 from flux_cli.errors import AuthError, UsageError
 from flux_cli.orders import Purchase
-from flux_cli.providers.base import Provider
+from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.runtime import Place, Runtime
 from flux_cli.text import listed
@@ -31,6 +33,17 @@ class Asked:
     overwrite: bool
     no_wait: bool
     timeout: float | None
+    fallback: str | None
+    once: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Once:
+    """A name under which one wish is bought at most once."""
+
+    name: str
+    mark: str
+    """Tells one wish from another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +55,10 @@ class Demand:
     place: Place | None
     """``None`` where nobody waits."""
     timeout: float
+    once: Once | None
+    """The name under which this is bought at most once."""
+    others: tuple[Provider, ...]
+    """Where to go when the provider proves to have accepted nothing, in order."""
 
 
 def demanded(runtime: Runtime, asked: Asked) -> Demand:
@@ -75,8 +92,10 @@ def demanded(runtime: Runtime, asked: Asked) -> Demand:
         count=count,
         wait=not no_wait,
     )
+    origin = runtime.origin()
+    others = _others(runtime, asked, provider)
     try:
-        purchases, fit = orders.plan(wish, provider, model, runtime.origin())
+        purchases, fit = orders.plan(wish, provider, model, origin)
     except UsageError as error:
         raise advised(error, provider) from error.__cause__
     for note in fit.notes:
@@ -87,8 +106,43 @@ def demanded(runtime: Runtime, asked: Asked) -> Demand:
     if fit.skipped:
         names = listed([spelled(name) for name in fit.skipped])
         runtime.output.note(f"left out, because {provider.name} cannot honour it: {names} of the config")
+    targets = [(one, orders.choose_model(one, word, typed=asked.model is not None)[0]) for one in others]
+    purchases = [orders.with_instead(one, wish, targets, origin) for one in purchases]
     place = None if no_wait else Place(destination=destination, format=fit.params.options.get("format"))
-    return Demand(provider=provider, purchases=purchases, place=place, timeout=timeout)
+    return Demand(
+        provider=provider,
+        others=others,
+        purchases=purchases,
+        place=place,
+        timeout=timeout,
+        once=None if asked.once is None else Once(name=_checked_name(asked.once), mark=_mark(wish, provider, model)),
+    )
+
+
+def _others(runtime: Runtime, asked: Asked, provider: Provider) -> tuple[Provider, ...]:
+    """Return the providers of ``--fallback``, in order. Raises `UsageError`."""
+    word = asked.fallback if asked.fallback is not None else runtime.settings.generate.get("fallback")
+    names = [name.strip() for name in word.split(",")] if word is not None else []
+    found = tuple(providers.load(name) for name in names)
+    if asked.fallback is None:
+        return tuple(one for one in found if one.name != provider.name)
+    if len({provider.name, *names}) != len(names) + 1:
+        raise UsageError(
+            f"--fallback names each other provider once, not {word}", hint=f"{provider.name} is tried first"
+        )
+    return found
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip():
+        raise UsageError("--once needs a name", hint="such as `--once cover-v3`")
+    return name
+
+
+def _mark(wish: orders.Wish, provider: Provider, model: Model) -> str:
+    """Return what tells one wish from another: everything that was asked for, not where it is to be saved."""
+    asked = [provider.name, model.name, wish.prompt, wish.count, dict(wish.options), dict(wish.extra)]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def choose_provider(runtime: Runtime, typed: str | None) -> Provider:

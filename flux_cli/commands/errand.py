@@ -16,6 +16,7 @@ from flux_cli.errors import (
     FluxError,
     Interrupted,
     LedgerError,
+    PartialError,
     PendingError,
     RefusedError,
     UnknownOutcomeError,
@@ -25,6 +26,9 @@ from flux_cli.jobs import Job
 from flux_cli.orders import Purchase
 from flux_cli.progress import Progress
 from flux_cli.runtime import Place, Runtime
+
+_ELSEWHERE = frozenset({"unavailable", "auth", "payment"})
+"""Codes that prove that nothing was accepted, and that another provider may do better."""
 
 AT_ONCE = 4
 """Jobs that are under way side by side."""
@@ -71,8 +75,23 @@ class Errand:
         try:
             job = self._runtime.engine.submit(job, purchase.order)
         except FluxError as error:
+            if purchase.instead and error.code in _ELSEWHERE:
+                return self._go_on(purchase, error, several, progress)
             return self._ended(None, job.id, error, several, progress)
+        if purchase.instead and job.status == "failed" and job.error is not None and job.error.code in _ELSEWHERE:
+            return self._go_on(purchase, job.error, several, progress)
         return self._see_to(job, purchase.first, several, progress, wait=True)
+
+    def _go_on(self, purchase: Purchase, error: FluxError, several: bool, progress: Progress) -> FluxError | None:
+        """Make the same images at the next provider, because this one said that it accepted nothing."""
+        self._forget(purchase.job.id, progress)
+        with progress.aside():
+            self._runtime.output.note(f"going on with {purchase.instead[0].job.provider}: {error.message}")
+        outcomes = [self._buy(one, several or len(purchase.instead) > 1, progress) for one in purchase.instead]
+        failures = [one for one in outcomes if one is not None]
+        if failures and len(failures) < len(outcomes):
+            return PartialError("some images were made, some were not")
+        return failures[0] if failures else None
 
     def _fetch(self, job: Job, first: int, wait: bool, several: bool, progress: Progress) -> FluxError | None:
         self._show(job, progress)
@@ -143,10 +162,14 @@ class Errand:
                 self._runtime.output.error(error, newest[0] if newest else job, named=several)
             elif job is not None and self._place is not None:
                 self._runtime.output.finished(job)
+        self._forget(job_id, progress)
+        return error
+
+    def _forget(self, job_id: str, progress: Progress) -> None:
+        """Stop speaking of a job."""
         with self._lock:
             self._under_way.pop(job_id, None)
         progress.drop(job_id)
-        return error
 
     def _show(self, job: Job, progress: Progress, activity: str = "") -> None:
         with self._lock:

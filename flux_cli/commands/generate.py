@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from flux_cli import orders, providers
 from flux_cli.commands import options
 from flux_cli.commands.demand import Asked, Demand, demanded
 from flux_cli.errors import UsageError
+from flux_cli.orders import Purchase
 from flux_cli.runtime import Runtime
 
 
@@ -119,6 +121,25 @@ def generate(
         bool,
         typer.Option("--dry-run", metavar="", help="Print the requests as curl; send nothing.", show_default=False),
     ] = False,
+    once: Annotated[
+        str | None,
+        typer.Option(
+            "--once",
+            metavar="NAME",
+            help="Buy at most once under this name; used again, print those images.",
+            show_default=False,
+        ),
+    ] = None,
+    fallback: Annotated[
+        str | None,
+        typer.Option(
+            "--fallback",
+            metavar="P1,P2",
+            help="Where to go when the provider accepted nothing.",
+            show_default=False,
+            rich_help_panel="Provider",
+        ),
+    ] = None,
     webhook: Annotated[
         str | None,
         typer.Option(
@@ -187,6 +208,8 @@ def generate(
         overwrite=overwrite,
         no_wait=no_wait,
         timeout=timeout,
+        fallback=fallback,
+        once=once,
     )
     demand = demanded(runtime, asked)
     return _rehearse(runtime, demand) if dry_run else _buy(runtime, demand)
@@ -222,9 +245,24 @@ def _buy(runtime: Runtime, demand: Demand) -> int:
     from flux_cli.commands.errand import Errand  # noqa: PLC0415 - only where something is sent
     from flux_cli.engine import rehearse  # noqa: PLC0415
 
-    for purchase in demand.purchases:
-        rehearse(demand.provider, purchase.order)
-    runtime.wire.channel(demand.provider, sandbox=runtime.sandbox)
+    errand = Errand(runtime, place=demand.place, timeout=demand.timeout)
+    for purchase in _all(demand.purchases):
+        rehearse(providers.load(purchase.job.provider), purchase.order)
+    for provider in (demand.provider, *demand.others):
+        runtime.wire.channel(provider, sandbox=runtime.sandbox)
+    if demand.once is not None:
+        from flux_cli.commands.once import earlier  # noqa: PLC0415 - only here
+
+        jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout)
+        if jobs is not None:
+            return errand.fetch(jobs, wait=True)
     if demand.place is not None:
         demand.place.destination.prepare()
-    return Errand(runtime, place=demand.place, timeout=demand.timeout).buy(demand.purchases)
+    return errand.buy(demand.purchases)
+
+
+def _all(purchases: Iterable[Purchase]) -> Iterator[Purchase]:
+    """Yield every job that may come to be submitted."""
+    for purchase in purchases:
+        yield purchase
+        yield from _all(purchase.instead)

@@ -1,0 +1,139 @@
+"""``--once NAME``: at most one purchase under a name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from flux_cli.ledger import Ledger
+from flux_cli.sandbox.wire import Answer, LostReply
+from flux_cli.settings import state_path
+
+DEAD = "elsewhere-that-is-not:1"
+
+
+@pytest.fixture
+def abandon():
+    """Return a function that makes a name's process one that has died."""
+    import socket
+    import sqlite3
+
+    def leave() -> None:
+        with sqlite3.connect(state_path() / "ledger.sqlite3") as database:
+            database.execute("UPDATE claims SET owner = ?", (f"{socket.gethostname()}:999999999",))
+
+    return leave
+
+
+def test_the_second_use_of_a_name_prints_the_image_and_buys_nothing(flux, host):
+    first = flux("generate", "a fox", "-p", "runware", "--once", "cover", "-q")
+    again = flux("generate", "a fox", "-p", "runware", "--once", "cover", "-q")
+
+    assert (first.code, first.lines) == (again.code, again.lines)
+    assert host.paid["runware"] == 1
+
+
+def test_an_explicit_file_is_printed_again_although_it_exists(flux, host):
+    """What a Makefile does: the same line each time."""
+    line = ("generate", "a fox", "-p", "runware", "--once", "cover", "-o", "cover.jpg", "-q")
+
+    assert [flux(*line).lines, flux(*line).lines] == [["cover.jpg"], ["cover.jpg"]]
+    assert host.paid["runware"] == 1
+
+
+def test_an_image_that_was_deleted_is_fetched_again_not_bought(flux, host, tmp_path):
+    line = ("generate", "a fox", "-p", "runware", "-s", "7", "--once", "cover", "-q")
+    flux(*line)
+    (tmp_path / "work" / "a-fox-7.jpg").unlink()
+
+    assert flux(*line).lines == ["a-fox-7.jpg"]
+    assert (tmp_path / "work" / "a-fox-7.jpg").exists()
+    assert host.paid["runware"] == 1
+
+
+@pytest.mark.parametrize(
+    "other", [["a cat"], ["a fox", "--raw"], ["a fox", "-n", "2"], ["a fox", "-m", "pro"], ["a fox", "-s", "8"]]
+)
+def test_a_name_stands_for_one_wish(flux, host, other):
+    flux("generate", "a fox", "-p", "runware", "--once", "cover", "-q")
+
+    run = flux("generate", *other, "-p", "runware", "--once", "cover")
+
+    assert run.code == 2
+    assert "--once cover stands for another prompt" in run.err
+    assert host.paid["runware"] == 1
+
+
+def test_a_job_that_nobody_waited_for_is_waited_for_by_the_next(flux, host, abandon):
+    (job_id,) = flux("generate", "a fox", "-p", "runware", "--once", "cover", "--no-wait").lines
+    abandon()
+
+    run = flux("generate", "a fox", "-p", "runware", "--once", "cover", "--json")
+
+    assert (run.code, run.object["id"], run.object["status"]) == (0, job_id, "succeeded")
+    assert host.paid["runware"] == 1
+
+
+def test_a_lost_answer_is_never_answered_by_a_second_purchase(flux, host, abandon):
+    def lose(call):
+        if call.path.endswith("text-to-image"):
+            raise LostReply
+
+    host.script = lose
+    assert flux("generate", "a fox", "-p", "runcomfy", "--once", "cover").code == 7
+    abandon()
+    host.script = None
+
+    assert flux("generate", "a fox", "-p", "runcomfy", "--once", "cover").code == 7
+    assert host.paid["runcomfy"] == 1
+
+
+def test_a_name_is_free_again_when_its_process_died_and_nothing_was_accepted(flux, host, abandon):
+    host.script = lambda _: Answer(
+        status=401, headers={"content-type": "application/json"}, body=json.dumps({"error": "no"}).encode()
+    )
+    assert flux("generate", "a fox", "-p", "apiframe", "--once", "cover").code == 3
+    host.script = None
+    abandon()
+
+    assert flux("generate", "a fox", "-p", "apiframe", "--once", "cover", "-q").code == 0
+    assert host.accepted("apiframe") == 1
+
+
+def test_a_name_that_another_process_is_at_is_waited_for(flux, host, clock):
+    """It holds the name, and has not come as far as a job: we look until our time is up, and buy nothing."""
+    flux("generate", "a fox", "-p", "runware", "--once", "cover", "--no-wait")
+    slept = len(clock.slept)
+
+    run = flux("generate", "a fox", "-p", "runware", "--once", "cover", "--timeout", "5")
+
+    assert run.code == 8
+    assert "another process is still at --once cover" in run.err
+    assert sum(clock.slept[slept:]) == pytest.approx(5, abs=0.5)
+    assert host.paid["runware"] == 1
+
+
+def test_a_name_is_taken_over_by_one_of_many(tmp_path):
+    """Two that find a dead holder do not both buy."""
+    from flux_cli.records import Claim
+
+    path = tmp_path / "ledger.sqlite3"
+    one, other = Ledger(path), Ledger(path)
+    old = Claim(name="n", sandbox=False, run="r0", jobs=1, mark="m", owner=DEAD)
+    one.claim(old, free=lambda *_: False)
+
+    mine = replace(old, run="r1", owner="a:1")
+    theirs = replace(old, run="r2", owner="b:2")
+    first, _ = one.claim(mine, free=lambda held, _: held.owner == DEAD)
+    second, _ = other.claim(theirs, free=lambda held, _: held.owner == DEAD)
+
+    assert (first, second) == (mine, mine)
+    one.close()
+    other.close()
+
+
+def test_an_empty_name_is_an_error(flux, host):
+    assert flux("generate", "a fox", "-p", "runware", "--once", " ").code == 2
+    assert not host.requests
