@@ -136,6 +136,7 @@ class Tree(_Table):
     output: Text | None = Field(default=None, description="a path")
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
+    max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
     generate: _Generate = _Generate()
     providers: dict[str, _Host] = {}
 

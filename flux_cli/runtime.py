@@ -213,6 +213,7 @@ class Runtime:
             quality=job.parameters.get("quality") if ours else None,
             note=self.output.note,
             reencode=ours,
+            max_bytes=self.settings.max_image_bytes,
         )
 
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:

@@ -132,6 +132,7 @@ class Settings:
         self.output = values.output and _home(values.output)
         self.sandbox = values.sandbox
         self.sandbox_seconds = values.sandbox_seconds
+        self.max_image_bytes = values.max_image_bytes
         self.generate: dict[str, Any] = {
             names[1]: _home(value) if names[1] in {"output", "image"} else value
             for names, value in self._held.items()

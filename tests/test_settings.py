@@ -53,7 +53,11 @@ def test_no_file_at_the_usual_place_means_defaults():
     assert not settings.exists
     assert (settings.default_provider, settings.output, settings.generate, settings.warnings) == (None, None, {}, ())
     assert (settings.sandbox, settings.sandbox_seconds) == (False, 2.0)
-    assert settings.rows() == [("sandbox", "false", "default"), ("sandbox_seconds", "2.0", "default")]
+    assert settings.rows() == [
+        ("sandbox", "false", "default"),
+        ("sandbox_seconds", "2.0", "default"),
+        ("max_image_bytes", "268435456", "default"),
+    ]
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
@@ -279,6 +283,7 @@ def test_rows_are_for_people(load):
         ("output", r"a\x1b[1m", "config file"),
         ("sandbox", "false", "default"),
         ("sandbox_seconds", "2.0", "default"),
+        ("max_image_bytes", "268435456", "default"),
         ("generate.raw", "false", "config file"),
         ("generate.metadata", '{"k": "\u00e9"}', "config file"),
     ]

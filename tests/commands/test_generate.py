@@ -260,3 +260,13 @@ def test_progress_on_a_terminal(flux):
 
     assert done.code == 0
     assert re.search(r"a-fox-\d+\.jpg", done.out)
+
+
+def test_an_image_larger_than_the_limit_is_not_saved_and_stays_collectable(flux, monkeypatch):
+    monkeypatch.setenv("FLUX_MAX_IMAGE_BYTES", "1000")
+    run = flux("generate", "a fox", "--sandbox")
+    monkeypatch.delenv("FLUX_MAX_IMAGE_BYTES")
+
+    assert run.code == 10
+    assert "larger than 1000 bytes" in run.err
+    assert flux("result", "@1", "--sandbox").code == 0
