@@ -21,42 +21,9 @@ from typing import Any
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.records import Claim, History, decode, encode, storable
+from flux_cli.records import LAYOUT, VERSION, Claim, History, decode, encode, storable
 from flux_cli.text import listed, printable
 
-VERSION = 1
-"""Of the file's layout; stored in it. A file with a larger one was made by a newer flux."""
-
-_LAYOUT = """
-CREATE TABLE jobs (
-    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
-    id         TEXT NOT NULL UNIQUE,
-    run        TEXT NOT NULL,
-    sandbox    INTEGER NOT NULL,
-    provider   TEXT NOT NULL,
-    remote_id  TEXT,
-    status     TEXT NOT NULL,
-    unsaved    INTEGER NOT NULL,
-    created_at REAL NOT NULL,
-    document   TEXT NOT NULL
-);
-CREATE INDEX jobs_by_run ON jobs (run);
-CREATE INDEX jobs_by_remote_id ON jobs (remote_id);
-CREATE INDEX jobs_by_status ON jobs (sandbox, status);
-CREATE TABLE files (
-    path TEXT PRIMARY KEY,
-    job  TEXT NOT NULL
-);
-CREATE TABLE claims (
-    name    TEXT NOT NULL,
-    sandbox INTEGER NOT NULL,
-    run     TEXT NOT NULL,
-    jobs    INTEGER NOT NULL,
-    mark    TEXT NOT NULL,
-    owner   TEXT NOT NULL,
-    PRIMARY KEY (name, sandbox)
-);
-"""
 _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
 _LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
 _BROKEN = ("file is not a database", "malformed")
@@ -76,12 +43,10 @@ class Ledger:
         """What a person should know about the file, if anything."""
         try:
             self._open()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.Error, OSError) as error:
             if not any(words in str(error) for words in _BROKEN):
                 raise self._trouble(error) from error
             self._put_aside(error)
-        except OSError as error:
-            raise self._trouble(error) from error
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -112,7 +77,7 @@ class Ledger:
             self._database.execute("PRAGMA journal_mode = WAL")
             with self._transaction() as database:
                 if self._version() == 0:
-                    for statement in _LAYOUT.split(";"):
+                    for statement in LAYOUT.split(";"):
                         database.execute(statement)
                     database.execute(f"PRAGMA user_version = {VERSION}")
         elif found > VERSION:

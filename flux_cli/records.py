@@ -10,6 +10,41 @@ from dataclasses import asdict, dataclass, replace
 from flux_cli.errors import LedgerError, describe, rebuild
 from flux_cli.jobs import Cost, Image, Job
 
+VERSION = 1
+"""Of the file's layout; stored in it. A file with a larger one was made by a newer flux."""
+
+LAYOUT = """
+CREATE TABLE jobs (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT NOT NULL UNIQUE,
+    run        TEXT NOT NULL,
+    sandbox    INTEGER NOT NULL,
+    provider   TEXT NOT NULL,
+    remote_id  TEXT,
+    status     TEXT NOT NULL,
+    unsaved    INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    document   TEXT NOT NULL
+);
+CREATE INDEX jobs_by_run ON jobs (run);
+CREATE INDEX jobs_by_remote_id ON jobs (remote_id);
+CREATE INDEX jobs_by_status ON jobs (sandbox, status);
+CREATE TABLE files (
+    path TEXT PRIMARY KEY,
+    job  TEXT NOT NULL
+);
+CREATE TABLE claims (
+    name    TEXT NOT NULL,
+    sandbox INTEGER NOT NULL,
+    run     TEXT NOT NULL,
+    jobs    INTEGER NOT NULL,
+    mark    TEXT NOT NULL,
+    owner   TEXT NOT NULL,
+    PRIMARY KEY (name, sandbox)
+);
+"""
+"""The tables and what makes looking things up fast."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:

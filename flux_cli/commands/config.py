@@ -118,7 +118,7 @@ def set_value(
     value: Annotated[
         str | None,
         typer.Argument(
-            metavar="[VALUE]", help="Not for secrets: those are asked for, or read from stdin.", show_default=False
+            metavar="VALUE", help="Not for secrets: those are asked for, or read from stdin.", show_default=False
         ),
     ] = None,
     config: options.Config = None,

@@ -20,7 +20,7 @@ def generate(
     prompt: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROMPT]",
+            metavar="PROMPT",
             show_default=False,
             help="The text; - reads it from stdin. After -- it may start with a dash.",
         ),

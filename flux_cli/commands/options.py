@@ -56,7 +56,7 @@ ProviderOption = Annotated[
 Jobs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[JOB]...",
+        metavar="JOB",
         show_default=False,
         help="An id, the beginning or end of one, provider:id, @1 for the latest run, or a saved image.",
     ),

@@ -25,7 +25,7 @@ def providers(
     provider: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROVIDER]",
+            metavar="PROVIDER",
             show_default=False,
             help="Show every option of this one.",
             autocompletion=lambda: list(registry.NAMES),

@@ -111,7 +111,7 @@ def _implied(model: Model, params: Params, kept: dict[str, Any]) -> dict[str, An
 def _check_prompt(provider: Provider, model: Model, prompt: str) -> None:
     low, high = model.prompt
     if not prompt.strip():
-        raise UsageError("the prompt is empty")
+        raise UsageError("the prompt is empty", hint='`flux generate "a red fox in the snow"`')
     if any("\ud800" <= character <= "\udfff" for character in prompt):
         raise UsageError("the prompt is not valid UTF-8 text")
     if len(prompt) < low or (high is not None and len(prompt) > high):

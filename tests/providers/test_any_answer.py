@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flux_cli import providers
 from flux_cli.flow import Response
 from flux_cli.jobs import Cancelled, Failed, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account
+from flux_cli.providers.base import Accepted, Account, Lost
 
 PROVIDERS = [providers.load(name) for name in providers.NAMES]
 TASK = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
@@ -134,7 +134,7 @@ def shown(state):
 CONVERSATIONS = [
     (provider, kind)
     for provider in PROVIDERS
-    for kind in ("submit", "poll", "cancel", "check")
+    for kind in ("submit", "poll", "cancel", "check", "find")
     if getattr(provider, kind)
 ]
 
@@ -143,6 +143,8 @@ CONVERSATIONS = [
 def test_no_answer_whatsoever_ends_in_a_surprise(provider, kind, order, talk):
     """Any bytes under any status end in the right kind of result or in a `FluxError`, in harmless words."""
     remote = Remote(id=TASK, memo={"count": 2})
+    body = {"prompt": "a fox", "model": "flux-1.1-pro-ultra", "fluxParams": {"seed": 7}}
+    lost = Lost(job="k3f9q2mx", handle=TASK, body=body, sent_at=1_795_000_000.0)
 
     @quick
     @given(st.lists(answers, min_size=1, max_size=3))
@@ -152,6 +154,7 @@ def test_no_answer_whatsoever_ends_in_a_surprise(provider, kind, order, talk):
             "poll": lambda: provider.poll(remote),
             "cancel": lambda: provider.cancel(remote),
             "check": provider.check,
+            "find": lambda: provider.find(lost),
         }[kind]()
         said = talk(provider, conversation, *islice(cycle(script), 9))
         texts = [said.error.message, said.error.vendor_code] if said.error else []
@@ -161,6 +164,9 @@ def test_no_answer_whatsoever_ends_in_a_surprise(provider, kind, order, talk):
         elif said.error is None and kind == "check":
             assert isinstance(said.result, Account)
             texts = [said.result.name, said.result.balance.currency if said.result.balance else ""]
+        elif said.error is None and kind == "find":
+            assert said.result is None or isinstance(said.result, Remote)
+            texts = [said.result.id] if said.result else []
         elif said.error is None:
             assert isinstance(said.result, State)
             texts = shown(said.result)
