@@ -41,7 +41,8 @@ class Example:
 
 def blocks(language: str, text: str = TEXT) -> list[str]:
     """Return what stands between the fences of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [block for name, block in found if name == language]
 
 
 def sections() -> dict[str, list[Example]]:

@@ -1,0 +1,165 @@
+"""Every fault against every operation of every provider: nothing is bought twice, lost, leaked or told wrongly."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flux_cli.jobs import Job
+from flux_cli.ledger import Ledger
+from flux_cli.providers import NAMES
+from flux_cli.sandbox.world import World
+from tests.torture.faults import CANVAS, FAULTS, NASTY
+from tests.torture.table import OPERATIONS, REPEATABLE, Cell, cells, impossible, truth
+from tests.torture.wire import KEYS, Wire
+
+CELLS = cells()
+
+
+class Scene:
+    """One user, the four hosts, and the program between them."""
+
+    def __init__(self, flux: Callable, clock, home: Path, tmp_path: Path) -> None:
+        self.home, self.work = home, Path.cwd()
+        self.ahead = 0.0
+        self.world = World(tmp_path / "world", lambda: clock.now() + self.ahead, 2.0)
+        self.wire = Wire(self.world, clock, self.work / "out")
+        self.clock = clock
+        self._flux = flux
+
+    def flux(self, *words: str):
+        """Run a command, which must end as people may expect of any."""
+        done = self._flux(*words, connect=lambda: self.wire)
+        assert "Traceback" not in done.err, done.err
+        assert "unexpected" not in done.err + done.out, done
+        shown = done.out + done.err
+        assert not set(NASTY) & set("\x1b\x07\u202e\x00\x9b") & set(shown), shown
+        assert not any(key in shown for _, key in KEYS.values()), shown
+        return done
+
+    def jobs(self) -> list[Job]:
+        """Return what the ledger has, once it is proven whole."""
+        path = next(self.home.rglob("ledger.sqlite3"), None)
+        if path is None:
+            return []
+        database = sqlite3.connect(path)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        database.close()
+        ledger = Ledger(path)
+        found = ledger.recent(sandbox=False, limit=-1)
+        ledger.close()
+        return found
+
+    def check_files(self, jobs: list[Job]) -> None:
+        """Everything on disk is whole, and the ledger's images are there; no key and no temporary file is."""
+        known = {*self.wire.images, CANVAS}
+        images = [path for path in self.work.rglob("*") if path.suffix in {".jpg", ".png", ".webp"}]
+        assert all(path.read_bytes() in known for path in images), images
+        saved = [Path(image.path) for job in jobs for image in job.images if image.path]
+        assert sorted(saved) == sorted(images)
+        for folder in (self.home, self.work):
+            for path in folder.rglob("*"):
+                assert not path.name.startswith(".flux-"), path
+                content = path.read_bytes() if path.is_file() else b""
+                assert not any(key.encode() in content for _, key in KEYS.values()), path
+
+
+@pytest.fixture
+def scene(flux, clock, home, tmp_path, monkeypatch) -> Scene:
+    for variable, key in KEYS.values():
+        monkeypatch.setenv(variable, key)
+    found = Scene(flux, clock, home, tmp_path)
+    yield found
+    found.wire.heal()
+
+
+def begin(scene: Scene, cell: Cell):
+    """Run the cell's command with the fault in its way, and return what it came to."""
+    buy = ("generate", "a fox", "-p", cell.provider, "-s", "5", "-o", "out/", "--timeout", "70", "--json", "-v")
+    command = {
+        "check": ("providers", cell.provider, "--check", "--json", "-v"),
+        "cancel": ("cancel", "@1", "--json", "-v"),
+        "status": ("status", "@1", "--json", "-v"),
+        "result": ("result", "@1", "-o", "out/", "--json", "-v"),
+    }.get(cell.operation, buy)
+    if cell.operation in {"cancel", "status", "result"}:
+        scene.ahead = -1000.0 if cell.operation == "cancel" else 0.0
+        assert scene.flux("generate", "a fox", "-p", cell.provider, "-s", "5", "--no-wait").code == 0
+        scene.ahead += 0.0 if cell.operation == "cancel" else 100.0
+    scene.wire.fault, scene.wire.kinds, scene.wire.lasting = cell.fault, OPERATIONS[cell.operation], cell.lasting
+    done = scene.flux(*command)
+    assert scene.wire.hits, "the fault never came to pass"
+    scene.wire.heal()
+    return done
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_cell(cell, scene):
+    """Whatever happens: exit code and ledger tell the truth, one job at most is bought, and its image comes home."""
+    expected = truth(cell)
+
+    done = begin(scene, cell)
+
+    jobs = scene.jobs()
+    assert done.code == expected.code, done
+    assert {job.status for job in jobs} <= expected.statuses
+    assert len(jobs) == bool(expected.statuses)
+    accepted = len(scene.world.jobs(cell.provider))
+    assert accepted == expected.accepted
+    assert len(set(scene.wire.arrived)) <= 1, "repeats that differ"
+    assert len(scene.wire.arrived) <= (99 if cell.provider in REPEATABLE else 1)
+    assert scene.wire.leaks == []
+    for job in jobs:
+        told = json.dumps(job.request["body"], ensure_ascii=False, separators=(",", ":")).encode()
+        assert all(body == told for _, body in scene.wire.arrived)
+        assert not (accepted and job.error and job.error.charged == "no"), job.error
+    errors = [one["error"] for one in done.objects if one.get("error") and "status" in one]
+    for error in errors if accepted and cell.operation not in {"cancel", "status"} else []:
+        assert error["charged"] != "no", error
+        assert error["retry"] != "safe" or cell.operation == "result", error
+        assert error["hint"], error
+    scene.check_files(jobs)
+    assert all(not job.unsaved for job in jobs) is (expected.saved or expected.code != 10)
+    if cell.fault.name == "429 at a date" and cell.operation != "download":
+        assert max(scene.clock.slept) >= 9
+    assert max(scene.clock.slept, default=0) <= 61
+    if jobs and not expected.saved:
+        come_home(scene, cell, accepted)
+
+
+def come_home(scene: Scene, cell: Cell, accepted: int) -> None:
+    """Follow up once the fault is gone: every accepted job's image comes home, or flux says that it cannot know."""
+    scene.ahead = 10_000.0
+    bought = len(scene.wire.arrived)
+
+    shown = scene.flux("status")
+    brought = scene.flux("result", "--all", "-o", "out/")
+
+    (job,) = scene.jobs()
+    assert (shown.code, brought.code) == (0, 0), (shown, brought)
+    assert len(scene.wire.arrived) == bought
+    if cell.provider == "runcomfy" and cell.operation == "submit" and accepted:
+        assert job.status == "unknown"
+        assert job.error.hint
+        assert job.error.charged == "unknown"
+    elif scene.world.jobs(cell.provider) and not any(one.cancelled for one in scene.world.jobs(cell.provider)):
+        assert job.status == "succeeded", job
+        assert not job.unsaved
+        assert [path.read_bytes() in scene.wire.images for path in scene.work.rglob("a-fox*")] == [True]
+    scene.check_files([job])
+
+
+def test_the_table_is_large_and_has_no_gaps():
+    """At least 25 faults, 6 operations and 4 providers, and every cell is run or has a reason why it cannot be."""
+    everything = [(fault, operation, name) for fault in FAULTS for operation in OPERATIONS for name in NAMES]
+
+    run = {(cell.fault, cell.operation, cell.provider) for cell in CELLS}
+
+    assert len(FAULTS) >= 25
+    assert len(OPERATIONS) >= 6
+    assert len(NAMES) == 4
+    assert all(bool(impossible(*one)) != (one in run) for one in everything)
