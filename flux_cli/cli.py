@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,9 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     import typer  # noqa: PLC0415 - see above
 
     try:
-        code = _commands().main(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
+        code = _built(arguments[0] if arguments else "").main(
+            args=arguments, prog_name=program, obj=runtime, standalone_mode=False
+        )
     except FluxError as error:
         _report(error, runtime)
         code = error.exit_code
@@ -96,8 +99,7 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], program: str) 
     words = error.format_message().strip().split("\n")[0]
     message, _, options = words.partition(" (Possible options: ")
     message, near, meant = message.partition(" Did you mean ")
-    known = ("generate", "status", "result", "cancel", "providers", "config")
-    command = next((word for word in arguments if word in known), "")
+    command = next((word for word in arguments if word in COMMANDS), "")
     hint = f"`{program} {command} --help`".replace("  ", " ")
     if command and arguments.index(command) > 0 and arguments[0] in message:
         hint = f"options come after the command: `{program} {command} {arguments[0]} …`"
@@ -108,25 +110,26 @@ def _usage(error: typer.TyperException, arguments: Sequence[str], program: str) 
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 
+COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")
+"""In the order of the help."""
+
+
 @cache
-def _commands() -> Any:
-    """Return the commands as Typer makes them of `app`: once, for whoever calls `main` more than once."""
+def _built(named: str) -> Any:
+    """Return what Typer makes of `app`, with the one command that is ``named``, or with all of them.
+
+    Most of a short command's time would else go into describing the others.
+    """
     from typer.main import get_command  # noqa: PLC0415 - see above
 
-    return get_command(app())
+    return get_command(app((named,) if named in COMMANDS else () if named == "--version" else COMMANDS))
 
 
-def app() -> typer.Typer:
-    """Return the Typer app with every command."""
+def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Return the Typer app with the commands of these ``names``."""
     import typer  # noqa: PLC0415 - see above
 
-    from flux_cli.commands.cancel import cancel  # noqa: PLC0415
-    from flux_cli.commands.config import config_app  # noqa: PLC0415
-    from flux_cli.commands.generate import generate  # noqa: PLC0415
     from flux_cli.commands.program import program  # noqa: PLC0415
-    from flux_cli.commands.providers import providers  # noqa: PLC0415
-    from flux_cli.commands.result import result  # noqa: PLC0415
-    from flux_cli.commands.status import status  # noqa: PLC0415
 
     flux = typer.Typer(
         name="flux",
@@ -135,9 +138,12 @@ def app() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     flux.callback(invoke_without_command=True)(program)
-    for command in (generate, status, result, cancel, providers):
-        flux.command()(command)
-    flux.add_typer(config_app, name="config")
+    for name in names:
+        found = getattr(import_module(f"flux_cli.commands.{name}"), name)
+        if isinstance(found, typer.Typer):
+            flux.add_typer(found, name=name)
+        else:
+            flux.command(name)(found)
     return flux
 
 

@@ -17,10 +17,10 @@ Key = Annotated[
     typer.Argument(metavar="KEY", help="A dotted key, such as default_provider or generate.model.", show_default=False),
 ]
 
-config_app = typer.Typer(help="Show and change the config file.")
+config = typer.Typer(help="Show and change the config file.")
 
 
-@config_app.callback(invoke_without_command=True)
+@config.callback(invoke_without_command=True)
 def overview(ctx: typer.Context) -> int:
     """Show and change the config file."""
     if ctx.invoked_subcommand is None and (text := ctx.get_help()):  # empty where Typer has printed it
@@ -28,7 +28,7 @@ def overview(ctx: typer.Context) -> int:
     return 0
 
 
-@config_app.command()
+@config.command()
 def init(
     ctx: typer.Context,
     config: options.Config = None,
@@ -75,7 +75,7 @@ def init(
     return 0
 
 
-@config_app.command()
+@config.command()
 def show(
     ctx: typer.Context,
     config: options.Config = None,
@@ -94,7 +94,7 @@ def show(
     return 0
 
 
-@config_app.command()
+@config.command()
 def get(
     ctx: typer.Context,
     key: Key,
@@ -111,7 +111,7 @@ def get(
     return 1 if value is None else 0
 
 
-@config_app.command("set")
+@config.command("set")
 def set_value(
     ctx: typer.Context,
     key: Key,
@@ -160,7 +160,7 @@ def set_value(
     return 0
 
 
-@config_app.command()
+@config.command()
 def unset(
     ctx: typer.Context,
     key: Key,
@@ -184,7 +184,7 @@ def unset(
     return 0
 
 
-@config_app.command()
+@config.command()
 def path(
     ctx: typer.Context,
     config: options.Config = None,

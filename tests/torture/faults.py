@@ -71,7 +71,9 @@ def answer(status: int, body: bytes = b"", **headers: str) -> httpx.Response:
     return httpx.Response(status, headers=told, stream=Slices(pieces))
 
 
-def _raising(error: type[httpx.TransportError], text: str, *, reached: bool = True) -> Callable[[Moment], httpx.Response]:
+def _raising(
+    error: type[httpx.TransportError], text: str, *, reached: bool = True
+) -> Callable[[Moment], httpx.Response]:
     def act(moment: Moment) -> httpx.Response:
         if reached:
             moment.forward()
@@ -170,7 +172,9 @@ def _linked(link: str) -> Callable[[Moment], httpx.Response]:
     """Return a fault that names ``link`` in the place of every link to an image."""
 
     def change(name: str, value: Any) -> Any:
-        linked = isinstance(value, str) and value.startswith("https://") and not name.endswith("_url") and name != "self"
+        linked = (
+            isinstance(value, str) and value.startswith("https://") and not name.endswith("_url") and name != "self"
+        )
         return link if linked else value
 
     return altered(change)
