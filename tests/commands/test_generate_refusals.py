@@ -141,7 +141,7 @@ def test_a_value_that_cannot_be(flux, host, typed, said):
     assert list(Path().iterdir()) == []
 
 
-LATER = "--batch -b -j --jobs --resume --again --max-cost --once --fallback --embed --like --gallery --preview --open"
+LATER = "--batch -b -j --jobs --resume --again --max-cost --embed --like --gallery --preview --open"
 
 
 @pytest.mark.parametrize("option", [*LATER.split(), "--watch", "--spend", "--forget"])
