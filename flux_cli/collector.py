@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +21,8 @@ from flux_cli.seams import Book, Shelf, Wire
 
 _FETCHES = 4
 """Attempts at one image."""
+_RENEWED = 2
+"""Attempts after which a link that brings nothing but trouble is renewed."""
 _FIRST_PAUSE = 0.5
 """Seconds between the first two; then twice as long each time."""
 
@@ -62,7 +65,7 @@ class Collector:
         renewed = False
         pause = _FIRST_PAUSE
         trouble: FluxError = UnsavedError("there is no link to the image")
-        for _ in range(_FETCHES):
+        for attempt in range(1, _FETCHES + 1):
             image = job.images[index]
             try:
                 if image.data is None and image.url is None:
@@ -86,6 +89,9 @@ class Collector:
                 trouble = error
                 self._clock.sleep(pause)
                 pause *= 2
+                if attempt == _RENEWED and not renewed:
+                    with suppress(FluxError):  # the same link may do yet
+                        job, renewed = self._renew(job, index), True
             else:
                 return self._book.change(job.id, partial(_placed, seen=job, index=index, saved=saved))
         raise UnsavedError(f"the image is not saved: {trouble.message}", hint=f"`flux result {job.id}` tries again")

@@ -25,7 +25,7 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.flow import Flow, Request, Response, drive
-from flux_cli.jobs import FINISHED, Failed, Job, Succeeded, advance
+from flux_cli.jobs import FINISHED, Failed, Job, State, Succeeded, advance
 from flux_cli.providers.base import Account, Lost, Order, Provider
 from flux_cli.seams import Book, Wire
 
@@ -110,17 +110,38 @@ class Engine:
             return replace(job, status="unknown", error=_unknown(job, provider, error))
         return replace(job, status="failed", error=advised(error, provider), finished_at=self._clock.now())
 
-    def _ask(self, provider: Provider, conversation: Flow[T], *, sandbox: bool, tries: int) -> T:
-        """Hold a conversation that buys nothing. Raises `FluxError`, with a hint."""
+    def _ask(
+        self, provider: Provider, conversation: Flow[T], *, sandbox: bool, tries: int, job: Job | None = None
+    ) -> T:
+        """Hold a conversation that buys nothing. Raises `FluxError`, with a hint.
+
+        What goes wrong with a question about ``job`` tells nothing of whether the job itself was charged.
+        """
         try:
             found = drive(
                 conversation, lambda request: self._wire.send(provider, request, sandbox=sandbox, tries=tries)
             )
         except FluxError as error:
+            if job is not None:
+                error.charged = "unknown"
+                if isinstance(error, UnavailableError | ProtocolError):
+                    error.hint = error.hint or f"nothing is lost: `flux status {job.id}` asks again"
             raise advised(error, provider) from error.__cause__
         if isinstance(found, Failed):
             advised(found.error, provider)
         return found
+
+    def _look(self, job: Job, *, tries: int) -> State:
+        """Ask once how a job is doing; where the answer makes no sense, once more for each try. Raises `FluxError`."""
+        provider = self._load(job.provider)
+        while True:
+            tries -= 1
+            try:
+                return self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=tries + 1, job=job)
+            except ProtocolError:
+                if tries < 1:
+                    raise
+            self._clock.sleep(FIRST_PAUSE)
 
     def refresh(self, job: Job, *, tries: int = 3) -> Job:
         """Ask the provider once how a job is doing, and write that down. Only ever reads. Raises `FluxError`.
@@ -137,8 +158,7 @@ class Engine:
         return self._poll(job, tries=tries)
 
     def _poll(self, job: Job, *, tries: int) -> Job:
-        provider = self._load(job.provider)
-        state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=tries)
+        state = self._look(job, tries=tries)
         return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
 
     def _settle(self, job: Job, *, tries: int) -> Job:
@@ -150,7 +170,7 @@ class Engine:
         if job.status != "unknown" or provider.find is None or job.request is None:
             return job
         lost = Lost(job=job.id, handle=job.handle, body=_sent(job), sent_at=job.created_at)
-        remote = self._ask(provider, provider.find(lost), sandbox=job.sandbox, tries=tries)
+        remote = self._ask(provider, provider.find(lost), sandbox=job.sandbox, tries=tries, job=job)
         if remote is None:
             return job
         job = self._book.change(
@@ -184,9 +204,13 @@ class Engine:
             except (UnavailableError, ProtocolError, NotFoundError) as error:
                 misses += isinstance(error, NotFoundError)
                 if misses >= _MISSES:
+                    error.retry = "never"
                     raise
                 trouble = error.message
                 pause = max(pause, error.retry_after or 0)
+            except FluxError as error:
+                error.retry = "never"  # the job goes on: to generate again would be a second purchase
+                raise
             else:
                 trouble = ""
                 yield job
@@ -212,7 +236,7 @@ class Engine:
             )
         if job.remote_id is None:
             raise UnknownOutcomeError(f"job {job.id} has no id at {provider.name}, so it cannot be cancelled")
-        state = self._ask(provider, provider.cancel(job.remote), sandbox=job.sandbox, tries=3)
+        state = self._ask(provider, provider.cancel(job.remote), sandbox=job.sandbox, tries=3, job=job)
         return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
 
     def check(self, provider: Provider, *, sandbox: bool) -> Account:

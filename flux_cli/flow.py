@@ -56,6 +56,8 @@ class Request:
     """Whether it may cost money if it arrives."""
     repeatable: bool = False
     """Whether a repeat, after a lost reply, is known to have no second effect. Reads (GET) always are."""
+    changes: bool = False
+    """Whether it changes something without costing money: a cancel."""
     rehearsal: Any = None
     """What ``--dry-run`` pretends came back, where a later request needs it."""
 
@@ -66,6 +68,11 @@ class Request:
     def safe(self) -> bool:
         """Whether it may be sent again when its reply is lost."""
         return self.method == "GET" or self.repeatable
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a lost answer leaves open what it did."""
+        return self.paid or self.changes or not self.safe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +158,13 @@ def _shape(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return "not JSON"
     return re.sub(r"\s+", " ", str(error))[:80] or type(error).__name__
+
+
+def spoken(reply: Response) -> None:
+    """Raise ``TypeError`` or ``ValueError`` where an answer is no JSON object, as of a proxy in the API's place."""
+    if not isinstance(reply.json, dict):
+        message = f"an answer must be an object, not {type(reply.json).__name__}"
+        raise TypeError(message)
 
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,128}")

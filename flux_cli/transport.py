@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
@@ -32,10 +32,8 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.flow import Request, Response, encode
+from flux_cli.providers.refusals import ended, pause
 from flux_cli.text import printable
-
-if TYPE_CHECKING:
-    pass
 
 ANSWER_LIMIT = 256 * 2**20
 """Bytes of the largest answer that is read: twenty images as base64 fit."""
@@ -50,6 +48,8 @@ _PAUSE_CAP = 60.0
 _RESUME_PAUSE = 0.5
 """Seconds before a download that broke off is taken up again."""
 _REDIRECTS = 5
+_ELSEWHERE = frozenset({301, 302, 303})
+"""Redirects that may follow upon work that was done; 307 and 308 say that it was not."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
@@ -142,17 +142,24 @@ class Transport:
             return self._unanswered(request, f"no answer from {name}: {_reason(error)}")
         refusal = channel.provider.refusal(response)
         if refusal is not None:
-            return refusal
+            return self._refusal(request, response, refusal)
         if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP classes
             return response
-        if response.status < 500:  # noqa: PLR2004 - HTTP classes
+        unclear = request.lasting and response.status in _ELSEWHERE
+        if response.status < 500 and not unclear:  # noqa: PLR2004 - HTTP classes
             return RefusedError(f"{name} answered HTTP {response.status}, which it does not document", charged="no")
         return self._unanswered(request, f"{name} answered HTTP {response.status}")
+
+    def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
+        """Return a refusal with its ``Retry-After`` capped. A read that is refused is no mistake of the command line."""
+        asked = pause(response.headers.get("retry-after", ""), now=self._clock.now())
+        refusal.retry_after = None if asked is None else min(asked, _PAUSE_CAP)
+        return refusal if request.paid or request.upload is not None else ended(refusal)
 
     @staticmethod
     def _unanswered(request: Request, message: str) -> FluxError:
         """Return what a lost answer means: for a read, no more than that nobody was there."""
-        if request.paid or not request.safe:
+        if request.lasting:
             return LostReplyError(message)
         return UnavailableError(message)
 
@@ -179,6 +186,9 @@ class Transport:
 
     def _read(self, channel: Channel, request: Request, url: str, options: Mapping[str, Any]) -> Response:
         with self._client(fresh=request.paid).stream(request.method, url, **options) as answer:
+            announced = answer.headers.get("content-length", "")
+            if announced.isdecimal() and int(announced) > ANSWER_LIMIT:
+                raise httpx.DecodingError(f"an answer of {announced} bytes", request=answer.request)
             body = bytearray()
             for chunk in answer.iter_bytes():
                 body += chunk

@@ -18,7 +18,9 @@ from flux_cli.errors import (
     LedgerError,
     PartialError,
     PendingError,
+    ProtocolError,
     RefusedError,
+    UnavailableError,
     UnknownOutcomeError,
     UnsavedError,
 )
@@ -97,12 +99,21 @@ class Errand:
         self._show(job, progress)
         try:
             if job.active or job.status == "unknown":
-                job = self._runtime.engine.refresh(job)
+                job = self._looked_at(job, wait=wait)
             if wait and job.status == "unknown" and job.remote_id is not None:
                 job = self._heard_of(job, progress)
         except FluxError as error:
             return self._ended(job, job.id, error, several, progress)
         return self._see_to(job, first, several, progress, wait=wait)
+
+    def _looked_at(self, job: Job, *, wait: bool) -> Job:
+        """Return the job as its provider has it now; a look that fails for now is taken again where we wait anyway."""
+        try:
+            return self._runtime.engine.refresh(job)
+        except (UnavailableError, ProtocolError):
+            if not wait or job.remote_id is None:
+                raise
+            return job
 
     def _heard_of(self, job: Job, progress: Progress) -> Job:
         """Wait until its provider speaks of a job, which some do only once they have started it. Return the job."""

@@ -161,10 +161,14 @@ def _check(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
                 "balance": None
                 if isinstance(answer, FluxError) or answer.balance is None
                 else {"amount": answer.balance.amount, "currency": answer.balance.currency},
+                "drift": [] if isinstance(answer, FluxError) else list(answer.drift),
                 "error": error_object(answer) if isinstance(answer, FluxError) else None,
             }
         )
     runtime.output.table(("PROVIDER", "KEY", "BALANCE", "DETAIL"), rows, data)
+    for provider, answer in zip(chosen, answers, strict=True):
+        for difference in () if isinstance(answer, FluxError) else answer.drift:
+            runtime.output.warning(f"{provider.name}: {difference}; flux may need an update")
     if not outcomes:
         raise AuthError("no provider has a key yet", hint="`flux config init` sets one up")
     return options.verdict(outcomes)

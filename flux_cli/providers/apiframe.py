@@ -14,6 +14,7 @@ from flux_cli.errors import FluxError, UsageError
 from flux_cli.flow import Flow, Request, Response, Upload, identifier, link, number, percent
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Provider, place
+from flux_cli.providers.drift import from_catalogue
 from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, words
 from flux_cli.providers.refusals import failure, refused
 from flux_cli.text import sentence
@@ -87,14 +88,19 @@ _LONGEST, _SLACK = 900.0, 120.0
 
 
 def check() -> Flow[Account]:
-    """Ask who we are, which also tells the team's credits."""
+    """Ask who we are, which also tells the team's credits; then look our models up in the public catalogue."""
     reply = yield Request("GET", "/v2/me")
     team = reply.json.get("team") or {}
     left = number(team.get("credits"))
-    return Account(
+    account = Account(
         balance=None if left is None else Cost(amount=left, currency="credits"),
         name=sentence(str(team.get("name") or ""), limit=60),
     )
+    try:
+        reply = yield Request("GET", "/v2/models")
+    except FluxError:
+        return account
+    return replace(account, drift=from_catalogue(_MODELS, reply.json))
 
 
 def refusal(response: Response) -> FluxError | None:

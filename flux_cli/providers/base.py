@@ -119,6 +119,8 @@ class Account:
 
     balance: Cost | None = None
     name: str = ""
+    drift: tuple[str, ...] = ()
+    """How what the host publishes differs from our tables, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,8 @@ class Choice(Option):
     """One of some words; each is sent as the value beside it."""
 
     values: Mapping[str, Any]
+    unoffered: tuple[str, ...] = ()
+    """Words of the host's that we know and leave to ``--param``."""
 
     def check(self, value: Any) -> Any:
         """Return the word. Raises `Unfit` with the nearest one."""

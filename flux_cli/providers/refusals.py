@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from flux_cli.errors import (
@@ -61,6 +62,19 @@ def retry_after(response: Response) -> float | None:
     """Return the seconds of ``Retry-After`` in its numeric form, or ``None``."""
     value = response.headers.get("retry-after", "")
     return float(value) if re.fullmatch(r"\d{1,6}(\.\d+)?", value) else None
+
+
+def pause(told: str, *, now: float) -> float | None:
+    """Return the seconds that a ``Retry-After`` asks for, as a number or as a date; ``None`` for nonsense.
+
+    ``now`` is in seconds since 1970.
+    """
+    if re.fullmatch(r"\d{1,20}(\.\d{1,20})?", told, re.ASCII):
+        return float(told)
+    try:
+        return max(parsedate_to_datetime(told).timestamp() - now, 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 _BLOCKED = re.compile(

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
-from flux_cli.flow import Flow, Request, Response, identifier, link, number, whole
+from flux_cli.flow import Flow, Request, Response, identifier, link, number, spoken, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
+from flux_cli.providers.drift import from_schema
 from flux_cli.providers.options import Choice, Range, Switch, words
 from flux_cli.providers.refusals import ended, failure, refused
 from flux_cli.text import sentence
@@ -46,21 +47,26 @@ def poll(remote: Remote) -> Flow[State]:
 
 def cancel(remote: Remote) -> Flow[State]:
     """Take the job off the queue. The answer is 202 also where nothing was done: ``outcome`` tells."""
-    reply = yield Request("POST", f"/v1/requests/{remote.id}/cancel", repeatable=True)
+    reply = yield Request("POST", f"/v1/requests/{remote.id}/cancel", repeatable=True, changes=True)
     if reply.object.get("outcome") == "cancelled":
         return Cancelled()
     return (yield from poll(remote))
 
 
 def check() -> Flow[Account]:
-    """Read a model's description, which needs a key; then the balance, which lives on another host."""
-    yield Request("GET", f"/v1/models/{_ULTRA.slug}")
+    """Read each model's description, which needs a key; then the balance, which lives on another host."""
+    drift: tuple[str, ...] = ()
+    for model in (_PRO, _ULTRA):
+        reply = yield Request("GET", f"/v1/models/{model.slug}")
+        spoken(reply)
+        drift += from_schema(model, reply.json)
     try:
         reply = yield Request("GET", "/prod/v2/balance", origin=BALANCE_HOST)
     except FluxError:
-        return Account()
+        return Account(drift=drift)
     amount, currency = number(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
-    return Account(balance=None if amount is None else Cost(amount=amount, currency=currency[:8].upper()))
+    balance = None if amount is None else Cost(amount=amount, currency=currency[:8].upper())
+    return Account(balance=balance, drift=drift)
 
 
 def refusal(response: Response) -> FluxError | None:
@@ -132,7 +138,10 @@ _PRO = Model(
     slug="blackforestlabs/flux-1-1-pro/text-to-image",
     options={
         "aspect_ratio": Choice(
-            field="image_size", default="16:9", values=words("16:9", "4:3", "1:1", _SIZE, "3:4", "9:16")
+            field="image_size",
+            default="16:9",
+            values=words("16:9", "4:3", "1:1", _SIZE, "3:4", "9:16"),
+            unoffered=("Custom",),
         ),
         "seed": _SEED,
         "raw": _RAW,

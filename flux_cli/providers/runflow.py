@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError
-from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, percent, whole
+from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, percent, spoken, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
 from flux_cli.providers.options import AlwaysOn, Labels, Link, Range
@@ -51,7 +51,8 @@ def find(lost: Lost) -> Flow[Remote | None]:
 
 def check() -> Flow[Account]:
     """Ask who we are, then how much is left."""
-    yield Request("GET", "/v1/auth/me")
+    reply = yield Request("GET", "/v1/auth/me")
+    spoken(reply)
     try:
         reply = yield Request("GET", "/v1/billing/balance")
     except FluxError:

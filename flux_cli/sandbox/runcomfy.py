@@ -166,7 +166,10 @@ def _outcome(job: Job, scene: Scene) -> dict[str, Any]:
 def _model(model: str) -> Answer:
     if model not in _INPUTS:
         return _refused(404001)
-    fields = {name: {"type": "string" if one.kind == "text" else one.kind} for name, one in _INPUTS[model].items()}
+    fields = {
+        name: {"type": "string" if one.kind == "text" else one.kind, **({"enum": one.choices} if one.choices else {})}
+        for name, one in _INPUTS[model].items()
+    }
     described = {
         "model_id": model,
         "display_name": _TITLES[model],

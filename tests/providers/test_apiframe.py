@@ -269,10 +269,22 @@ def test_a_502_may_have_arrived(reply):
     ],
 )
 def test_a_key_check_tells_the_teams_credits(talk, body, account):
-    said = talk(PROVIDER, PROVIDER.check(), body)
+    said = talk(PROVIDER, PROVIDER.check(), body, {"models": []})
 
-    assert said.requests == [Request("GET", "/v2/me")]
+    assert said.requests == [Request("GET", "/v2/me"), Request("GET", "/v2/models")]
     assert said.result == account
+
+
+def test_a_key_that_works_is_not_called_bad_because_the_catalogue_is_silent(talk):
+    said = talk(PROVIDER, PROVIDER.check(), {"team": None}, UnavailableError("down"))
+
+    assert said.result == Account()
+
+
+def test_a_model_that_left_the_catalogue_is_told(talk):
+    said = talk(PROVIDER, PROVIDER.check(), {"team": None}, {"models": [{"id": "flux-1.1-pro"}, {"id": "flux-2"}]})
+
+    assert said.result.drift == ("flux-1.1-pro-ultra is no longer in the catalogue",)
 
 
 def test_a_job_cannot_be_cancelled():

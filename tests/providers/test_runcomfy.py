@@ -253,7 +253,7 @@ def test_a_cancel_is_believed_by_its_outcome_only(talk, reply, outcome, then, st
 
     said = talk(PROVIDER, PROVIDER.cancel(REMOTE), answer, *then)
 
-    assert said.requests[0] == Request("POST", f"/v1/requests/{ID}/cancel", repeatable=True)
+    assert said.requests[0] == Request("POST", f"/v1/requests/{ID}/cancel", repeatable=True, changes=True)
     assert said.result == state
 
 
@@ -271,9 +271,10 @@ def test_a_cancel_is_believed_by_its_outcome_only(talk, reply, outcome, then, st
 def test_a_key_that_works_is_not_called_bad_because_the_balance_is_silent(talk, reply, balance, account):
     answer = reply(balance) if isinstance(balance, bytes) else balance
 
-    said = talk(PROVIDER, PROVIDER.check(), {"model_id": "x", "base_price_usd": 0.06}, answer)
+    said = talk(PROVIDER, PROVIDER.check(), *[{"model_id": "x", "base_price_usd": 0.06}] * 2, answer)
 
     assert said.requests == [
+        Request("GET", "/v1/models/blackforestlabs/flux-1-1-pro/text-to-image"),
         Request("GET", "/v1/models/blackforestlabs/flux-1-1-pro/ultra/text-to-image"),
         Request("GET", "/prod/v2/balance", origin="https://api.runcomfy.net"),
     ]

@@ -185,7 +185,7 @@ def test_model_and_balance(ask, told):
     balance = told(ask("GET", "https://api.runcomfy.net/prod/v2/balance"))
 
     assert {"model_id", "display_name", "base_price_usd", "price_unit", "categories"} <= set(model)
-    assert model["input_schema"]["properties"]["aspect_ratio"] == {"type": "string"}
+    assert model["input_schema"]["properties"]["aspect_ratio"]["enum"][:2] == ["21:9", "16:9"]
     assert balance == {"balance_usd": 100.0, "currency": "USD"}
     assert ask("GET", f"{ROOT}/models/other").status == 404
 

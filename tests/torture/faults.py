@@ -21,7 +21,7 @@ ELSEWHERE = "https://elsewhere.example/"
 NASTY = "\x1b[2J\x07[red]done[/red]\u202egpj.exe\ud800\x00\r\nflux: error: \x9b31m"
 """Escape sequences, markup, a bidi override, a lone surrogate, NUL and a forged line."""
 OVERSIZED = 256 << 20
-"""Bytes that no answer and no image may have."""
+"""Bytes that no answer may have more than."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,13 @@ def _answering(
     return act
 
 
+def _overloaded(moment: Moment) -> httpx.Response:
+    """Say what Apiframe documents as "nothing was accepted", and what may mean anything elsewhere."""
+    if moment.request.url.host != "api.apiframe.ai":
+        moment.forward()
+    return answer(503)
+
+
 def _at_a_date(moment: Moment) -> httpx.Response:
     return answer(429, _NO, retry_after=formatdate(moment.now + 10, usegmt=True))
 
@@ -131,7 +138,7 @@ def _bomb(moment: Moment) -> httpx.Response:
 
 def _huge(moment: Moment) -> httpx.Response:
     moment.forward()
-    return answer(200, bytes(65536), content_type="application/json", content_length=str(OVERSIZED + 65536))
+    return answer(200, bytes(999), content_type="application/json", content_length=str(OVERSIZED + 1))
 
 
 def altered(change: Callable[[str, Any], Any]) -> Callable[[Moment], httpx.Response]:
@@ -213,7 +220,7 @@ def _mislabelled(moment: Moment) -> httpx.Response:
 _NO = json.dumps({"error": "not this time", "message": "not this time"}).encode()
 _HTML = b"<!doctype html><html><title>Sign in to the guest network</title></html>"
 _SHOUT = json.dumps(dict.fromkeys(("error", "message", "detail", "code"), NASTY)).encode()
-_GZIPPED = gzip.compress(b"[" + b" " * (4 << 20), 6)
+_GZIPPED = gzip.compress(b"[" + b" " * (1 << 20), 6)
 CANVAS = _canvas(60_000)
 """An image that is whole, and would fill ten gigabytes."""
 
@@ -239,7 +246,7 @@ FAULTS = [
     Fault("429 in 11 days", "busy", _answering(429, _NO, retry_after="999999"), 429),
     Fault("500", "lost", _answering(500, _NO, reached=True)),
     Fault("502 HTML", "lost", _answering(502, _HTML, reached=True, content_type="text/html")),
-    Fault("503", "lost", _answering(503, b"", reached=True)),
+    Fault("503", "lost", _overloaded),
     Fault("504", "lost", _answering(504, b"upstream timed out", reached=True)),
     Fault("302 to another host", "moved", _away(302, reached=True), 302),
     Fault("307 to another host", "refused", _away(307, reached=False), 307),

@@ -88,8 +88,8 @@ def truth(cell: Cell) -> Truth:
 
 
 def _proof(cell: Cell) -> str:
-    if cell.fault.name == "503" and cell.operation != "download":
-        return "lost" if cell.provider not in _TURNED_AWAY else "turned away"
+    if cell.fault.name == "503" and cell.operation != "download" and cell.provider in _TURNED_AWAY:
+        return "busy"
     return cell.fault.proof
 
 
@@ -108,8 +108,6 @@ def _submit(cell: Cell, proof: str) -> Truth:
             return Truth(code, frozenset({"failed"}), accepted=0)
         case "lost" | "moved":
             return unknown if cell.lasting or cell.provider not in REPEATABLE else _SAVED
-        case "turned away":
-            return Truth(4, frozenset({"failed", "unknown"}), accepted=1) if cell.lasting else _SAVED
         case "strange":  # Runware's ids are ours, and a state never heard of is no reason to despair of a job
             return _SAVED if cell.provider == "runware" or "status" in cell.fault.name else unknown
         case _:
@@ -120,8 +118,10 @@ def _read(cell: Cell, proof: str) -> Truth:
     """A look at a job that is paid for fails without harm: `generate` waits, `result` and `status` say what is known."""
     waits = cell.operation == "poll"
     if cell.operation == "status":
+        if proof == "strange":
+            return Truth(0, _GOES_ON)
         passes = not cell.lasting and proof not in {"refused", "moved"}
-        return Truth(0 if passes or proof == "strange" else 4, _GOES_ON | {"succeeded"})
+        return Truth(0, frozenset({"succeeded"})) if passes else Truth(4, _GOES_ON)
     over = Truth(8 if waits else 1 if proof == "garbled" else 4, _GOES_ON)
     if proof == "strange" and "link" in cell.fault.name:
         if "scheme" in cell.fault.name or "file" in cell.fault.name:
@@ -141,7 +141,7 @@ def _download(cell: Cell, proof: str) -> Truth:
     away = cell.fault.status in {302, 307} and "circles" not in cell.fault.name
     if away or proof == "strange":  # followed, without a key; and nothing is decoded to be saved
         return _SAVED
-    if "huge" in cell.fault.name or proof == "disk":
+    if proof == "disk":
         return unsaved
     return unsaved if cell.lasting else _SAVED
 
@@ -163,7 +163,7 @@ def _cancel(cell: Cell, proof: str) -> Truth:
 def _check(cell: Cell, proof: str) -> Truth:
     """A key works only where the host says so."""
     match proof:
-        case "unsent" | "busy" | "lost" | "turned away":
+        case "unsent" | "busy" | "lost":
             return Truth(4 if cell.lasting else 0, frozenset(), accepted=0)
         case "strange":
             return Truth(0, frozenset(), accepted=0)

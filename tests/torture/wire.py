@@ -98,6 +98,7 @@ class Wire(httpx.BaseTransport):
         answer = self._sandbox.handle_request(request)
         if found == "file" and answer.status_code == 200:
             self.images.add(answer.read())
+            return httpx.Response(200, headers=answer.headers, stream=httpx.ByteStream(answer.content))
         return answer
 
     def _home(self, url: httpx.URL) -> str:

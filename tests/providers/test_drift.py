@@ -1,0 +1,70 @@
+"""What a host publishes about its models is compared with our tables, and a difference is said in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from flux_cli import providers
+from flux_cli.providers.drift import from_catalogue, from_schema
+
+PRO, ULTRA = providers.load("runcomfy").models.values()
+FIELDS = {
+    "prompt": {"type": "string"},
+    "aspect_ratio": {"type": "string", "enum": ["21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21"]},
+    "seed": {"type": "integer"},
+    "raw": {"type": "boolean"},
+}
+
+
+def published(**changes):
+    fields = {name: told for name, told in {**FIELDS, **changes}.items() if told is not None}
+    return {"model_id": "x", "input_schema": {"type": "object", "properties": fields}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ()),
+        ({"raw": None}, ("flux-1.1-pro-ultra has no field raw any more",)),
+        ({"width": {}}, ("flux-1.1-pro-ultra has a field width that flux does not know",)),
+        (
+            {"aspect_ratio": {"enum": ["21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21", "5:4"]}},
+            ("flux-1.1-pro-ultra takes 5:4 for aspect_ratio",),
+        ),
+        (
+            {"aspect_ratio": {"enum": ["16:9", "4:3", "1:1", "3:4", "9:16"]}},
+            ("flux-1.1-pro-ultra takes aspect_ratio 21:9 and 9:21 no more",),
+        ),
+        ({"aspect_ratio": {"enum": "any"}}, ()),
+        ({"aspect_ratio": "text"}, ()),
+    ],
+)
+def test_a_schema_that_changed_is_told(changes, said):
+    assert from_schema(ULTRA, published(**changes)) == said
+
+
+def test_a_word_that_is_left_to_param_is_no_news():
+    """``image_size`` has ``Custom``, whose size fields nobody documents."""
+    sizes = {"enum": ["16:9", "4:3", "1:1", "1:1 (hd)", "3:4", "9:16", "Custom"]}
+
+    assert from_schema(PRO, published(aspect_ratio=None, image_size=sizes)) == ()
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], "x", {"properties": {"other": {}}}, {"a": {"b": {"c": {"d": {"e": {"f": {}}}}}}}]
+)
+def test_without_a_schema_nothing_is_said(answer):
+    assert from_schema(ULTRA, answer) == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"models": [{"id": "flux-1.1-pro"}, {"id": "flux-1.1-pro-ultra"}]}, ()),
+        (["flux-1.1-pro-ultra"], ("flux-1.1-pro is no longer in the catalogue",)),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_a_catalogue_that_lost_a_model_is_told(answer, said):
+    assert from_catalogue(tuple(providers.load("apiframe").models.values()), answer) == said
