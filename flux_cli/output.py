@@ -20,6 +20,10 @@ JSON_VERSION = 1
 """Of the objects that ``--json`` prints; keys are only ever added."""
 
 
+_GAP = 3
+"""Characters between two columns of a table."""
+
+
 class Output(Protocol):
     """The verbs that commands print with."""
 
@@ -155,18 +159,22 @@ class Human(Base):
                 self.streams.out("\t".join(printable(cell) for cell in row))
             return
         from rich import box  # noqa: PLC0415 - only a terminal needs it
+        from rich.cells import cell_len  # noqa: PLC0415
         from rich.console import Console  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
+        console = Console(file=self.streams.stdout, markup=False, highlight=False, emoji=False)
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        widths = [max(cell_len(printable(cell)) for cell in column) for column in zip(head, *rows, strict=True)]
+        left = console.width - sum(widths[:-1]) - _GAP * (len(head) - 1)
         for index, name in enumerate(head[:-1]):
-            width = None if fold else max(len(name), *(len(row[index]) for row in rows), 0)
-            table.add_column(name, no_wrap=not fold or index == 0, overflow="fold", min_width=width)
-        table.add_column(head[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis", min_width=2)
+            table.add_column(name, no_wrap=not fold or index == 0, overflow="fold")
+        last = None if fold else max(min(left, widths[-1]), len(head[-1]))
+        table.add_column(head[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis", max_width=last)
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
-        Console(file=self.streams.stdout, markup=False, highlight=False, emoji=False).print(table)
+        console.print(table)
 
     def listing(
         self,

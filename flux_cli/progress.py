@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from flux_cli.jobs import Job
+from flux_cli.providers import alias
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class Live:
             waiting = list(self._jobs.values())
         for job, activity, since in waiting:
             elapsed = f"{self._now() - since:.0f} s"
-            where = Text(f"{job.provider} {(job.model or '').removeprefix('flux-1.1-')}", style="cyan")
+            where = Text(f"{job.provider} {alias(job.model or '')}", style="cyan")
             state = Text(printable(activity or job.standing))
             table.add_row(
                 Spinner("dots"), where, state, Text(f"{elapsed}  {printable(job.prompt, limit=60)}", style="dim")

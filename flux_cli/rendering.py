@@ -8,6 +8,7 @@ from typing import Any
 
 from flux_cli.errors import FluxError, describe
 from flux_cli.jobs import Image, Job
+from flux_cli.providers import alias
 from flux_cli.text import printable
 
 
@@ -72,8 +73,16 @@ def cost_text(job: Job) -> str:
 def short(job: Job) -> tuple[str, ...]:
     """Return a job as a row of a table on a terminal."""
     created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
-    model = (job.model or "").removeprefix("flux-1.1-")
-    return job.id, job.standing, job.provider, model, created, cost_text(job), job.prompt
+    return job.id, _brief(job), job.provider, alias(job.model or ""), created, cost_text(job), job.prompt
+
+
+def _brief(job: Job) -> str:
+    """Return how a job stands, as shortly as a column wants it."""
+    if job.queue_position is not None:
+        return f"{job.status} #{job.queue_position}"
+    if job.progress is not None:
+        return f"{job.status} {job.progress:.0f}%"
+    return job.status if job.error is None or job.status == job.error.code else f"{job.status}: {job.error.code}"
 
 
 def fields(job: Job) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ class Transport:
         return self._unanswered(request, f"{name} answered HTTP {response.status}")
 
     def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
-        """Return a refusal with its ``Retry-After`` capped. A read that is refused is no mistake of the command line."""
+        """Return a refusal, its ``Retry-After`` capped. A read that is refused is no mistake of the user."""
         asked = pause(response.headers.get("retry-after", ""), now=self._clock.now())
         refusal.retry_after = None if asked is None else min(asked, _PAUSE_CAP)
         return refusal if request.paid or request.upload is not None else ended(refusal)

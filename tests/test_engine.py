@@ -477,7 +477,7 @@ def test_a_download_that_fails_is_tried_again(desk):
 
 
 def test_bytes_that_are_no_image_are_fetched_again_and_then_given_up(desk):
-    found = finished(desk, images=IMAGES[:1])
+    found = finished(desk, UnavailableError("down"), images=IMAGES[:1])
     found.wire.files = {"https://x/a": [b"<html>"] * 9}
     found.faults = [ProtocolError("looks like HTML")] * 9
 
@@ -533,7 +533,7 @@ def test_bytes_that_are_gone_are_asked_for_again(desk):
 
 
 def test_one_image_that_cannot_be_saved_does_not_keep_the_others(desk):
-    found = finished(desk)
+    found = finished(desk, UnavailableError("down"))
     found.wire.files = {"https://x/a": [UnavailableError("down")] * 4, "https://x/b": [b"B"]}
 
     with pytest.raises(PartialError, match="1 of 2 images are saved") as caught:

@@ -87,7 +87,7 @@ def test_a_list_of_jobs(everybody, pipe, terminal, program):
     ]
     assert pipe.out.splitlines()[0].split("\t")[7] == "a [red]fox[/red]\\x1b[31m\\x07 \\u202e\\x9b\\udcff"
     assert "ID" in terminal.out.splitlines()[0]
-    assert "running (30 %)" in terminal.out
+    assert "running 30%" in terminal.out
     assert "[red]fox[/red]\\x1b[31m" in terminal.out
     assert [json.loads(line)["id"] for line in program.out.splitlines()] == ["foxfoxfo", "second22"]
     for reader in everybody:

@@ -65,7 +65,7 @@ def test_live_shows_provider_state_and_time(monkeypatch):
             stream.write("between\n")
 
     drawn = stream.bytes.getvalue().decode()
-    assert "runcomfy pro-ultra" in drawn
+    assert "runcomfy ultra" in drawn
     assert "queued (position 2)" in drawn
     assert "7 s" in drawn
     assert "[bold]red[/bold]\\x1b[31m fox" in drawn

@@ -59,11 +59,12 @@ def providers(
         median = f"{seen.median:.0f} s" if seen and seen.median is not None else "-"
         failed = f"{100 * seen.failures / seen.jobs:.0f} %" if seen and seen.jobs else "-"
         key = _key(runtime, one)
-        models = [name.removeprefix("flux-1.1-") for name in one.models]
+        models = [registry.alias(name) for name in one.models]
         prices = {name: _price(runtime, one, name) for name in one.models}
-        shown = " ".join(dict.fromkeys(price or "unknown" for price in prices.values()))
+        told = [f"{registry.alias(name)} {price}" for name, price in prices.items() if price]
+        shown = ", ".join(told) or "unknown"
         cancel = (one.cancel_note or "yes") if one.cancel else "no"
-        rows.append((one.name, " ".join(models), shown, cancel, median, failed, f"set ({key})" if key else "missing"))
+        rows.append((one.name, " ".join(models), f"set ({key})" if key else "missing", shown, cancel, median, failed))
         data.append(
             {
                 "provider": one.name,
@@ -76,7 +77,7 @@ def providers(
                 "jobs": seen.jobs if seen else 0,
             }
         )
-    runtime.output.table(("PROVIDER", "MODELS", "PRICE", "CANCEL", "MEDIAN", "FAILED", "KEY"), rows, data)
+    runtime.output.table(("PROVIDER", "MODELS", "KEY", "PRICE", "CANCEL", "MEDIAN", "FAILED"), rows, data)
     return 0
 
 

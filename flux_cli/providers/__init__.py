@@ -42,3 +42,8 @@ def model_name(word: str) -> str:
             hint=f"did you mean {near}?" if near else f"the models are {listed(MODELS.values())} (or pro and ultra)",
         )
     return known[word.lower()]
+
+
+def alias(name: str) -> str:
+    """Return a model's short name, or the name itself where it has none."""
+    return next((short for short, full in MODELS.items() if full == name), name)

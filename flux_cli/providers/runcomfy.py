@@ -165,5 +165,5 @@ PROVIDER = Provider(
     owned=("prompt", "seed"),
     param_notes={"image_size": "the host takes image_size=Custom but documents no field names for the size itself"},
     origins=(BALANCE_HOST,),
-    cancel_note="queued jobs only",
+    cancel_note="while queued",
 )

@@ -29,7 +29,7 @@ def test_progress_is_shown_and_gone(terminal, host):
     host.finish_jobs()
     code = shown.end()
 
-    assert re.search(r"runcomfy pro-ultra +queued \(position [1-3]\) +\d+ s +a red fox", line)
+    assert re.search(r"runcomfy ultra +queued \(position [1-3]\) +\d+ s +a red fox", line)
     assert hidden
     assert (code, shown.screen) == (0, ["a-red-fox-7.png"])
     assert not shown.cursor_hidden
