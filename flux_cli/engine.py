@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 FIRST_PAUSE, LAST_PAUSE, GROWTH = 1.0, 5.0, 1.25
 """Seconds between two looks at a job: the first pause, the longest, and by how much each grows."""
+SEARCHED = 86_400.0
+"""Seconds for which a job whose answer was lost is looked for."""
 _MISSES = 3
 """Looks at a job that the provider does not know (yet) before we believe it."""
 
@@ -162,7 +164,12 @@ class Engine:
         return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
 
     def _settle(self, job: Job, *, tries: int) -> Job:
-        """Find out what became of a job whose answer was lost, if the provider can be asked at all."""
+        """Find out what became of a job whose answer was lost, if the provider can be asked at all.
+
+        After a day nobody is asked any more: Apiframe keeps its jobs no longer, and a list only gets longer.
+        """
+        if self._clock.now() - job.created_at > SEARCHED:
+            return job
         if job.remote_id is not None:
             with suppress(NotFoundError):
                 job = self._poll(job, tries=tries)

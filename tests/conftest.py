@@ -6,6 +6,7 @@ import io
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,3 +113,19 @@ def flux(clock) -> Callable[..., Run]:
         return Run(code, raw.decode("utf-8", "replace"), err.bytes.getvalue().decode("utf-8", "replace"), raw)
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print what tests have to tell: the lines of their ``tell`` properties, each once, and tallies by ``tally``."""
+    lines: dict[str, None] = {}
+    tallies: dict[str, Counter] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "tell":
+                    lines[value] = None
+                elif name == "tally":
+                    tallies.setdefault(value, Counter())[outcome] += 1
+    told = [f"{label}: {count['passed']} passed, {count['failed']} failed" for label, count in tallies.items()]
+    for line in (*lines, *told):
+        terminalreporter.write_line(line)

@@ -341,7 +341,8 @@ def test_a_submit_that_is_still_under_way_is_left_alone(desk):
 
 
 def lost(**changes):
-    return make("unknown", request={"body": {"prompt": "a fox"}}, handle="h-1", **changes)
+    told = {"created_at": 1_795_000_000.0, "request": {"body": {"prompt": "a fox"}}, "handle": "h-1", **changes}
+    return make("unknown", **told)
 
 
 def test_a_lost_job_is_looked_for_and_followed(desk):
@@ -378,6 +379,14 @@ def test_a_lost_job_that_its_provider_denies_stays_unknown(desk):
     job = found.known(lost(remote_id="h-1"))
 
     assert found.engine.refresh(job).status == "unknown"
+
+
+def test_a_lost_job_is_not_looked_for_for_ever(desk, clock):
+    found = desk(toy())
+    clock.time += 86_401.0
+
+    assert found.engine.refresh(found.known(lost(remote_id="h-1"))).status == "unknown"
+    assert found.wire.sent == []
 
 
 def test_a_submit_whose_process_died_becomes_unknown_and_is_looked_for(desk):

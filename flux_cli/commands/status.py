@@ -60,6 +60,9 @@ def status(
         runtime.output.details(fresh[0])
     else:
         runtime.output.jobs(fresh)
+    for job in fresh if len(fresh) > 1 or not jobs else ():  # one job alone says it among its details
+        if job.status == "unknown" and job.error is not None and job.error.hint:
+            runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
     for job, error in failures:
         runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
     if failures:

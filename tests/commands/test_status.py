@@ -219,3 +219,15 @@ def test_a_terminal_gets_a_table(flux, queued):
     assert "ID" in done.lines[0]
     assert any(line.strip().startswith(job["id"]) for line in done.lines)
     assert "[bold]" in done.out.replace("\n", "")
+
+
+def test_a_job_that_nobody_knows_of_says_what_to_do(flux):
+    """In a list on stderr, one line a job; in the details of one job among them."""
+    assert flux("generate", "a sandbox:lost-reply fox", "--sandbox", "-p", "runcomfy").code == 7
+
+    listed, alone = flux("status", "--sandbox"), flux("status", "--sandbox", "@1")
+
+    (line,) = [line for line in listed.err.splitlines() if "nobody knows whether" in line]
+    assert "before you generate again" in line
+    assert (listed.code, alone.code, alone.err) == (0, 0, "")
+    assert "hint\t" in alone.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from flux_cli.providers import NAMES
@@ -19,6 +20,8 @@ OPERATIONS = {
 """Each operation, and the kinds of request that are it."""
 REPEATABLE = frozenset({"apiframe", "runware"})
 """Who has a handle that makes a repeat of the submit safe."""
+_TWINS = {"no such host", "connect time-out", "bad certificate", "closed without a reply", "504", "429 in a year"}
+"""Faults that come and go like another one: only their staying is tried."""
 _TURNED_AWAY = {"apiframe"}
 """Who documents that a 503 means that nothing was accepted; elsewhere it may mean anything."""
 _CODES = {401: 3, 403: 3, 402: 6}
@@ -76,9 +79,21 @@ def cells() -> list[Cell]:
             for fault in FAULTS:
                 if not impossible(fault, operation, provider):
                     found.append(Cell(fault, operation, provider, lasting=True))
+                    if fault.name in _TWINS or operation in {"status", "check"}:
+                        continue
                     if truth(Cell(fault, operation, provider, lasting=False)) != truth(found[-1]):
                         found.append(Cell(fault, operation, provider, lasting=False))
     return found
+
+
+def described() -> str:
+    """Return the size of the table in a line, with the cells that cannot be by their reason."""
+    everything = [(fault, operation, name) for fault in FAULTS for operation in OPERATIONS for name in NAMES]
+    reasons = Counter(reason for one in everything if (reason := impossible(*one)))
+    named = "; ".join(f"{count} because {reason}" for reason, count in reasons.most_common())
+    size = f"{len(FAULTS)} faults x {len(OPERATIONS)} operations x {len(NAMES)} providers = {len(everything)} cells"
+    cannot = reasons.total()
+    return f"torture table: {size}: {len(everything) - cannot} run, {cannot} cannot be ({named})"
 
 
 def truth(cell: Cell) -> Truth:

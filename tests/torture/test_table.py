@@ -14,7 +14,7 @@ from flux_cli.ledger import Ledger
 from flux_cli.providers import NAMES
 from flux_cli.sandbox.world import World
 from tests.torture.faults import CANVAS, FAULTS, NASTY
-from tests.torture.table import OPERATIONS, REPEATABLE, Cell, cells, impossible, truth
+from tests.torture.table import OPERATIONS, REPEATABLE, Cell, cells, described, impossible, truth
 from tests.torture.wire import KEYS, Wire
 
 CELLS = cells()
@@ -100,8 +100,9 @@ def begin(scene: Scene, cell: Cell):
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_cell(cell, scene):
+def test_cell(cell, scene, record_property):
     """Whatever happens: exit code and ledger tell the truth, one job at most is bought, and its image comes home."""
+    record_property("tally", "torture table, each fault lasting and most also passing")
     expected = truth(cell)
 
     done = begin(scene, cell)
@@ -155,12 +156,13 @@ def come_home(scene: Scene, cell: Cell, accepted: int) -> None:
     scene.check_files([job])
 
 
-def test_the_table_is_large_and_has_no_gaps():
+def test_the_table_is_large_and_has_no_gaps(record_property):
     """At least 25 faults, 6 operations and 4 providers, and every cell is run or has a reason why it cannot be."""
     everything = [(fault, operation, name) for fault in FAULTS for operation in OPERATIONS for name in NAMES]
 
     run = {(cell.fault, cell.operation, cell.provider) for cell in CELLS}
 
+    record_property("tell", described())
     assert len(FAULTS) >= 25
     assert len(OPERATIONS) >= 6
     assert len(NAMES) == 4
