@@ -142,7 +142,8 @@ def passing(folder: Path) -> Generator[Path]:
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a hidden file that stays is no reason to call an image unsaved that has its name
+            path.unlink(missing_ok=True)
         _PASSING.discard(path)
 
 

@@ -17,6 +17,7 @@ from flux_cli.advice import advised
 from flux_cli.clock import Clock
 from flux_cli.errors import (
     FluxError,
+    LedgerError,
     NotFoundError,
     PendingError,
     ProtocolError,
@@ -28,6 +29,7 @@ from flux_cli.flow import Flow, Request, Response, drive
 from flux_cli.jobs import FINISHED, Failed, Job, State, Succeeded, advance
 from flux_cli.providers.base import Account, Lost, Order, Provider
 from flux_cli.seams import Book, Wire
+from flux_cli.text import printable
 
 T = TypeVar("T")
 
@@ -69,7 +71,8 @@ class Engine:
         """Buy one job, and return it as far as it got; a refusal or a lost answer is in its ``error``.
 
         The intent, with the exact body and the handle, is in the book before the paid request leaves, and the
-        provider's id as soon as it is read. Raises `FluxError` only where no paid request was sent.
+        provider's id as soon as it is read. Raises `FluxError` only where no paid request was sent, or where the book
+        fails us afterwards: then its error says so, and names the id.
         """
         provider = self._load(job.provider)
         written = False
@@ -92,14 +95,25 @@ class Engine:
         except FluxError as error:
             if not written:
                 raise
-            return self._book.change(job.id, partial(self._turned_down, provider=provider, error=error))
+            try:
+                return self._book.change(job.id, partial(self._turned_down, provider=provider, error=error))
+            except LedgerError as failure:
+                raise (self._turned_down(job, provider=provider, error=error).error or error) from failure
         remote = accepted.remote
-        return self._book.change(
-            job.id,
-            lambda known: advance(
-                replace(known, remote_id=remote.id, memo=dict(remote.memo)), accepted.state, now=self._clock.now()
-            ),
-        )
+        try:
+            return self._book.change(
+                job.id,
+                lambda known: advance(
+                    replace(known, remote_id=remote.id, memo=dict(remote.memo)), accepted.state, now=self._clock.now()
+                ),
+            )
+        except LedgerError as error:
+            raise UnknownOutcomeError(
+                f"{provider.name} accepted the job as {printable(remote.id)}, which could not be written down: "
+                f"{error.message}",
+                hint=f"`flux result --wait {provider.name}:{printable(remote.id)}` fetches it; do not generate again",
+                charged="yes",
+            ) from error
 
     def abandon(self, job: Job) -> Job:
         """Write down that the answer to a job's paid request will not be read, and return the job."""

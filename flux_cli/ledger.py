@@ -14,6 +14,7 @@ import contextlib
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,8 @@ _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
 _LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
 _BROKEN = ("file is not a database", "malformed")
 """What SQLite says of a file that is damaged, or none of its own."""
+_PATIENCE, _NAP = 600, 0.05
+"""How often, and for how many seconds at a time, we wait for a new file that another process is setting up."""
 _SHORTEST = 4
 """Characters of an id's beginning or end that stand for it."""
 
@@ -35,9 +38,10 @@ _SHORTEST = 4
 class Ledger:
     """The jobs. One instance may serve many threads, one file many processes."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file at ``path``, and make it where there is none. Raises `LedgerError`."""
+    def __init__(self, path: Path, *, connect: Callable[..., sqlite3.Connection] = sqlite3.connect) -> None:
+        """Open the file at ``path``, and make it where there is none; ``connect`` opens it. Raises `LedgerError`."""
         self._path = path
+        self._connect = connect
         self._lock = threading.RLock()
         self.notice = ""
         """What a person should know about the file, if anything."""
@@ -51,7 +55,7 @@ class Ledger:
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = not self._path.exists()
-        self._database = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._database = self._connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         if fresh:
             self._path.chmod(0o600)
         self._prepare()
@@ -74,7 +78,7 @@ class Ledger:
         self._database.execute("PRAGMA busy_timeout = 30000")
         found = self._version()
         if found == 0:
-            self._database.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             with self._transaction() as database:
                 if self._version() == 0:
                     for statement in LAYOUT.split(";"):
@@ -86,6 +90,18 @@ class Ledger:
                 hint="upgrade flux; nothing was changed",
             )
         self._database.execute("PRAGMA synchronous = FULL")
+
+    def _write_ahead(self) -> None:
+        """Choose the journal that lets many read while one writes. Here SQLite waits for nobody: we do."""
+        for attempt in range(_PATIENCE, -1, -1):
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or not attempt:
+                    raise
+                time.sleep(_NAP)
+            else:
+                return
 
     def _version(self) -> int:
         return int(self._database.execute("PRAGMA user_version").fetchone()[0])
@@ -101,10 +117,11 @@ class Ledger:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # a disk that fails may have taken everything back already
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def _trouble(self, error: Exception) -> LedgerError:
         return LedgerError(

@@ -9,12 +9,14 @@ from flux_cli.engine import Engine, rehearse
 from flux_cli.errors import (
     AuthError,
     Interrupted,
+    LedgerError,
     LostReplyError,
     NotFoundError,
     PartialError,
     PaymentError,
     PendingError,
     ProtocolError,
+    RefusedError,
     UnavailableError,
     UnknownOutcomeError,
     UnsavedError,
@@ -238,6 +240,36 @@ def test_no_paid_request_leaves_once_we_are_told_to_stop(desk, clock):
         found.submit()
 
     assert (found.wire.sent, found.book.versions) == ([], [])
+
+
+class Torn(Book):
+    """A ledger whose disk fails once there is something in it."""
+
+    def change(self, job_id, change):
+        raise LedgerError("disk I/O error")
+
+
+def test_a_job_whose_id_cannot_be_written_down_is_told_by_that_id(desk):
+    """It was bought: exit 7 and the way to fetch it, never a failure that invites to buy again."""
+    found = desk(toy(), None)
+    found.book.__class__ = Torn
+
+    with pytest.raises(UnknownOutcomeError, match=r"r-1.*disk I/O error") as caught:
+        found.submit()
+
+    assert (caught.value.charged, caught.value.retry) == ("yes", "never")
+    assert "`flux result --wait toy:r-1`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [(LostReplyError("no answer"), UnknownOutcomeError), (PaymentError("no"), PaymentError)]
+)
+def test_what_the_provider_said_is_told_also_where_it_cannot_be_written_down(desk, said, expected):
+    found = desk(toy(), said)
+    found.book.__class__ = Torn
+
+    with pytest.raises(expected):
+        found.submit()
 
 
 def test_abandoning_a_submit_leaves_an_unknown_job(desk):
@@ -539,6 +571,49 @@ def test_bytes_that_are_gone_are_asked_for_again(desk):
     found.collector.collect(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
+
+
+def test_a_link_that_brings_only_trouble_is_renewed_too(desk):
+    """A dead host and a page of HTML are other ways of saying that a link has expired."""
+    fresh = (Image(key="a", url="https://x/fresh"),)
+    found = finished(desk, None, states=[Succeeded(images=fresh)], images=IMAGES[:1])
+    found.wire.files = {"https://x/a": [UnavailableError("no such host")] * 2, "https://x/fresh": [b"A"]}
+
+    found.collector.collect(found.book.last, found.shelf)
+
+    assert found.disk == {"/1": b"A"}
+
+
+@pytest.mark.parametrize("error", [AuthError("no"), PaymentError("no"), RefusedError("no", charged="no")])
+def test_a_look_that_is_refused_tells_nothing_about_what_the_job_costs(desk, error):
+    """The job goes on: to generate it again would be a second purchase."""
+    found = desk(toy(), error)
+    job = found.known(make("running", remote_id="r-1"))
+
+    with pytest.raises(type(error)) as caught:
+        list(found.engine.watch(job, timeout=60))
+
+    assert (caught.value.charged, caught.value.retry) == ("unknown", "never")
+    assert found.book.last.status == "running"
+
+
+def test_garbage_is_asked_for_again(desk):
+    found = desk(toy([Running()]), ProtocolError("not JSON"), ProtocolError("not JSON"), None)
+    job = found.known(make("queued", remote_id="r-1"))
+
+    assert found.engine.refresh(job).status == "running"
+    assert len(found.wire.sent) == 3
+
+
+def test_garbage_that_does_not_pass_is_told_with_a_way_back(desk):
+    found = desk(toy(), *[ProtocolError("not JSON")] * 3)
+    job = found.known(make("queued", remote_id="r-1"))
+
+    with pytest.raises(ProtocolError) as caught:
+        found.engine.refresh(job)
+
+    assert (caught.value.charged, len(found.wire.sent)) == ("unknown", 3)
+    assert "`flux status k3f9q2mx`" in caught.value.hint
 
 
 def test_one_image_that_cannot_be_saved_does_not_keep_the_others(desk):

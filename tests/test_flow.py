@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flux_cli.errors import ProtocolError, RefusedError, UnavailableError, UsageError
-from flux_cli.flow import Request, Response, drive, flag, identifier, link, number, percent, whole
+from flux_cli.flow import Request, Response, drive, flag, identifier, link, number, percent, spoken, whole
 
 ASK = Request("GET", "/jobs/1")
 quick = hypothesis_settings(max_examples=100, deadline=None)
@@ -249,3 +249,12 @@ def test_a_progress_is_between_nothing_and_all(value, found):
 @pytest.mark.parametrize(("value", "found"), [(True, True), (False, False), (None, None), (1, None), ("true", None)])
 def test_a_flag_is_a_boolean(value, found):
     assert flag(value) is found
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'"works"'])
+def test_a_page_in_place_of_the_api_has_not_spoken(body):
+    """A guest network's sign-in page must not count as a key that works."""
+    with pytest.raises((TypeError, ValueError)):
+        spoken(Response(status=200, body=body))
+
+    spoken(Response(status=200, body=b"{}"))

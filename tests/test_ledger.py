@@ -268,3 +268,40 @@ def test_many_processes_share_one_file(tmp_path):
     ledger = Ledger(path)
     assert len(ledger.recent(sandbox=False, limit=100)) == 40
     ledger.close()
+
+
+class Failing(sqlite3.Connection):
+    """A connection whose next commit fails: as a full disk does it, or having taken everything back by itself."""
+
+    fails = ""
+
+    def execute(self, sql, *values):
+        if sql == "COMMIT" and self.fails:
+            if self.fails == "taken back":
+                super().execute("ROLLBACK")
+            self.fails = ""
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *values)
+
+
+@pytest.mark.parametrize("how", ["left open", "taken back"])
+def test_a_commit_that_fails_leaves_nothing_behind(tmp_path, how):
+    """The error is told, the row is not there, and neither we nor another process are locked out afterwards."""
+    made = []
+
+    def connect(path, **options):
+        made.append(sqlite3.connect(path, factory=Failing, **options))
+        return made[-1]
+
+    ledger = Ledger(tmp_path / "ledger.sqlite3", connect=connect)
+    other = Ledger(tmp_path / "ledger.sqlite3")
+    made[0].fails = how
+
+    with pytest.raises(LedgerError, match="disk I/O error"):
+        ledger.add(make())
+
+    other.add(make("n2w4x6y8"))
+    ledger.add(make("p3q5r7s9"))
+    assert [job.id for job in ledger.recent(sandbox=False, limit=9)] == ["p3q5r7s9", "n2w4x6y8"]
+    ledger.close()
+    other.close()

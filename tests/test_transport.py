@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -156,6 +157,73 @@ def test_a_request_that_was_turned_away_is_sent_again_after_the_pause_that_was_a
     assert transport.send(channel(), PAID).status == 200
     assert clock.slept == [7.0]
     assert len(host.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("12", 12),
+        (formatdate(1_795_000_020, usegmt=True), 20),
+        (formatdate(1_794_000_000, usegmt=True), 0.5),
+        (formatdate(1_899_000_000, usegmt=True), 60),
+        ("999999999999", 60),
+        ("Thu, 99 Foo 2026", 0.5),
+        ("-7", 0.5),
+    ],
+)
+def test_the_pause_that_is_asked_for_is_a_number_or_a_date_and_capped(carry, clock, told, seconds):
+    _, transport = carry(httpx.Response(429, headers={"Retry-After": told}), OK)
+
+    transport.send(channel(), PAID)
+
+    assert clock.slept == [seconds]
+
+
+def test_the_pause_of_an_error_is_capped_for_whoever_waits_longer(carry):
+    _, transport = carry(httpx.Response(429, headers={"Retry-After": "999999"}))
+
+    with pytest.raises(UnavailableError) as caught:
+        transport.send(channel(), READ, tries=1)
+
+    assert caught.value.retry_after == 60
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(301, LostReplyError), (302, LostReplyError), (303, LostReplyError), (307, RefusedError), (308, RefusedError)],
+)
+def test_a_redirect_of_a_paid_request_is_a_refusal_only_where_it_says_that_nothing_was_done(carry, status, error):
+    """303 is how a host says that the work was done, and where to look at it."""
+    host, transport = carry(httpx.Response(status, headers={"Location": "https://elsewhere.example/"}))
+
+    with pytest.raises(error):
+        transport.send(channel(), PAID)
+
+    assert len(host.asked) == 1
+
+
+def test_a_cancel_whose_answer_is_lost_may_have_been_heard(carry):
+    """It is repeated, which does no harm; and then nobody claims that nothing happened."""
+    host, transport = carry(httpx.ReadError)
+
+    with pytest.raises(LostReplyError):
+        transport.send(channel(), Request("POST", "/v1/requests/r/cancel", repeatable=True, changes=True), tries=3)
+
+    assert len(host.asked) == 3
+
+
+def test_a_read_that_is_refused_is_no_mistake_of_the_command_line(carry):
+    _, transport = carry(httpx.Response(400, content=b"oops"))
+
+    with pytest.raises(RefusedError):
+        transport.send(channel(), READ)
+
+
+def test_an_answer_that_announces_too_much_is_not_read_at_all(carry):
+    _, transport = carry(httpx.Response(200, headers={"Content-Length": str(2**30)}, content=b"{}"))
+
+    with pytest.raises(UnavailableError, match="1073741824 bytes"):
+        transport.send(channel(), READ)
 
 
 def test_a_pause_has_a_limit(carry, clock):

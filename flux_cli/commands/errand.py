@@ -167,6 +167,8 @@ class Errand:
         progress: Progress,
     ) -> FluxError | None:
         """Tell how a job ended, and that nothing more is to be said about it."""
+        if job is not None and isinstance(error, LedgerError):
+            error = self._unwritten(job, error)
         newest = self._runtime.ledger.find(job_id, sandbox=self._runtime.sandbox) if job and error else []
         with progress.aside():
             if error is not None:
@@ -175,6 +177,16 @@ class Errand:
                 self._runtime.output.finished(job)
         self._forget(job_id, progress)
         return error
+
+    @staticmethod
+    def _unwritten(job: Job, error: LedgerError) -> FluxError:
+        """Return what a ledger that fails us means for a job that was bought: fetch it, never buy it again."""
+        if job.status == "succeeded":
+            return UnsavedError(error.message, hint=f"`flux result {job.id}` fetches it, or shows where it is")
+        if job.active:
+            message = f"job {job.id} goes on at {job.provider}, and is billed; {error.message}"
+            return PendingError(message, hint=f"`flux result --wait {job.id}` fetches it")
+        return UnknownOutcomeError(error.message, hint=f"`flux status {job.id}` asks about it")
 
     def _forget(self, job_id: str, progress: Progress) -> None:
         """Stop speaking of a job."""

@@ -232,3 +232,18 @@ def test_a_broken_download_leaves_nothing_behind(flux, queued):
     assert (done.object["status"], done.object["error"]["code"]) == ("succeeded", "unsaved")
     assert done.object["images"][0]["path"] is None
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("trouble", [Answer(status=502, body=b"<html>"), Answer(status=200, body=b"<html>")])
+def test_waiting_goes_on_over_trouble_that_passes(flux, host, trouble):
+    """--wait has time: looks that fail at first are no reason to give up."""
+    flux("generate", "a red fox", "-p", "runflow", "--no-wait")
+    script = [trouble] * 8
+    host.script = lambda call: script.pop() if script and call.method == "GET" else None
+
+    impatient = flux("result", "@1")
+    done = flux("result", "@1", "--wait")
+
+    assert impatient.code in {1, 4}
+    assert done.code == 0
+    assert Path(done.lines[0]).is_file()

@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the wire, as values: what the program sees, and whether the host had done its work."""
+"""Everything that can go wrong on the wire: what the program sees, and whether the host had done its work."""
 
 from __future__ import annotations
 

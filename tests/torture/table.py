@@ -20,8 +20,12 @@ OPERATIONS = {
 """Each operation, and the kinds of request that are it."""
 REPEATABLE = frozenset({"apiframe", "runware"})
 """Who has a handle that makes a repeat of the submit safe."""
-_TWINS = {"no such host", "connect time-out", "bad certificate", "closed without a reply", "504", "429 in a year"}
-"""Faults that come and go like another one: only their staying is tried."""
+_TWINS = {
+    *("no such host", "connect time-out", "bad certificate", "closed without a reply", "read time-out"),
+    *("502 HTML", "504", "429 in a year", "200 empty", "200 of a wrong shape", "200 of 100,000 levels"),
+    *("200 gzip bomb", "200 not the gzip it says", "403 HTML", "402"),
+}
+"""Faults that pass as another one of the same proof does: only their staying is tried."""
 _TURNED_AWAY = {"apiframe"}
 """Who documents that a 503 means that nothing was accepted; elsewhere it may mean anything."""
 _CODES = {401: 3, 403: 3, 402: 6}
@@ -60,7 +64,7 @@ def impossible(fault: Fault, operation: str, provider: str) -> str:
         return f"{provider} has no cancel: nothing is sent"
     if fault.scope == "file" and operation != "download":
         return "only an image is downloaded to the disk"
-    if fault.scope != "any" and fault.scope != "file" and operation == "download":
+    if fault.scope not in {"any", "file"} and operation == "download":
         return "an image is no JSON: it has no fields to alter"
     if fault.scope == "links" and operation not in {"poll", "result"}:
         return "links come with the answer to a read"
@@ -80,6 +84,8 @@ def cells() -> list[Cell]:
                 if not impossible(fault, operation, provider):
                     found.append(Cell(fault, operation, provider, lasting=True))
                     if fault.name in _TWINS or operation in {"status", "check"}:
+                        continue
+                    if operation == "result" and fault.proof in {"busy", "unsent"}:  # as at poll
                         continue
                     if truth(Cell(fault, operation, provider, lasting=False)) != truth(found[-1]):
                         found.append(Cell(fault, operation, provider, lasting=False))
@@ -130,7 +136,7 @@ def _submit(cell: Cell, proof: str) -> Truth:
 
 
 def _read(cell: Cell, proof: str) -> Truth:
-    """A look at a job that is paid for fails without harm: `generate` waits, `result` and `status` say what is known."""
+    """A look that fails harms no job that is paid for: `generate` waits, `result` and `status` say what is known."""
     waits = cell.operation == "poll"
     if cell.operation == "status":
         if proof == "strange":
