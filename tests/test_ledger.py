@@ -227,6 +227,25 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_of_one_line(tmp_path):
         Ledger(tmp_path / "ledger.sqlite3")
 
 
+@pytest.mark.parametrize("words", ["database is locked", "attempt to write a readonly database", "disk I/O error"])
+def test_a_file_that_cannot_be_written_is_an_error_of_one_line_before_money_moves(tmp_path, words):
+    class Stubborn(sqlite3.Connection):
+        def execute(self, query, *values):
+            if query.startswith("BEGIN"):
+                raise sqlite3.OperationalError(words)
+            return super().execute(query, *values)
+
+    Ledger(tmp_path / "ledger.sqlite3").close()
+    ledger = Ledger(tmp_path / "ledger.sqlite3", connect=Stubborn)
+
+    with pytest.raises(LedgerError, match=words) as caught:
+        ledger.add(make())
+
+    assert caught.value.hint == "nothing is sent while a job cannot be written down first"
+    assert ledger.recent(sandbox=False, limit=9) == []
+    ledger.close()
+
+
 def test_an_id_is_never_written_twice(ledger):
     ledger.add(make())
 
