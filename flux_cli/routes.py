@@ -10,13 +10,12 @@ from flux_cli.clock import Clock
 from flux_cli.errors import AuthError, FluxError
 
 if TYPE_CHECKING:
-    import httpx
-
     from flux_cli.channel import Channel
     from flux_cli.flow import Request, Response
     from flux_cli.providers.base import Provider
+    from flux_cli.sandbox.transport import SandboxTransport
     from flux_cli.settings import Settings
-    from flux_cli.transport import Transport
+    from flux_cli.transport import Connect, Transport
 
 
 class Routes:
@@ -27,7 +26,7 @@ class Routes:
         *,
         settings: Callable[[], Settings],
         clock: Clock,
-        connect: Callable[[], httpx.BaseTransport] | None,
+        connect: Connect | None,
         say: Callable[[str], None] | None,
     ) -> None:
         """Take keys from ``settings`` when they are first needed; ``say`` hears the HTTP conversation."""
@@ -79,7 +78,7 @@ class Routes:
                 self._transports[sandbox] = Transport(clock=self._clock, connect=connect, say=self._say)
             return self._transports[sandbox]
 
-    def _sandbox(self) -> httpx.BaseTransport:
+    def _sandbox(self) -> SandboxTransport:
         from flux_cli.sandbox.transport import SandboxTransport
         from flux_cli.sandbox.world import World
         from flux_cli.settings import state_path

@@ -25,8 +25,6 @@ from flux_cli.routes import Routes
 from flux_cli.streams import Streams
 
 if TYPE_CHECKING:
-    import httpx
-
     from flux_cli.collector import Collector
     from flux_cli.downloads import Destination, Fields
     from flux_cli.engine import Engine
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from flux_cli.orders import Origin
     from flux_cli.seams import Shelf
     from flux_cli.settings import Settings
+    from flux_cli.transport import Connect
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
@@ -97,7 +96,7 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: SystemClock = field(default_factory=SystemClock)
     flags: Flags = field(default_factory=Flags)
-    connect: Callable[[], httpx.BaseTransport] | None = None
+    connect: Connect | None = None
     """Makes what stands behind httpx; the network where it is ``None``."""
     new_id: Callable[[], str] = new_id
     new_seed: Callable[[], int] = new_seed

@@ -35,14 +35,13 @@ from flux_cli.flow import Request, Response, encode
 from flux_cli.providers.refusals import ended, pause
 from flux_cli.text import printable
 
+Connect = Callable[[], httpx.BaseTransport]  # makes what stands behind httpx
 ANSWER_LIMIT = 256 * 2**20
 """Bytes of the largest answer that is read: twenty images as base64 fit."""
 
 _CONNECT, _READ, _PAID_READ = 10.0, 30.0, 150.0
-_TRIES = 5
-"""Attempts at a request that was turned away or lost."""
-_CONNECT_TRIES = 3
-"""Attempts at a host that cannot be reached."""
+_TRIES, _CONNECT_TRIES = 5, 3
+"""Attempts at a request that was turned away or lost, and at a host that cannot be reached."""
 _PAUSE_CAP = 60.0
 """Longest pause that ``Retry-After`` can make us take, in seconds."""
 _RESUME_PAUSE = 0.5
@@ -60,7 +59,7 @@ class Transport:
         self,
         *,
         clock: Clock,
-        connect: Callable[[], httpx.BaseTransport] | None = None,
+        connect: Connect | None = None,
         say: Callable[[str], None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
