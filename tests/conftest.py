@@ -18,7 +18,6 @@ from flux_cli.cli import main
 from flux_cli.clock import SystemClock
 from flux_cli.runtime import Runtime
 
-
 hypothesis.settings.register_profile(
     "steady", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )  # a busy machine is no fault of the program
