@@ -7,7 +7,7 @@ travels is the wire's business, and what must not be forgotten goes into the boo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -27,6 +27,7 @@ from flux_cli.errors import (
 )
 from flux_cli.flow import Flow, Request, Response, drive
 from flux_cli.jobs import FINISHED, Failed, Job, State, Succeeded, advance
+from flux_cli.money import Limit
 from flux_cli.providers.base import Account, Lost, Order, Provider
 from flux_cli.seams import Book, Wire
 from flux_cli.text import printable
@@ -67,8 +68,8 @@ class Engine:
         self._load = load
         self._gone = gone
 
-    def submit(self, job: Job, order: Order) -> Job:
-        """Buy one job, and return it as far as it got; a refusal or a lost answer is in its ``error``.
+    def submit(self, job: Job, order: Order, *, limits: Sequence[Limit] = ()) -> Job:
+        """Buy one job within ``limits``. Return it as far as it got; a refusal or a lost answer is in its ``error``.
 
         The intent, with the exact body and the handle, is in the book before the paid request leaves, and the
         provider's id as soon as it is read. Raises `FluxError` only where no paid request was sent, or where the book
@@ -86,7 +87,8 @@ class Engine:
                     self._book.change(job.id, lambda known: replace(known, request=intent))
                 else:
                     self._clock.check()
-                    self._book.add(replace(job, handle=order.handle, remote_id=remote_id, request=intent))
+                    new = replace(job, handle=order.handle, remote_id=remote_id, request=intent)
+                    self._book.add(new, limits)
                     written = True
             return self._wire.send(provider, request, sandbox=job.sandbox, tries=5)
 

@@ -157,7 +157,17 @@ class Job:
     owner: str = ""
     """The process that submits it, as ``host:pid``."""
     row: int | None = None
+    """Which row of the batch, from 1."""
     batch: str | None = None
+    """The batch file, as an absolute path; ``-`` for standard input."""
+    mark: str = ""
+    """Tells one row of a batch from any other, wherever in the file it stands."""
+    first: int = 1
+    """Number of its first image within the run, or within the row of a batch, from 1."""
+    estimate: float | None = None
+    """What it was expected to cost when it was submitted, in USD, where anybody could tell."""
+    ready: tuple[float, float] | None = None
+    """Seconds after it was accepted: the last look that found it at work, and the first that found it done."""
 
     @property
     def remote(self) -> Remote:
@@ -182,6 +192,11 @@ class Job:
         if self.status == "failed" and self.error is not None and self.error.code != "failed":
             return f"{self.status} ({self.error.code})"
         return self.status
+
+    @property
+    def waited(self) -> float | None:
+        """Seconds from its acceptance until its images were ready, as closely as our looks at it tell."""
+        return None if self.ready is None or self.status != "succeeded" else (self.ready[0] + self.ready[1]) / 2
 
     @property
     def unsaved(self) -> bool:

@@ -6,11 +6,13 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from flux_cli.errors import LedgerError, describe, rebuild
 from flux_cli.jobs import Cost, Image, Job
+from flux_cli.money import counted
 
-VERSION = 1
+VERSION = 2
 """Of the file's layout; stored in it. A file with a larger one was made by a newer flux."""
 
 LAYOUT = """
@@ -24,11 +26,18 @@ CREATE TABLE jobs (
     status     TEXT NOT NULL,
     unsaved    INTEGER NOT NULL,
     created_at REAL NOT NULL,
-    document   TEXT NOT NULL
+    document   TEXT NOT NULL,
+    model      TEXT,
+    batch      TEXT,
+    spent      REAL,
+    waited     REAL
 );
 CREATE INDEX jobs_by_run ON jobs (run);
 CREATE INDEX jobs_by_remote_id ON jobs (remote_id);
 CREATE INDEX jobs_by_status ON jobs (sandbox, status);
+CREATE INDEX jobs_by_batch ON jobs (batch);
+CREATE INDEX jobs_by_time ON jobs (sandbox, created_at, spent);
+CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model, waited) WHERE waited IS NOT NULL;
 CREATE TABLE files (
     path TEXT PRIMARY KEY,
     job  TEXT NOT NULL
@@ -43,7 +52,20 @@ CREATE TABLE claims (
     PRIMARY KEY (name, sandbox)
 );
 """
-"""The tables and what makes looking things up fast."""
+"""The tables and what makes looking things up fast. ``spent`` is in USD, ``waited`` in seconds; see `columns`."""
+
+UPGRADES = {
+    1: """
+ALTER TABLE jobs ADD COLUMN model TEXT;
+ALTER TABLE jobs ADD COLUMN batch TEXT;
+ALTER TABLE jobs ADD COLUMN spent REAL;
+ALTER TABLE jobs ADD COLUMN waited REAL;
+CREATE INDEX jobs_by_batch ON jobs (batch);
+CREATE INDEX jobs_by_time ON jobs (sandbox, created_at, spent);
+CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model, waited) WHERE waited IS NOT NULL;
+""",
+}
+"""What makes a file of one layout one of the next; the columns are filled afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +103,24 @@ class History:
         )
 
 
+def columns(job: Job) -> dict[str, Any]:
+    """Return what is looked up and summed up of a job, by the column that holds it."""
+    return {
+        "id": job.id,
+        "run": job.run,
+        "sandbox": job.sandbox,
+        "provider": job.provider,
+        "remote_id": job.remote_id,
+        "status": job.status,
+        "unsaved": job.unsaved,
+        "created_at": job.created_at,
+        "model": job.model,
+        "batch": None if job.batch is None else storable(job.batch),
+        "spent": counted(job),
+        "waited": job.waited,
+    }
+
+
 def encode(job: Job) -> str:
     """Return a job as the ledger's JSON text: ASCII, so that any text survives, and without image bytes."""
     images = tuple(replace(image, data=None) for image in job.images)
@@ -99,6 +139,8 @@ def decode(document: str) -> Job:
         fields["cost"] = Cost(**fields["cost"]) if fields["cost"] else None
         fields["error"] = rebuild(fields["error"]) if fields["error"] else None
         fields["skipped"] = tuple(fields["skipped"])
+        if fields.get("ready"):
+            fields["ready"] = (fields["ready"][0], fields["ready"][1])
         return Job(**fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError("the ledger holds a job that this flux cannot read") from error

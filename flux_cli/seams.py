@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from flux_cli.flow import Request, Response
 from flux_cli.jobs import Image, Job
+from flux_cli.money import Limit
 from flux_cli.providers.base import Provider
 
 
@@ -26,8 +27,8 @@ class Wire(Protocol):
 class Book(Protocol):
     """Where jobs are written down, durably."""
 
-    def add(self, job: Job) -> Job:
-        """Write down a new job."""
+    def add(self, job: Job, limits: Sequence[Limit] = ()) -> Job:
+        """Write down a new job. Raises `PaymentError` where that would pass one of the ``limits``."""
         ...
 
     def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:

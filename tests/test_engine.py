@@ -37,7 +37,7 @@ class Book:
     def __init__(self):
         self.versions: list[Job] = []
 
-    def add(self, job):
+    def add(self, job, limits=()):
         self.versions.append(job)
         return job
 
