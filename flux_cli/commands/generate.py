@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
 
 import typer
 
 from flux_cli import orders, providers
-from flux_cli.commands import options
+from flux_cli.commands import options, wishes
 from flux_cli.commands.demand import Asked, Demand, demanded
 from flux_cli.errors import UsageError
 from flux_cli.orders import Purchase
@@ -17,160 +16,31 @@ from flux_cli.runtime import Runtime
 
 def generate(
     ctx: typer.Context,
-    prompt: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PROMPT",
-            show_default=False,
-            help="The text; - reads it from stdin. After -- it may start with a dash.",
-        ),
-    ] = None,
+    prompt: wishes.Prompt = None,
     provider: options.ProviderOption = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="pro or ultra (the default).",
-            show_default=False,
-            autocompletion=lambda: [*providers.MODELS, *providers.MODELS.values()],
-        ),
-    ] = None,
+    model: wishes.Model = None,
     output: options.OutputOption = None,
-    aspect_ratio: Annotated[
-        str | None,
-        typer.Option("--aspect-ratio", "-a", metavar="W:H", help="Such as 16:9, 1:1 or 9:16.", show_default=False),
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option("--count", "-n", metavar="N", help="Images, 1 to 20.", show_default=False)
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", "-s", metavar="INT", help="The same number, the same image.", show_default=False),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            "--size",
-            metavar="WxH",
-            help="Pixels, where the provider takes them.",
-            show_default=False,
-            rich_help_panel="Image",
-        ),
-    ] = None,
-    raw: Annotated[
-        bool | None,
-        typer.Option("--raw/--no-raw", metavar="", help="Less processed.", show_default=False, rich_help_panel="Image"),
-    ] = None,
-    image: Annotated[
-        str | None,
-        typer.Option(
-            "--image", "-i", metavar="PATH|URL", help="An image prompt.", show_default=False, rich_help_panel="Image"
-        ),
-    ] = None,
-    image_strength: Annotated[
-        float | None,
-        typer.Option(
-            "--image-strength",
-            metavar="0..1",
-            help="How much the image prompt counts.",
-            show_default=False,
-            rich_help_panel="Image",
-        ),
-    ] = None,
+    aspect_ratio: wishes.AspectRatio = None,
+    count: wishes.Count = None,
+    seed: wishes.Seed = None,
+    size: wishes.Size = None,
+    raw: wishes.Raw = None,
+    image: wishes.Picture = None,
+    image_strength: wishes.ImageStrength = None,
     format: options.Format = None,  # noqa: A002 - the option's name
-    quality: Annotated[
-        int | None,
-        typer.Option(
-            "--quality", metavar="INT", help="Of the compression.", show_default=False, rich_help_panel="Image"
-        ),
-    ] = None,
-    upsample_prompt: Annotated[
-        bool | None,
-        typer.Option(
-            "--upsample-prompt/--no-upsample-prompt",
-            metavar="",
-            help="Let the provider enrich the prompt.",
-            show_default=False,
-            rich_help_panel="Image",
-        ),
-    ] = None,
-    safety_tolerance: Annotated[
-        int | None,
-        typer.Option(
-            "--safety-tolerance", metavar="0..6", help="0 is strictest.", show_default=False, rich_help_panel="Image"
-        ),
-    ] = None,
-    check_content: Annotated[
-        bool | None,
-        typer.Option(
-            "--check-content",
-            metavar="",
-            help="Ask for the provider's NSFW check.",
-            show_default=False,
-            rich_help_panel="Image",
-        ),
-    ] = None,
+    quality: wishes.Quality = None,
+    upsample_prompt: wishes.UpsamplePrompt = None,
+    safety_tolerance: wishes.SafetyTolerance = None,
+    check_content: wishes.CheckContent = None,
     overwrite: options.Overwrite = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", metavar="", help="Submit, print the id, leave.", show_default=False)
-    ] = False,
+    no_wait: wishes.NoWait = False,
     timeout: options.Timeout = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", metavar="", help="Print the requests as curl; send nothing.", show_default=False),
-    ] = False,
-    once: Annotated[
-        str | None,
-        typer.Option(
-            "--once",
-            metavar="NAME",
-            help="Buy at most once under this name; used again, print those images.",
-            show_default=False,
-        ),
-    ] = None,
-    fallback: Annotated[
-        str | None,
-        typer.Option(
-            "--fallback",
-            metavar="P1,P2",
-            help="Where to go when the provider accepted nothing.",
-            show_default=False,
-            rich_help_panel="Provider",
-        ),
-    ] = None,
-    webhook: Annotated[
-        str | None,
-        typer.Option(
-            "--webhook",
-            metavar="URL",
-            help="Where the provider reports the end.",
-            show_default=False,
-            rich_help_panel="Provider",
-        ),
-    ] = None,
-    metadata: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metadata",
-            metavar="KEY=VALUE",
-            help="Labels kept with the job (repeat).",
-            show_default=False,
-            rich_help_panel="Provider",
-        ),
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            "-P",
-            metavar="PATH=VALUE",
-            help="Any other field of the provider's request (repeat).",
-            show_default=False,
-            rich_help_panel="Provider",
-        ),
-    ] = None,
+    dry_run: wishes.DryRun = False,
+    once: wishes.Once = None,
+    fallback: wishes.Fallback = None,
+    webhook: wishes.Webhook = None,
+    metadata: wishes.Metadata = None,
+    param: wishes.Param = None,
     config: options.Config = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,

@@ -1,0 +1,73 @@
+"""The options of ``flux generate`` alone, each declared once, in the order in which people look for them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from flux_cli import providers
+
+
+def _option(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
+
+
+def _image(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typer's word
+    return _option(*names, help=help, metavar=metavar, rich_help_panel="Image")
+
+
+def _host(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typer's word
+    return _option(*names, help=help, metavar=metavar, rich_help_panel="Provider")
+
+
+Prompt = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PROMPT", show_default=False, help="The text; - reads it from stdin. After -- it may start with a dash."
+    ),
+]
+Model = Annotated[
+    str | None,
+    _option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="pro or ultra (the default).",
+        autocompletion=lambda: [*providers.MODELS, *providers.MODELS.values()],
+    ),
+]
+AspectRatio = Annotated[str | None, _option("--aspect-ratio", "-a", metavar="W:H", help="Such as 16:9, 1:1 or 9:16.")]
+Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]
+Seed = Annotated[int | None, _option("--seed", "-s", metavar="INT", help="The same number, the same image.")]
+NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, leave.")]
+DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
+Once = Annotated[
+    str | None,
+    _option("--once", metavar="NAME", help="Buy at most once under this name; used again, print those images."),
+]
+
+Size = Annotated[str | None, _image("--size", metavar="WxH", help="Pixels, where the provider takes them.")]
+Raw = Annotated[bool | None, _image("--raw/--no-raw", help="Less processed.")]
+Picture = Annotated[str | None, _image("--image", "-i", metavar="PATH|URL", help="An image prompt.")]
+ImageStrength = Annotated[
+    float | None, _image("--image-strength", metavar="0..1", help="How much the image prompt counts.")
+]
+Quality = Annotated[int | None, _image("--quality", metavar="INT", help="Of the compression.")]
+UpsamplePrompt = Annotated[
+    bool | None, _image("--upsample-prompt/--no-upsample-prompt", help="Let the provider enrich the prompt.")
+]
+SafetyTolerance = Annotated[int | None, _image("--safety-tolerance", metavar="0..6", help="0 is strictest.")]
+CheckContent = Annotated[bool | None, _image("--check-content", help="Ask for the provider's NSFW check.")]
+
+Fallback = Annotated[
+    str | None, _host("--fallback", metavar="P1,P2", help="Where to go when the provider accepted nothing.")
+]
+Webhook = Annotated[str | None, _host("--webhook", metavar="URL", help="Where the provider reports the end.")]
+Metadata = Annotated[
+    list[str] | None, _host("--metadata", metavar="KEY=VALUE", help="Labels kept with the job (repeat).")
+]
+Param = Annotated[
+    list[str] | None,
+    _host("--param", "-P", metavar="PATH=VALUE", help="Any other field of the provider's request (repeat)."),
+]
