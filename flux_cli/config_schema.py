@@ -113,9 +113,19 @@ class _Generate(_Table):
     param: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(default={}, description="a table of JSON values")
     output: Text | None = Field(default=None, description="a path")
     overwrite: bool | None = Field(default=None, description="true or false")
+    embed: bool | None = Field(default=None, description="true or false")
     no_wait: bool | None = Field(default=None, description="true or false")
     fallback: Text | None = Field(default=None, description="names of providers, joined by commas")
+    jobs: int | None = Field(default=None, ge=1, le=100, description="a whole number from 1 to 100")
+    max_cost: Amount | None = Field(default=None, description="an amount in USD, 0 or more")
     timeout: Positive | None = Field(default=None, description="a number of seconds above 0")
+
+
+class _Budget(_Table):
+    """What all jobs together may cost."""
+
+    daily: Amount | None = Field(default=None, description="an amount in USD, 0 or more")
+    monthly: Amount | None = Field(default=None, description="an amount in USD, 0 or more")
 
 
 class _Host(_Table):
@@ -138,6 +148,7 @@ class Tree(_Table):
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
     generate: _Generate = _Generate()
+    budget: _Budget = _Budget()
     providers: dict[str, _Host] = {}
 
 
@@ -145,6 +156,7 @@ def _leaves() -> Iterator[tuple[Names, str]]:
     sections: dict[Names, type[BaseModel]] = {
         (): Tree,
         ("generate",): _Generate,
+        ("budget",): _Budget,
         **{("providers", name): _Host for name in providers.NAMES},
     }
     for section, kind in sections.items():

@@ -85,24 +85,32 @@ class Destination:
             return self.path / own_name(fields, extension)
         return self._numbered(fields.index)
 
-    def prepare(self) -> None:
+    def files(self) -> list[Path]:
+        """Return the files that were named one by one; none where names are chosen when the images are there."""
+        return [self._numbered(index) for index in range(1, self.count + 1)] if self.kind == "file" else []
+
+    def prepare(self, proved: set[Path] | None = None) -> None:
         """Make sure, before money is spent, that images can be saved: folder there and writable, names free.
 
-        Raises `UsageError` where they cannot.
+        A folder that is among the ``proved`` is not written to again. Raises `UsageError` where images cannot be saved.
         """
+        proved = set() if proved is None else proved
         try:
             folder = self.path
             if self.kind == "file":
                 folder = folder.parent
                 self._claimable(folder)
             elif self.kind == "folder":
-                folder.mkdir(parents=True, exist_ok=True)
+                if folder not in proved:
+                    folder.mkdir(parents=True, exist_ok=True)
             elif self.kind == "stdout":
                 folder = Path(tempfile.gettempdir())
             while not os.path.lexists(folder):  # a template's folders are made when they are known
                 folder = folder.parent
-            with passing(folder) as proof:
-                write(proof, [bytes(_PROOF)])
+            if folder not in proved:
+                with passing(folder) as proof:
+                    write(proof, [bytes(_PROOF)])
+            proved.add(folder)
         except OSError as error:
             hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
             raise UsageError(f"cannot write to {self.place}: {reason(error)}", hint=hint) from error
@@ -112,8 +120,7 @@ class Destination:
             raise UsageError(
                 f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
             )
-        for index in range(1, self.count + 1):
-            path = self._numbered(index)
+        for path in self.files():
             if not ordinary(path):
                 raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
             if not self.overwrite and _taken(path):

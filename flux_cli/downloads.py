@@ -1,8 +1,9 @@
 """Where images go, and how they get there: whole or not at all, and never in the place of something else.
 
-Bytes are written to a hidden file in the target folder, checked, converted where that was asked for, forced to the
-disk, and only then linked to their name. A link refuses a name that is taken, so any number of processes may save at
-once. What the bytes are and how they are converted is handed in: nothing here knows about pixels or the network.
+Bytes are written to a hidden file in the target folder, checked, converted where that was asked for, given their
+story, forced to the disk, and only then linked to their name. A link refuses a name that is taken, so any number of
+processes may save at once. What the bytes are, how they are converted and what a story is, is handed in: nothing here
+knows about pixels or the network.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from flux_cli.destination import FULL, Destination, agree, ordinary, passing, reason, sweep, write
-from flux_cli.errors import UnsavedError
+from flux_cli.destination import FULL, Destination, agree, ordinary, passing, reason, sweep
+from flux_cli.errors import ProtocolError, UnsavedError
 from flux_cli.names import Fields, alternatives
 from flux_cli.text import printable
 
 __all__ = ["Destination", "Facts", "Fields", "Saved", "Saver", "agree", "sweep"]
+
+Embed = Callable[[Path, Path], None]
+"""Writes a copy of an image to a new file, with its story in it. Raises `ProtocolError` or ``ValueError``."""
 
 _LINK: Callable[[Path, Path], None] | None = getattr(os, "link", None)
 
@@ -88,18 +92,18 @@ class Saver:
         self._max_bytes = max_bytes
         self._link = link
 
-    def save(self, chunks: Iterable[bytes], fields: Fields) -> Saved:
-        """Write ``chunks`` to the place that the destination and ``fields`` name.
+    def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed | None = None) -> Saved:
+        """Write ``chunks`` to the place that the destination and ``fields`` name, with the story that ``embed`` adds.
 
         Raises `UnsavedError` where that cannot be done, and lets through what ``chunks``, ``inspect`` and ``convert``
-        raise. Whatever happens, no part of an image stays behind.
+        raise; an image that takes no story is saved without. Whatever happens, no part of an image stays behind.
         """
         try:
             folder = self._destination.target(fields, self._format or "jpg").parent
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
-            with passing(folder) as first, passing(folder) as second:
-                source, facts = self._receive(chunks, first, second)
+            with ExitStack() as stack:
+                source, facts = self._receive(chunks, [stack.enter_context(passing(folder)) for _ in range(3)], embed)
                 path = self._settle(source, self._destination.target(fields, facts.format), fields)
             _sync(folder)
             shown = f".{os.sep}{path}" if str(path).startswith("-") else str(path)
@@ -107,15 +111,15 @@ class Saver:
         except (OSError, UnicodeError) as error:
             raise _unsaved(error, self._destination.place, fields) from error
 
-    def save_to(self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO) -> Saved:
-        """Write ``chunks`` to ``stream``, checked and converted as a file would be, so not a byte of a broken image.
+    def save_to(self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed | None = None) -> Saved:
+        """Write ``chunks`` to ``stream``, made ready as a file would be, so not a byte of a broken image.
 
         Raises `UnsavedError` where that cannot be done, and lets ``BrokenPipeError`` through.
         """
         try:
             folder = Path(tempfile.gettempdir())
-            with passing(folder) as first, passing(folder) as second:
-                source, facts = self._receive(chunks, first, second)
+            with ExitStack() as stack:
+                source, facts = self._receive(chunks, [stack.enter_context(passing(folder)) for _ in range(3)], embed)
                 with source.open("rb") as file:
                     shutil.copyfileobj(file, stream)
                 stream.flush()
@@ -125,21 +129,38 @@ class Saver:
         except OSError as error:
             raise _unsaved(error, "standard output", fields) from error
 
-    def _receive(self, chunks: Iterable[bytes], first: Path, second: Path) -> tuple[Path, Facts]:
-        """Write ``chunks`` to ``first``, and what they are converted to, if at all, to ``second``; return the last."""
-        write(first, self._capped(chunks))
-        facts = self._inspect(first)
+    def _receive(self, chunks: Iterable[bytes], files: list[Path], embed: Embed | None) -> tuple[Path, Facts]:
+        """Write ``chunks`` to the first of ``files``, and what becomes of them to the next; return the last one."""
+        first, second, third = files
+        with first.open("xb") as file:
+            file.writelines(self._capped(chunks))
+        made, facts = self._made(first, second, self._inspect(first))
+        if embed is not None:
+            made, facts = self._told(made, third, facts, embed)
+        with made.open("rb+") as file:
+            os.fsync(file.fileno())
+        return made, facts
+
+    def _made(self, source: Path, target: Path, facts: Facts) -> tuple[Path, Facts]:
+        """Convert ``source`` to ``target`` where that is called for; return which of them counts."""
         wanted = self._format or facts.format
         if wanted == facts.format and (not self._reencode or wanted == "png"):
-            return first, facts
-        made = self._convert(first, second, format=wanted, quality=self._quality)
-        with second.open("rb+") as file:
-            os.fsync(file.fileno())
+            return source, facts
+        made = self._convert(source, target, format=wanted, quality=self._quality)
         if wanted == facts.format:
             self._note(f"encoded again at quality {self._quality} here")
         else:
             self._note(f"converted to {wanted} here (the provider sent {facts.format})")
-        return second, made
+        return target, made
+
+    def _told(self, source: Path, target: Path, facts: Facts, embed: Embed) -> tuple[Path, Facts]:
+        """Copy ``source`` to ``target`` with its story in it; return which of them counts."""
+        try:
+            embed(source, target)
+            return target, self._inspect(target)
+        except (ProtocolError, ValueError) as error:
+            self._note(f"saved without its story: {error}")
+            return source, facts
 
     def _capped(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         total = 0

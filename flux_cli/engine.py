@@ -68,7 +68,7 @@ class Engine:
         self._load = load
         self._gone = gone
 
-    def submit(self, job: Job, order: Order, *, limits: Sequence[Limit] = ()) -> Job:
+    def submit(self, job: Job, order: Order, *, limits: Sequence[Limit] = (), tries: int = 5) -> Job:
         """Buy one job within ``limits``. Return it as far as it got; a refusal or a lost answer is in its ``error``.
 
         The intent, with the exact body and the handle, is in the book before the paid request leaves, and the
@@ -90,7 +90,7 @@ class Engine:
                     new = replace(job, handle=order.handle, remote_id=remote_id, request=intent)
                     self._book.add(new, limits)
                     written = True
-            return self._wire.send(provider, request, sandbox=job.sandbox, tries=5)
+            return self._wire.send(provider, request, sandbox=job.sandbox, tries=tries)
 
         try:
             accepted = drive(provider.submit(order), send)

@@ -9,6 +9,7 @@
      +- UnavailableError       unavailable  4   nothing was accepted
      +- ModeratedError         moderated    5   prompt or image was blocked
      +- PaymentError           payment      6   out of credits
+     |   +- LimitError         payment      6   over a limit of the user's own; nothing was sent
      +- UnknownOutcomeError    unknown      7   the job may have been accepted
      |   +- LostReplyError     unknown      7   one request went out, no answer came back
      +- PendingError           pending      8   not finished yet
@@ -110,6 +111,10 @@ class PaymentError(FluxError):
     exit_code = 6
     default_charged = "no"
     default_retry = "later"
+
+
+class LimitError(PaymentError):
+    """A job would pass a limit that the user has set; nothing was sent."""
 
 
 class UnknownOutcomeError(FluxError):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from flux_cli.database import Database
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.money import Limit, check
-from flux_cli.records import Claim, History, columns, decode, encode, storable
+from flux_cli.records import Claim, History, Spend, columns, decode, encode, storable
 from flux_cli.text import listed, printable
 
 _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
 _LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
 _SHORTEST = 4
 """Characters of an id's beginning or end that stand for it."""
+
+GROUPS = {"provider": "provider", "model": "model", "day": "date(created_at, 'unixepoch', 'localtime')"}
+"""What spending can be summed up by, and how a job's group is read; days are those of this machine's local time."""
 
 
 class Ledger:
@@ -46,16 +49,19 @@ class Ledger:
     def add(self, job: Job, limits: Sequence[Limit] = ()) -> Job:
         """Write down a new job, to disk, before returning, unless it would pass one of the ``limits``.
 
-        What counts against a limit is read in the same transaction, so any number of processes keep it together.
-        Raises `PaymentError` where a limit would be passed, and `LedgerError`; then the job is not written down.
+        What counts against a limit is read in the same transaction, so any number of processes keep it together. A
+        job that was planned before a limit's time began counts from its beginning. Raises `LimitError` where a limit
+        would be passed, and `LedgerError`; then the job is not written down.
         """
+        since = max((limit.since for limit in limits), default=0.0)
+        job = replace(job, created_at=since) if since > job.created_at else job
         with self._database.transaction():
             for limit in limits:
-                check(limit, job, self._spent(limit, sandbox=job.sandbox))
+                check(limit, job, self.spent(limit, sandbox=job.sandbox))
             self._write(job, new=True)
         return job
 
-    def _spent(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
+    def spent(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
         """Return what counts against a limit so far, in USD, and how many jobs there are whose cost nobody knows."""
         where = "sandbox = ? AND " + ("run = ?" if limit.run else "created_at >= ?")
         query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
@@ -182,6 +188,28 @@ class Ledger:
         values = (held.name, held.sandbox, held.run, held.owner)
         with self._database.transaction():
             self._database.rows("DELETE FROM claims WHERE name = ? AND sandbox = ? AND run = ? AND owner = ?", values)
+
+    def spend(self, by: str, *, sandbox: bool, provider: str | None = None) -> list[Spend]:
+        """Return what the jobs came to, for each of `GROUPS`' ``by``, in the order of its names."""
+        where, values = ("AND provider = ?", (sandbox, provider)) if provider is not None else ("", (sandbox,))
+        query = (
+            f"SELECT {GROUPS[by]}, COUNT(*), COALESCE(SUM(images), 0), SUM(told),"  # noqa: S608 - clauses of ours
+            " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
+            f" FROM jobs WHERE sandbox = ? {where} GROUP BY 1 ORDER BY 1"
+        )
+        names = [field.name for field in fields(Spend)]
+        return [Spend(**dict(zip(names, row, strict=True))) for row in self._database.rows(query, values)]
+
+    def paid(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
+        """Return what an image of each of the latest jobs did cost, in USD, and when it was made, the newest first.
+
+        Jobs that cost nothing are left out: they tell no price.
+        """
+        query = (
+            "SELECT told / MAX(images, 1), created_at FROM jobs WHERE sandbox = ? AND provider = ? AND model = ?"
+            " AND told > 0 AND status = 'succeeded' ORDER BY seq DESC LIMIT ?"
+        )
+        return [(float(amount), when) for amount, when in self._database.rows(query, (sandbox, provider, model, limit))]
 
     def batch(self, name: str, *, sandbox: bool) -> list[Job]:
         """Return every job of a batch, the oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,6 @@ class Purchase:
 
     job: Job
     order: Order
-    first: int
-    """Number of its first image within the run, from 1."""
     instead: tuple[Purchase, ...] = ()
     """The jobs that make the same images at the next provider, where this one turns out not to accept it."""
 
@@ -76,6 +74,8 @@ class Origin:
     sandbox: bool
     owner: str
     """This process, as ``host:pid``."""
+    price: Callable[[Provider, Model], float | None] = lambda _provider, _model: None
+    """What an image is expected to cost, in USD, where anybody can tell."""
 
 
 def pairs(values: Sequence[str], option: str) -> dict[str, str]:
@@ -155,7 +155,7 @@ def with_instead(purchase: Purchase, wish: Wish, targets: Sequence[tuple[Provide
     (provider, model), *rest = targets
     job = purchase.job
     same = replace(wish, count=job.count, options={**wish.options, "seed": job.seed})
-    others, _ = plan(same, provider, model, origin, run=job.run, first=purchase.first)
+    others, _ = plan(same, provider, model, origin, run=job.run, first=job.first)
     return replace(purchase, instead=tuple(with_instead(one, wish, rest, origin) for one in others))
 
 
@@ -164,6 +164,7 @@ def _purchase(
 ) -> Purchase:
     job_id = origin.new_id()
     handle = origin.new_handle()
+    price = origin.price(provider, model)
     shown = {name: value for name, value in found.params.options.items() if name != "seed"}
     job = Job(
         id=job_id,
@@ -179,9 +180,18 @@ def _purchase(
         skipped=found.skipped,
         handle=handle,
         owner=origin.owner,
+        first=first,
+        estimate=None if price is None else price * found.params.count,
     )
     order = Order(params=found.params, model=model, job=job_id, handle=handle, wait=wish.wait)
-    return Purchase(job=job, order=order, first=first)
+    return Purchase(job=job, order=order)
+
+
+def everything(purchases: Iterable[Purchase]) -> Iterator[Purchase]:
+    """Yield every job that may come to be submitted."""
+    for purchase in purchases:
+        yield purchase
+        yield from everything(purchase.instead)
 
 
 def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, str | None]:

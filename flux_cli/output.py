@@ -75,8 +75,13 @@ class Output(Protocol):
         """Tell where a job's images can be had."""
         ...
 
-    def error(self, error: FluxError, job: Job | None = None, *, named: bool = False) -> None:
-        """Tell what went wrong, and what to do next; ``named`` where it must say of which job it speaks."""
+    def error(
+        self, error: FluxError, job: Job | None = None, *, where: str = "", row: Mapping[str, Any] | None = None
+    ) -> None:
+        """Tell what went wrong, and what to do next.
+
+        ``where`` says of what it speaks, for people; ``row`` says it for scripts, where there is no job.
+        """
         ...
 
     def note(self, text: str) -> None:
@@ -197,9 +202,16 @@ class Human(Base):
         for link in links:
             self.streams.out(printable(link))
 
-    def error(self, error: FluxError, job: Job | None = None, *, named: bool = False) -> None:
+    def error(
+        self,
+        error: FluxError,
+        job: Job | None = None,  # noqa: ARG002 - the message says what a person needs
+        *,
+        where: str = "",
+        row: Mapping[str, Any] | None = None,  # noqa: ARG002 - the same
+    ) -> None:
         """Print the message, and the hint below it."""
-        whose = f"job {job.id}: " if named and job is not None and job.id not in error.message else ""
+        whose = f"{printable(where)}: " if where and where not in error.message else ""
         self.streams.err(f"flux: error: {whose}{printable(error.message)}")
         if error.hint:
             self.streams.err(f"hint: {printable(error.hint)}")
@@ -258,7 +270,14 @@ class Json(Base):
         """Print the job."""
         self._print(rendering.job_object(job))
 
-    def error(self, error: FluxError, job: Job | None = None, *, named: bool = False) -> None:  # noqa: ARG002 - the object names it
+    def error(
+        self,
+        error: FluxError,
+        job: Job | None = None,
+        *,
+        where: str = "",  # noqa: ARG002 - the object names it
+        row: Mapping[str, Any] | None = None,
+    ) -> None:
         """Print the job that failed, or the error alone where there is none."""
-        told = rendering.error_object(error)
-        self._print({**rendering.job_object(job), "error": told} if job is not None else {"error": told})
+        about = rendering.job_object(job) if job is not None else dict(row or {})
+        self._print({**about, "error": rendering.error_object(error)})

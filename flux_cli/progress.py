@@ -1,24 +1,47 @@
 """What is shown while we wait: on stderr only, and only what helps.
 
-On a terminal, one line per job that is redrawn in place and gone at the end. Elsewhere, one plain line per change of
-state.
+On a terminal, one line per job that is redrawn in place and gone at the end, and above them a bar where there is a
+batch. Elsewhere, one plain line per change of state; of a batch, one per job that has ended.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from flux_cli.jobs import Job
 from flux_cli.providers import alias
+from flux_cli.tally import Count, Tally, money_text
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.live import Live as Redrawn
     from rich.table import Table
+
+
+_MARGIN = 4
+"""Lines of the window that are left to other things."""
+_BAR = 24
+"""Characters of the bar of a batch."""
+
+
+def summary(count: Count) -> str:
+    """Return how far a batch has come, in a few words."""
+    failed = f", {count.failed} failed" if count.failed else ""
+    return f"{count.done} of {count.total} done{failed}, {money_text(count.spent, count.unknown)}"
+
+
+def remaining(count: Count) -> str:
+    """Return how long a batch will take, in a few words; nothing while nobody can tell."""
+    if count.left is None:
+        return ""
+    minutes, seconds = divmod(round(count.left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f", {hours} h {minutes:02} min left" if hours else f", {minutes}:{seconds:02} left"
 
 
 class Progress(Protocol):
@@ -88,14 +111,23 @@ class Lines(Silent):
                 self._say(f"flux: {job.id} {job.provider} {printable(state)}")
 
 
-class Live:
-    """One line per job, redrawn in place."""
+class Ends(Silent):
+    """One line per job of a batch that has ended: how far it has come."""
 
-    def __init__(self, stream: TextIO, now: Callable[[], float]) -> None:
+    def __init__(self, say: Callable[[str], None], tally: Tally) -> None:
+        """Print lines with ``say``, whenever ``tally`` has something to tell."""
+        tally.hear = lambda: say(f"flux: {summary(tally.count())}")
+
+
+class Live:
+    """One line per job, redrawn in place, and a bar for the whole of a batch."""
+
+    def __init__(self, stream: TextIO, now: Callable[[], float], tally: Tally | None = None) -> None:
         """Draw on a terminal's ``stream``; ``now`` is the time in seconds."""
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
 
         self._now = now
+        self._tally = tally
         self._jobs: dict[str, tuple[Job, str, float]] = {}
         self._lock = threading.Lock()
         self._printing = threading.Lock()
@@ -155,7 +187,29 @@ class Live:
                     if not self._over:
                         fresh.start()
 
-    def _draw(self) -> Table:
+    def _draw(self) -> RenderableType:
+        from rich.console import Group  # noqa: PLC0415
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        with self._lock:
+            waiting = list(self._jobs.values())
+        room = max(self._console.height - _MARGIN, 1)
+        lines = self._lines(waiting[:room])
+        if self._tally is None:
+            return lines
+        count = self._tally.count()
+        head = Table.grid(padding=(0, 1))
+        for _ in range(2):
+            head.add_column(no_wrap=True, overflow="ellipsis")
+        words = f"{summary(count)}, {len(waiting)} in flight{remaining(count)}"
+        head.add_row(ProgressBar(total=count.total, completed=count.ended, width=_BAR), Text(words))
+        hidden = [Text(f"and {len(waiting) - room} more", style="dim")] if len(waiting) > room else []
+        return Group(head, lines, *hidden)
+
+    def _lines(self, waiting: Sequence[tuple[Job, str, float]]) -> Table:
+        """Return a line for each job."""
         from rich.spinner import Spinner  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
@@ -163,8 +217,6 @@ class Live:
         table = Table.grid(padding=(0, 1))
         for _ in range(4):
             table.add_column(no_wrap=True, overflow="ellipsis")
-        with self._lock:
-            waiting = list(self._jobs.values())
         for job, activity, since in waiting:
             elapsed = f"{self._now() - since:.0f} s"
             where = Text(f"{job.provider} {alias(job.model or '')}", style="cyan")

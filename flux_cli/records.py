@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from flux_cli.errors import LedgerError, describe, rebuild
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.money import counted
+from flux_cli.money import counted, in_credits, settled
 
 VERSION = 2
 """Of the file's layout; stored in it. A file with a larger one was made by a newer flux."""
@@ -30,7 +31,10 @@ CREATE TABLE jobs (
     model      TEXT,
     batch      TEXT,
     spent      REAL,
-    waited     REAL
+    waited     REAL,
+    images     INTEGER,
+    told       REAL,
+    credits    REAL
 );
 CREATE INDEX jobs_by_run ON jobs (run);
 CREATE INDEX jobs_by_remote_id ON jobs (remote_id);
@@ -38,6 +42,7 @@ CREATE INDEX jobs_by_status ON jobs (sandbox, status);
 CREATE INDEX jobs_by_batch ON jobs (batch);
 CREATE INDEX jobs_by_time ON jobs (sandbox, created_at, spent);
 CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model, waited) WHERE waited IS NOT NULL;
+CREATE INDEX jobs_by_price ON jobs (sandbox, provider, model) WHERE told > 0;
 CREATE TABLE files (
     path TEXT PRIMARY KEY,
     job  TEXT NOT NULL
@@ -52,7 +57,11 @@ CREATE TABLE claims (
     PRIMARY KEY (name, sandbox)
 );
 """
-"""The tables and what makes looking things up fast. ``spent`` is in USD, ``waited`` in seconds; see `columns`."""
+"""The tables and what makes looking things up fast; see `columns`.
+
+``told`` is what a job did cost, in USD; ``spent`` is that or, where nobody told, what it was expected to cost;
+``images`` are those that were made; ``waited`` is in seconds.
+"""
 
 UPGRADES = {
     1: """
@@ -60,9 +69,13 @@ ALTER TABLE jobs ADD COLUMN model TEXT;
 ALTER TABLE jobs ADD COLUMN batch TEXT;
 ALTER TABLE jobs ADD COLUMN spent REAL;
 ALTER TABLE jobs ADD COLUMN waited REAL;
+ALTER TABLE jobs ADD COLUMN images INTEGER;
+ALTER TABLE jobs ADD COLUMN told REAL;
+ALTER TABLE jobs ADD COLUMN credits REAL;
 CREATE INDEX jobs_by_batch ON jobs (batch);
 CREATE INDEX jobs_by_time ON jobs (sandbox, created_at, spent);
 CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model, waited) WHERE waited IS NOT NULL;
+CREATE INDEX jobs_by_price ON jobs (sandbox, provider, model) WHERE told > 0;
 """,
 }
 """What makes a file of one layout one of the next; the columns are filled afterwards."""
@@ -103,6 +116,42 @@ class History:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What a group of jobs came to. Money that nobody told of is ``None``, not 0."""
+
+    name: str | None
+    """What the jobs have in common; ``None`` where nobody told us their model."""
+    jobs: int
+    images: int
+    told: float | None
+    """USD, as the providers told or where nothing was charged."""
+    estimated: float | None
+    """USD, of the jobs whose cost nobody told, as it was expected."""
+    credits: float | None
+    """Of the providers that count in their own."""
+    unknown: int
+    """Jobs of which neither is known."""
+
+    @classmethod
+    def total(cls, groups: Sequence[Spend]) -> Spend:
+        """Return what all groups together came to."""
+        return cls(
+            name="total",
+            jobs=sum(group.jobs for group in groups),
+            images=sum(group.images for group in groups),
+            told=_sum([group.told for group in groups]) if groups else 0.0,
+            estimated=_sum([group.estimated for group in groups]),
+            credits=_sum([group.credits for group in groups]),
+            unknown=sum(group.unknown for group in groups),
+        )
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return math.fsum(known) if known else None
+
+
 def columns(job: Job) -> dict[str, Any]:
     """Return what is looked up and summed up of a job, by the column that holds it."""
     return {
@@ -118,6 +167,9 @@ def columns(job: Job) -> dict[str, Any]:
         "batch": None if job.batch is None else storable(job.batch),
         "spent": counted(job),
         "waited": job.waited,
+        "images": len(job.images),
+        "told": settled(job),
+        "credits": in_credits(job),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flux_cli.errors import FluxError, describe
 from flux_cli.jobs import Image, Job
+from flux_cli.money import settled
 from flux_cli.providers import alias
 from flux_cli.text import printable
 
@@ -47,6 +48,7 @@ def job_object(job: Job) -> dict[str, Any]:
         "created_at": stamp(job.created_at),
         "finished_at": stamp(job.finished_at),
         "batch": job.batch,
+        "estimate": None if job.estimate is None else {"amount": round(job.estimate, 6), "currency": "USD"},
     }
 
 
@@ -70,10 +72,29 @@ def cost_text(job: Job) -> str:
     return f"${job.cost.amount:.4g}" if job.cost.currency == "USD" else f"{job.cost.amount:g} {job.cost.currency}"
 
 
+def _expected(job: Job) -> str:
+    """Return what a job is expected to cost, where nobody told yet and somebody can tell; else nothing."""
+    known = settled(job) is not None or job.estimate is None
+    return "" if known else f"${job.estimate:.4g}"
+
+
+def _cost_brief(job: Job) -> str:
+    """Return what a job cost, as shortly as a column wants it: with a ``~`` where it is only expected."""
+    expected = _expected(job)
+    return cost_text(job) or (f"~{expected}" if expected else "")
+
+
+def _cost_fact(job: Job) -> str:
+    """Return what a job cost, in words; empty where it is under way and nobody can tell."""
+    if expected := _expected(job):
+        return cost_text(job) or f"about {expected} (estimate)"
+    return cost_text(job) or ("nothing" if settled(job) is not None else "" if job.active else "unknown")
+
+
 def short(job: Job) -> tuple[str, ...]:
     """Return a job as a row of a table on a terminal."""
     created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
-    return job.id, _brief(job), job.provider, alias(job.model or ""), created, cost_text(job), job.prompt
+    return job.id, _brief(job), job.provider, alias(job.model or ""), created, _cost_brief(job), job.prompt
 
 
 def _brief(job: Job) -> str:
@@ -114,7 +135,7 @@ def facts(job: Job) -> list[tuple[str, str]]:
         ("seed", "" if job.seed is None else str(job.seed)),
     ]
     found += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
-    found += [("skipped", " ".join(job.skipped)), ("cost", cost_text(job))]
+    found += [("skipped", " ".join(job.skipped)), ("cost", _cost_fact(job))]
     found += [("created", stamp(job.created_at) or ""), ("finished", stamp(job.finished_at) or "")]
     found += [(name, f"{value:g}") for name, value in job.timing.items()]
     for image in job.images:

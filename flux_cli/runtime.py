@@ -12,7 +12,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,7 +20,7 @@ from flux_cli import providers
 from flux_cli.clock import SystemClock
 from flux_cli.jobs import Image, Job
 from flux_cli.output import Human, Json, Output
-from flux_cli.progress import Lines, Live, Progress, Silent
+from flux_cli.progress import Ends, Lines, Live, Progress, Silent
 from flux_cli.routes import Routes
 from flux_cli.streams import Streams
 
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from flux_cli.downloads import Destination, Fields
     from flux_cli.engine import Engine
     from flux_cli.ledger import Ledger
+    from flux_cli.money import Limit
     from flux_cli.orders import Origin
+    from flux_cli.prices import Prices
+    from flux_cli.providers.base import Model, Price, Provider
     from flux_cli.seams import Shelf
     from flux_cli.settings import Settings
+    from flux_cli.tally import Tally
     from flux_cli.transport import Connect
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -84,6 +88,8 @@ class Place:
     format: str | None = None
     anew: bool = False
     """Whether images that were saved before, and are still there, are saved again."""
+    embed: bool = True
+    """Whether images are given their story."""
 
 
 @dataclass
@@ -113,13 +119,13 @@ class Runtime:
         kind = Json if self.flags.json else Human
         return kind(self.streams, quiet=self.flags.quiet)
 
-    def progress(self) -> Progress:
-        """Return a display for as long as we wait: live on a terminal, plain lines elsewhere."""
+    def progress(self, tally: Tally | None = None) -> Progress:
+        """Return a display for as long as we wait: live on a terminal, plain lines elsewhere; of a batch its tally."""
         if self.flags.quiet:
             return Silent()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
-            return Live(self.stderr, self.clock.monotonic)
-        return Lines(self.streams.err)
+            return Live(self.stderr, self.clock.monotonic, tally)
+        return Lines(self.streams.err) if tally is None else Ends(self.streams.err, tally)
 
     @cached_property
     def settings(self) -> Settings:
@@ -146,6 +152,28 @@ class Runtime:
         if ledger.notice:
             self.output.warning(ledger.notice)
         return ledger
+
+    @cached_property
+    def _prices(self) -> Prices:
+        from flux_cli.prices import Prices
+
+        return Prices(
+            own=self.settings.price,
+            paid=lambda provider, model: self.ledger.paid(provider, model, sandbox=self.sandbox),
+        )
+
+    def price(self, provider: str, model: str) -> Price | None:
+        """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
+        return self._prices.of(provider, model)
+
+    def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
+        """Return what the jobs of ``run`` may not pass as of now: ``--max-cost``, and the budgets of the config.
+
+        Raises `UsageError` for a ``max_cost`` that is no amount.
+        """
+        from flux_cli.money import limits
+
+        return limits(self.settings.budget, run=run, max_cost=max_cost, now=self.clock.now())
 
     @cached_property
     def wire(self) -> Routes:
@@ -191,16 +219,22 @@ class Runtime:
             now=self.clock.now(),
             sandbox=self.sandbox,
             owner=f"{socket.gethostname()}:{os.getpid()}",
+            price=self._amount,
         )
+
+    def _amount(self, provider: Provider, model: Model) -> float | None:
+        price = self.price(provider.name, model.name)
+        return None if price is None else price.amount
 
     def shelf(self, job: Job, place: Place, *, first: int, placed: Callable[[str], None]) -> Shelf:
         """Return where the images of ``job`` go, the first of them being number ``first`` of its run.
 
         ``placed`` hears each path, as it would be typed from here.
         """
-        from flux_cli import images
+        from flux_cli import embedding, images
         from flux_cli.downloads import Saver
         from flux_cli.seams import Shelf
+        from flux_cli.story import Story
 
         model = providers.load(job.provider).models.get(job.model or "")
         ours = model is None or "quality" not in model.options
@@ -217,11 +251,12 @@ class Runtime:
 
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
             fields = self._fields(job, image, first + index - 1)
+            embed = partial(embedding.embed, story=Story.of(job, image)) if place.embed else None
             if place.destination.kind == "stdout":
                 with self.streams.reader():
-                    saver.save_to(chunks, fields, self.streams.binary())
+                    saver.save_to(chunks, fields, self.streams.binary(), embed)
                 return image
-            saved = saver.save(chunks, fields)
+            saved = saver.save(chunks, fields, embed)
             placed(saved.shown)
             return replace(
                 image,

@@ -139,6 +139,8 @@ class Settings:
             if names[0] == "generate"
         }
         """Options of generate by long name; only those that the file or the environment sets."""
+        self.budget: dict[str, float] = {names[1]: value for names, value in self._held.items() if names[0] == "budget"}
+        """USD by ``daily`` and ``monthly``; only those that are set."""
 
     @classmethod
     def load(cls, option: str | None, *, must_exist: bool = True) -> Settings:

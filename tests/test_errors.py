@@ -61,6 +61,7 @@ MONEY = {
     "UnavailableError": ("no", "safe"),
     "ModeratedError": ("unknown", "never"),
     "PaymentError": ("no", "later"),
+    "LimitError": ("no", "later"),
     "UnknownOutcomeError": ("unknown", "never"),
     "LostReplyError": ("unknown", "never"),
     "PendingError": ("unknown", "never"),

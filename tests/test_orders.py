@@ -34,7 +34,7 @@ def test_one_job_for_several_images_where_the_api_can():
     """Runware: one job of four images."""
     (only,), _ = plan(RUNWARE, 4)
 
-    assert (only.job.count, only.order.params.count, only.first) == (4, 4, 1)
+    assert (only.job.count, only.order.params.count, only.job.first) == (4, 4, 1)
 
 
 def test_several_jobs_where_it_cannot():
@@ -42,7 +42,7 @@ def test_several_jobs_where_it_cannot():
     jobs, _ = plan(RUNFLOW, 3, seed=100)
 
     assert [one.job.seed for one in jobs] == [98, 99, 100]
-    assert [one.first for one in jobs] == [1, 2, 3]
+    assert [one.job.first for one in jobs] == [1, 2, 3]
     assert len({one.job.id for one in jobs}) == len({one.job.handle for one in jobs}) == 3
     assert len({one.job.run for one in jobs}) == 1
     assert all(one.order.handle == one.job.handle and one.order.job == one.job.id for one in jobs)

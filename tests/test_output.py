@@ -118,7 +118,7 @@ def test_an_error(everybody, pipe, terminal, program):
     error = ModeratedError(f"runware: {NASTY}", hint=f"try {NASTY}", charged="no")
     for reader in everybody:
         reader.output.error(error)
-        reader.output.error(error, JOB, named=True)
+        reader.output.error(error, JOB, where=f"job {JOB.id}")
 
     for reader in (pipe, terminal):
         first, hint, second, _ = reader.err.splitlines()
@@ -142,7 +142,7 @@ def test_an_error(everybody, pipe, terminal, program):
 
 def test_a_job_that_is_named_already_is_not_named_twice(pipe):
     """Where the message speaks of the job by its id, that is enough."""
-    pipe.output.error(FluxError("job foxfoxfo is late"), JOB, named=True)
+    pipe.output.error(FluxError("job foxfoxfo is late"), JOB, where=f"job {JOB.id}")
 
     assert pipe.err == "flux: error: job foxfoxfo is late\n"
 

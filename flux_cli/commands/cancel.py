@@ -76,10 +76,10 @@ def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
         lost = UnknownOutcomeError(
             f"job {job.id} may or may not be cancelled: {error.message}", hint=f"`flux status {job.id}`"
         )
-        runtime.output.error(lost, job, named=several)
+        runtime.output.error(lost, job)
         return lost
     except FluxError as error:
-        runtime.output.error(error, job, named=several)
+        runtime.output.error(error, job, where=f"job {job.id}" if several else "")
         return error
     runtime.output.job(now, note="already cancelled" if job.status == "cancelled" else "cancelled")
     return None

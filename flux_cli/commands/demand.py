@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from flux_cli import orders, providers
@@ -25,9 +27,9 @@ class Asked:
     prompt: str
     provider: str | None
     model: str | None
-    options: dict[str, Any]
+    options: Mapping[str, Any]
     """Those that a provider may or may not honour, by long name."""
-    extra: dict[str, Any]
+    extra: Mapping[str, Any]
     count: int | None
     output: str | None
     overwrite: bool
@@ -35,6 +37,15 @@ class Asked:
     timeout: float | None
     fallback: str | None
     once: str | None
+
+    def over(self, fields: Mapping[str, Any]) -> Asked:
+        """Return what the row of a batch asks for: its ``fields``, over what was typed for all of them."""
+        named = {name: value for name, value in fields.items() if name not in orders.IMAGE_OPTIONS and name != "param"}
+        own = {name: value for name, value in fields.items() if name in orders.IMAGE_OPTIONS}
+        shapes = {"aspect_ratio", "size"}
+        spared = shapes if own.keys() & shapes else set[str]()
+        typed = {name: value for name, value in self.options.items() if name not in spared}
+        return replace(self, **named, options={**typed, **own}, extra={**self.extra, **fields.get("param", {})})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +70,19 @@ class Demand:
     """The name under which this is bought at most once."""
     others: tuple[Provider, ...]
     """Where to go when the provider proves to have accepted nothing, in order."""
+    notes: tuple[str, ...]
+    """What a person should know about it."""
+
+    def files(self) -> list[Path]:
+        """Return the files that the images were told to go to, one by one."""
+        return [] if self.place is None else [path.absolute() for path in self.place.destination.files()]
 
 
-def demanded(runtime: Runtime, asked: Asked) -> Demand:
-    """Join what was typed with the config, and check all of it. Raises `UsageError` or `AuthError`; nothing is sent."""
+def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
+    """Join what was typed with the config, and check all of it. Raises `UsageError` or `AuthError`; nothing is sent.
+
+    The jobs belong to ``run``, where that is given.
+    """
     from flux_cli.downloads import Destination, agree  # noqa: PLC0415 - not for --help
 
     configured = runtime.settings.generate
@@ -95,17 +115,16 @@ def demanded(runtime: Runtime, asked: Asked) -> Demand:
     origin = runtime.origin()
     others = _others(runtime, asked, provider)
     try:
-        purchases, fit = orders.plan(wish, provider, model, origin)
+        purchases, fit = orders.plan(wish, provider, model, origin, run=run)
     except UsageError as error:
         raise advised(error, provider) from error.__cause__
-    for note in fit.notes:
-        runtime.output.note(note)
+    notes = list(fit.notes)
     if left_out:
-        runtime.output.note(f"{left_out}, so the model of the config is left out: {model.name} is used")
+        notes.append(f"{left_out}, so the model of the config is left out: {model.name} is used")
         purchases = [replace(one, job=replace(one.job, skipped=("model", *one.job.skipped))) for one in purchases]
     if fit.skipped:
         names = listed([spelled(name) for name in fit.skipped])
-        runtime.output.note(f"left out, because {provider.name} cannot honour it: {names} of the config")
+        notes.append(f"left out, because {provider.name} cannot honour it: {names} of the config")
     targets = [(one, orders.choose_model(one, word, typed=asked.model is not None)[0]) for one in others]
     purchases = [orders.with_instead(one, wish, targets, origin) for one in purchases]
     place = None if no_wait else Place(destination=destination, format=fit.params.options.get("format"))
@@ -115,6 +134,7 @@ def demanded(runtime: Runtime, asked: Asked) -> Demand:
         purchases=purchases,
         place=place,
         timeout=timeout,
+        notes=tuple(notes),
         once=None if asked.once is None else Once(name=_checked_name(asked.once), mark=_mark(wish, provider, model)),
     )
 

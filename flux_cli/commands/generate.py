@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import typer
 
 from flux_cli import orders, providers
 from flux_cli.commands import options, wishes
-from flux_cli.commands.demand import Asked, Demand, demanded
+from flux_cli.commands.demand import Asked, demanded
 from flux_cli.errors import UsageError
-from flux_cli.orders import Purchase
 from flux_cli.runtime import Runtime
 
 
@@ -41,6 +40,11 @@ def generate(
     webhook: wishes.Webhook = None,
     metadata: wishes.Metadata = None,
     param: wishes.Param = None,
+    batch: wishes.Batch = None,
+    jobs: wishes.AtOnce = None,
+    resume: wishes.Resume = False,
+    again: wishes.Again = False,
+    max_cost: wishes.MaxCost = None,
     config: options.Config = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -68,7 +72,7 @@ def generate(
         "metadata": orders.pairs(metadata, "--metadata") if metadata else None,
     }
     asked = Asked(
-        prompt=_prompt(runtime, prompt),
+        prompt=_prompt(runtime, prompt) if batch is None else prompt or "",
         provider=provider,
         model=model,
         options={name: value for name, value in typed.items() if value is not None},
@@ -81,8 +85,28 @@ def generate(
         fallback=fallback,
         once=once,
     )
-    demand = demanded(runtime, asked)
-    return _rehearse(runtime, demand) if dry_run else _buy(runtime, demand)
+    configured = runtime.settings.generate
+    at_once = _at_once(jobs if jobs is not None else configured.get("jobs"))
+    most = max_cost if max_cost is not None else configured.get("max_cost")
+    if batch is not None:
+        from flux_cli.commands.batch import Wanted, run_batch  # noqa: PLC0415 - only here
+
+        wanted = Wanted(file=batch, at_once=at_once, resume=resume, again=again, dry_run=dry_run, max_cost=most)
+        return run_batch(runtime, asked, wanted)
+    if resume or again:
+        raise UsageError(
+            "--resume and --again belong to --batch", hint="`flux result @1 --wait` fetches the latest run"
+        )
+    return _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most)
+
+
+def _at_once(jobs: int | None) -> int:
+    """Return how many jobs run side by side. Raises `UsageError`."""
+    if jobs is None:
+        return options.AT_ONCE
+    if not 1 <= jobs <= options.MOST_AT_ONCE:
+        raise UsageError(f"--jobs takes 1 to {options.MOST_AT_ONCE}, not {jobs}", hint="such as `-j 8`")
+    return jobs
 
 
 def _prompt(runtime: Runtime, typed: str | None) -> str:
@@ -96,43 +120,29 @@ def _prompt(runtime: Runtime, typed: str | None) -> str:
         raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.NOT_UTF8) from None
 
 
-def _rehearse(runtime: Runtime, demand: Demand) -> int:
-    """Print what would be sent, as curl. Return the exit code."""
-    from flux_cli import curl  # noqa: PLC0415 - only here
+def _single(runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_cost: float | None) -> int:
+    """Make what one prompt asks for. Return the exit code."""
+    from flux_cli.commands.errand import Terms, buy, fetch  # noqa: PLC0415 - not for --help
+    from flux_cli.commands.estimate import rehearse_all, within  # noqa: PLC0415
     from flux_cli.engine import rehearse  # noqa: PLC0415
 
-    configured = None if runtime.sandbox else runtime.settings.base_url(demand.provider.name)
-    base_url = configured or demand.provider.base_url
-    requests = [request for purchase in demand.purchases for request in rehearse(demand.provider, purchase.order)]
-    lines = [curl.line(demand.provider, request, base_url=base_url) for request in requests]
-    told = [curl.data(demand.provider, request, base_url=base_url) for request in requests]
-    runtime.output.lines(lines, {"requests": told})
-    return 0
-
-
-def _buy(runtime: Runtime, demand: Demand) -> int:
-    """Submit, wait and save. Return the exit code."""
-    from flux_cli.commands.errand import Errand  # noqa: PLC0415 - only where something is sent
-    from flux_cli.engine import rehearse  # noqa: PLC0415
-
-    errand = Errand(runtime, place=demand.place, timeout=demand.timeout)
-    for purchase in _all(demand.purchases):
+    demand = demanded(runtime, asked)
+    for note in demand.notes:
+        runtime.output.note(note)
+    if dry_run:
+        return rehearse_all(runtime, demand.purchases)
+    for purchase in orders.everything(demand.purchases):
         rehearse(providers.load(purchase.job.provider), purchase.order)
     for provider in (demand.provider, *demand.others):
         runtime.wire.channel(provider, sandbox=runtime.sandbox)
+    terms = Terms(place=demand.place, timeout=demand.timeout)
     if demand.once is not None:
         from flux_cli.commands.once import earlier  # noqa: PLC0415 - only here
 
         jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout)
         if jobs is not None:
-            return errand.fetch(jobs, wait=True)
+            return fetch(runtime, jobs, terms, wait=True)
+    limits = within(runtime, demand.purchases, run=demand.purchases[0].job.run, max_cost=max_cost)
     if demand.place is not None:
         demand.place.destination.prepare()
-    return errand.buy(demand.purchases)
-
-
-def _all(purchases: Iterable[Purchase]) -> Iterator[Purchase]:
-    """Yield every job that may come to be submitted."""
-    for purchase in purchases:
-        yield purchase
-        yield from _all(purchase.instead)
+    return buy(runtime, demand.purchases, replace(terms, limits=limits), at_once=at_once)

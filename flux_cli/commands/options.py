@@ -85,6 +85,15 @@ Format = Annotated[
         autocompletion=lambda: ["jpg", "png", "webp"],
     ),
 ]
+Embed = Annotated[
+    bool | None,
+    typer.Option(
+        "--embed/--no-embed",
+        metavar="",
+        show_default=False,
+        help="Prompt, seed, model, provider and job id written into the image file, losslessly (on).",
+    ),
+]
 Timeout = Annotated[
     float | None,
     typer.Option(
@@ -94,6 +103,8 @@ Timeout = Annotated[
 
 FORMATS = ("jpg", "png", "webp")
 DEFAULT_TIMEOUT = 600.0
+AT_ONCE, MOST_AT_ONCE = 4, 100
+"""Jobs side by side: where nobody says otherwise, and at most."""
 
 
 def runtime_of(ctx: typer.Context) -> Runtime:

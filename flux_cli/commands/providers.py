@@ -12,7 +12,7 @@ from flux_cli.commands import options
 from flux_cli.crew import Crew
 from flux_cli.errors import AuthError, FluxError
 from flux_cli.jobs import Cost
-from flux_cli.providers.base import Account, Model, Provider
+from flux_cli.providers.base import Account, Model, Price, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.rendering import error_object
 from flux_cli.routes import no_key
@@ -60,8 +60,8 @@ def providers(
         failed = f"{100 * seen.failures / seen.jobs:.0f} %" if seen and seen.jobs else "-"
         key = _key(runtime, one)
         models = [registry.alias(name) for name in one.models]
-        prices = {name: _price(runtime, one, name) for name in one.models}
-        told = [f"{registry.alias(name)} {price}" for name, price in prices.items() if price]
+        prices = {name: runtime.price(one.name, name) for name in one.models}
+        told = [f"{registry.alias(name)} {_amount(price)}" for name, price in prices.items() if price]
         shown = ", ".join(told) or "unknown"
         cancel = (one.cancel_note or "yes") if one.cancel else "no"
         rows.append((one.name, " ".join(models), f"set ({key})" if key else "missing", shown, cancel, median, failed))
@@ -69,7 +69,8 @@ def providers(
             {
                 "provider": one.name,
                 "models": list(one.models),
-                "prices": prices,
+                "prices": {name: _amount(price) for name, price in prices.items()},
+                "price_sources": {name: price.source if price else None for name, price in prices.items()},
                 "cancel": one.cancel is not None,
                 "key": key,
                 "median_seconds": seen.median if seen else None,
@@ -86,11 +87,9 @@ def _key(runtime: Runtime, provider: Provider) -> str | None:
     return "sandbox" if runtime.sandbox else runtime.settings.key_source(provider)
 
 
-def _price(runtime: Runtime, provider: Provider, model: str) -> str | None:
+def _amount(price: Price | None) -> str | None:
     """Return what an image costs, for people, or ``None`` where nobody says."""
-    own = runtime.settings.price(provider.name, model)
-    price = provider.models[model].price
-    return f"${own:g}" if own is not None else f"${price.amount:g}" if price is not None else None
+    return None if price is None else f"${price.amount:g}"
 
 
 def _describe(runtime: Runtime, provider: Provider) -> None:
@@ -107,15 +106,23 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
     sections: dict[str, list[tuple[str, ...]]] = {}
     listing: list[dict[str, Any]] = []
     for model in provider.models.values():
-        told = _price(runtime, provider, model.name)
-        ours = model.price is not None and told == f"${model.price.amount:g}"
-        source = f", {model.price.source}, {model.price.date}" if model.price and ours else ""
-        facts.append((model.name, f"{model.slug}, {told or 'price unknown'}{source}"))
+        price = runtime.price(provider.name, model.name)
+        told = (_amount(price) or "price unknown", *((price.source, price.date) if price else ()))
+        facts.append((model.name, ", ".join(word for word in (model.slug, *told) if word)))
         rows = _options(model)
         sections[model.name] = rows
         names = ("option", "accepts", "default", "field", "note")
         told_options = [dict(zip(names, row, strict=True)) for row in rows]
-        listing.append({"model": model.name, "slug": model.slug, "price": told, "options": told_options})
+        listing.append(
+            {
+                "model": model.name,
+                "slug": model.slug,
+                "price": _amount(price),
+                "price_source": price.source if price else None,
+                "price_date": (price.date or None) if price else None,
+                "options": told_options,
+            }
+        )
     head = ("OPTION", "ACCEPTS", "DEFAULT", "FIELD", "NOTE")
     runtime.output.listing(facts, head, sections, {"provider": provider.name, "models": listing})
 

@@ -56,9 +56,9 @@ def result(
     if url:
         return _print_links(runtime, found)
     place = _place(runtime, found, output, overwrite=overwrite, wanted=wanted)
-    from flux_cli.commands.errand import Errand  # noqa: PLC0415 - not for --url
+    from flux_cli.commands.errand import Terms, fetch  # noqa: PLC0415 - not for --url
 
-    return Errand(runtime, place=place, timeout=seconds).fetch(found, wait=wait)
+    return fetch(runtime, found, Terms(place=place, timeout=seconds), wait=wait)
 
 
 def _place(runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, wanted: str | None) -> Place:

@@ -17,6 +17,8 @@ from flux_cli.runtime import Runtime
 
 AT_ONCE = 8
 """Jobs that are asked about side by side."""
+SHOWN = 20
+"""Jobs in a list, unless another number is given."""
 
 
 def status(
@@ -24,8 +26,11 @@ def status(
     jobs: options.Jobs = None,
     provider: options.ProviderOption = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="How many jobs, at most.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--limit", min=1, max=100_000, metavar="N", show_default=str(SHOWN), help="How many jobs, at most."
+        ),
+    ] = None,
     active: Annotated[
         bool, typer.Option("--active", metavar="", help="Only jobs that are not finished.", show_default=False)
     ] = False,
@@ -36,6 +41,19 @@ def status(
         bool,
         typer.Option("--exit-status", metavar="", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False),
     ] = False,
+    spend: Annotated[
+        bool, typer.Option("--spend", metavar="", help="Sum up what the jobs cost.", show_default=False)
+    ] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="WORD",
+            help="Group --spend by provider, model or day.",
+            show_default=False,
+            autocompletion=lambda: ["provider", "model", "day"],
+        ),
+    ] = None,
     config: options.Config = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -47,6 +65,11 @@ def status(
     Jobs that are not finished are asked about at their provider first, unless --offline. With one JOB, every detail.
     """
     runtime = options.runtime_of(ctx)
+    if spend or by is not None:
+        from flux_cli.commands.spend import summed_up  # noqa: PLC0415 - only here
+
+        _check_spend(spend=spend, alone=not (jobs or active or exit_status) and limit is None)
+        return summed_up(runtime, by=by, provider=provider)
     if jobs and active:
         raise UsageError("--active lists jobs: it does not go with a JOB", hint="leave out one of them")
     if jobs:
@@ -54,20 +77,36 @@ def status(
     else:
         if provider is not None:
             providers.load(provider)
-        known = runtime.ledger.recent(sandbox=runtime.sandbox, limit=limit, active=active, provider=provider)
+        known = runtime.ledger.recent(sandbox=runtime.sandbox, limit=limit or SHOWN, active=active, provider=provider)
     fresh, failures = (known, []) if offline else _refreshed(runtime, known)
     if jobs and len(fresh) == 1:
         runtime.output.details(fresh[0])
     else:
         runtime.output.jobs(fresh)
-    for job in fresh if len(fresh) > 1 or not jobs else ():  # one job alone says it among its details
-        if job.status == "unknown" and job.error is not None and job.error.hint:
-            runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
+    _explain(runtime, fresh if len(fresh) > 1 or not jobs else [])  # one job alone says it among its details
     for job, error in failures:
         runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
     if failures:
         return UnavailableError.exit_code
     return options.verdict([_as_error(job) for job in fresh]) if exit_status else 0
+
+
+def _check_spend(*, spend: bool, alone: bool) -> None:
+    """Raise `UsageError` for ``--by`` without ``--spend``, and for ``--spend`` with what it would not heed."""
+    if not spend:
+        raise UsageError("--by goes with --spend", hint="`flux status --spend --by day`")
+    if not alone:
+        raise UsageError(
+            "--spend sums up all jobs: a JOB, --active, --limit and --exit-status do not go with it",
+            hint="--provider and --by do: `flux status --spend --by day`",
+        )
+
+
+def _explain(runtime: Runtime, jobs: Sequence[Job]) -> None:
+    """Say of every job that nobody knows of how to find out."""
+    for job in jobs:
+        if job.status == "unknown" and job.error is not None and job.error.hint:
+            runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
 
 
 def _refreshed(runtime: Runtime, jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Job, FluxError]]]:

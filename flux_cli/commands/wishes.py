@@ -17,6 +17,10 @@ def _image(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Ty
     return _option(*names, help=help, metavar=metavar, rich_help_panel="Image")
 
 
+def _many(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
+    return _option(*names, help=help, metavar=metavar, rich_help_panel="Many images", **more)
+
+
 def _host(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typer's word
     return _option(*names, help=help, metavar=metavar, rich_help_panel="Provider")
 
@@ -59,6 +63,17 @@ UpsamplePrompt = Annotated[
 ]
 SafetyTolerance = Annotated[int | None, _image("--safety-tolerance", metavar="0..6", help="0 is strictest.")]
 CheckContent = Annotated[bool | None, _image("--check-content", help="Ask for the provider's NSFW check.")]
+
+Batch = Annotated[
+    str | None,
+    _many("--batch", "-b", metavar="FILE", help="Prompts from a .txt, .jsonl or .csv file; - for lines on stdin."),
+]
+AtOnce = Annotated[int | None, _many("--jobs", "-j", metavar="N", help="How many at once (4).")]
+Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up those in flight.")]
+Again = Annotated[bool, _many("--again", help="Make all rows anew, also those that were made before.")]
+MaxCost = Annotated[
+    float | None, _many("--max-cost", metavar="USD", help="Do not start, or stop, where it would cost more.")
+]
 
 Fallback = Annotated[
     str | None, _host("--fallback", metavar="P1,P2", help="Where to go when the provider accepted nothing.")

@@ -141,10 +141,10 @@ def test_a_value_that_cannot_be(flux, host, typed, said):
     assert list(Path().iterdir()) == []
 
 
-LATER = "--batch -b -j --jobs --resume --again --max-cost --embed --like --gallery --preview --open"
+LATER = "--embed --like --gallery --preview --open"
 
 
-@pytest.mark.parametrize("option", [*LATER.split(), "--watch", "--spend", "--forget"])
+@pytest.mark.parametrize("option", [*LATER.split(), "--watch", "--forget"])
 def test_options_that_do_not_exist_yet(flux, host, option):
     """No option is accepted and ignored."""
     done = flux("generate", "a red fox", "-p", "runware", option, "3")

@@ -31,6 +31,7 @@ JOB = [
     "created_at",
     "finished_at",
     "batch",
+    "estimate",
 ]
 IMAGE = ["path", "url", "width", "height", "content_type", "bytes", "seed", "nsfw"]
 ERROR = ["code", "message", "hint", "exit_code", "charged", "retry"]

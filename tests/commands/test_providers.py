@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from flux_cli.jobs import Cost, Image, Job
+from flux_cli.ledger import Ledger
 from flux_cli.sandbox.wire import reply
 
 PROVIDERS = ["runcomfy", "runflow", "apiframe", "runware"]
@@ -45,6 +47,45 @@ def test_your_own_price(flux, config):
     told = {one["provider"]: one for one in flux("providers", "--json").objects}
 
     assert told["runware"]["prices"]["flux-1.1-pro-ultra"] == "$0.05"
+    assert told["runware"]["price_sources"] == {"flux-1.1-pro": None, "flux-1.1-pro-ultra": "your config"}
+
+
+def test_a_price_that_was_learned_here(flux, home):
+    """Where no page tells what an image costs, the jobs of this machine do, and it says so; in the sandbox none do."""
+    ledger = Ledger(home / ".local" / "state" / "flux-cli" / "ledger.sqlite3")
+    told = {"model": "flux-1.1-pro-ultra", "cost": Cost(amount=0.1), "images": (Image(), Image()), "prompt": "a fox"}
+    made = {"id": "k3f9q2mx", "run": "r", "provider": "runcomfy", "status": "succeeded", "created_at": 1_795_003_200.0}
+    ledger.add(Job(**made, **told))
+    ledger.close()
+
+    row = {one["provider"]: one for one in flux("providers", "--json").objects}["runcomfy"]
+    models = {one["model"]: one for one in flux("providers", "runcomfy", "--json").object["models"]}
+    (line,) = [line for line in flux("providers", "runcomfy").lines if line.startswith("flux-1.1-pro-ultra\t")][:1]
+    sandbox = {one["provider"]: one for one in flux("providers", "--sandbox", "--json").objects}["runcomfy"]
+
+    assert row["prices"] == {"flux-1.1-pro": None, "flux-1.1-pro-ultra": "$0.05"}
+    assert row["price_sources"]["flux-1.1-pro-ultra"] == "learned from 1 job here"
+    learned = models["flux-1.1-pro-ultra"]
+    assert (learned["price"], learned["price_source"], learned["price_date"]) == (
+        "$0.05",
+        "learned from 1 job here",
+        "2026-11-18",
+    )
+    assert models["flux-1.1-pro"]["price"] is None
+    assert line.endswith(", $0.05, learned from 1 job here, 2026-11-18")
+    assert sandbox["prices"]["flux-1.1-pro-ultra"] is None
+
+
+def test_where_a_price_comes_from(flux, config):
+    """Its source and date, or that it is the user's own, or that nobody tells."""
+    config("[providers.apiframe.price]\npro = 0.05\n")
+
+    (runflow,) = [line for line in flux("providers", "runflow").lines if line.startswith("flux-1.1-pro-ultra\t")][:1]
+    own, unknown = [line for line in flux("providers", "apiframe").lines if line.startswith("flux-1.1-pro")][:2]
+
+    assert "$0.06, the model's page at docs.runflow.io, 2026-" in runflow
+    assert own.endswith(", $0.05, your config")
+    assert unknown.endswith(", price unknown")
 
 
 def test_what_this_machine_has_seen(flux):

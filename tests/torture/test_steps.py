@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from flux_cli.commands import errand
 from flux_cli.jobs import Job
 from flux_cli.records import decode
 from flux_cli.sandbox import files
@@ -38,7 +37,9 @@ class Scenario:
 
     @property
     def generate(self) -> list[str]:
-        several = ["-n", str(self.count)] if self.count > 1 else []
+        several = (
+            ["-n", str(self.count), "-j", "1"] if self.count > 1 else []
+        )  # one after the other: steps keep their order
         return ["generate", "a red fox", "-p", self.provider, *several]
 
     @property
@@ -69,7 +70,6 @@ class Stage:
         self._patch = monkeypatch
         for name in ("home", "work", "world"):
             (self._before / name).mkdir(parents=True)
-        monkeypatch.setattr(errand, "AT_ONCE", 1)  # one job after the other: steps come in the same order each time
         for variable, key in KEYS.values():
             monkeypatch.setenv(variable, key)
         self.reset()

@@ -1,0 +1,183 @@
+"""The work of a batch: rows side by side, each saved and told of as soon as ready, and what is left at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from flux_cli.batch import Standing
+from flux_cli.commands.demand import Demand
+from flux_cli.commands.errand import End, Errand, Terms
+from flux_cli.commands.options import verdict
+from flux_cli.commands.underway import UnderWay
+from flux_cli.errors import FluxError, Interrupted, LimitError
+from flux_cli.jobs import Job
+from flux_cli.orders import Purchase
+from flux_cli.rows import FAILED, Row
+from flux_cli.runtime import Runtime
+from flux_cli.tally import Tally, money_text
+from flux_cli.text import listed, printable
+
+_UNREACHED = 5
+"""Jobs in a row that find a provider out of reach, before no more are sent to it."""
+_HOPELESS = frozenset({"auth", "payment"})
+"""Codes of refusals that the next job would meet as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One row, checked: what is to be bought, and on which terms."""
+
+    standing: Standing
+    demand: Demand
+    purchases: Sequence[Purchase]
+    """Those of its jobs that were not submitted before."""
+    terms: Terms
+
+    @property
+    def row(self) -> Row:
+        """The row."""
+        return self.standing.row
+
+
+class Shift:
+    """Works through a batch that was checked."""
+
+    def __init__(self, runtime: Runtime, tasks: Sequence[Task], *, file: str) -> None:
+        """Work at ``tasks``, the rows of ``file``."""
+        self._runtime = runtime
+        self._tasks = tasks
+        self._file = file
+        self._ends: dict[int, list[End]] = {task.row.number: [] for task in tasks}
+        self._stopped: dict[str, FluxError] = {}
+        self._unreached: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._unsent = 0
+
+    def work(self, *, at_once: int) -> int:
+        """Make every row, ``at_once`` jobs side by side. Return the exit code. Raises `Interrupted`."""
+        work: list[Callable[[UnderWay], FluxError | None]] = []
+        for task in self._tasks:
+            work += [partial(self._fetch, task, job) for job in task.standing.pending]
+            work += [partial(self._report, task, job) for job in task.standing.refused]
+            work += [partial(self._buy, task, purchase) for purchase in task.purchases]
+        self._tally = Tally(len(work), self._runtime.clock.monotonic)
+        left: list[tuple[Job, FluxError]] = []
+        try:
+            with self._runtime.progress(self._tally) as progress:
+                under_way = UnderWay(self._runtime, progress)
+                try:
+                    outcomes = under_way.run([partial(task, under_way) for task in work], at_once=at_once)
+                except Interrupted:
+                    left = under_way.left()
+                    raise
+        except Interrupted:
+            self._interrupted(left)
+            raise
+        finally:
+            failed = self._write_failed()
+        self._sum_up(failed)
+        done = [None for task in self._tasks if task.standing.made]
+        return verdict([*outcomes, *done])
+
+    def _buy(self, task: Task, purchase: Purchase, under_way: UnderWay) -> FluxError | None:
+        provider = purchase.job.provider
+        stop = self._stopped.get("") or (None if purchase.instead else self._stopped.get(provider))
+        if stop is not None:
+            with self._lock:
+                self._unsent += 1
+            return self._ended(task, End(job=None, error=stop), told=False)
+        end = Errand(self._runtime, under_way, task.terms).buy(purchase)
+        self._learn(provider, end.error)
+        return self._ended(task, end)
+
+    def _learn(self, provider: str, error: FluxError | None) -> None:
+        """Send no more where the next job would meet the same: over a limit, no credits, no key, nobody there."""
+        with self._lock:
+            missed = self._unreached.get(provider, 0) + 1 if error is not None and error.code == "unavailable" else 0
+            self._unreached[provider] = missed
+            if error is not None and (error.code in _HOPELESS or missed >= _UNREACHED):
+                self._stopped.setdefault("" if isinstance(error, LimitError) else provider, error)
+
+    def _fetch(self, task: Task, job: Job, under_way: UnderWay) -> FluxError | None:
+        errand = Errand(self._runtime, under_way, task.terms)
+        end = errand.fetch(job, first=job.first, wait=task.terms.place is not None)
+        return self._ended(task, end, bought=False)
+
+    def _report(self, task: Task, job: Job, under_way: UnderWay) -> FluxError | None:
+        """Tell of a job that failed before, and would fail again."""
+        with under_way.aside():
+            self._runtime.output.error(job.error or FluxError("failed before"), job, where=task.row.place)
+        return self._ended(task, End(job=job, error=job.error), bought=False)
+
+    def _ended(self, task: Task, end: End, *, told: bool = True, bought: bool = True) -> FluxError | None:
+        with self._lock:
+            self._ends[task.row.number].append(end)
+        self._tally.add(end.job if bought else None, end.error, told=told)
+        return end.error
+
+    def _write_failed(self) -> int:
+        """Write the rows that may safely be fed back to their file, whole, and return how many there are."""
+        path = Path("stdin" if self._file == "-" else self._file)
+        path = path.with_name(path.name + FAILED)
+        lines = [json.dumps(dict(task.row.fields), ensure_ascii=False) for task in self._tasks if self._safe(task)]
+        try:
+            if not lines:
+                if self._file != "-":
+                    path.unlink(missing_ok=True)
+                return 0
+            passing = path.with_name(f".{path.name}.{os.getpid()}")
+            passing.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+            passing.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                self._runtime.output.warning(f"cannot write {printable(str(path))}: {error.strerror}")
+            return 0
+        return len(lines)
+
+    def _safe(self, task: Task) -> bool:
+        """Whether a row may be fed back as it stands: all of it failed, and none of it would be bought twice."""
+        ends = self._ends[task.row.number]
+        spared = task.standing.made or task.standing.pending
+        return bool(ends) and not spared and all(end.error is not None and _again(end) for end in ends)
+
+    def _interrupted(self, left: Sequence[tuple[Job, FluxError]]) -> None:
+        """Say how far we came, and how to go on."""
+        count = self._tally.count()
+        ids = [job.id for job, _ in left]
+        going = f"; {len(ids)} jobs go on, and are billed: {listed(ids)}" if ids else ""
+        again = f"`flux generate --batch {self._file} --resume` with the same options" if self._file != "-" else ""
+        error = FluxError(f"interrupted: {count.done} of {count.total} jobs are done{going}", hint=again)
+        self._runtime.output.warning(error.message)
+        if again:
+            self._runtime.output.note(f"to go on, without buying anything twice: {again}")
+
+    def _sum_up(self, failed: int) -> None:
+        """Say on stderr what became of the batch."""
+        count = self._tally.count()
+        before = sum(not task.purchases and not task.standing.pending for task in self._tasks if task.standing.made)
+        parts = [f"{count.done} of {count.total} jobs done"] if count.total else ["nothing left to do"]
+        parts += [f"{number} {code}" for code, number in sorted(self._tally.codes().items())]
+        parts += [f"{self._unsent} of them never sent"] if self._unsent else []
+        parts += [f"{before} rows were made before"] if before else []
+        parts += [money_text(count.spent, count.unknown)] if count.total else []
+        self._runtime.output.note(", ".join(parts))
+        for error in self._stopped.values() if self._unsent else ():
+            self._runtime.output.warning(f"the rest was not sent: {error.message}")
+        if failed:
+            name = "stdin" if self._file == "-" else printable(self._file)
+            self._runtime.output.note(f"{failed} rows may be fed back: `flux generate --batch {name}{FAILED}`")
+
+
+def _again(end: End) -> bool:
+    """Whether the same may be asked for again: it failed, and what is known of it does not speak against that."""
+    error = end.error
+    return (
+        error is not None and error.retry != "never" and error.code not in {"unknown", "pending", "unsaved", "partial"}
+    )

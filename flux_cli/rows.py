@@ -1,0 +1,179 @@
+"""The rows of a batch file: what each asks for, where it stands, and what tells it from any other.
+
+A row is a prompt with any option of ``flux generate`` beside it, by its long name; it is checked as the ``[generate]``
+table of the config is. Nothing is known here of providers: whether one can honour a row is decided later.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flux_cli.config_checks import typed
+from flux_cli.config_schema import KEYS
+from flux_cli.errors import UsageError
+from flux_cli.text import listed, nearest, printable
+
+KINDS = ("txt", "jsonl", "csv")
+"""The kinds of files, by extension."""
+
+_WHOLE = frozenset({"no_wait", "jobs", "max_cost"})
+"""Options that the config may hold and that belong to a batch as a whole."""
+NAMES = ("prompt", "provider", *(names[1] for names in KEYS if names[0] == "generate" and names[1] not in _WHOLE))
+"""What a row may hold."""
+
+FAILED = ".failed.jsonl"
+"""What the name of the file of rows that may be fed back ends with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of a batch."""
+
+    number: int
+    """From 1; blank lines and comments are no rows."""
+    place: str
+    """File and line, for people."""
+    fields: Mapping[str, Any]
+    """The prompt and the options, by long name with underscores."""
+
+    @property
+    def mark(self) -> str:
+        """What tells the row from any other, wherever in the file it stands."""
+        text = json.dumps(dict(self.fields), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of a batch file, by its name. Raises `UsageError`."""
+    if name == "-":
+        return "txt"
+    kind = Path(name).suffix.lower().removeprefix(".")
+    if kind not in KINDS:
+        raise UsageError(
+            f"cannot tell what kind of batch {printable(name)} is",
+            hint="its name ends with .txt (a prompt a line), .jsonl or .csv (a prompt and any options a row)",
+        )
+    return kind
+
+
+def family(path: str) -> str:
+    """Return the name under which a batch file's jobs are kept: a file of rows that failed belongs to its origin."""
+    while path.endswith(FAILED):
+        path = path.removesuffix(FAILED)
+    return path
+
+
+def read(text: str, name: str, kind: str) -> tuple[list[Row], list[UsageError]]:
+    """Return the rows in a file's ``text``, and what is wrong with those that cannot be read, by file and line."""
+    shown = printable(name)
+    rows: list[Row] = []
+    errors: list[UsageError] = []
+    found = {"txt": _lines, "jsonl": _objects, "csv": _records}[kind](text)
+    for number, (line, fields) in enumerate(found, 1):
+        place = f"{shown}:{line}"
+        try:
+            if isinstance(fields, UsageError):
+                raise fields
+            rows.append(Row(number=number, place=place, fields=_checked(fields, place)))
+        except UsageError as error:
+            told = error.message if error.message.startswith(place) else f"{place}: {error.message}"
+            errors.append(UsageError(told, hint=error.hint))
+    return rows, errors
+
+
+Found = Iterator[tuple[int, Mapping[str, Any] | UsageError]]
+"""Rows as they stand in the file: the number of the line, and the fields or what is wrong."""
+
+
+def _lines(text: str) -> Found:
+    for number, line in enumerate(text.split("\n"), 1):
+        prompt = line.strip()
+        if prompt and not prompt.startswith("#"):
+            yield number, {"prompt": prompt}
+
+
+def _objects(text: str) -> Found:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError):
+            yield number, UsageError("this line is not JSON", hint='such as {"prompt": "a red fox", "seed": 7}')
+            continue
+        if isinstance(fields, dict):
+            yield number, fields
+        else:
+            yield number, UsageError("a row is a JSON object", hint='such as {"prompt": "a red fox", "seed": 7}')
+
+
+def _records(text: str) -> Found:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    head: list[str] = []
+    line = 1
+    try:
+        for cells in reader:
+            if not head:
+                head = [cell.strip() for cell in cells]
+                if cells and (wrong := _head_error(head)) is not None:
+                    yield line, wrong
+                    return
+            elif len(cells) > len(head):
+                yield line, UsageError(f"{len(cells)} cells under {len(head)} names", hint='text with a comma: "a, b"')
+            elif any(cell.strip() for cell in cells):
+                yield line, {name: cell for name, cell in zip(head, cells, strict=False) if cell.strip()}
+            line = reader.line_num + 1
+    except csv.Error as error:
+        yield line, UsageError(f"this is not CSV: {error}", hint='a quote inside of a cell is doubled: "a ""b"" c"')
+
+
+def _head_error(head: list[str]) -> UsageError | None:
+    """Return what is wrong with the names in a CSV's first line, if anything."""
+    names = [_spelled(name) for name in head]
+    hint = f"the first line names the columns: {listed(NAMES[:4])} …"
+    if "prompt" not in names:
+        return UsageError("there is no column called prompt", hint=hint)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return None if twice is None else UsageError(f"there are two columns called {printable(twice)}", hint=hint)
+
+
+def _spelled(name: str) -> str:
+    """Return an option's name with underscores, however it was written."""
+    return name.strip().removeprefix("--").replace("-", "_")
+
+
+def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a row's fields by name, each of its type; what is empty or null is not given. Raises `UsageError`."""
+    found: dict[str, Any] = {}
+    for written, value in fields.items():
+        name = _spelled(written)
+        if name in _WHOLE:
+            message = f"{place}: {printable(written)} is an option of the batch as a whole"
+            raise UsageError(message, hint=f"give --{name.replace('_', '-')} on the command line")
+        if name not in NAMES:
+            near = nearest(name, NAMES)
+            hint = f"did you mean {near}?" if near else f"a row takes {listed(NAMES)}"
+            raise UsageError(f"{place}: there is no option {printable(written)!r}", hint=hint)
+        if name in found:
+            raise UsageError(f"{place}: {printable(name)} is given twice", hint="give it once")
+        if value is not None:
+            found[name] = _value(name, value, f"{place}: {name}")
+    if not isinstance(found.get("prompt"), str) or not found["prompt"].strip():
+        raise UsageError(f"{place}: the row has no prompt", hint='such as {"prompt": "a red fox"}')
+    return found
+
+
+def _value(name: str, value: Any, where: str) -> Any:
+    """Return one value of its type. Raises `UsageError`."""
+    if name in {"prompt", "provider"}:
+        if not isinstance(value, str):
+            raise UsageError(f"{where} takes text")
+        return value
+    return typed(("generate", name), value if isinstance(value, str) else json.dumps(value), where)

@@ -1,0 +1,214 @@
+"""What an image tells of itself: a `Story`, as a value and as JSON text.
+
+A story is for whoever gets the file, so it says what shaped the picture and nothing about the person or the machine:
+no webhook, no labels, no path of a local image prompt, no web address that might carry a token. What was left out is
+named, so that nobody takes a story for the whole truth. What comes back from a file is as hostile as any file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flux_cli import __version__
+from flux_cli.jobs import Image, Job
+from flux_cli.text import cut_bytes
+
+SHAPING = (
+    "aspect_ratio",
+    "size",
+    "raw",
+    "image",
+    "image_strength",
+    "format",
+    "quality",
+    "upsample_prompt",
+    "safety_tolerance",
+    "check_content",
+)
+"""Options that decide what an image looks like, by long name; ``param`` stands beside them."""
+
+SHORTENED = (20_000, 5_000)
+"""Bytes of prompt that are kept, one after the other, where a story is too long for its place."""
+
+LARGEST = 1 << 18
+"""Characters of JSON that are read as a story."""
+
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
+_LATEST = 2**33
+"""Seconds since 1970; a time beyond is nonsense."""
+_DELICATE = re.compile(r"token|secret|key|passw|auth|webhook|callback", re.IGNORECASE)
+"""Names of fields that may hold what is nobody's business."""
+_INNER = re.compile(r'"([^"]*)":')
+"""The names within a JSON value."""
+_ID = re.compile(r"[a-z0-9]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """How one image came to be."""
+
+    prompt: str
+    """Empty where nobody told us."""
+    provider: str
+    model: str | None
+    seed: int | None
+    """The image's own; ``None`` where only that of a job of several images is known."""
+    job: str
+    """Our id of the job."""
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The options of `SHAPING`, and ``param`` with ``--param`` values by path."""
+    withheld: tuple[str, ...] = ()
+    """Names of what shaped the image too and is not told: options, ``param`` paths, ``prompt`` where it is cut."""
+    created_at: float
+    """When the job was made, in seconds since 1970, UTC."""
+    sandbox: bool = False
+    version: str = __version__
+    """Of the flux that wrote it."""
+
+    @classmethod
+    def of(cls, job: Job, image: Image) -> Story:
+        """Return the story of one ``image`` of ``job``."""
+        told, withheld = _told(job.parameters)
+        shared = job.seed if job.count == 1 else None
+        return cls(
+            prompt=job.prompt,
+            provider=job.provider,
+            model=job.model,
+            seed=image.seed if image.seed is not None else shared,
+            job=job.id,
+            parameters=told,
+            withheld=withheld,
+            created_at=float(int(job.created_at)),
+            sandbox=job.sandbox,
+        )
+
+    @classmethod
+    def read(cls, text: str) -> Story | None:
+        """Return the story that `text` wrote, or ``None`` for anything else."""
+        try:
+            if len(text) > LARGEST:
+                return None
+            found = json.loads(text, parse_constant=_refuse)
+            json.dumps(found, ensure_ascii=False).encode()  # half a character cannot be passed on
+            return cls._from(found)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+    @classmethod
+    def _from(cls, found: Mapping[str, Any]) -> Story:
+        """Return the story in parsed JSON. Raises ``TypeError``, ``KeyError`` or ``ValueError`` for a wrong shape."""
+        told, hidden = _told(_expect(found["parameters"], dict))
+        at = datetime.strptime(found["created_at"], _STAMP).replace(tzinfo=UTC).timestamp()
+        if not 0 <= at < _LATEST or not _ID.fullmatch(found["job"]):
+            raise ValueError("no time or no id")
+        names = [_expect(name, str) for name in _expect(found["withheld"], list)]
+        return cls(
+            prompt=_expect(found["prompt"], str),
+            provider=_expect(found["provider"], str),
+            model=_expect(found["model"], str, None),
+            seed=_expect(found["seed"], int, None),
+            job=found["job"],
+            parameters=told,
+            withheld=tuple(dict.fromkeys([*names, *hidden])),
+            created_at=at,
+            sandbox=_expect(found["sandbox"], bool),
+            version=_expect(found["flux"], str),
+        )
+
+    @property
+    def created(self) -> str:
+        """When the job was made, as ISO 8601."""
+        return datetime.fromtimestamp(self.created_at, UTC).strftime(_STAMP)
+
+    @property
+    def text(self) -> str:
+        """The story as JSON on one line, without characters that XML cannot hold."""
+        fields = {
+            "flux": self.version,
+            "prompt": self.prompt,
+            "provider": self.provider,
+            "model": self.model,
+            "seed": self.seed,
+            "job": self.job,
+            "parameters": dict(self.parameters),
+            "withheld": list(self.withheld),
+            "created_at": self.created,
+            "sandbox": self.sandbox,
+        }
+        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+        return re.sub(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+    def shorter(self) -> Iterator[Story]:
+        """Yield the story whole, then without its parameters, then with less and less of its prompt."""
+        yield self
+        names = [*self.withheld, *(name for name in self.parameters if name != "param")]
+        names += [f"param {path}" for path in self.parameters.get("param", {})]
+        bare = replace(self, parameters={}, withheld=tuple(dict.fromkeys(cut_bytes(name, 200) for name in names[:20])))
+        yield bare
+        for limit in SHORTENED:
+            yield replace(bare, prompt=cut_bytes(self.prompt, limit), withheld=("prompt", *bare.withheld))
+
+    def as_job(self, image: Image) -> Job:
+        """Return the job as far as the story tells it: succeeded, with this one image."""
+        return Job(
+            id=self.job,
+            run="",
+            provider=self.provider,
+            model=self.model,
+            prompt=self.prompt,
+            created_at=self.created_at,
+            status="succeeded",
+            sandbox=self.sandbox,
+            seed=self.seed,
+            parameters=self.parameters,
+            images=(replace(image, seed=self.seed),),
+        )
+
+
+def _told(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what of a job's ``parameters`` may be told, and the names of what shapes the image too and may not."""
+    told: dict[str, Any] = {}
+    withheld: list[str] = []
+    for name in SHAPING:
+        value = parameters.get(name)
+        if not isinstance(value, str | int | float):
+            continue
+        if name == "image" and not _public(value):
+            withheld.append(name)
+        else:
+            told[name] = value
+    extra = parameters.get("param")
+    kept: dict[str, Any] = {}
+    for path, value in extra.items() if isinstance(extra, Mapping) else ():
+        text = json.dumps(value)
+        if "://" in text or any(_DELICATE.search(name) for name in (path, *_INNER.findall(text))):
+            withheld.append(f"param {path}")
+        else:
+            kept[path] = value
+    return {**told, **({"param": kept} if kept else {})}, tuple(withheld)
+
+
+def _public(address: object) -> bool:
+    """Whether ``address`` is a plain web address: no user, no query, so nothing that looks like a key."""
+    try:
+        parts = urlsplit(str(address))
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and not (parts.query or parts.fragment or "@" in parts.netloc)
+
+
+def _expect(value: Any, *kinds: type | None) -> Any:
+    """Return ``value`` if it is of one of the ``kinds``, ``None`` being its own. Raises ``TypeError``."""
+    if type(value) not in {type(None) if kind is None else kind for kind in kinds}:
+        raise TypeError("not of that kind")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

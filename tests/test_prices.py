@@ -1,0 +1,79 @@
+"""A price is the user's own, else the page's, else what was paid here; and never a guess."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flux_cli.prices import Prices, learned
+
+ULTRA = "flux-1.1-pro-ultra"
+NOON = 1_795_003_200.0
+"""2026-11-18, about noon UTC: the same day almost everywhere."""
+
+
+class Desk:
+    """Prices from a table of the user's own and from earlier jobs, and how often those were looked for."""
+
+    def __init__(self, own=None, paid=()):
+        self.asked = 0
+        self.paid = paid
+        self.prices = Prices(own=lambda *place: (own or {}).get(place), paid=self.look)
+
+    def look(self, provider, model):
+        self.asked += 1
+        return self.paid
+
+
+def test_the_users_own_price_beats_the_page():
+    desk = Desk({("runware", ULTRA): 0.05})
+
+    found = desk.prices.of("runware", ULTRA)
+
+    assert (found.amount, found.source, found.date, desk.asked) == (0.05, "your config", "", 0)
+
+
+def test_a_price_of_nothing_is_a_price():
+    assert Desk({("runware", ULTRA): 0.0}).prices.of("runware", ULTRA).amount == 0.0
+
+
+def test_the_page_beats_what_was_paid_and_nobody_looks_in_the_ledger():
+    desk = Desk(paid=[(0.01, NOON)])
+
+    found = desk.prices.of("runware", ULTRA)
+
+    assert (found.amount, found.currency, desk.asked) == (0.06, "USD", 0)
+    assert "runware.ai" in found.source
+    assert found.date.startswith("2026-")
+
+
+def test_where_no_page_tells_earlier_jobs_do():
+    """Dated by the newest of them."""
+    desk = Desk(paid=[(0.04, NOON), (0.05, NOON - 86_400), (0.90, NOON - 2 * 86_400)])
+
+    found = desk.prices.of("runcomfy", ULTRA)
+
+    assert (found.amount, found.source, found.date) == (0.05, "learned from 3 jobs here", "2026-11-18")
+    assert learned([(0.04, NOON)]).source == "learned from 1 job here"
+
+
+@pytest.mark.parametrize("provider", ["runcomfy", "apiframe"])
+def test_where_nobody_tells_there_is_none(provider):
+    """Unknown is not zero; and it is looked for once a run."""
+    desk = Desk()
+
+    assert desk.prices.of(provider, ULTRA) is None
+    assert desk.prices.of(provider, ULTRA) is None
+    assert desk.asked == 1
+
+
+def test_a_model_that_the_provider_does_not_host_has_no_price():
+    assert Desk().prices.of("runflow", "flux-1.1-pro") is None
+
+
+@given(st.lists(st.floats(min_value=0.001, max_value=10), min_size=1, max_size=50))
+def test_what_was_learned_lies_within_what_was_paid(amounts):
+    found = learned([(amount, NOON) for amount in amounts])
+
+    assert min(amounts) - 1e-6 <= found.amount <= max(amounts) + 1e-6
