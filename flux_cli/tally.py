@@ -40,8 +40,9 @@ class Count:
 
 def money_text(spent: float, unknown: int) -> str:
     """Return an amount for people, with what nobody knows beside it."""
-    more = f" and {unknown} of unknown cost" if unknown else ""
-    return f"{dollars(spent)}{more}"
+    if not unknown:
+        return dollars(spent)
+    return f"{dollars(spent)} and {unknown} of unknown cost" if spent else f"{unknown} of unknown cost"
 
 
 class Tally:

@@ -18,7 +18,9 @@ from flux_cli.sandbox.life import REHEARSALS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-PROGRESS = re.compile(r"^flux: \w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b.*$")
+PROGRESS = re.compile(
+    r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ done).*$"
+)
 """What a terminal shows only while it lasts."""
 
 
@@ -52,6 +54,8 @@ def sections() -> dict[str, list[Example]]:
         for block in blocks("console", text):
             for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
                 command, *output = part.rstrip("\n").split("\n")
+                while output and output[0].startswith("> "):  # as a shell shows that a command goes on
+                    command += "\n" + output.pop(0).removeprefix("> ")
                 found.setdefault(heading, []).append(Example(command, tuple(output)))
     return found
 

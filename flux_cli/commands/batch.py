@@ -56,11 +56,13 @@ def run_batch(runtime: Runtime, asked: Asked, wanted: Wanted) -> int:
     if not wanted.resume:
         tasks = [replace(task, standing=Standing(row=task.row, mark=task.standing.mark)) for task in tasks]
     purchases = [one for task in tasks for one in task.purchases]
-    limits = within(runtime, purchases, run=run, max_cost=wanted.max_cost)
     for purchase in everything(purchases):
         rehearse(providers.load(purchase.job.provider), purchase.order)
     if wanted.dry_run:
-        return rehearse_all(runtime, purchases, batch=wanted.file)
+        rehearse_all(runtime, purchases, batch=wanted.file)
+    limits = within(runtime, purchases, run=run, max_cost=wanted.max_cost)
+    if wanted.dry_run:
+        return 0
     for provider in {purchase.job.provider for purchase in everything(purchases)}:
         runtime.wire.channel(providers.load(provider), sandbox=runtime.sandbox)
     _prepare(tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,7 +38,8 @@ class Terms:
     """``None`` where nobody waits."""
     timeout: float
     """Seconds to wait for each job."""
-    limits: Sequence[Limit] = ()
+    limits: Callable[[], Sequence[Limit]] = tuple
+    """What no job may pass, asked whenever one is submitted."""
     tries: int = 5
     """Attempts at a request that is turned away for now."""
     named: bool = False
@@ -97,7 +98,7 @@ class Errand:
         job = replace(purchase.job, created_at=self._runtime.clock.now())
         self._under_way.show(job, "sending")
         try:
-            job = self._runtime.engine.submit(job, purchase.order, limits=self._terms.limits, tries=self._terms.tries)
+            job = self._runtime.engine.submit(job, purchase.order, limits=self._terms.limits(), tries=self._terms.tries)
         except FluxError as error:
             if purchase.instead and error.code in _ELSEWHERE and not isinstance(error, LimitError):
                 return self._go_on(purchase, error)

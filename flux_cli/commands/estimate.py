@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from flux_cli import curl, providers
 from flux_cli.engine import rehearse
 from flux_cli.jobs import Job
 from flux_cli.money import Limit, dollars, foresee
-from flux_cli.orders import Purchase
+from flux_cli.orders import Purchase, everything
 from flux_cli.runtime import Runtime
 from flux_cli.tally import money_text
 
 
-def within(runtime: Runtime, purchases: Sequence[Purchase], *, run: str, max_cost: float | None) -> Sequence[Limit]:
-    """Return the limits that hold for a run, none of which its ``purchases`` are expected to pass.
+def within(
+    runtime: Runtime, purchases: Sequence[Purchase], *, run: str, max_cost: float | None
+) -> Callable[[], Sequence[Limit]]:
+    """Return what tells the limits of a run as they are at any moment; its ``purchases`` are expected to pass none.
 
     Raises `LimitError`, and `UsageError` where nobody tells a price that a limit needs.
     """
-    limits = runtime.limits(run=run, max_cost=max_cost)
+    limits = partial(runtime.limits, run=run, max_cost=max_cost)  # a long run may go on into another day
     jobs = [purchase.job for purchase in purchases]
-    for doubt in foresee(jobs, limits, lambda limit: runtime.ledger.spent(limit, sandbox=runtime.sandbox)):
+    instead = [one.job for purchase in purchases for one in everything(purchase.instead)]
+    spent = partial(runtime.ledger.spent, sandbox=runtime.sandbox)
+    for doubt in foresee(jobs, limits(), spent, instead=instead):
         runtime.output.warning(doubt)
     return limits
 
 
-def rehearse_all(runtime: Runtime, purchases: Sequence[Purchase], *, batch: str = "") -> int:
-    """Print what would be sent, as curl, and of a ``batch`` what it is expected to cost. Return the exit code."""
+def rehearse_all(runtime: Runtime, purchases: Sequence[Purchase], *, batch: str = "") -> None:
+    """Print what would be sent, as curl, and of a ``batch`` what it is expected to cost."""
     lines: list[str] = []
     told: list[dict[str, Any]] = []
     for purchase in purchases:
@@ -42,7 +47,6 @@ def rehearse_all(runtime: Runtime, purchases: Sequence[Purchase], *, batch: str 
     if batch:
         lines += [f"# {line}" for line in _estimate(runtime, groups)]
     runtime.output.lines(lines, {"requests": told, "estimate": _estimate_object(runtime, groups)})
-    return 0
 
 
 def _groups(jobs: Sequence[Job]) -> dict[tuple[str, str], list[Job]]:
@@ -71,9 +75,9 @@ def _estimate(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> lis
                 f"{dollars(price.amount)} an image ({', '.join(word for word in (price.source, price.date) if word)})"
             )
         lines.append(f"{name} {model}: {images} images, {each}")
-    everything = [job for jobs in groups.values() for job in jobs]
-    total, unknown = _sum(everything)
-    return [*lines, f"estimate: {len(everything)} jobs, {money_text(total, unknown)}"]
+    known = [job for jobs in groups.values() for job in jobs]
+    total, unknown = _sum(known)
+    return [*lines, f"estimate: {len(known)} jobs, {money_text(total, unknown)}"]
 
 
 def _estimate_object(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> dict[str, Any]:
