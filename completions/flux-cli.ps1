@@ -1,19 +1,15 @@
-Import-Module PSReadLine
-Set-PSReadLineKeyHandler -Chord Tab -Function MenuComplete
-$scriptblock = {
+# PowerShell completion for flux-cli
+Register-ArgumentCompleter -Native -CommandName flux-cli -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
-    $Env:_FLUX_CLI_COMPLETE = "complete_powershell"
-    $Env:_TYPER_COMPLETE_ARGS = $commandAst.ToString()
-    $Env:_TYPER_COMPLETE_WORD_TO_COMPLETE = $wordToComplete
-    flux-cli | ForEach-Object {
-        $commandArray = $_ -Split ":::"
-        $command = $commandArray[0]
-        $helpString = $commandArray[1]
-        [System.Management.Automation.CompletionResult]::new(
-            $command, $command, 'ParameterValue', $helpString)
+    $Env:_FLUX_COMPLETE = "powershell"
+    $Env:_FLUX_LINE = $commandAst.ToString()
+    $Env:_FLUX_WORD = $wordToComplete
+    try {
+        flux-cli 2>$null | Select-Object -Skip 1 | ForEach-Object {
+            $part = $_ -split "`t"
+            [System.Management.Automation.CompletionResult]::new($part[0], $part[1], "ParameterValue", $part[2])
+        }
+    } finally {
+        $Env:_FLUX_COMPLETE = $Env:_FLUX_LINE = $Env:_FLUX_WORD = $null
     }
-    $Env:_FLUX_CLI_COMPLETE = ""
-    $Env:_TYPER_COMPLETE_ARGS = ""
-    $Env:_TYPER_COMPLETE_WORD_TO_COMPLETE = ""
 }
-Register-ArgumentCompleter -Native -CommandName flux-cli -ScriptBlock $scriptblock

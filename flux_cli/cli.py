@@ -37,6 +37,10 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     _listen()
     _mend()
     try:
+        if shell := os.environ.get("_FLUX_COMPLETE"):
+            from flux_cli.completion import answer  # noqa: PLC0415 - only for a shell that asks
+
+            return answer(shell, sys.argv[1:])
         from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
 
         words = sys.argv[1:] if arguments is None else list(arguments)
@@ -122,28 +126,30 @@ def _built(named: str) -> Any:
     """
     from typer.main import get_command  # noqa: PLC0415 - see above
 
-    return get_command(app((named,) if named in COMMANDS else () if named == "--version" else COMMANDS))
+    return get_command(app((named,) if named in COMMANDS else () if named in {"", "--version"} else COMMANDS))
 
 
 def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     """Return the Typer app with the commands of these ``names``."""
     import typer  # noqa: PLC0415 - see above
 
+    from flux_cli.commands import examples  # noqa: PLC0415
     from flux_cli.commands.program import program  # noqa: PLC0415
 
     flux = typer.Typer(
         name="flux",
+        add_completion=False,  # ours knows more, and is quicker
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    flux.callback(invoke_without_command=True)(program)
+    flux.callback(invoke_without_command=True, epilog=examples.PROGRAM)(program)
     for name in names:
         found = getattr(import_module(f"flux_cli.commands.{name}"), name)
         if isinstance(found, typer.Typer):
             flux.add_typer(found, name=name)
         else:
-            flux.command(name)(found)
+            flux.command(name, epilog=examples.COMMANDS[name])(found)
     return flux
 
 

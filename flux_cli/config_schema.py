@@ -23,7 +23,7 @@ Names = tuple[str, ...]
 
 
 def _provider(text: str) -> str:
-    return _known(providers.load, text)
+    return _known(providers.known, text)
 
 
 def _model(text: str) -> str:
@@ -144,6 +144,7 @@ class Tree(_Table):
         default=None, description="the name of a provider"
     )
     output: Text | None = Field(default=None, description="a path")
+    preview: Literal["auto", "never"] | None = Field(default=None, description="auto or never")
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")

@@ -22,8 +22,8 @@ from flux_cli.errors import ProtocolError
 
 Kind = Literal["head", "xmp", "exif", "description", "story", "signature", "other"]
 
-ROOM = {"jpg": 65_502, "png": 1 << 20, "webp": 1 << 20}
-"""Bytes of XMP that a file of each format takes: what a JPEG's segment can say, and as much as anyone needs."""
+ROOM = {"jpg": 65_500, "png": 1 << 20, "webp": 1 << 20}
+"""Bytes of one thing added that a file of each format takes: a JPEG's segment has 65,533, its name included."""
 
 _MOST = 200_000
 """Pieces of one file; a file of more is no image that anybody made."""

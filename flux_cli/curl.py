@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import Any
 from urllib.parse import urlencode
 
 from flux_cli.flow import Request
 from flux_cli.providers.base import Provider
+from flux_cli.text import shell_word
 
 
 def line(provider: Provider, request: Request, *, base_url: str) -> str:
     """Return one line of shell that sends ``request`` with the key from its environment variable."""
     name, prefix = provider.auth
-    words = ["curl", "-sS", "-X", request.method, _word(_url(request, base_url))]
+    words = ["curl", "-sS", "-X", request.method, shell_word(_url(request, base_url))]
     words += ["-H", f'"{name}: {prefix}${provider.key_variables[0]}"']
     for header, value in request.headers.items():
-        words += ["-H", _word(f"{header}: {value}")]
+        words += ["-H", shell_word(f"{header}: {value}")]
     if request.upload is not None:
-        words += ["-F", _word(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
+        words += ["-F", shell_word(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
     if request.json is not None:
-        words += ["-H", _word("Content-Type: application/json")]
-        words += ["--data-raw", _word(_json(request.json))]
+        words += ["-H", shell_word("Content-Type: application/json")]
+        words += ["--data-raw", shell_word(_json(request.json))]
     return " ".join(words)
 
 
@@ -47,19 +47,6 @@ def _json(body: Any) -> str:
     """Return a body as JSON on one line, with escapes for all that a terminal could obey."""
     text = json.dumps(body, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
-
-
-def _word(text: str) -> str:
-    """Return ``text`` as one word of shell, with escapes for all that a terminal could obey."""
-    if text.isprintable():
-        return shlex.quote(text)
-    return "$'" + "".join(_escaped(letter) for letter in text) + "'"
-
-
-def _escaped(letter: str) -> str:
-    if letter in "\\'":
-        return f"\\{letter}"
-    return letter if letter.isprintable() else "".join(f"\\x{b:02x}" for b in letter.encode("utf-8", "surrogateescape"))
 
 
 def _quoted(path: str) -> str:

@@ -138,6 +138,20 @@ class Database:
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
+    def scrub(self) -> bool:
+        """Write the file anew, without a trace of what was deleted or changed, and return whether that was possible.
+
+        It is not while another process reads or writes, nor on a disk that has no room for a second copy.
+        """
+        try:
+            with self._lock:
+                self._database.execute("PRAGMA busy_timeout = 500")
+                self._database.execute("VACUUM")
+                ((busy, *_),) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error:
+            return False
+        return not busy
+
     def _trouble(self, error: Exception) -> LedgerError:
         return LedgerError(
             f"cannot use the job ledger {self._path}: {printable(str(error))}",

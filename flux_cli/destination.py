@@ -8,7 +8,7 @@ import secrets
 import shlex
 import stat
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Container, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,17 +89,18 @@ class Destination:
         """Return the files that were named one by one; none where names are chosen when the images are there."""
         return [self._numbered(index) for index in range(1, self.count + 1)] if self.kind == "file" else []
 
-    def prepare(self, proved: set[Path] | None = None) -> None:
+    def prepare(self, proved: set[Path] | None = None, *, only: Container[int] = range(1, 1 << 31)) -> None:
         """Make sure, before money is spent, that images can be saved: folder there and writable, names free.
 
-        A folder that is among the ``proved`` is not written to again. Raises `UsageError` where images cannot be saved.
+        A folder that is among the ``proved`` is not written to again; ``only`` the names of the images of these numbers
+        are to be free. Raises `UsageError` where images cannot be saved.
         """
         proved = set() if proved is None else proved
         try:
             folder = self.path
             if self.kind == "file":
                 folder = folder.parent
-                self._claimable(folder)
+                self._claimable(folder, only)
             elif self.kind == "folder":
                 if folder not in proved:
                     folder.mkdir(parents=True, exist_ok=True)
@@ -115,12 +116,12 @@ class Destination:
             hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
             raise UsageError(f"cannot write to {self.place}: {reason(error)}", hint=hint) from error
 
-    def _claimable(self, folder: Path) -> None:
+    def _claimable(self, folder: Path, only: Container[int]) -> None:
         if not os.path.lexists(folder):
             raise UsageError(
                 f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
             )
-        for path in self.files():
+        for path in (path for index, path in enumerate(self.files(), 1) if index in only):
             if not ordinary(path):
                 raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
             if not self.overwrite and _taken(path):

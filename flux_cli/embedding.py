@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from flux_cli import containers, xmp
@@ -19,12 +20,11 @@ def embed(source: Path, target: Path, story: Story) -> None:
     held = containers.look(source)
     if held.signed:
         raise ProtocolError("the provider has signed it (C2PA), and a change would break the signature")
-    packets = held.bodies("xmp")
     for told in story.shorter():
-        added = _added(told, packets)
-        if all(len(body) <= containers.ROOM[held.format] for body in added.values()):
-            containers.splice(source, target, held, added)
-            return
+        for added in _ways(told, held.bodies("xmp")):
+            if all(len(body) <= containers.ROOM[held.format] for body in added.values()):
+                containers.splice(source, target, held, added)
+                return
     raise ProtocolError("the metadata that it has already leaves no place for more")
 
 
@@ -42,14 +42,13 @@ def read(path: Path) -> Story | None:
     return next((story for text in texts if (story := Story.read(text)) is not None), None)
 
 
-def _added(story: Story, packets: list[bytes]) -> dict[containers.Kind, bytes]:
-    """Return what is to be added to a file that has these ``packets`` of XMP."""
-    added: dict[containers.Kind, bytes] = {}
-    if prompt := xmp.plain(story.prompt):
-        added["description"] = prompt.encode()
-    packet = xmp.packet(story) if not packets else xmp.merged(packets[0], story) if len(packets) == 1 else None
-    if packet is None:
-        added["story"] = story.text.encode()
-    else:
-        added["xmp"] = packet
-    return added
+def _ways(story: Story, packets: list[bytes]) -> Iterator[dict[containers.Kind, bytes]]:
+    """Yield what may be added to a file that has these ``packets`` of XMP, the best first."""
+    prompt = xmp.plain(story.prompt).encode()
+    added: dict[containers.Kind, bytes] = {"description": prompt} if prompt else {}
+    if not packets:
+        yield {**added, "xmp": xmp.packet(story)}
+        return
+    if len(packets) == 1 and (joined := xmp.merged(packets[0], story)) is not None:
+        yield {**added, "xmp": joined}
+    yield {**added, "story": story.text.encode()}

@@ -19,27 +19,24 @@ from flux_cli.errors import (
     FluxError,
     LedgerError,
     NotFoundError,
-    PendingError,
     ProtocolError,
     UnavailableError,
     UnknownOutcomeError,
     UsageError,
 )
 from flux_cli.flow import Flow, Request, Response, drive
-from flux_cli.jobs import FINISHED, Failed, Job, State, Succeeded, advance
+from flux_cli.jobs import Failed, Job, State, Succeeded, advance
 from flux_cli.money import Limit
+from flux_cli.patience import APART, Bracket, telling
 from flux_cli.providers.base import Account, Lost, Order, Provider
 from flux_cli.seams import Book, Wire
 from flux_cli.text import printable
+from flux_cli.watching import Watcher
 
 T = TypeVar("T")
 
-FIRST_PAUSE, LAST_PAUSE, GROWTH = 1.0, 5.0, 1.25
-"""Seconds between two looks at a job: the first pause, the longest, and by how much each grows."""
 SEARCHED = 86_400.0
 """Seconds for which a job whose answer was lost is looked for."""
-_MISSES = 3
-"""Looks at a job that the provider does not know (yet) before we believe it."""
 
 
 def rehearse(provider: Provider, order: Order) -> list[Request]:
@@ -59,14 +56,31 @@ class Engine:
     """What a command asks to have done. One instance may serve many threads."""
 
     def __init__(
-        self, *, wire: Wire, book: Book, clock: Clock, load: Callable[[str], Provider], gone: Callable[[Job], bool]
+        self,
+        *,
+        wire: Wire,
+        book: Book,
+        clock: Clock,
+        load: Callable[[str], Provider],
+        gone: Callable[[Job], bool],
+        waits: Callable[[Job], Sequence[Bracket]] = lambda _: (),
     ) -> None:
-        """Make an engine; ``load`` finds a provider by its name, ``gone`` tells whether a job's process has died."""
+        """Make an engine.
+
+        ``load`` finds a provider by its name, ``gone`` tells whether a job's process has died, and ``waits`` what is
+        known of how long earlier jobs like one took, the newest first.
+        """
         self._wire = wire
         self._book = book
         self._clock = clock
         self._load = load
         self._gone = gone
+        self._watcher = Watcher(
+            clock=clock,
+            look=partial(self.refresh, tries=1),
+            waits=waits,
+            poll_seconds=lambda job: load(job.provider).poll_seconds,
+        )
 
     def submit(self, job: Job, order: Order, *, limits: Sequence[Limit] = (), tries: int = 5) -> Job:
         """Buy one job within ``limits``. Return it as far as it got; a refusal or a lost answer is in its ``error``.
@@ -101,14 +115,14 @@ class Engine:
                 return self._book.change(job.id, partial(self._turned_down, provider=provider, error=error))
             except LedgerError as failure:
                 raise (self._turned_down(job, provider=provider, error=error).error or error) from failure
-        remote = accepted.remote
+        remote, now = accepted.remote, self._clock.now()
+
+        def taken(known: Job) -> Job:
+            bought = replace(known, remote_id=remote.id, memo=dict(remote.memo), accepted_at=now)
+            return advance(bought, accepted.state, now=now)
+
         try:
-            return self._book.change(
-                job.id,
-                lambda known: advance(
-                    replace(known, remote_id=remote.id, memo=dict(remote.memo)), accepted.state, now=self._clock.now()
-                ),
-            )
+            return self._book.change(job.id, taken)
         except LedgerError as error:
             raise UnknownOutcomeError(
                 f"{provider.name} accepted the job as {printable(remote.id)}, which could not be written down: "
@@ -159,13 +173,14 @@ class Engine:
             except ProtocolError:
                 if tries < 1:
                     raise
-            self._clock.sleep(FIRST_PAUSE)
+            self._clock.sleep(APART)
 
-    def refresh(self, job: Job, *, tries: int = 3) -> Job:
+    def refresh(self, job: Job, *, tries: int = 3, working: float | None = None) -> Job:
         """Ask the provider once how a job is doing, and write that down. Only ever reads. Raises `FluxError`.
 
         A job whose submit nobody finished, or whose answer was lost, is looked for; it stays ``unknown`` until it is
-        found.
+        found. ``working`` is when a look last found it at work, in seconds since it was accepted, where anybody has
+        been waiting for it.
         """
         if job.status == "submitting":
             if not self._gone(job):
@@ -173,11 +188,19 @@ class Engine:
             job = self.abandon(job)
         if job.status == "unknown":
             return self._settle(job, tries=tries)
-        return self._poll(job, tries=tries)
+        return self._poll(job, tries=tries, working=working)
 
-    def _poll(self, job: Job, *, tries: int) -> Job:
+    def _poll(self, job: Job, *, tries: int, working: float | None = None) -> Job:
+        at = self._clock.now() - job.since
         state = self._look(job, tries=tries)
-        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+
+        def taken(known: Job) -> Job:
+            new = advance(known, state, now=self._clock.now())
+            if working is None or not known.active or not isinstance(state, Succeeded) or not telling((working, at)):
+                return new
+            return replace(new, ready=(working, at))
+
+        return self._book.change(job.id, taken)
 
     def _settle(self, job: Job, *, tries: int) -> Job:
         """Find out what became of a job whose answer was lost, if the provider can be asked at all.
@@ -208,35 +231,12 @@ class Engine:
         return self._book.add(advance(job, state, now=self._clock.now()))
 
     def watch(self, job: Job, *, timeout: float) -> Iterator[Job]:
-        """Yield the job after each look at it, until it is finished.
+        """Yield the job after each look at it, until it is finished, as `Watcher.watch` does. Raises `FluxError`."""
+        return self._watcher.watch(job, timeout=timeout)
 
-        A look that fails in a way that may pass (no answer, 5xx, 429, garbage) is taken again later. Raises
-        `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job goes on
-        in either case.
-        """
-        deadline = self._clock.monotonic() + timeout
-        pause, misses, trouble = FIRST_PAUSE, 0, ""
-        while job.status not in FINISHED:
-            left = deadline - self._clock.monotonic()
-            if left <= 0:
-                raise _pending(job, timeout, trouble)
-            self._clock.sleep(min(pause, left))
-            pause = min(pause * GROWTH, LAST_PAUSE)
-            try:
-                job = self.refresh(job, tries=1)
-            except (UnavailableError, ProtocolError, NotFoundError) as error:
-                misses += isinstance(error, NotFoundError)
-                if misses >= _MISSES:
-                    error.retry = "never"
-                    raise
-                trouble = error.message
-                pause = max(pause, error.retry_after or 0)
-            except FluxError as error:
-                error.retry = "never"  # the job goes on: to generate again would be a second purchase
-                raise
-            else:
-                trouble = ""
-                yield job
+    def expected(self, job: Job) -> float | None:
+        """Return how many seconds a job is expected to take from its acceptance, where earlier ones tell."""
+        return self._watcher.expected(job)
 
     def renew(self, job: Job, index: int) -> Job:
         """Read a succeeded job again for fresh links. Raises `NotFoundError` where image ``index`` has none."""
@@ -289,11 +289,3 @@ def _unknown(job: Job, provider: Provider, error: FluxError) -> UnknownOutcomeEr
     else:
         hint = f"look at {provider.key_page} whether it was charged, before you generate again"
     return UnknownOutcomeError(f"{error.message}; the job may have been accepted", hint=hint)
-
-
-def _pending(job: Job, timeout: float, trouble: str) -> PendingError:
-    said = f"; the last look at it failed: {trouble}" if trouble else ""
-    return PendingError(
-        f"job {job.id} is not finished after {timeout:g} seconds (it goes on at {job.provider}, and is billed){said}",
-        hint=f"`flux result --wait {job.id}` fetches it",
-    )

@@ -7,6 +7,7 @@
      |   +- ConfigError        usage        2   nothing was sent
      +- AuthError              auth         3   no key, or the provider refused it
      +- UnavailableError       unavailable  4   nothing was accepted
+     |   +- UnreachedError     unavailable  4   nothing was even sent: no connection
      +- ModeratedError         moderated    5   prompt or image was blocked
      +- PaymentError           payment      6   out of credits
      |   +- LimitError         payment      6   over a limit of the user's own; nothing was sent
@@ -94,6 +95,10 @@ class UnavailableError(FluxError):
     exit_code = 4
     default_charged = "no"
     default_retry = "safe"
+
+
+class UnreachedError(UnavailableError):
+    """There was no connection to the provider, so nothing was sent."""
 
 
 class ModeratedError(FluxError):

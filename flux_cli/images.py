@@ -35,7 +35,7 @@ MAX_PIXELS = 200_000_000
 _FINE = 90
 """From this quality on, colour keeps its full resolution."""
 
-_UNDECODABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError)
+UNDECODABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError)
 """What Pillow raises over bytes that it cannot read."""
 
 _OTHERS = {
@@ -119,7 +119,7 @@ def convert(source: Path, target: Path, *, format: str, quality: int | None) -> 
             opened.load()
             picture = _fit(opened, format)
             picture.save(encoded, _NAMES[format], icc_profile=_profile(opened, picture), **options)
-    except (*_UNDECODABLE, struct.error, zlib.error, Image.DecompressionBombError) as error:
+    except (*UNDECODABLE, struct.error, zlib.error, Image.DecompressionBombError) as error:
         raise ProtocolError(f"cannot convert the {_NAMES[facts.format]} to {format}: it cannot be decoded") from error
     target.write_bytes(encoded.getbuffer())
     return inspect(target)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from flux_cli.errors import FluxError
+from flux_cli.patience import Bracket, wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,7 +167,9 @@ class Job:
     """Number of its first image within the run, or within the row of a batch, from 1."""
     estimate: float | None = None
     """What it was expected to cost when it was submitted, in USD, where anybody could tell."""
-    ready: tuple[float, float] | None = None
+    accepted_at: float | None = None
+    """When the provider's answer to the submit was read."""
+    ready: Bracket | None = None
     """Seconds after it was accepted: the last look that found it at work, and the first that found it done."""
 
     @property
@@ -194,9 +197,14 @@ class Job:
         return self.status
 
     @property
+    def since(self) -> float:
+        """When the provider began to work on it, as closely as we know."""
+        return self.created_at if self.accepted_at is None else self.accepted_at
+
+    @property
     def waited(self) -> float | None:
         """Seconds from its acceptance until its images were ready, as closely as our looks at it tell."""
-        return None if self.ready is None or self.status != "succeeded" else (self.ready[0] + self.ready[1]) / 2
+        return None if self.ready is None or self.status != "succeeded" else wait(self.ready)
 
     @property
     def unsaved(self) -> bool:

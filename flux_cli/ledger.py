@@ -12,20 +12,28 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from flux_cli.database import Database
 from flux_cli.errors import LedgerError, UsageError
+from flux_cli.forgetting import forget
 from flux_cli.jobs import Job
+from flux_cli.lock import alone
 from flux_cli.money import Limit, check
+from flux_cli.patience import Bracket
 from flux_cli.records import Claim, History, Spend, columns, decode, encode, storable
 from flux_cli.text import listed, printable
 
 _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
 _LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
+_EVER = """(
+    SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, batch FROM jobs UNION ALL
+    SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, NULL FROM forgotten
+)"""
+"""What was bought at all, also by jobs whose records were removed."""
 _SHORTEST = 4
 """Characters of an id's beginning or end that stand for it."""
 
@@ -38,6 +46,7 @@ class Ledger:
 
     def __init__(self, path: Path, **opened: Any) -> None:
         """Open the file at ``path``, and make it where there is none, as `Database` does. Raises `LedgerError`."""
+        self._path = path
         self._database = Database(path, **opened)
         self.notice = self._database.notice
         """What a person should know about the file, if anything."""
@@ -63,8 +72,8 @@ class Ledger:
 
     def spent(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
         """Return what counts against a limit so far, in USD, and how many jobs there are whose cost nobody knows."""
-        where = "sandbox = ? AND " + ("run = ?" if limit.run else "created_at >= ?")
-        query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
+        where = "+sandbox = ? AND run = ?" if limit.run else "sandbox = ? AND created_at >= ?"
+        query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {_EVER} WHERE {where}"  # noqa: S608 - clauses of ours
         spent, unknown = self._database.rows(query, (sandbox, limit.run or limit.since))[0]
         return float(spent), int(unknown)
 
@@ -99,13 +108,12 @@ class Ledger:
         query = f"SELECT document FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
         return [decode(row[0]) for row in self._database.rows(query, values)]
 
-    def recent(self, *, sandbox: bool, limit: int, active: bool = False, provider: str | None = None) -> list[Job]:
-        """Return the latest jobs, the newest first."""
-        where = "sandbox = ?" + (" AND status IN ('submitting', 'queued', 'running')" if active else "")
-        values: list[Any] = [sandbox]
-        if provider is not None:
-            where += " AND provider = ?"
-            values.append(provider)
+    def recent(
+        self, *, sandbox: bool, limit: int, active: bool = False, provider: str | None = None, batch: str | None = None
+    ) -> list[Job]:
+        """Return the latest jobs, the newest first; all of them where ``limit`` is -1."""
+        where, values = _narrowed(sandbox, provider, batch)
+        where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
         return self._select(f"{where} ORDER BY seq DESC LIMIT ?", *values, limit)
 
     def active(self, *, sandbox: bool, provider: str | None = None) -> list[Job]:
@@ -189,13 +197,13 @@ class Ledger:
         with self._database.transaction():
             self._database.rows("DELETE FROM claims WHERE name = ? AND sandbox = ? AND run = ? AND owner = ?", values)
 
-    def spend(self, by: str, *, sandbox: bool, provider: str | None = None) -> list[Spend]:
+    def spend(self, by: str, *, sandbox: bool, provider: str | None = None, batch: str | None = None) -> list[Spend]:
         """Return what the jobs came to, for each of `GROUPS`' ``by``, in the order of its names."""
-        where, values = ("AND provider = ?", (sandbox, provider)) if provider is not None else ("", (sandbox,))
+        where, values = _narrowed(sandbox, provider, batch)
         query = (
             f"SELECT {GROUPS[by]}, COUNT(*), COALESCE(SUM(images), 0), SUM(told),"  # noqa: S608 - clauses of ours
             " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
-            f" FROM jobs WHERE sandbox = ? {where} GROUP BY 1 ORDER BY 1"
+            f" FROM {_EVER} WHERE {where} GROUP BY 1 ORDER BY 1"
         )
         names = [field.name for field in fields(Spend)]
         return [Spend(**dict(zip(names, row, strict=True))) for row in self._database.rows(query, values)]
@@ -211,9 +219,48 @@ class Ledger:
         )
         return [(float(amount), when) for amount, when in self._database.rows(query, (sandbox, provider, model, limit))]
 
+    def waits(self, provider: str, model: str | None, *, sandbox: bool, limit: int = 20) -> list[Bracket]:
+        """Return how long the latest jobs of a model took, the newest first: of each what our looks at it tell."""
+        where = "sandbox = ? AND provider = ? AND model IS ? AND waited IS NOT NULL ORDER BY seq DESC LIMIT ?"
+        return [job.ready for job in self._select(where, sandbox, provider, model, limit) if job.ready is not None]
+
     def batch(self, name: str, *, sandbox: bool) -> list[Job]:
         """Return every job of a batch, the oldest first."""
-        return self._select("batch = ? AND sandbox = ? ORDER BY seq", storable(name), sandbox)
+        return self._select("batch = ? AND +sandbox = ? ORDER BY seq", storable(name), sandbox)
+
+    def detach(self, jobs: Iterable[Job]) -> None:
+        """Let ``jobs`` stand for no row of their batch any more: all of them, or none. Raises `LedgerError`."""
+        with self._database.transaction():
+            for job in jobs:
+                self._write(replace(self._one(job.id), mark=""), new=False)
+
+    def older(
+        self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None
+    ) -> list[Job]:
+        """Return every job that was made by a time, the oldest first."""
+        where, values = _narrowed(sandbox, provider, batch)
+        return self._select(f"{where} AND created_at <= ? ORDER BY seq", *values, before)
+
+    def forget(self, jobs: Iterable[Job]) -> tuple[list[str], bool]:
+        """Remove the records of ``jobs`` that are finished, and what they say from the file.
+
+        Return the ids of those that are gone, and whether no trace is left in the file. Raises `LedgerError`.
+        """
+        gone = forget(self._database, [job.id for job in jobs])
+        return gone, self._database.scrub()
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Generator[str | None]:
+        """Hold ``name``, a plain word, and yield ``None``; or yield the number of the process that holds it.
+
+        Raises `LedgerError`.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                holder = stack.enter_context(alone(self._path.parent / "locks" / name))
+            except OSError as error:
+                raise LedgerError(f"cannot lock {name}: {error.strerror}") from error
+            yield holder
 
     def history(self, *, sandbox: bool) -> dict[str, History]:
         """Return what became of the last 200 finished jobs of each provider."""
@@ -225,3 +272,11 @@ class Ledger:
         for job in jobs:
             by_provider.setdefault(job.provider, []).append(job)
         return {name: History.of(found[:200]) for name, found in by_provider.items()}
+
+
+def _narrowed(sandbox: bool, provider: str | None, batch: str | None) -> tuple[str, list[Any]]:  # noqa: FBT001 - a column
+    """Return which jobs are meant, as a condition and its values; a ``+`` keeps SQLite from an index of no use."""
+    wanted = {"sandbox": sandbox, "provider": provider, "batch": None if batch is None else storable(batch)}
+    found = {name: value for name, value in wanted.items() if value is not None}
+    plus = "" if batch is None else "+"
+    return " AND ".join(f"{'' if name == 'batch' else plus}{name} = ?" for name in found), list(found.values())

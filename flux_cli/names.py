@@ -21,6 +21,8 @@ from flux_cli.text import listed, nearest, printable, safe_name, slug
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flux_cli.jobs import Image, Job
+
 EXTENSIONS: dict[str, str] = {".jpg": "jpg", ".jpeg": "jpg", ".png": "png", ".webp": "webp"}
 """The format that each extension promises."""
 
@@ -53,6 +55,20 @@ class Fields:
     """Which row of the batch; shown as 0 outside of one."""
     created_at: float = 0.0
     """Seconds since 1970; a template shows it in local time."""
+
+    @classmethod
+    def of(cls, job: Job, image: Image, index: int) -> Fields:
+        """Return what is known of one ``image`` of ``job``, which is number ``index`` of its run."""
+        return cls(
+            prompt=job.prompt,
+            provider=job.provider,
+            model=job.model or "",
+            seed=image.seed if image.seed is not None else job.seed,
+            id=job.id,
+            index=index,
+            row=job.row,
+            created_at=job.created_at,
+        )
 
     def text(self, name: str, ext: str) -> str:
         """Return the field ``name`` as it may stand in a file name: never empty, no dot or dash to begin with."""

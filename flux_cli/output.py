@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flux_cli import rendering
 from flux_cli.errors import FluxError
@@ -16,12 +16,15 @@ from flux_cli.jobs import Job
 from flux_cli.streams import Streams
 from flux_cli.text import printable
 
+if TYPE_CHECKING:
+    from flux_cli.columns import Page
+
 JSON_VERSION = 1
 """Of the objects that ``--json`` prints; keys are only ever added."""
 
 
-_GAP = 3
-"""Characters between two columns of a table."""
+Rows = Sequence[Sequence[str]]
+Objects = Sequence[Mapping[str, Any]]
 
 
 class Output(Protocol):
@@ -57,7 +60,7 @@ class Output(Protocol):
         """Print lines, or the same as one JSON object."""
         ...
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], data: Sequence[Mapping[str, Any]]) -> None:
+    def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:
         """Show a table, or the same as JSON, an object a row."""
         ...
 
@@ -65,7 +68,7 @@ class Output(Protocol):
         self,
         facts: Sequence[tuple[str, str]],
         head: Sequence[str],
-        sections: Mapping[str, Sequence[Sequence[str]]],
+        sections: Mapping[str, Rows],
         data: Mapping[str, Any],
     ) -> None:
         """Show facts, then a table for each section; or the same as one JSON object."""
@@ -133,17 +136,24 @@ class Human(Base):
         """Print one fact a line."""
         self._pairs([(name, value) for name, value in rendering.facts(job) if value])
 
+    def _page(self) -> Page:
+        """Return what lays text out for the terminal."""
+        from flux_cli.columns import Page  # noqa: PLC0415 - only a terminal needs it
+
+        return Page(self.streams.stdout)
+
     def _pairs(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print a name and a value a line: aligned on a terminal, a tab between them elsewhere."""
-        width = max(len(name) for name, _ in rows) if self.streams.stdout.isatty() else 0
-        for name, value in rows:
-            self.streams.out(f"{name:<{width}}  {printable(value)}" if width else f"{name}\t{printable(value)}")
+        if self.streams.stdout.isatty():
+            self.streams.out(self._page().facts(rows))
+        else:
+            for name, value in rows:
+                self.streams.out(f"{name}\t{printable(value)}")
 
     def jobs(self, jobs: Sequence[Job]) -> None:
         """Print one job a line; a table on a terminal, tabs elsewhere."""
-        if self.streams.stdout.isatty():
-            head = ("ID", "STATUS", "PROVIDER", "MODEL", "CREATED", "COST", "PROMPT")
-            self.table(head, [rendering.short(job) for job in jobs], [])
+        if self.streams.stdout.isatty() and jobs:
+            self.streams.out(self._page().cut(rendering.HEAD, [rendering.short(job) for job in jobs], rendering.sign))
         else:
             for job in jobs:
                 self.streams.out("\t".join(rendering.fields(job)))
@@ -153,39 +163,19 @@ class Human(Base):
         for line in lines:
             self.streams.out(line)
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], data: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002 - the rows say it
-        """Print aligned columns on a terminal, each row one line; tabs elsewhere."""
-        self._columns(head, rows, fold=False)
-
-    def _columns(self, head: Sequence[str], rows: Sequence[Sequence[str]], *, fold: bool) -> None:
-        """Print columns; what does not fit is cut, or goes on in the next line where ``fold``."""
-        if not self.streams.stdout.isatty():
+    def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:  # noqa: ARG002 - the rows say it
+        """Print aligned columns on a terminal, folded where the window is too narrow; tabs elsewhere."""
+        if self.streams.stdout.isatty():
+            self.streams.out(self._page().folded(head, rows))
+        else:
             for row in rows:
                 self.streams.out("\t".join(printable(cell) for cell in row))
-            return
-        from rich import box  # noqa: PLC0415 - only a terminal needs it
-        from rich.cells import cell_len  # noqa: PLC0415
-        from rich.console import Console  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-
-        console = Console(file=self.streams.stdout, markup=False, highlight=False, emoji=False)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        widths = [max(cell_len(printable(cell)) for cell in column) for column in zip(head, *rows, strict=True)]
-        left = console.width - sum(widths[:-1]) - _GAP * (len(head) - 1)
-        for index, name in enumerate(head[:-1]):
-            table.add_column(name, no_wrap=not fold or index == 0, overflow="fold")
-        last = None if fold else max(min(left, widths[-1]), len(head[-1]))
-        table.add_column(head[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis", max_width=last)
-        for row in rows:
-            table.add_row(*(Text(printable(cell)) for cell in row))
-        console.print(table)
 
     def listing(
         self,
         facts: Sequence[tuple[str, str]],
         head: Sequence[str],
-        sections: Mapping[str, Sequence[Sequence[str]]],
+        sections: Mapping[str, Rows],
         data: Mapping[str, Any],  # noqa: ARG002 - the rows say it
     ) -> None:
         """Print one fact a line, then the tables; in a pipe each row begins with its section."""
@@ -193,9 +183,9 @@ class Human(Base):
         for name, rows in sections.items():
             if self.streams.stdout.isatty():
                 self.streams.out(f"\n{name}")
-                self._columns(head, rows, fold=True)
+                self.table(head, rows, [])
             else:
-                self._columns(head, [(name, *row) for row in rows], fold=True)
+                self.table(head, [(name, *row) for row in rows], [])
 
     def links(self, job: Job, links: Sequence[str]) -> None:  # noqa: ARG002 - the links are the data
         """Print one link a line."""
@@ -251,7 +241,7 @@ class Json(Base):
         """Print the data."""
         self._print(data)
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], data: Sequence[Mapping[str, Any]]) -> None:  # noqa: ARG002 - the data says it
+    def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:  # noqa: ARG002 - the data says it
         """Print the data, a line each."""
         for row in data:
             self._print(row)
@@ -260,7 +250,7 @@ class Json(Base):
         self,
         facts: Sequence[tuple[str, str]],  # noqa: ARG002 - the data says it
         head: Sequence[str],  # noqa: ARG002 - the same
-        sections: Mapping[str, Sequence[Sequence[str]]],  # noqa: ARG002 - the same
+        sections: Mapping[str, Rows],  # noqa: ARG002 - the same
         data: Mapping[str, Any],
     ) -> None:
         """Print the data."""

@@ -3,11 +3,11 @@
 Pure: no clock, no I/O. All moments are seconds since the provider accepted the job.
 
 What is known of an earlier job is a bracket: the last look that found it at work, and the first that found it done. It
-was ready somewhere between, so always before it was seen to be: plans that believed our looks would only get later.
-Hence two plans. Where jobs differ, the looks begin before the quickest of late and follow a second apart: then one that
-comes too early costs no time, only a request, and the next plan begins earlier if it did not. Where all jobs take
-equally long, one look right after that moment is best, and one that comes too early costs a second: so now and then a
-single job tries an earlier moment for all the others.
+was ready somewhere between, so always before it was seen to be: a plan that believed our looks would only get later.
+Hence looks begin a second before the earliest moment at which one of the latest jobs was seen to be done, and follow a
+second apart. Where jobs differ, a look that comes too early then costs a request and no time; where one comes late, the
+next plan begins earlier. Where all jobs take equally long, what counts is that one look comes right after that moment;
+now and then a single job looks a little earlier than is safe, to find that out for all the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 Bracket = tuple[float, float]
 """The last look that found a job at work (0 where none did), and the first that found it done."""
 
-REMEMBERED = 12
+REMEMBERED = 20
 """Brackets that a plan is made of: few, so that it follows when a provider gets slower or faster."""
 APART = 1.0
 """Seconds between two looks at a job, at least."""
@@ -27,10 +27,14 @@ APART = 1.0
 _FIRST, _LAST, _PACE = 3.0, 15.0, 1.4
 """Where nothing is known: the first look, the end of the time in which images are expected, and seconds between."""
 _FEW = 4
-"""Brackets from which on they are enough to see that jobs take equally long, and that one is an exception."""
-_ALIKE = 0.5
-"""Seconds by which the waits for jobs may differ that one look is right for."""
-_SHARE, _SEARCH, _CLOSE, _MARGIN = 0.25, 0.33, 0.2, 0.1
+"""Brackets from which on one of them may be an exception."""
+_ALIKE, _MARGIN = 0.5, 0.1
+"""Seconds by which jobs may differ that one look is right for, and by which it comes after the slowest of them."""
+_AHEAD = 0.25
+"""The part of a wait by which the next plan begins earlier where a first look came late."""
+_SEARCH, _NARROW, _SHORT = 0.33, 0.2, 0.5
+"""The part of what is not known that a bold look leaps over, and the seconds that are not worth one: those between two
+looks, and those of a wait itself."""
 _LOOKS = 8
 """Looks, at most, that cover the time in which jobs become ready."""
 _PATIENT, _LONGEST, _PART = 5.0, 10.0, 5.0
@@ -77,27 +81,39 @@ def plan(brackets: Sequence[Bracket], *, poll_seconds: float = APART, phase: flo
     if not brackets:
         pace = max(_PACE, poll_seconds)
         return Plan(first=_FIRST + phase * pace, last=_LAST, pace=pace, pause=pace)
-    median = statistics.median(wait(bracket) for bracket in brackets)
     start, early = min(brackets, key=lambda bracket: (bracket[1], -bracket[0]))
     slow = sorted(low for low, _ in brackets if low >= early)
     if len(brackets) >= _FEW:
         slow = slow[:-1]
     late = slow[-1] if slow else early
-    known = max((low for low, _ in brackets if low < early), default=0.0)
     alike = late - early <= _ALIKE
     due = late + _MARGIN if slow and alike else early
     first = _before(due)
     if not start and first < due:
-        first = min(first, early * (1 - _SHARE))
-    bold = _before(due - (early - known) * _SEARCH) if not slow and early - known > _CLOSE else None
-    last = due if alike else late + APART / 2
-    pace = max(APART, (last - first) / _LOOKS)
-    return Plan(first=first, bold=bold, last=last, pace=pace, pause=poll_seconds, median=median)
+        first = min(first, early * (1 - _AHEAD))
+    most = sorted(high for _, high in brackets)[len(brackets) * 3 // 4]
+    last = due if alike else max(most, due)
+    return Plan(
+        first=first,
+        last=last,
+        pace=max(APART, (last - first) / _LOOKS),
+        pause=poll_seconds,
+        bold=None if slow else _bold(brackets, early, first),
+        median=statistics.median(wait(bracket) for bracket in brackets),
+    )
 
 
 def _before(due: float) -> float:
-    """Return the first look for jobs that are due at a moment: one ahead of it, unless that would be at once."""
+    """Return the first look at jobs that are due at a moment: one ahead of it, unless that would be at once."""
     return due - APART if due > 1.5 * APART else due
+
+
+def _bold(brackets: Sequence[Bracket], early: float, first: float) -> float | None:
+    """Return a look before the ``first`` that finds out more of what lies before the moment known to be ``early``."""
+    known = max((low for low, _ in brackets if low < early), default=0.0)
+    gap = early - known
+    look = _before(early - gap * _SEARCH)
+    return look if look < first and gap > (_NARROW if known else _SHORT) else None
 
 
 def wait(bracket: Bracket) -> float:

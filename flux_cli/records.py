@@ -13,8 +13,11 @@ from flux_cli.errors import LedgerError, describe, rebuild
 from flux_cli.jobs import Cost, Image, Job
 from flux_cli.money import counted, in_credits, settled
 
-VERSION = 2
+VERSION = 3
 """Of the file's layout; stored in it. A file with a larger one was made by a newer flux."""
+
+FORGOTTEN = "forgotten"
+"""Who holds a name whose job was forgotten: nobody, and nobody can take it over."""
 
 LAYOUT = """
 CREATE TABLE jobs (
@@ -41,7 +44,7 @@ CREATE INDEX jobs_by_remote_id ON jobs (remote_id);
 CREATE INDEX jobs_by_status ON jobs (sandbox, status);
 CREATE INDEX jobs_by_batch ON jobs (batch);
 CREATE INDEX jobs_by_time ON jobs (sandbox, created_at, spent);
-CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model, waited) WHERE waited IS NOT NULL;
+CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model) WHERE waited IS NOT NULL;
 CREATE INDEX jobs_by_price ON jobs (sandbox, provider, model) WHERE told > 0;
 CREATE TABLE files (
     path TEXT PRIMARY KEY,
@@ -56,11 +59,28 @@ CREATE TABLE claims (
     owner   TEXT NOT NULL,
     PRIMARY KEY (name, sandbox)
 );
+CREATE INDEX jobs_by_world ON jobs (sandbox);
+CREATE INDEX jobs_active ON jobs (sandbox) WHERE status IN ('submitting', 'queued', 'running');
+CREATE INDEX jobs_unsaved ON jobs (sandbox) WHERE unsaved = 1;
+CREATE TABLE forgotten (
+    sandbox    INTEGER NOT NULL,
+    run        TEXT NOT NULL,
+    provider   TEXT NOT NULL,
+    model      TEXT,
+    created_at REAL NOT NULL,
+    images     INTEGER,
+    told       REAL,
+    spent      REAL,
+    credits    REAL
+);
+CREATE INDEX forgotten_by_run ON forgotten (run);
+CREATE INDEX forgotten_by_time ON forgotten (sandbox, created_at);
 """
 """The tables and what makes looking things up fast; see `columns`.
 
 ``told`` is what a job did cost, in USD; ``spent`` is that or, where nobody told, what it was expected to cost;
-``images`` are those that were made; ``waited`` is in seconds.
+``images`` are those that were made; ``waited`` is in seconds. ``forgotten`` is what is left of jobs whose records were
+removed: what they came to.
 """
 
 UPGRADES = {
@@ -74,8 +94,26 @@ ALTER TABLE jobs ADD COLUMN told REAL;
 ALTER TABLE jobs ADD COLUMN credits REAL;
 CREATE INDEX jobs_by_batch ON jobs (batch);
 CREATE INDEX jobs_by_time ON jobs (sandbox, created_at, spent);
-CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model, waited) WHERE waited IS NOT NULL;
+CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model) WHERE waited IS NOT NULL;
 CREATE INDEX jobs_by_price ON jobs (sandbox, provider, model) WHERE told > 0;
+""",
+    2: """
+CREATE INDEX jobs_by_world ON jobs (sandbox);
+CREATE INDEX jobs_active ON jobs (sandbox) WHERE status IN ('submitting', 'queued', 'running');
+CREATE INDEX jobs_unsaved ON jobs (sandbox) WHERE unsaved = 1;
+CREATE TABLE forgotten (
+    sandbox    INTEGER NOT NULL,
+    run        TEXT NOT NULL,
+    provider   TEXT NOT NULL,
+    model      TEXT,
+    created_at REAL NOT NULL,
+    images     INTEGER,
+    told       REAL,
+    spent      REAL,
+    credits    REAL
+);
+CREATE INDEX forgotten_by_run ON forgotten (run);
+CREATE INDEX forgotten_by_time ON forgotten (sandbox, created_at);
 """,
 }
 """What makes a file of one layout one of the next; the columns are filled afterwards."""
@@ -103,12 +141,13 @@ class History:
     jobs: int
     failures: int
     median: float | None
-    """Seconds from submit to finished, of the jobs that succeeded."""
+    """Seconds that the jobs which succeeded took, as closely as we know."""
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> History:
         """Return what became of ``jobs``, all of them finished."""
-        waits = [job.finished_at - job.created_at for job in jobs if job.status == "succeeded" and job.finished_at]
+        made = [job for job in jobs if job.status == "succeeded"]
+        waits = [job.finished_at - job.since if job.waited is None else job.waited for job in made if job.finished_at]
         return cls(
             jobs=len(jobs),
             failures=sum(job.status == "failed" for job in jobs),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +92,23 @@ def _cost_fact(job: Job) -> str:
     return cost_text(job) or ("nothing" if settled(job) is not None else "" if job.active else "unknown")
 
 
+HEAD = ("ID", "STATUS", "PROVIDER", "MODEL", "CREATED", "COST", "PROMPT")
+"""The columns of a table on a terminal."""
+
+_STYLES = {"succeeded": "green", "failed": "red", "unknown": "bold red", "cancelled": "dim"}
+"""Of the states that are no more to be waited for, or that a person should look at."""
+
+
+def style(status: str) -> str:
+    """Return what a status is drawn with, beside its name."""
+    return _STYLES.get(status, "cyan")
+
+
+def sign(row: Sequence[str]) -> str:
+    """Return what the status in a row of a table is drawn with."""
+    return style(row[1].split(" ")[0].rstrip(":"))
+
+
 def short(job: Job) -> tuple[str, ...]:
     """Return a job as a row of a table on a terminal."""
     created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
@@ -131,6 +149,8 @@ def facts(job: Job) -> list[tuple[str, str]]:
         ("model", job.model or ""),
         ("remote id", job.remote_id or ""),
         ("run", job.run),
+        ("batch", job.batch or ""),
+        ("row", "" if job.row is None else str(job.row)),
         ("prompt", job.prompt),
         ("seed", "" if job.seed is None else str(job.seed)),
     ]

@@ -10,6 +10,8 @@ from flux_cli.clock import Clock
 from flux_cli.errors import AuthError, FluxError
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from flux_cli.channel import Channel
     from flux_cli.flow import Request, Response
     from flux_cli.providers.base import Provider
@@ -69,6 +71,16 @@ class Routes:
                 self._channels[provider.name, sandbox] = Channel(provider=provider, base_url=base_url, key=key)
             return self._channels[provider.name, sandbox]
 
+    def use(self, provider: Provider, key: SecretStr) -> None:
+        """Speak to a provider's own host with ``key`` from now on, whatever is configured."""
+        from flux_cli.channel import Channel
+
+        with self._lock:
+            base_url = self._settings().base_url(provider.name) or provider.base_url
+            self._channels[provider.name, False] = Channel(
+                provider=provider, base_url=base_url, key=key.get_secret_value()
+            )
+
     def _transport(self, *, sandbox: bool) -> Transport:
         from flux_cli.transport import Transport
 
@@ -79,9 +91,9 @@ class Routes:
             return self._transports[sandbox]
 
     def _sandbox(self) -> SandboxTransport:
+        from flux_cli.places import state_path
         from flux_cli.sandbox.transport import SandboxTransport
         from flux_cli.sandbox.world import World
-        from flux_cli.settings import state_path
 
         seconds = self._settings().sandbox_seconds
         return SandboxTransport(World(state_path() / "sandbox", self._clock.now, seconds))

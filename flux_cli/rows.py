@@ -28,6 +28,11 @@ _WHOLE = frozenset({"no_wait", "jobs", "max_cost"})
 NAMES = ("prompt", "provider", *(names[1] for names in KEYS if names[0] == "generate" and names[1] not in _WHOLE))
 """What a row may hold."""
 
+COPY = "copy"
+"""What a row may say beside: which of several rows that ask for the same it is, where not all of them are there."""
+_DIGITS = 6
+"""Of its number, at most."""
+
 FAILED = ".failed.jsonl"
 """What the name of the file of rows that may be fed back ends with."""
 
@@ -42,6 +47,8 @@ class Row:
     """File and line, for people."""
     fields: Mapping[str, Any]
     """The prompt and the options, by long name with underscores."""
+    copy: int | None = None
+    """Which of the rows that ask for the same it is, from 1; ``None`` where the file has all of them, in order."""
 
     @property
     def mark(self) -> str:
@@ -81,7 +88,8 @@ def read(text: str, name: str, kind: str) -> tuple[list[Row], list[UsageError]]:
         try:
             if isinstance(fields, UsageError):
                 raise fields
-            rows.append(Row(number=number, place=place, fields=_checked(fields, place)))
+            own = {name: value for name, value in fields.items() if name != COPY}
+            rows.append(Row(number=number, place=place, fields=_checked(own, place), copy=_copy(fields.get(COPY))))
         except UsageError as error:
             told = error.message if error.message.startswith(place) else f"{place}: {error.message}"
             errors.append(UsageError(told, hint=error.hint))
@@ -104,7 +112,11 @@ def _objects(text: str) -> Found:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = json.loads(line, object_pairs_hook=_once)
+            json.dumps(fields, allow_nan=False)
+        except UsageError as error:
+            yield number, error
+            continue
         except (ValueError, RecursionError):
             yield number, UsageError("this line is not JSON", hint='such as {"prompt": "a red fox", "seed": 7}')
             continue
@@ -112,6 +124,16 @@ def _objects(text: str) -> Found:
             yield number, fields
         else:
             yield number, UsageError("a row is a JSON object", hint='such as {"prompt": "a red fox", "seed": 7}')
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises `UsageError` where it has a name twice: one of the values would be lost."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    names = [name for name, _ in pairs]
+    twice = next(name for name in names if names.count(name) > 1)
+    raise UsageError(f"{printable(twice)} is given twice", hint="give it once")
 
 
 def _records(text: str) -> Found:
@@ -168,6 +190,16 @@ def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     if not isinstance(found.get("prompt"), str) or not found["prompt"].strip():
         raise UsageError(f"{place}: the row has no prompt", hint='such as {"prompt": "a red fox"}')
     return found
+
+
+def _copy(value: Any) -> int | None:
+    """Return which of several equal rows one is. Raises `UsageError`."""
+    if value is None:
+        return None
+    text = str(value)
+    if text.isdecimal() and len(text) <= _DIGITS and int(text):
+        return int(text)
+    raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} tells apart rows that ask for the same")
 
 
 def _value(name: str, value: Any, where: str) -> Any:

@@ -18,19 +18,21 @@ from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
 from flux_cli.clock import SystemClock
+from flux_cli.flags import Flags
 from flux_cli.jobs import Image, Job
 from flux_cli.output import Human, Json, Output
-from flux_cli.progress import Ends, Lines, Live, Progress, Silent
+from flux_cli.progress import Ends, Lines, Progress, Silent
 from flux_cli.routes import Routes
 from flux_cli.streams import Streams
 
 if TYPE_CHECKING:
     from flux_cli.collector import Collector
-    from flux_cli.downloads import Destination, Fields
+    from flux_cli.downloads import Destination
     from flux_cli.engine import Engine
     from flux_cli.ledger import Ledger
     from flux_cli.money import Limit
     from flux_cli.orders import Origin
+    from flux_cli.patience import Bracket
     from flux_cli.prices import Prices
     from flux_cli.providers.base import Model, Price, Provider
     from flux_cli.seams import Shelf
@@ -69,17 +71,6 @@ def new_seed() -> int:
     return secrets.randbelow(2**31 - 1) + 1
 
 
-@dataclass(kw_only=True)
-class Flags:
-    """The options that every command has."""
-
-    config: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    sandbox: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where images are to go, and in which format where that was said."""
@@ -102,6 +93,8 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: SystemClock = field(default_factory=SystemClock)
     flags: Flags = field(default_factory=Flags)
+    saved: list[tuple[int, int, list[str]]] = field(default_factory=list[tuple[int, int, list[str]]])
+    """Images that are on disk now: row of the batch, number within the run, and paths, as they came."""
     connect: Connect | None = None
     """Makes what stands behind httpx; the network where it is ``None``."""
     new_id: Callable[[], str] = new_id
@@ -124,8 +117,13 @@ class Runtime:
         if self.flags.quiet:
             return Silent()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
-            return Live(self.stderr, self.clock.monotonic, tally)
+            from flux_cli.live import Live
+
+            return Live(self.stderr, self.clock.now, tally, expected=self._expected, environ=self.environ)
         return Lines(self.streams.err) if tally is None else Ends(self.streams.err, tally)
+
+    def _expected(self, job: Job) -> float | None:
+        return self.engine.expected(job)
 
     @cached_property
     def settings(self) -> Settings:
@@ -146,7 +144,7 @@ class Runtime:
     def ledger(self) -> Ledger:
         """The jobs of both worlds. Raises `LedgerError`."""
         from flux_cli.ledger import Ledger
-        from flux_cli.settings import state_path
+        from flux_cli.places import state_path
 
         ledger = Ledger(state_path() / "ledger.sqlite3")
         if ledger.notice:
@@ -190,7 +188,14 @@ class Runtime:
         """What does the work."""
         from flux_cli.engine import Engine
 
-        return Engine(wire=self.wire, book=self.ledger, clock=self.clock, load=providers.load, gone=self._gone)
+        return Engine(
+            wire=self.wire,
+            book=self.ledger,
+            clock=self.clock,
+            load=providers.load,
+            gone=self._gone,
+            waits=self._waits,
+        )
 
     @cached_property
     def collector(self) -> Collector:
@@ -198,6 +203,13 @@ class Runtime:
         from flux_cli.collector import Collector
 
         return Collector(wire=self.wire, book=self.ledger, clock=self.clock, renew=self.engine.renew)
+
+    def _waits(self, job: Job) -> list[Bracket]:
+        """Return how long earlier jobs like ``job`` took; before the first one in the sandbox, what is configured."""
+        found = self.ledger.waits(job.provider, job.model, sandbox=job.sandbox)
+        if found or not job.sandbox:
+            return found
+        return [(self.settings.sandbox_seconds, self.settings.sandbox_seconds)]
 
     def _gone(self, job: Job) -> bool:
         """Whether the process that was submitting ``job`` has died, or must have."""
@@ -232,7 +244,7 @@ class Runtime:
         ``placed`` hears each path, as it would be typed from here.
         """
         from flux_cli import embedding, images
-        from flux_cli.downloads import Saver
+        from flux_cli.downloads import Fields, Saver
         from flux_cli.seams import Shelf
         from flux_cli.story import Story
 
@@ -250,7 +262,7 @@ class Runtime:
         )
 
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
-            fields = self._fields(job, image, first + index - 1)
+            fields = Fields.of(job, image, first + index - 1)
             embed = partial(embedding.embed, story=Story.of(job, image)) if place.embed else None
             if place.destination.kind == "stdout":
                 with self.streams.reader():
@@ -271,22 +283,6 @@ class Runtime:
             return not place.anew and image.path is not None and Path(image.path).exists()
 
         return Shelf(save=save, kept=kept)
-
-    @staticmethod
-    def _fields(job: Job, image: Image, index: int) -> Fields:
-        """Return what a file name may be made of."""
-        from flux_cli.downloads import Fields
-
-        return Fields(
-            prompt=job.prompt,
-            provider=job.provider,
-            model=job.model or "",
-            seed=image.seed if image.seed is not None else job.seed,
-            id=job.id,
-            index=index,
-            row=job.row,
-            created_at=job.created_at,
-        )
 
     def close(self) -> None:
         """Let go of connections and files."""

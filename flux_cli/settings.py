@@ -24,6 +24,7 @@ from flux_cli import providers
 from flux_cli.config_checks import check, flat, nested, parse, read, split, typed
 from flux_cli.config_schema import KEYS, SECRETS, Names, Tree, header_safe
 from flux_cli.errors import AuthError, ConfigError
+from flux_cli.places import at_home, config_path, variable
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
@@ -64,33 +65,6 @@ class _Values(Tree, BaseSettings):
         return _Environment(settings_cls), init_settings
 
 
-def variable(names: Names) -> str:
-    """Return the environment variable that sets a key."""
-    return "FLUX_" + "__".join(names).upper()
-
-
-def config_path(option: str | None) -> Path:
-    """Return where the config file is: ``--config``, else ``$FLUX_CONFIG``, else the platform's place."""
-    named = os.environ.get("FLUX_CONFIG") or None if option is None else option
-    if named is not None:
-        return Path(_home(named))
-    from platformdirs import user_config_path  # noqa: PLC0415 - only when wanted
-
-    return user_config_path("flux-cli", appauthor=False) / "config.toml"
-
-
-def state_path() -> Path:
-    """Return the folder that holds what flux remembers between runs."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - only when wanted
-
-    return user_state_path("flux-cli", appauthor=False)
-
-
-def _home(text: str) -> str:
-    """Return a path with ``~`` expanded; unlike ``Path`` this keeps a trailing slash and leaves web addresses alone."""
-    return os.path.expanduser(text)  # noqa: PTH111 - see above
-
-
 def _joined(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
     """Return parameters by dotted path, whether they were written with quotes or as tables in tables."""
     found: dict[str, Any] = {}
@@ -129,12 +103,12 @@ class Settings:
         self._lock = Lock()
         self._answers: dict[str, SecretStr] = {}
         self.default_provider = values.default_provider
-        self.output = values.output and _home(values.output)
+        self.output = values.output and at_home(values.output)
         self.sandbox = values.sandbox
         self.sandbox_seconds = values.sandbox_seconds
         self.max_image_bytes = values.max_image_bytes
         self.generate: dict[str, Any] = {
-            names[1]: _home(value) if names[1] in {"output", "image"} else value
+            names[1]: at_home(value) if names[1] in {"output", "image"} else value
             for names, value in self._held.items()
             if names[0] == "generate"
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from flux_cli.errors import FluxError
@@ -61,16 +61,16 @@ class Tally:
         self.hear: Callable[[], None] = lambda: None
         """Called whenever a job has ended."""
 
-    def add(self, job: Job | None, error: FluxError | None, *, told: bool = True) -> None:
-        """Count a job that has ended, or ``None`` where nothing was submitted; ``hear`` is called if it is ``told``."""
-        cost = None if job is None else counted(job)
+    def add(self, jobs: Iterable[Job], error: FluxError | None, *, told: bool = True) -> None:
+        """Count what has ended, and what its ``jobs``, if any were bought, come to; ``hear`` is called if ``told``."""
+        costs = [counted(job) for job in jobs]
         with self._lock:
             if error is None:
                 self._done += 1
             else:
                 self._codes[error.code] += 1
-            self._spent += cost or 0.0
-            self._unknown += job is not None and cost is None
+            self._spent += sum(cost for cost in costs if cost is not None)
+            self._unknown += costs.count(None)
         if told:
             self.hear()
 

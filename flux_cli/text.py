@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,19 @@ def safe_name(text: str, *, fallback: str = "_", limit: int = 180) -> str:
     if not name:
         return fallback
     return f"_{name}" if name.split(".", 1)[0].rstrip().lower() in _RESERVED else name
+
+
+def shell_word(text: str) -> str:
+    """Return ``text`` as one word of shell, with escapes for all that a terminal could obey."""
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(_escaped(letter) for letter in text) + "'"
+
+
+def _escaped(letter: str) -> str:
+    if letter in "\\'":
+        return f"\\{letter}"
+    return letter if letter.isprintable() else "".join(f"\\x{b:02x}" for b in letter.encode("utf-8", "surrogateescape"))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -1,9 +1,7 @@
-"""HTTP: the only place where httpx is imported, a key is added, and something is sent again.
+"""HTTP: the only place where httpx is imported and a key is added, and what an answer means for money.
 
-Why a POST is not repeated: a paid request whose reply was lost may have been accepted, and then a second one is a
-second bill. So a request is sent again only where it provably was not accepted (no connection, 429, a documented
-503), or where the request itself says that a repeat has no second effect (``Request.safe``). Once one attempt's
-answer is lost it stays lost, however later attempts end, unless a later one is answered with success.
+A failure says whether the request was accepted, as far as anybody can tell; whether it is sent again is decided from
+that alone (`Repeats`).
 
 Redirects of an API are not followed at all; downloads never carry a key.
 """
@@ -23,16 +21,18 @@ from flux_cli.channel import Channel, private
 from flux_cli.clock import Clock
 from flux_cli.errors import (
     FluxError,
-    Interrupted,
     LostReplyError,
     NotFoundError,
     ProtocolError,
     RefusedError,
     UnavailableError,
+    UnreachedError,
     UsageError,
 )
 from flux_cli.flow import Request, Response, encode
-from flux_cli.providers.refusals import ended, pause
+from flux_cli.pace import asked
+from flux_cli.providers.refusals import ended
+from flux_cli.repeats import TRIES, Repeats
 from flux_cli.text import printable
 
 Connect = Callable[[], httpx.BaseTransport]  # makes what stands behind httpx
@@ -40,10 +40,6 @@ ANSWER_LIMIT = 256 * 2**20
 """Bytes of the largest answer that is read: twenty images as base64 fit."""
 
 _CONNECT, _READ, _PAID_READ = 10.0, 30.0, 150.0
-_TRIES, _CONNECT_TRIES = 5, 3
-"""Attempts at a request that was turned away or lost, and at a host that cannot be reached."""
-_PAUSE_CAP = 60.0
-"""Longest pause that ``Retry-After`` can make us take, in seconds."""
 _RESUME_PAUSE = 0.5
 """Seconds before a download that broke off is taken up again."""
 _REDIRECTS = 5
@@ -67,7 +63,7 @@ class Transport:
         self._clock = clock
         self._connect = connect
         self._tell = say
-        self._jitter = jitter
+        self._repeats = Repeats(clock, jitter)
         self._clients: dict[bool, httpx.Client] = {}
         self._lock = threading.Lock()
 
@@ -91,39 +87,15 @@ class Transport:
             client.close()
         self._clients.clear()
 
-    def send(self, channel: Channel, request: Request, *, tries: int = _TRIES) -> Response:
+    def send(self, channel: Channel, request: Request, *, tries: int = TRIES) -> Response:
         """Send ``request`` and return its answer, if it is no refusal.
 
         Sends again where that is safe, at most ``tries`` times in all, with growing pauses. Raises the `FluxError`
         that the provider reads in the answer, `UnavailableError` where nothing was accepted, `LostReplyError` where
         nobody knows.
         """
-        lost: LostReplyError | None = None
-        for attempt in range(1, tries + 1):
-            error = self._attempt(channel, request)
-            if isinstance(error, Response):
-                return error
-            if isinstance(error, LostReplyError):
-                lost = lost or error
-                again = request.safe
-            else:
-                again = isinstance(error, UnavailableError)
-            most = min(tries, _CONNECT_TRIES) if isinstance(error.__cause__, _NOT_SENT) else tries
-            if not again or attempt >= most or not self._pause(attempt, error):
-                if lost is not None and error is not lost:
-                    refusal = None if isinstance(error, LostReplyError) else error
-                    raise LostReplyError(lost.message, hint=lost.hint, refusal=refusal) from error
-                raise error
-        raise AssertionError  # the last attempt returns or raises
-
-    def _pause(self, attempt: int, error: FluxError) -> bool:
-        """Wait before the next attempt. Return False where the wait was cut off: then there is no next attempt."""
-        seconds = min(0.5 * 2 ** (attempt - 1), 8.0) * (0.75 + self._jitter() / 2)
-        try:
-            self._clock.sleep(min(max(seconds, error.retry_after or 0), _PAUSE_CAP))
-        except Interrupted:
-            return False
-        return True
+        name = channel.provider.name
+        return self._repeats.send(name, request, lambda: self._attempt(channel, request), tries=tries)
 
     def _attempt(self, channel: Channel, request: Request) -> Response | FluxError:
         """Send once. Return the answer, or what went wrong (as a value: the caller decides what that means)."""
@@ -134,7 +106,7 @@ class Transport:
         try:
             response = self._exchange(channel, request, url)
         except _NOT_SENT as error:
-            failure: FluxError = UnavailableError(f"cannot reach {name}: {_reason(error)}")
+            failure = UnreachedError(f"cannot reach {name}: {_reason(error)}")
             failure.__cause__ = error
             return failure
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -150,9 +122,9 @@ class Transport:
         return self._unanswered(request, f"{name} answered HTTP {response.status}")
 
     def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
-        """Return a refusal, its ``Retry-After`` capped. A read that is refused is no mistake of the user."""
-        asked = pause(response.headers.get("retry-after", ""), now=self._clock.now())
-        refusal.retry_after = None if asked is None else min(asked, _PAUSE_CAP)
+        """Return a refusal, with what it asks us to wait. A read that is refused is no mistake of the user."""
+        if isinstance(refusal, UnavailableError):
+            refusal.retry_after = asked(response.headers.get("retry-after", ""), now=self._clock.now()) or 0.0
         return refusal if request.paid or request.upload is not None else ended(refusal)
 
     @staticmethod

@@ -84,7 +84,7 @@ def read(packet: bytes) -> str | None:
 
 def _parsed(packet: bytes) -> Element | None:
     """Return the root of a packet, or ``None`` for what is not plain XML in UTF-8: a DTD, for one, is a trap."""
-    from xml.etree import ElementTree as ET  # noqa: N817, PLC0415, S405 - the usual name; only few images need it
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 - the usual name; only few images need it
 
     if len(packet) > LARGEST or b"<!" in packet.replace(b"<!--", b""):
         return None

@@ -32,8 +32,8 @@ def load(tmp_path):
         ("[providers.runwre]\napi_key = 'x'", "providers.runwre", "did you mean providers.runware?"),
         ("[providers.runware]\napikey = 'x'", "providers.runware.apikey", "did you mean providers.runware.api_key?"),
         ("[providers.runware.price]\nultr = 1", "providers.runware.price.ultr", "providers.runware.price.ultra?"),
-        ("[budget]\ndaily = 5", "budget", "known here: default_provider"),
-        ("preview = 'auto'", "preview", ""),
+        ("[budget]\ndayly = 5", "budget.dayly", "did you mean budget.daily?"),
+        ("gallery = 'auto'", "gallery", ""),
         ('"a\\u001b[1m" = 1', r"a\x1b[1m", ""),
     ],
 )

@@ -641,6 +641,62 @@ def test_real_images_are_checked_and_converted():
     assert (found.width, found.height, found.size) == (30, 20, found.path.stat().st_size)
 
 
+# Stories
+
+
+def tell(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes() + b" and its story")
+
+
+def test_a_story_is_added_to_what_is_saved(here):
+    """Converted or not, to a file or to standard output; what is recorded is what is there."""
+    stream = io.BytesIO()
+
+    plain = saver("fox.jpg").save([JPG], FOX, tell)
+    made = saver("fox.png").save([JPG], FOX, tell)
+    sent = saver("-").save_to([JPG], FOX, stream, tell)
+
+    assert plain.path.read_bytes() == stream.getvalue() == JPG + b" and its story"
+    assert made.path.read_bytes() == b"png(None)" + JPG + b" and its story"
+    assert plain.size == sent.size == len(JPG) + 14
+    assert left(here) == ["fox.jpg", "fox.png"]
+
+
+def break_off(_, target: Path) -> None:
+    target.write_bytes(b"half")
+    raise ProtocolError("it is signed")
+
+
+def spoil(_, target: Path) -> None:
+    target.write_bytes(b"no image")
+
+
+def mistake(*_) -> None:
+    raise ValueError("odd")
+
+
+@pytest.mark.parametrize(("embed", "why"), [(break_off, "it is signed"), (spoil, "not an image"), (mistake, "odd")])
+def test_an_image_is_never_lost_for_its_story(here, embed, why):
+    """It is saved as it came, and a note says why."""
+    notes = []
+
+    found = saver("fox.jpg", notes=notes).save([JPG], FOX, embed)
+
+    assert (found.path.read_bytes(), found.size) == (JPG, len(JPG))
+    assert notes == [f"saved without its story: {why}"]
+    assert left(here) == ["fox.jpg"]
+
+
+def test_a_disk_that_fills_up_over_a_story_is_said_plainly(here):
+    def fill(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(UnsavedError, match="no space left on device"):
+        saver("fox.jpg").save([JPG], FOX, fill)
+
+    assert left(here) == []
+
+
 # Standard output
 
 

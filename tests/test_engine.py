@@ -299,6 +299,30 @@ def test_watching_ends_when_the_job_does(desk):
     assert found.book.last.finished_at is not None
 
 
+def test_the_ledger_keeps_when_a_job_was_accepted_and_between_which_looks_it_became_ready(desk, clock):
+    """Seconds from the answer to the submit, which may have taken long."""
+
+    def sent():
+        clock.time += 8
+
+    found = desk(toy([Running(), Succeeded(images=IMAGES)]), sent, None, None)
+    began = clock.now()
+
+    job = list(found.engine.watch(found.submit(), timeout=60))[-1]
+
+    assert job.accepted_at == began + 8
+    assert job.ready == pytest.approx((3.0, 4.4))
+    assert job.waited == pytest.approx(3.7)
+    assert found.engine.expected(job) == pytest.approx(3.7)
+
+
+def test_a_look_that_nobody_waited_for_does_not_tell_how_long_a_job_took(desk):
+    """Whoever asks the next day finds it done, and no more."""
+    found = desk(toy([Succeeded(images=IMAGES)]), None)
+
+    assert found.engine.refresh(found.known(make("queued", remote_id="r-1"))).ready is None
+
+
 def test_watching_survives_what_may_pass(desk):
     """One bad look does not lose a job."""
     found = desk(

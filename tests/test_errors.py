@@ -62,6 +62,7 @@ MONEY = {
     "ModeratedError": ("unknown", "never"),
     "PaymentError": ("no", "later"),
     "LimitError": ("no", "later"),
+    "UnreachedError": ("no", "safe"),
     "UnknownOutcomeError": ("unknown", "never"),
     "LostReplyError": ("unknown", "never"),
     "PendingError": ("unknown", "never"),

@@ -188,3 +188,14 @@ def test_a_job_is_asked_for_by_the_providers_id():
 )
 def test_a_job_says_in_a_few_words_how_it_stands(state, standing):
     assert advance(NEW, state, now=NOW).standing == standing
+
+
+def test_a_job_took_as_long_as_our_looks_at_it_tell():
+    """From its acceptance, and only where it succeeded while somebody watched."""
+    watched = replace(NEW, status="succeeded", ready=(8.0, 9.0), accepted_at=NOW - 4)
+
+    assert (watched.waited, watched.since) == (8.5, NOW - 4)
+    assert replace(watched, ready=(0.0, 3.0)).waited == 3.0
+    assert replace(watched, status="failed").waited is None
+    assert replace(watched, ready=None).waited is None
+    assert replace(watched, accepted_at=None).since == watched.created_at

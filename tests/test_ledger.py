@@ -186,6 +186,42 @@ def test_history_is_the_median_and_the_failures_of_this_machine(ledger):
     assert ledger.history(sandbox=True) == {}
 
 
+def test_waits_are_those_of_the_latest_jobs_of_one_model(ledger):
+    """The newest first, and no more than are wanted: only of jobs that somebody watched until they succeeded."""
+    for number in range(5):
+        ledger.add(make(f"aaaa000{number}", status="succeeded", ready=(float(number), number + 1.0)))
+    ledger.add(make("bbbb0001", status="failed", ready=(7.0, 8.0)))
+    ledger.add(make("bbbb0002", status="succeeded"))
+    ledger.add(make("bbbb0003", status="succeeded", model="flux-1.1-pro", ready=(7.0, 8.0)))
+    ledger.add(make("bbbb0004", status="succeeded", sandbox=True, ready=(7.0, 8.0)))
+
+    def waits(**options):
+        return ledger.waits("runware", "flux-1.1-pro-ultra", **options)
+
+    assert waits(sandbox=False, limit=3) == [(4.0, 5.0), (3.0, 4.0), (2.0, 3.0)]
+    assert waits(sandbox=True) == [(7.0, 8.0)]
+    assert ledger.waits("apiframe", "flux-1.1-pro-ultra", sandbox=False) == []
+
+
+def test_waits_are_found_without_reading_every_job(ledger, tmp_path):
+    """Also among ten thousand jobs."""
+    with sqlite3.connect(tmp_path / "state" / "ledger.sqlite3") as database:
+        plan = database.execute(
+            "EXPLAIN QUERY PLAN SELECT document FROM jobs WHERE sandbox = 0 AND provider = 'x' AND model IS 'y'"
+            " AND waited IS NOT NULL ORDER BY seq DESC LIMIT 20"
+        ).fetchall()
+    database.close()
+
+    assert [row[-1] for row in plan] == ["SEARCH jobs USING INDEX jobs_by_wait (sandbox=? AND provider=? AND model=?)"]
+
+
+def test_history_believes_our_looks_where_we_watched(ledger):
+    """A job that was collected the next day did not take a day."""
+    ledger.add(make("aaaa0001", status="succeeded", ready=(9.0, 10.0), finished_at=90_000.0))
+
+    assert ledger.history(sandbox=False)["runware"].median == 9.5
+
+
 def test_the_file_is_private(ledger, tmp_path):
     assert (tmp_path / "state" / "ledger.sqlite3").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700

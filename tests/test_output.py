@@ -34,8 +34,8 @@ JOB = Job(
     cost=Cost(amount=0.06),
     timing={"provider_ms": 9800.0},
 )
-BOLD = re.compile(r"\x1b\[[01]m")
-"""What a table's header may be drawn with."""
+BOLD = re.compile(r"\x1b\[(?:[012]|(?:1;)?3[1-6])m")
+"""What a table may be drawn with: bold, dim, and colours that every theme has its own for."""
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
 
 

@@ -1,12 +1,13 @@
-"""What is shown while we wait: on stderr only, plain where it is no terminal."""
+"""What is shown while we wait where nothing can be drawn over: plain lines, on stderr only."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from flux_cli.errors import RefusedError
 from flux_cli.jobs import Job
-from flux_cli.progress import Lines, Live, Silent
-from tests.conftest import Stream
+from flux_cli.progress import Ends, Lines, Silent
+from flux_cli.tally import Tally
 
 JOB = Job(
     id="foxfoxfo",
@@ -44,44 +45,20 @@ def test_lines_hold_no_control_characters():
     assert said == ["flux: foxfoxfo runcomfy queued (dream\\x1b[2Jing now)"]
 
 
+def test_of_a_batch_only_ends_are_told():
+    """A line for each job that is through, and none for its states."""
+    said: list[str] = []
+    tally = Tally(2, lambda: 0.0)
+    with Ends(said.append, tally) as progress:
+        progress.show(JOB)
+        tally.add([replace(JOB, status="succeeded", estimate=0.06)], None)
+        tally.add([], RefusedError("no"))
+
+    assert said == ["flux: 1 of 2 done, $0.06", "flux: 1 of 2 done, 1 failed, $0.06"]
+
+
 def test_silence():
     """Nothing at all is said."""
     with Silent() as progress, progress.aside():
         progress.show(JOB)
         progress.drop(JOB.id)
-
-
-def test_live_shows_provider_state_and_time(monkeypatch):
-    """On a terminal: provider, model, position, elapsed seconds and the prompt, never read as markup or obeyed."""
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Stream(tty=True)
-    now = [0.0]
-    with Live(stream, lambda: now[0]) as progress:
-        progress.show(JOB)
-        now[0] = 7.0
-        progress.show(replace(JOB, queue_position=2))
-        with progress.aside():
-            stream.write("between\n")
-
-    drawn = stream.bytes.getvalue().decode()
-    assert "runcomfy ultra" in drawn
-    assert "queued (position 2)" in drawn
-    assert "7 s" in drawn
-    assert "[bold]red[/bold]\\x1b[31m fox" in drawn
-    assert "between\n" in drawn
-
-
-def test_live_leaves_nothing_behind(monkeypatch):
-    """A job that is dropped is drawn no more, and the cursor is back in the end."""
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Stream(tty=True)
-    with Live(stream, lambda: 0.0) as progress:
-        progress.show(JOB)
-        progress.drop(JOB.id)
-        with progress.aside():
-            before = len(stream.bytes.getvalue())
-        rest = stream.bytes.getvalue()[before:].decode()
-
-    assert "runcomfy" not in rest
-    assert stream.bytes.getvalue().decode().rstrip().endswith(("\x1b[?25h", "\x1b[2K"))

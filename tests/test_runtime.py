@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from flux_cli.live import Live
 from flux_cli.output import Human, Json
-from flux_cli.progress import Lines, Live, Silent
+from flux_cli.progress import Lines, Silent
 from flux_cli.runtime import Flags, Runtime, new_id, new_seed
 from tests.conftest import Stream
 
@@ -135,3 +136,12 @@ def test_a_defect_shows_no_traceback(clock, monkeypatch):
     monkeypatch.setenv("FLUX_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main(["generate", "a fox", "--sandbox"], Runtime(stdout=Stream(), stderr=Stream(), clock=clock, new_id=broken))
+
+
+def test_the_first_job_in_the_sandbox_is_expected_when_it_is_configured_to_be_done(flux, clock, monkeypatch):
+    """FLUX_SANDBOX_SECONDS stands in for what a real provider would have taught us."""
+    monkeypatch.setenv("FLUX_SANDBOX_SECONDS", "0.4")
+
+    assert flux("generate", "a fox", "--sandbox").code == 0
+
+    assert clock.slept == [pytest.approx(0.5, abs=0.01)]

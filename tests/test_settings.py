@@ -9,7 +9,8 @@ import pytest
 from flux_cli import providers
 from flux_cli.config_schema import KEYS
 from flux_cli.errors import ConfigError, UsageError
-from flux_cli.settings import Settings, config_path, state_path, variable
+from flux_cli.places import config_path, state_path, variable
+from flux_cli.settings import Settings
 
 
 @pytest.fixture

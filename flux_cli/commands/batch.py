@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flux_cli import providers, rows
-from flux_cli.batch import Standing, standings
+from flux_cli.batch import Standing, numbers, standings, waiting
 from flux_cli.commands.demand import Asked, demanded
 from flux_cli.commands.errand import Terms
 from flux_cli.commands.estimate import rehearse_all, within
 from flux_cli.commands.shift import Shift, Task
 from flux_cli.engine import rehearse
-from flux_cli.errors import ConfigError, LedgerError, UsageError
-from flux_cli.orders import NOT_UTF8, Purchase, everything
-from flux_cli.records import Claim
+from flux_cli.errors import ConfigError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.orders import NOT_UTF8, Origin, Purchase, everything
 from flux_cli.rows import Row
-from flux_cli.runtime import Runtime
+from flux_cli.runtime import Place, Runtime
 from flux_cli.text import printable
 
 _SHOWN = 20
@@ -42,22 +43,26 @@ def run_batch(runtime: Runtime, asked: Asked, wanted: Wanted) -> int:
     """Make what a batch file asks for. Return the exit code. Raises `UsageError` before anything is sent."""
     _check_together(asked, wanted)
     found = _read(runtime, wanted.file)
-    name = "-" if wanted.file == "-" else rows.family(str(Path(wanted.file).resolve()))
+    batch = "-" if wanted.file == "-" else rows.family(str(Path(wanted.file).resolve()))
+    with _alone(runtime, batch, wanted):  # before the ledger is read: whoever was at it until now has ended
+        return _run(runtime, asked, wanted, found, batch)
+
+
+def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], batch: str) -> int:
     run = runtime.new_id()
-    earlier = [] if wanted.again else runtime.ledger.batch(name, sandbox=runtime.sandbox)
-    tasks = _planned(runtime, asked, standings(found, earlier), wanted.file, run=run, batch=name)
+    earlier = runtime.ledger.batch(batch, sandbox=runtime.sandbox)
+    old = standings(found, earlier)
+    marks = {standing.mark for standing in old}
+    anew = wanted.again or (wanted.file == "-" and not wanted.resume)
+    tasks = _planned(runtime, asked, standings(found, ()) if anew else old, wanted.file, run=run, batch=batch)
     made = [task for task in tasks if task.standing.known]
-    if made and not wanted.resume and wanted.file != "-":
+    if made and not wanted.resume:
         raise UsageError(
             f"{len(made)} of {len(tasks)} rows of {printable(wanted.file)} were made before, "
             f"the first of them in {made[0].row.place}",
             hint="--resume skips them and picks up those in flight; --again makes all anew",
         )
-    if not wanted.resume:
-        tasks = [replace(task, standing=Standing(row=task.row, mark=task.standing.mark)) for task in tasks]
     purchases = [one for task in tasks for one in task.purchases]
-    for purchase in everything(purchases):
-        rehearse(providers.load(purchase.job.provider), purchase.order)
     if wanted.dry_run:
         rehearse_all(runtime, purchases, batch=wanted.file)
     limits = within(runtime, purchases, run=run, max_cost=wanted.max_cost)
@@ -65,10 +70,23 @@ def run_batch(runtime: Runtime, asked: Asked, wanted: Wanted) -> int:
         return 0
     for provider in {purchase.job.provider for purchase in everything(purchases)}:
         runtime.wire.channel(providers.load(provider), sandbox=runtime.sandbox)
-    _prepare(tasks)
+    _prepare(runtime, tasks, wanted.file)
+    if anew:
+        runtime.ledger.detach([job for job in earlier if job.mark in marks])
+        _name(runtime, [job for job in earlier if job.mark in marks and waiting(job)], "an earlier run")
+    elif not wanted.file.endswith(rows.FAILED):
+        others = [job for job in earlier if job.mark not in marks and waiting(job)]
+        _name(runtime, others, f"rows that {printable(wanted.file)} no longer has")
     tasks = [replace(task, terms=replace(task.terms, limits=limits)) for task in tasks]
-    with _alone(runtime, name, run, wanted.file):
-        return Shift(runtime, tasks, file=wanted.file).work(at_once=wanted.at_once)
+    return Shift(runtime, tasks, file=wanted.file).work(at_once=wanted.at_once)
+
+
+def _name(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
+    """Name jobs that were paid for, or may have been, and that this run has nothing to do with."""
+    if jobs:
+        ids = " ".join(job.id for job in jobs)
+        number = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+        runtime.output.warning(f"{number} of {whose} may have images for you: `flux result --wait {ids}` fetches them")
 
 
 def _check_together(asked: Asked, wanted: Wanted) -> None:
@@ -92,29 +110,55 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
     kind = rows.kind_of(file)
     shown = printable(file)
     try:
-        text = runtime.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
+        text = runtime.stdin.read() if file == "-" else _decoded(Path(file).read_bytes(), shown)
     except UnicodeDecodeError:
-        raise UsageError(f"{shown} is not valid UTF-8", hint=NOT_UTF8) from None
+        raise UsageError("stdin is not valid UTF-8", hint=NOT_UTF8) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"cannot read {shown}: {reason}", hint="name a file as it would be typed from here") from error
-    found, errors = rows.read(text, "stdin" if file == "-" else file, kind)
+    found, errors = rows.read(text.removeprefix("\ufeff"), "stdin" if file == "-" else file, kind)
     _tell(runtime, errors, shown)
     if not found:
         raise UsageError(f"there is no prompt in {shown}", hint="one a line; blank lines and lines with # are skipped")
     return found
 
 
-def _tell(runtime: Runtime, errors: Sequence[UsageError], file: str) -> None:
-    """Tell what is wrong with each row, and stop. Raises `UsageError` if there is anything."""
+def _decoded(raw: bytes, shown: str) -> str:
+    """Return the text of a file, its lines ended by newlines. Raises `UsageError`."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{shown}:{line}: this is not valid UTF-8", hint=NOT_UTF8) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _tell(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int = 0) -> None:
+    """Tell what is wrong with each row, and stop. Raises `UsageError` if there is anything.
+
+    ``wrong`` is how many rows that are, where one error speaks of several.
+    """
     if not errors:
         return
     for error in errors[:_SHOWN] if len(errors) > 1 else ():
         runtime.output.error(error)
     if len(errors) == 1:
         raise errors[0]
-    more = f" ({len(errors) - _SHOWN} more than were told)" if len(errors) > _SHOWN else ""
-    raise UsageError(f"{len(errors)} rows of {file} cannot be made{more}; nothing was sent", hint="mend them first")
+    more = f" ({len(errors) - _SHOWN} more errors than were told)" if len(errors) > _SHOWN else ""
+    number = wrong or len(errors)
+    raise UsageError(f"{number} rows of {file} cannot be made{more}; nothing was sent", hint="mend them first")
+
+
+def _located(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
+    """Return errors with the file and the line that each stands in; what is the same in many rows is told once."""
+    same: dict[tuple[str, str], list[Row]] = {}
+    for row, error in wrong:
+        same.setdefault((error.message, error.hint), []).append(row)
+    found: list[UsageError] = []
+    for (message, hint), where in same.items():
+        more = "" if len(where) == 1 else f" (and {len(where) - 1} more)"
+        found.append(UsageError(f"{where[0].place}{more}: {message}", hint=hint))
+    return found
 
 
 def _planned(
@@ -122,50 +166,64 @@ def _planned(
 ) -> list[Task]:
     """Return every row with its jobs, checked. Raises `UsageError`, having told of each row that is wrong."""
     tasks: list[Task] = []
-    errors: list[UsageError] = []
+    wrong: list[tuple[Row, UsageError]] = []
     notes = Counter[str]()
     taken: dict[Path, str] = {}
+    origin = runtime.origin()
     for standing in found:
-        row = standing.row
         try:
-            task = _task(runtime, asked, standing, run=run, batch=batch)
+            task = _task(runtime, asked, standing, origin, run=run, batch=batch)
             for path in task.demand.files():
-                if path in taken:
-                    raise UsageError(f"{printable(str(path))} is the name of the image of {taken[path]} too")
-                taken[path] = row.place
+                if (first := taken.setdefault(path.parent.resolve() / path.name, standing.row.place)) != (
+                    standing.row.place
+                ):
+                    message = f"{printable(str(path))} is the name of the image of {first} too"
+                    raise UsageError(message, hint="give each row an output of its own")
         except ConfigError:
             raise
         except UsageError as error:
-            errors.append(UsageError(f"{row.place}: {error.message}", hint=error.hint))
+            wrong.append((standing.row, error))
             continue
         notes.update(task.demand.notes)
         tasks.append(task)
-    _tell(runtime, errors, printable(file))
+    _tell(runtime, _located(wrong), printable(file), len(wrong))
     for note, times in notes.items():
         runtime.output.note(f"{note} (in {times} rows)" if len(tasks) > 1 else note)
     return tasks
 
 
-def _task(runtime: Runtime, asked: Asked, standing: Standing, *, run: str, batch: str) -> Task:
+def _task(runtime: Runtime, asked: Asked, standing: Standing, origin: Origin, *, run: str, batch: str) -> Task:
     """Return one row with its jobs. Raises `UsageError`."""
     row = standing.row
     own = dict(row.fields)
     if standing.seed is not None and "seed" not in own:
         own["seed"] = standing.seed
     demand = demanded(runtime, asked.over(own), run=run)
-    if demand.place is not None and demand.place.destination.kind == "file" and "output" not in row.fields:
-        typed = printable(demand.place.destination.typed)
+    _check_place(demand.place, row)
+    purchases = standing.missing([_of_row(one, row.number, batch, standing.mark) for one in demand.purchases], origin)
+    for purchase in everything(purchases):
+        rehearse(providers.load(purchase.job.provider), purchase.order)
+    return Task(
+        standing=standing,
+        demand=demand,
+        purchases=purchases,
+        terms=Terms(place=demand.place, timeout=demand.timeout, tries=_TRIES, where=row.place),
+    )
+
+
+def _check_place(place: Place | None, row: Row) -> None:
+    """Refuse a place that has room for one image only, for all rows. Raises `UsageError`."""
+    if place is None:
+        return
+    destination = place.destination
+    typed = printable(destination.typed)
+    if destination.kind == "stdout":
+        raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
+    if destination.kind == "file" and "output" not in row.fields:
         raise UsageError(
             f"-o {typed} is one file, and a batch makes many",
             hint=f"`-o {typed}/` is a folder; a template such as {{row}}-{{slug}}.{{ext}} names each",
         )
-    purchases = [_of_row(one, row.number, batch, standing.mark) for one in demand.purchases]
-    return Task(
-        standing=standing,
-        demand=demand,
-        purchases=standing.missing(purchases),
-        terms=Terms(place=demand.place, timeout=demand.timeout, tries=_TRIES, where=row.place),
-    )
 
 
 _TRIES = 12
@@ -181,31 +239,39 @@ def _of_row(purchase: Purchase, number: int, batch: str, mark: str) -> Purchase:
     )
 
 
-def _prepare(tasks: Sequence[Task]) -> None:
-    """Make sure that images can be saved: each place once, and the names that were given one by one."""
+def _prepare(runtime: Runtime, tasks: Sequence[Task], file: str) -> None:
+    """Make sure that images can be saved: each place once, and the names that were given one by one.
+
+    Raises `UsageError`, having told of each row that is wrong.
+    """
     proved: set[Path] = set()
+    wrong: list[tuple[Row, UsageError]] = []
     for task in tasks:
-        if task.purchases and task.demand.place is not None:
-            destination = task.demand.place.destination
-            destination.prepare(proved)
+        if not task.purchases or task.demand.place is None:
+            continue
+        destination = task.demand.place.destination
+        wanted = {number for one in task.purchases for number in numbers(one.job)}
+        try:
+            destination.prepare(proved, only=wanted)
+        except UsageError as error:
+            wrong.append((task.row, error))
+            if destination.kind != "file":
+                break  # it would be the same for every other row
+    _tell(runtime, _located(wrong), printable(file), len(wrong))
 
 
 @contextmanager
-def _alone(runtime: Runtime, batch: str, run: str, file: str) -> Generator[None]:
+def _alone(runtime: Runtime, batch: str, wanted: Wanted) -> Generator[None]:
     """Hold a batch, so that no two processes work at the same one. Raises `UsageError` where another one does."""
-    if file == "-":
+    if wanted.dry_run or (batch == "-" and not wanted.resume):
         yield
         return
-    owner = runtime.origin().owner
-    claim = Claim(name=f"--batch {batch}", sandbox=runtime.sandbox, run=run, jobs=0, mark="", owner=owner)
-    held, _ = runtime.ledger.claim(claim, free=lambda known, _jobs: runtime.gone(known.owner))
-    if held != claim:
-        raise UsageError(
-            f"another flux is at work on {printable(file)} (process {held.owner.rpartition(':')[2]})",
-            hint="wait for it, or stop it, and then add --resume",
-        )
-    try:
+    digest = hashlib.sha256(repr((batch, runtime.sandbox)).encode()).hexdigest()[:16]
+    with runtime.ledger.alone(f"batch-{digest}") as holder:
+        if holder is not None:
+            name = "stdin" if batch == "-" else printable(wanted.file)
+            raise UsageError(
+                f"another flux is at work on {name} (process {holder})",
+                hint="wait for it, or stop it, and then add --resume",
+            )
         yield
-    finally:
-        with suppress(LedgerError):  # whoever comes next sees that we are gone
-            runtime.ledger.release(claim)

@@ -31,7 +31,7 @@ def cancel(
 ) -> int:
     """Take queued jobs off the queue.
 
-    Says of each job what happened: cancelled, too late, or not offered by its provider.
+    Says of each job whether it was cancelled, or why it was not.
     """
     runtime = options.runtime_of(ctx)
     if bool(jobs) == all_jobs:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flux_cli import providers
-from flux_cli.commands import options
-from flux_cli.errors import AuthError, ConfigError, FluxError, UsageError
-from flux_cli.runtime import Runtime
+from flux_cli.commands import examples, options
+from flux_cli.errors import AuthError, ConfigError, UsageError
 from flux_cli.text import printable
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from flux_cli.providers.base import Account, Provider
 
 Key = Annotated[
     str,
     typer.Argument(metavar="KEY", help="A dotted key, such as default_provider or generate.model.", show_default=False),
 ]
 
-config = typer.Typer(help="Show and change the config file.")
+config = typer.Typer(help="Show and change the config file.", epilog=examples.COMMANDS["config"])
 
 
 @config.callback(invoke_without_command=True)
@@ -28,7 +31,7 @@ def overview(ctx: typer.Context) -> int:
     return 0
 
 
-@config.command()
+@config.command(epilog=examples.CONFIG["init"])
 def init(
     ctx: typer.Context,
     config: options.Config = None,
@@ -39,43 +42,41 @@ def init(
 ) -> int:
     """Set up a provider: asks for its name, its key and a folder, checks the key, writes the file."""
     from flux_cli import config_file  # noqa: PLC0415 - only where something is written
-    from flux_cli.settings import config_path  # noqa: PLC0415
+    from flux_cli.commands.init import Terminal, interview  # noqa: PLC0415
+    from flux_cli.places import config_path  # noqa: PLC0415
+    from flux_cli.settings import Settings  # noqa: PLC0415
 
     runtime = options.runtime_of(ctx)
-    if not runtime.stdin.isatty():
+    if not (runtime.stdin.isatty() and runtime.stderr.isatty()):
         raise UsageError(
-            "`flux config init` asks questions, and there is nobody to ask", hint="use `flux config set KEY VALUE`"
+            "`flux config init` asks questions, and there is nobody to ask",
+            hint="without a terminal, `flux config set providers.runware.api_key` reads the key from stdin",
         )
     path = config_path(runtime.flags.config)
-    if path.exists():
-        runtime.settings  # noqa: B018 - a file that cannot be read is not written over
-    name = typer.prompt(f"Provider ({', '.join(providers.NAMES)})", default=providers.NAMES[-1], err=True)
-    provider = providers.load(name.strip().lower())
-    runtime.streams.err(f"Keys are made in {provider.key_page}")
-    secret = typer.prompt(f"{provider.title} key (not shown)", hide_input=True, err=True).strip()
-    folder = typer.prompt("Folder for images", default=".", err=True).strip()
-    changes: dict[str, Any] = {"default_provider": provider.name, f"providers.{provider.name}.api_key": secret}
-    if folder not in {"", "."}:
-        changes["output"] = folder if folder.endswith("/") else f"{folder}/"
-    config_file.write(path, changes)
-    runtime.streams.err(f"Written: {printable(str(path))}")
-    fresh = Runtime(
-        stdin=runtime.stdin, stdout=runtime.stdout, stderr=runtime.stderr, flags=runtime.flags, connect=runtime.connect
-    )
-    try:
-        fresh.engine.check(provider, sandbox=fresh.sandbox)
-    except FluxError as error:
-        if isinstance(error, AuthError):
-            raise AuthError(
-                f"the key is saved, but {error.message}", hint=f"`flux config set providers.{provider.name}.api_key`"
-            ) from error
-        runtime.output.warning(f"the key is saved but could not be checked: {error.message}")
-    else:
-        runtime.streams.err('The key works. Now: flux generate "a red fox in the snow"')
+    runtime.settings = Settings.load(runtime.flags.config, must_exist=False)  # what cannot be read is not written over
+
+    def attempt(provider: Provider, key: SecretStr | None) -> Account:
+        if key is not None:
+            runtime.wire.use(provider, key)
+        return runtime.engine.check(provider, sandbox=False)
+
+    answers = interview(Terminal(runtime), runtime.settings, None if runtime.sandbox else attempt)
+    config_file.write(path, answers.changes())
+    if not runtime.flags.quiet:
+        runtime.streams.err(f"Written: {printable(str(path))}")
+    if answers.verdict == "refused" and answers.problem is not None:
+        raise AuthError(
+            f"the key is saved, but {answers.problem.message}",
+            hint=f"`flux config set providers.{answers.provider.name}.api_key` asks for another",
+        )
+    told = {"provider": answers.provider.name, "key": answers.verdict, "output": answers.output, "path": str(path)}
+    runtime.output.lines([], told)
+    if not runtime.flags.quiet:
+        runtime.streams.err('Now: flux generate "a red fox in the snow"')
     return 0
 
 
-@config.command()
+@config.command(epilog=examples.CONFIG["show"])
 def show(
     ctx: typer.Context,
     config: options.Config = None,
@@ -94,7 +95,7 @@ def show(
     return 0
 
 
-@config.command()
+@config.command(epilog=examples.CONFIG["get"])
 def get(
     ctx: typer.Context,
     key: Key,
@@ -111,7 +112,7 @@ def get(
     return 1 if value is None else 0
 
 
-@config.command("set")
+@config.command("set", epilog=examples.CONFIG["set"])
 def set_value(
     ctx: typer.Context,
     key: Key,
@@ -129,7 +130,7 @@ def set_value(
 ) -> int:
     """Set one value. A key is asked for without showing it, or read from stdin."""
     from flux_cli import config_file  # noqa: PLC0415 - only where something is written
-    from flux_cli.settings import config_path  # noqa: PLC0415
+    from flux_cli.places import config_path  # noqa: PLC0415
 
     runtime = options.runtime_of(ctx)
     if config_file.secret(key):
@@ -160,7 +161,7 @@ def set_value(
     return 0
 
 
-@config.command()
+@config.command(epilog=examples.CONFIG["unset"])
 def unset(
     ctx: typer.Context,
     key: Key,
@@ -172,7 +173,7 @@ def unset(
 ) -> int:
     """Remove one value from the file."""
     from flux_cli import config_file  # noqa: PLC0415 - only where something is written
-    from flux_cli.settings import config_path  # noqa: PLC0415
+    from flux_cli.places import config_path  # noqa: PLC0415
 
     runtime = options.runtime_of(ctx)
     path = config_path(runtime.flags.config)
@@ -184,7 +185,7 @@ def unset(
     return 0
 
 
-@config.command()
+@config.command(epilog=examples.CONFIG["path"])
 def path(
     ctx: typer.Context,
     config: options.Config = None,
@@ -194,7 +195,7 @@ def path(
     sandbox: options.Sandbox = False,
 ) -> int:
     """Print where the config file is, whether or not it exists."""
-    from flux_cli.settings import config_path  # noqa: PLC0415 - not for --help
+    from flux_cli.places import config_path  # noqa: PLC0415 - not for --help
 
     runtime = options.runtime_of(ctx)
     found = config_path(runtime.flags.config)

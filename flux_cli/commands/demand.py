@@ -12,6 +12,7 @@ from typing import Any
 from flux_cli import orders, providers
 from flux_cli.advice import advised
 from flux_cli.commands import options
+from flux_cli.commands.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
 from flux_cli.orders import Purchase
 from flux_cli.providers.base import Model, Provider
@@ -37,6 +38,9 @@ class Asked:
     timeout: float | None
     fallback: str | None
     once: str | None
+    embed: bool | None = None
+    like: Like | None = None
+    """What to start from, where that is not the config."""
 
     def over(self, fields: Mapping[str, Any]) -> Asked:
         """Return what the row of a batch asks for: its ``fields``, over what was typed for all of them."""
@@ -86,13 +90,15 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     from flux_cli.downloads import Destination, agree  # noqa: PLC0415 - not for --help
 
     configured = runtime.settings.generate
-    if asked.no_wait and (asked.output is not None or asked.timeout is not None or asked.overwrite):
-        hint = "give -o and --timeout to `flux result --wait`"
+    saves = asked.overwrite or any(one is not None for one in (asked.output, asked.timeout, asked.embed))
+    if asked.no_wait and saves:
+        hint = "give -o, --timeout and --no-embed to `flux result --wait`"
         raise UsageError("--no-wait leaves before there is an image to save", hint=hint)
-    saves = asked.output is not None or asked.timeout is not None or asked.overwrite
-    no_wait = asked.no_wait or (bool(configured.get("no_wait")) and not saves)
+    no_wait = asked.no_wait or (bool(configured.get("no_wait")) and not (saves or runtime.flags.preview))
     timeout = options.checked_timeout(asked.timeout, configured.get("timeout"))
-    count = asked.count if asked.count is not None else configured.get("count", 1)
+    like = asked.like
+    usual = like.count if like is not None else configured.get("count", 1)
+    count = asked.count if asked.count is not None else usual
     where = asked.output if asked.output is not None else configured.get("output") or runtime.settings.output
     overwrite = asked.overwrite or bool(configured.get("overwrite"))
     destination = Destination.parse(where, overwrite=overwrite, count=count)
@@ -101,14 +107,15 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     typed = dict(asked.options)
     if (wanted := agree(destination, typed.get("format"))) is not None:
         typed["format"] = wanted
-    provider = choose_provider(runtime, asked.provider)
-    word = asked.model or configured.get("model") or providers.DEFAULT_MODEL
+    provider = choose_provider(runtime, asked.provider or (like.job.provider if like is not None else None))
+    word = asked.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
     model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)
+    start = _start(configured) if like is None else like.start(provider, model, typed)
     wish = orders.Wish(
         prompt=asked.prompt,
-        options={name: value for name, value in configured.items() if name in orders.IMAGE_OPTIONS} | typed,
+        options={**_belonging(configured), **start.options, **typed},
         typed=frozenset(typed),
-        extra={**configured.get("param", {}), **asked.extra},
+        extra={**start.extra, **asked.extra},
         count=count,
         wait=not no_wait,
     )
@@ -118,25 +125,42 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
         purchases, fit = orders.plan(wish, provider, model, origin, run=run)
     except UsageError as error:
         raise advised(error, provider) from error.__cause__
-    notes = list(fit.notes)
+    source = "the config" if like is None else like.name
+    notes = [*fit.notes, *(start.notes(like) if like is not None else ())]
     if left_out:
-        notes.append(f"{left_out}, so the model of the config is left out: {model.name} is used")
-        purchases = [replace(one, job=replace(one.job, skipped=("model", *one.job.skipped))) for one in purchases]
-    if fit.skipped:
-        names = listed([spelled(name) for name in fit.skipped])
-        notes.append(f"left out, because {provider.name} cannot honour it: {names} of the config")
+        notes.append(f"{left_out}, so the model of {source} is left out: {model.name} is used")
+    if skipped := (*start.left_out, *fit.skipped):
+        names = listed([spelled(name) for name in skipped])
+        notes.append(f"left out, because {provider.name} cannot honour it: {names} of {source}")
+    before = ("model", *start.left_out) if left_out else start.left_out
+    purchases = [replace(one, job=replace(one.job, skipped=(*before, *one.job.skipped))) for one in purchases]
     targets = [(one, orders.choose_model(one, word, typed=asked.model is not None)[0]) for one in others]
     purchases = [orders.with_instead(one, wish, targets, origin) for one in purchases]
-    place = None if no_wait else Place(destination=destination, format=fit.params.options.get("format"))
+    place = Place(
+        destination=destination,
+        format=fit.params.options.get("format"),
+        embed=asked.embed if asked.embed is not None else configured.get("embed", True),
+    )
     return Demand(
         provider=provider,
         others=others,
         purchases=purchases,
-        place=place,
+        place=None if no_wait else place,
         timeout=timeout,
         notes=tuple(notes),
         once=None if asked.once is None else Once(name=_checked_name(asked.once), mark=_mark(wish, provider, model)),
     )
+
+
+def _belonging(configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the config that belong to the job and not to the image."""
+    return {name: configured[name] for name in ("webhook", "metadata") if name in configured}
+
+
+def _start(configured: Mapping[str, Any]) -> Start:
+    """Return what a wish starts from where the config says it."""
+    options = {name: value for name, value in configured.items() if name in orders.IMAGE_OPTIONS}
+    return Start(options=options, extra=configured.get("param", {}))
 
 
 def _others(runtime: Runtime, asked: Asked, provider: Provider) -> tuple[Provider, ...]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from flux_cli.commands.options import AT_ONCE, require, verdict
+from flux_cli.commands.seeing import show
 from flux_cli.commands.underway import UnderWay, carry_out
 from flux_cli.errors import (
     FluxError,
@@ -52,7 +53,9 @@ def buy(runtime: Runtime, purchases: Sequence[Purchase], terms: Terms, *, at_onc
     """Submit every job, and wait and save unless there is no place. Return the exit code."""
     terms = replace(terms, named=len(purchases) > 1)
     tasks = [partial(_bought, runtime, purchase, terms) for purchase in purchases]
-    return verdict(carry_out(runtime, tasks, at_once=at_once))
+    outcomes = carry_out(runtime, tasks, at_once=at_once)
+    show(runtime)
+    return verdict(outcomes)
 
 
 def _bought(runtime: Runtime, purchase: Purchase, terms: Terms, under_way: UnderWay) -> FluxError | None:
@@ -68,7 +71,9 @@ def fetch(runtime: Runtime, jobs: Sequence[Job], terms: Terms, *, wait: bool) ->
         partial(_fetched, runtime, replace(job, first=first), terms, wait)
         for job, first in zip(jobs, firsts, strict=True)
     ]
-    return verdict(carry_out(runtime, tasks))
+    outcomes = carry_out(runtime, tasks)
+    show(runtime)
+    return verdict(outcomes)
 
 
 def _fetched(runtime: Runtime, job: Job, terms: Terms, wait: bool, under_way: UnderWay) -> FluxError | None:
@@ -82,6 +87,13 @@ class End:
     job: Job | None
     """The job as it was last seen; ``None`` where none was written down."""
     error: FluxError | None = None
+    others: tuple[Job, ...] = ()
+    """The further jobs that made the rest of the same images, where one became several."""
+
+    @property
+    def bought(self) -> tuple[Job, ...]:
+        """Every job that was written down."""
+        return self.others if self.job is None else (self.job, *self.others)
 
 
 class Errand:
@@ -114,10 +126,13 @@ class Errand:
             self._runtime.output.note(f"going on with {purchase.instead[0].job.provider}: {error.message}")
         several = replace(self._terms, named=self._terms.named or len(purchase.instead) > 1)
         ends = [Errand(self._runtime, self._under_way, several).buy(one) for one in purchase.instead]
-        failed = [end for end in ends if end.error is not None]
+        failed = [end.error for end in ends if end.error is not None]
+        failed.sort(key=lambda one: one.retry != "never")  # what must not be tried again has the last word
+        outcome: FluxError | None = failed[0] if failed else None
         if failed and len(failed) < len(ends):
-            return replace(failed[0], error=PartialError("some images were made, some were not"))
-        return failed[0] if failed else ends[0]
+            outcome = PartialError("some images were made, some were not")
+        jobs = [job for end in ends for job in end.bought]
+        return End(job=jobs[0] if jobs else None, error=outcome, others=tuple(jobs[1:]))
 
     def fetch(self, job: Job, *, first: int, wait: bool) -> End:
         """Save the images of a job that was submitted before, ``first`` being the number of the first of them."""
@@ -183,6 +198,7 @@ class Errand:
             with self._under_way.aside():
                 for path in shown:
                     self._runtime.output.path(path)
+            self._runtime.saved.append((job.row or 0, first, shown))
 
     def _ended(self, job: Job | None, known: Job, error: FluxError | None) -> End:
         """Tell how a job ended, and that nothing more is to be said about it; ``known`` is what we set out with."""
@@ -192,7 +208,7 @@ class Errand:
         job = newest[0] if newest else job
         with self._under_way.aside():
             if error is not None:
-                self._runtime.output.error(error, job, where=self._where(known), row=_row(known))
+                self._runtime.output.error(error, job, where=self._where(known), row=row_of(known))
             elif job is not None and self._terms.place is not None:
                 self._runtime.output.finished(job)
         self._under_way.forget(known.id)
@@ -203,7 +219,7 @@ class Errand:
         return self._terms.where or (f"job {job.id}" if self._terms.named else "")
 
 
-def _row(job: Job) -> dict[str, object]:
+def row_of(job: Job) -> dict[str, object]:
     """Return the place of a job within its batch, for errors of a job that was never written down."""
     return {} if job.batch is None else {"run": job.run, "row": job.row, "batch": job.batch, "prompt": job.prompt}
 

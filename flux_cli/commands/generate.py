@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import typer
 
 from flux_cli import orders, providers
-from flux_cli.commands import options, wishes
+from flux_cli.commands import options, seeing, wishes
 from flux_cli.commands.demand import Asked, demanded
+from flux_cli.commands.like import Like, earlier
 from flux_cli.errors import UsageError
 from flux_cli.runtime import Runtime
 
@@ -22,6 +24,7 @@ def generate(
     aspect_ratio: wishes.AspectRatio = None,
     count: wishes.Count = None,
     seed: wishes.Seed = None,
+    like: wishes.Like = None,
     size: wishes.Size = None,
     raw: wishes.Raw = None,
     image: wishes.Picture = None,
@@ -32,6 +35,8 @@ def generate(
     safety_tolerance: wishes.SafetyTolerance = None,
     check_content: wishes.CheckContent = None,
     overwrite: options.Overwrite = False,
+    embed: options.Embed = None,
+    preview: options.Preview = None,
     no_wait: wishes.NoWait = False,
     timeout: options.Timeout = None,
     dry_run: wishes.DryRun = False,
@@ -51,11 +56,9 @@ def generate(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Make images, wait for them, save them.
-
-    Prints the path of each saved image on stdout, and nothing else there.
-    """
+    """Make images, wait for them, save them, and print their paths."""
     runtime = options.runtime_of(ctx)
+    seeing.check(runtime, preview, output=output, no_wait=no_wait)
     typed = {
         "aspect_ratio": aspect_ratio,
         "size": size,
@@ -71,8 +74,9 @@ def generate(
         "webhook": webhook,
         "metadata": orders.pairs(metadata, "--metadata") if metadata else None,
     }
+    start = earlier(runtime, like) if like is not None else None
     asked = Asked(
-        prompt=_prompt(runtime, prompt) if batch is None else prompt or "",
+        prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
         provider=provider,
         model=model,
         options={name: value for name, value in typed.items() if value is not None},
@@ -84,6 +88,8 @@ def generate(
         timeout=timeout,
         fallback=fallback,
         once=once,
+        embed=embed,
+        like=start,
     )
     configured = runtime.settings.generate
     at_once = _at_once(jobs if jobs is not None else configured.get("jobs"))
@@ -109,7 +115,10 @@ def _at_once(jobs: int | None) -> int:
     return jobs
 
 
-def _prompt(runtime: Runtime, typed: str | None) -> str:
+def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
+    """Return the prompt: typed, or on stdin, or that of an earlier wish. Raises `UsageError`."""
+    if typed is None and start is not None:
+        return start.prompt()
     if typed is None:
         raise UsageError("a prompt is needed", hint='`flux generate "a red fox in the snow"`; - reads it from stdin')
     if typed != "-":
@@ -129,8 +138,11 @@ def _single(runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_
     demand = demanded(runtime, asked)
     for note in demand.notes:
         runtime.output.note(note)
+    allowed = partial(within, runtime, demand.purchases, run=demand.purchases[0].job.run, max_cost=max_cost)
     if dry_run:
-        return rehearse_all(runtime, demand.purchases)
+        rehearse_all(runtime, demand.purchases)
+        allowed()
+        return 0
     for purchase in orders.everything(demand.purchases):
         rehearse(providers.load(purchase.job.provider), purchase.order)
     for provider in (demand.provider, *demand.others):
@@ -142,7 +154,7 @@ def _single(runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_
         jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout)
         if jobs is not None:
             return fetch(runtime, jobs, terms, wait=True)
-    limits = within(runtime, demand.purchases, run=demand.purchases[0].job.run, max_cost=max_cost)
+    limits = allowed()
     if demand.place is not None:
         demand.place.destination.prepare()
     return buy(runtime, demand.purchases, replace(terms, limits=limits), at_once=at_once)

@@ -8,7 +8,7 @@ from flux_cli.commands.demand import Once
 from flux_cli.errors import PendingError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.orders import Purchase
-from flux_cli.records import Claim
+from flux_cli.records import FORGOTTEN, Claim
 from flux_cli.runtime import Runtime
 
 _LOOK = 0.3
@@ -35,6 +35,10 @@ def earlier(runtime: Runtime, once: Once, purchases: Sequence[Purchase], *, time
             raise UsageError(
                 f"--once {once.name} stands for another prompt or other options",
                 hint="take another name, or ask for the same again",
+            )
+        if held.owner == FORGOTTEN:
+            raise UsageError(
+                f"--once {once.name} was used before, and its job was forgotten", hint="take another name to buy again"
             )
         bought = [job for job in jobs if not _fell_through(job)]
         if not runtime.gone(held.owner) and _at_work(held, bought):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -38,9 +38,7 @@ Config = Annotated[str | None, _common("--config", help="Use this config file.",
 AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object a line on stdout, errors included.")]
 Quiet = Annotated[bool, _common("--quiet", "-q", metavar="", help="No progress, no notes.")]
 Verbose = Annotated[bool, _common("--verbose", "-v", metavar="", help="The HTTP conversation on stderr, without keys.")]
-Sandbox = Annotated[
-    bool, _common("--sandbox", metavar="", help="Offline stand-ins for the providers: no key, no cost.")
-]
+Sandbox = Annotated[bool, _common("--sandbox", metavar="", help="Offline stand-ins for the providers: no key, free.")]
 
 ProviderOption = Annotated[
     str | None,
@@ -50,7 +48,6 @@ ProviderOption = Annotated[
         metavar="NAME",
         help="runcomfy, runflow, apiframe or runware.",
         show_default=False,
-        autocompletion=lambda: list(providers.NAMES),
     ),
 ]
 Jobs = Annotated[
@@ -68,11 +65,16 @@ OutputOption = Annotated[
         "-o",
         metavar="PATH",
         show_default=False,
-        help="A file, a folder/, a template such as {slug}-{seed}.{ext}, or - for the bytes on stdout.",
+        help="A file, folder/ or template; - is stdout.",
     ),
 ]
+_KEEPING = "Saving, showing, waiting"
+"""The panel of what few people set each time."""
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", metavar="", help="Replace a file that exists.", show_default=False)
+    bool,
+    typer.Option(
+        "--overwrite", metavar="", help="Replace a file that exists.", show_default=False, rich_help_panel=_KEEPING
+    ),
 ]
 Format = Annotated[
     str | None,
@@ -81,8 +83,7 @@ Format = Annotated[
         "-f",
         metavar="FORMAT",
         show_default=False,
-        help="jpg, png or webp; converted here where the provider cannot.",
-        autocompletion=lambda: ["jpg", "png", "webp"],
+        help="jpg, png or webp; converted if need be.",
     ),
 ]
 Embed = Annotated[
@@ -92,12 +93,27 @@ Embed = Annotated[
         metavar="",
         show_default=False,
         help="Prompt, seed, model, provider and job id written into the image file, losslessly (on).",
+        rich_help_panel=_KEEPING,
+    ),
+]
+Preview = Annotated[
+    bool | None,
+    typer.Option(
+        "--preview/--no-preview",
+        rich_help_panel=_KEEPING,
+        metavar="",
+        show_default=False,
+        help="Show the images in the terminal, where it can (off).",
     ),
 ]
 Timeout = Annotated[
     float | None,
     typer.Option(
-        "--timeout", metavar="SECONDS", show_default=False, help="How long to wait (600). The job goes on without us."
+        "--timeout",
+        metavar="SECONDS",
+        show_default=False,
+        help="How long to wait (600). The job goes on without us.",
+        rich_help_panel=_KEEPING,
     ),
 ]
 
@@ -132,18 +148,24 @@ def checked_timeout(seconds: float | None, fallback: float | None = None) -> flo
     return chosen
 
 
-def find_jobs(runtime: Runtime, references: Sequence[str], provider: str | None) -> list[Job]:
+def find_jobs(
+    runtime: Runtime,
+    references: Sequence[str],
+    provider: str | None,
+    *,
+    elsewhere: Callable[[str], Job | None] = lambda _reference: None,
+) -> list[Job]:
     """Return the jobs that ``references`` stand for, each once, in their order.
 
-    A provider's id that the ledger does not know is taken in, if it comes with its provider. Raises `UsageError` or
-    `NotFoundError`.
+    What the ledger does not know is looked for ``elsewhere``; then a provider's id is taken in, if it comes with its
+    provider. Raises `UsageError` or `NotFoundError`.
     """
     if provider is not None:
         providers.load(provider)
     found: dict[str, Job] = {}
     for reference in references:
         jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox, provider=provider)
-        for job in jobs or [_adopted(runtime, reference, provider)]:
+        for job in jobs or [elsewhere(reference) or _adopted(runtime, reference, provider)]:
             found[job.id] = job
     return list(found.values())
 

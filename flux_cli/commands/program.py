@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flux_cli import __version__
-from flux_cli.commands import options
+from flux_cli.commands import completing, options
 
 
 def _version(ctx: typer.Context, value: bool) -> None:
@@ -24,8 +24,13 @@ def program(
             "--version", metavar="", help="Show the version.", callback=_version, is_eager=True, show_default=False
         ),
     ] = False,
+    install_completion: completing.InstallCompletion = False,
+    show_completion: completing.ShowCompletion = False,
 ) -> int:
     r"""Make images with FLUX 1.1 \[pro] and Ultra, through RunComfy, Runflow, Apiframe or Runware."""
-    if ctx.invoked_subcommand is None and (text := ctx.get_help()):  # empty where Typer has printed it
-        options.runtime_of(ctx).streams.out(text)
+    if ctx.invoked_subcommand is None:
+        from flux_cli.commands.welcome import welcome  # noqa: PLC0415 - whoever types a command does not need it
+
+        runtime = options.runtime_of(ctx)
+        runtime.streams.out(welcome(runtime))
     return 0

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from flux_cli import providers as registry
 from flux_cli.commands import options
-from flux_cli.crew import Crew
-from flux_cli.errors import AuthError, FluxError
-from flux_cli.jobs import Cost
-from flux_cli.providers.base import Account, Model, Price, Provider
+from flux_cli.commands.checkup import check_up, key_source
+from flux_cli.providers.base import Model, Price, Provider
 from flux_cli.providers.checks import spelled
-from flux_cli.rendering import error_object
-from flux_cli.routes import no_key
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed
 
@@ -28,12 +23,13 @@ def providers(
             metavar="PROVIDER",
             show_default=False,
             help="Show every option of this one.",
-            autocompletion=lambda: list(registry.NAMES),
         ),
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", metavar="", help="Ask whether the key works, and for the balance.", show_default=False),
+        typer.Option(
+            "--check", metavar="", help="Ask whether the keys work; look at this machine.", show_default=False
+        ),
     ] = False,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -48,7 +44,7 @@ def providers(
     runtime = options.runtime_of(ctx)
     chosen = [registry.load(provider)] if provider else [registry.load(name) for name in registry.NAMES]
     if check:
-        return _check(runtime, chosen, named=provider is not None)
+        return check_up(runtime, chosen, named=provider is not None)
     if provider:
         _describe(runtime, chosen[0])
         return 0
@@ -58,7 +54,7 @@ def providers(
         seen = history.get(one.name)
         median = f"{seen.median:.0f} s" if seen and seen.median is not None else "-"
         failed = f"{100 * seen.failures / seen.jobs:.0f} %" if seen and seen.jobs else "-"
-        key = _key(runtime, one)
+        key = key_source(runtime, one)
         models = [registry.alias(name) for name in one.models]
         prices = {name: runtime.price(one.name, name) for name in one.models}
         told = [f"{registry.alias(name)} {_amount(price)}" for name, price in prices.items() if price]
@@ -82,11 +78,6 @@ def providers(
     return 0
 
 
-def _key(runtime: Runtime, provider: Provider) -> str | None:
-    """Return where a provider's key comes from, or ``None``."""
-    return "sandbox" if runtime.sandbox else runtime.settings.key_source(provider)
-
-
 def _amount(price: Price | None) -> str | None:
     """Return what an image costs, for people, or ``None`` where nobody says."""
     return None if price is None else f"${price.amount:g}"
@@ -97,7 +88,10 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
     facts = [
         ("provider", f"{provider.title} ({provider.docs})"),
         ("address", (None if runtime.sandbox else runtime.settings.base_url(provider.name)) or provider.base_url),
-        ("key", _key(runtime, provider) or f"missing: set {provider.key_variables[0]}, made in {provider.key_page}"),
+        (
+            "key",
+            key_source(runtime, provider) or f"missing: set {provider.key_variables[0]}, made in {provider.key_page}",
+        ),
         ("cancel", (provider.cancel_note or "yes") if provider.cancel else "not offered"),
         ("upload", provider.upload or "no local files"),
         ("--param", f"any other field of the request body; {listed(provider.owned)} are filled in by flux"),
@@ -140,49 +134,3 @@ def _options(model: Model) -> list[tuple[str, ...]]:
             for name, option in model.options.items()
         ),
     ]
-
-
-def _check(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
-    """Ask each provider whether the key works. Providers without a key are passed over, unless asked for by name."""
-    engine = runtime.engine
-
-    def ask(provider: Provider) -> Account:
-        if _key(runtime, provider) is None:
-            raise no_key(provider)
-        return engine.check(provider, sandbox=runtime.sandbox)
-
-    answers = Crew[Account](runtime.clock, at_once=4).run([partial(ask, one) for one in chosen])
-    rows, data = [], []
-    outcomes: list[FluxError | None] = []
-    for provider, answer in zip(chosen, answers, strict=True):
-        missing = _key(runtime, provider) is None
-        if isinstance(answer, FluxError):
-            rows.append((provider.name, "missing" if missing else "failed", "-", answer.message))
-            outcomes += [answer] if named or not missing else []
-        else:
-            rows.append((provider.name, "works", _money(answer.balance), answer.name))
-            outcomes.append(None)
-        data.append(
-            {
-                "provider": provider.name,
-                "works": not isinstance(answer, FluxError),
-                "balance": None
-                if isinstance(answer, FluxError) or answer.balance is None
-                else {"amount": answer.balance.amount, "currency": answer.balance.currency},
-                "drift": [] if isinstance(answer, FluxError) else list(answer.drift),
-                "error": error_object(answer) if isinstance(answer, FluxError) else None,
-            }
-        )
-    runtime.output.table(("PROVIDER", "KEY", "BALANCE", "DETAIL"), rows, data)
-    for provider, answer in zip(chosen, answers, strict=True):
-        for difference in () if isinstance(answer, FluxError) else answer.drift:
-            runtime.output.warning(f"{provider.name}: {difference}; flux may need an update")
-    if not outcomes:
-        raise AuthError("no provider has a key yet", hint="`flux config init` sets one up")
-    return options.verdict(outcomes)
-
-
-def _money(cost: Cost | None) -> str:
-    if cost is None:
-        return "not told"
-    return f"${cost.amount:.2f}" if cost.currency == "USD" else f"{cost.amount:g} {cost.currency}"

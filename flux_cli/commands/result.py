@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flux_cli.commands import options
+from flux_cli.commands import options, seeing
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Place, Runtime
@@ -21,16 +23,19 @@ def result(
     ] = False,
     all_jobs: Annotated[
         bool,
-        typer.Option(
-            "--all", metavar="", help="Every succeeded job whose images were never saved.", show_default=False
-        ),
+        typer.Option("--all", metavar="", help="Every finished job with unsaved images.", show_default=False),
     ] = False,
     url: Annotated[
         bool, typer.Option("--url", metavar="", help="Print the links; save nothing.", show_default=False)
     ] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", metavar="", help="Show them in the system's viewer.", show_default=False)
+    ] = False,
+    preview: options.Preview = None,
     provider: options.ProviderOption = None,
     overwrite: options.Overwrite = False,
     format: options.Format = None,  # noqa: A002 - the option's name
+    embed: options.Embed = None,
     timeout: options.Timeout = None,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -40,7 +45,7 @@ def result(
 ) -> int:
     """Save the images of finished jobs, and print their paths.
 
-    What was saved before and is still there is not downloaded again.
+    What was saved before and is still there is not downloaded again, unless it is wanted otherwise.
     """
     runtime = options.runtime_of(ctx)
     if bool(jobs) == all_jobs:
@@ -49,31 +54,54 @@ def result(
         raise UsageError("--timeout says how long --wait waits: it does not go without", hint="add --wait")
     if all_jobs and provider is not None:
         raise UsageError("--provider says where an id belongs: it does not go with --all", hint="leave it out")
+    if url and (open_ or preview):
+        raise UsageError("--url saves nothing that could be seen", hint="leave it out to save, and see, the images")
+    seeing.check(runtime, preview, output=output)
+    command = seeing.viewer_for(runtime, output) if open_ else None
     wanted = options.checked_format(format)
     configured = runtime.settings.generate
     seconds = options.checked_timeout(timeout, configured.get("timeout"))
     found = options.find_jobs(runtime, jobs, provider) if jobs else runtime.ledger.uncollected(sandbox=runtime.sandbox)
     if url:
         return _print_links(runtime, found)
-    place = _place(runtime, found, output, overwrite=overwrite, wanted=wanted)
+    place = _place(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
     from flux_cli.commands.errand import Terms, fetch  # noqa: PLC0415 - not for --url
 
-    return fetch(runtime, found, Terms(place=place, timeout=seconds), wait=wait)
+    code = fetch(runtime, found, Terms(place=place, timeout=seconds), wait=wait)
+    if command is not None:
+        seeing.open_saved(runtime, command)
+    return code
 
 
-def _place(runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, wanted: str | None) -> Place:
+def _place(
+    runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, wanted: str | None, embed: bool | None
+) -> Place:
     from flux_cli.downloads import Destination, agree  # noqa: PLC0415 - not for --url
 
     count = sum(max(len(job.images), job.count) for job in jobs)
-    configured = runtime.settings.generate.get("output") or runtime.settings.output
-    destination = Destination.parse(configured if output is None else output, overwrite=overwrite, count=max(count, 1))
+    configured = runtime.settings.generate
+    where = output if output is not None else configured.get("output") or runtime.settings.output
+    destination = Destination.parse(where, overwrite=overwrite, count=max(count, 1))
     if destination.kind == "stdout":
         options.check_stdout(runtime)
     place = Place(
-        destination=destination, format=agree(destination, wanted), anew=output is not None or wanted is not None
+        destination=destination,
+        format=agree(destination, wanted),
+        anew=output is not None or wanted is not None or (embed is not None and _otherwise(jobs, embed=embed)),
+        embed=embed if embed is not None else configured.get("embed", True),
     )
     destination.prepare()
     return place
+
+
+def _otherwise(jobs: list[Job], *, embed: bool) -> bool:
+    """Whether one of the images that are saved has a story where none is wanted, or the other way round."""
+    from flux_cli.embedding import read  # noqa: PLC0415 - only here
+
+    paths = [Path(image.path) for job in jobs for image in job.images if image.path is not None]
+    with suppress(OSError):  # what cannot be read is left as it is
+        return any((read(path) is not None) != embed for path in paths if path.is_file())
+    return False
 
 
 def _print_links(runtime: Runtime, jobs: list[Job]) -> int:

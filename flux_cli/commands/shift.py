@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,13 +14,14 @@ from pathlib import Path
 
 from flux_cli.batch import Standing
 from flux_cli.commands.demand import Demand
-from flux_cli.commands.errand import End, Errand, Terms
+from flux_cli.commands.errand import End, Errand, Terms, row_of
 from flux_cli.commands.options import verdict
+from flux_cli.commands.seeing import show
 from flux_cli.commands.underway import UnderWay
 from flux_cli.errors import FluxError, Interrupted, LimitError
 from flux_cli.jobs import Job
 from flux_cli.orders import Purchase
-from flux_cli.rows import FAILED, Row
+from flux_cli.rows import COPY, FAILED, Row
 from flux_cli.runtime import Runtime
 from flux_cli.tally import Tally, money_text
 from flux_cli.text import listed, printable
@@ -28,6 +30,12 @@ _UNREACHED = 5
 """Jobs in a row that find a provider out of reach, before no more are sent to it."""
 _HOPELESS = frozenset({"auth", "payment"})
 """Codes of refusals that the next job would meet as well."""
+_LEFT = {
+    "under way, going on and billed": {"pending"},
+    "finished and paid for, but not saved": {"unsaved"},
+    "sent and not answered, so maybe accepted": {"unknown"},
+}
+"""What is said of the jobs that are left behind, by the code of what that means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +73,7 @@ class Shift:
         work: list[Callable[[UnderWay], FluxError | None]] = []
         for task in self._tasks:
             work += [partial(self._fetch, task, job) for job in task.standing.pending]
-            work += [partial(self._report, task, job) for job in task.standing.refused]
+            work += [partial(self._report, task, job) for job in task.standing.lacking]
             work += [partial(self._buy, task, purchase) for purchase in task.purchases]
         self._tally = Tally(len(work), self._runtime.clock.monotonic)
         left: list[tuple[Job, FluxError]] = []
@@ -83,6 +91,7 @@ class Shift:
         finally:
             failed = self._write_failed()
         self._sum_up(failed)
+        show(self._runtime)
         done = [None for task in self._tasks if task.standing.made]
         return verdict([*outcomes, *done])
 
@@ -92,9 +101,12 @@ class Shift:
         if stop is not None:
             with self._lock:
                 self._unsent += 1
+            if self._runtime.flags.json:  # where every row has its object
+                self._runtime.output.error(stop, row=row_of(purchase.job))
             return self._ended(task, End(job=None, error=stop), told=False)
         end = Errand(self._runtime, under_way, task.terms).buy(purchase)
-        self._learn(provider, end.error)
+        if not purchase.instead or isinstance(end.error, LimitError):
+            self._learn(provider, end.error)
         return self._ended(task, end)
 
     def _learn(self, provider: str, error: FluxError | None) -> None:
@@ -111,7 +123,7 @@ class Shift:
         return self._ended(task, end, bought=False)
 
     def _report(self, task: Task, job: Job, under_way: UnderWay) -> FluxError | None:
-        """Tell of a job that failed before, and would fail again."""
+        """Tell of a job that failed before, all of it or a part, and would fail again."""
         with under_way.aside():
             self._runtime.output.error(job.error or FluxError("failed before"), job, where=task.row.place)
         return self._ended(task, End(job=job, error=job.error), bought=False)
@@ -119,44 +131,51 @@ class Shift:
     def _ended(self, task: Task, end: End, *, told: bool = True, bought: bool = True) -> FluxError | None:
         with self._lock:
             self._ends[task.row.number].append(end)
-        self._tally.add(end.job if bought else None, end.error, told=told)
+        self._tally.add(end.bought if bought else (), end.error, told=told)
         return end.error
 
     def _write_failed(self) -> int:
         """Write the rows that may safely be fed back to their file, whole, and return how many there are."""
         path = Path("stdin" if self._file == "-" else self._file)
         path = path.with_name(path.name + FAILED)
-        lines = [json.dumps(dict(task.row.fields), ensure_ascii=False) for task in self._tasks if self._safe(task)]
+        lines = [_fed_back(task.standing) for task in self._tasks if self._safe(task)]
+        passing = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             if not lines:
                 if self._file != "-":
                     path.unlink(missing_ok=True)
                 return 0
-            passing = path.with_name(f".{path.name}.{os.getpid()}")
-            passing.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-            passing.replace(path)
+            try:
+                passing.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+                passing.replace(path)
+            finally:
+                passing.unlink(missing_ok=True)
         except OSError as error:
-            with suppress(OSError):
-                self._runtime.output.warning(f"cannot write {printable(str(path))}: {error.strerror}")
+            again = "" if self._file == "-" else "; --resume makes these rows all the same"
+            with suppress(FluxError, Interrupted):
+                self._runtime.output.warning(f"cannot write {printable(str(path))}: {error.strerror}{again}")
             return 0
         return len(lines)
 
     def _safe(self, task: Task) -> bool:
         """Whether a row may be fed back as it stands: all of it failed, and none of it would be bought twice."""
         ends = self._ends[task.row.number]
-        spared = task.standing.made or task.standing.pending
-        return bool(ends) and not spared and all(end.error is not None and _again(end) for end in ends)
+        due = len(task.purchases) + len(task.standing.pending) + len(task.standing.lacking)
+        return bool(ends) and len(ends) == due and not task.standing.made and all(_again(end) for end in ends)
 
     def _interrupted(self, left: Sequence[tuple[Job, FluxError]]) -> None:
-        """Say how far we came, and how to go on."""
+        """Say how far we came, what becomes of the jobs that were under way, and how to go on."""
         count = self._tally.count()
-        ids = [job.id for job, _ in left]
-        going = f"; {len(ids)} jobs go on, and are billed: {listed(ids)}" if ids else ""
-        again = f"`flux generate --batch {self._file} --resume` with the same options" if self._file != "-" else ""
-        error = FluxError(f"interrupted: {count.done} of {count.total} jobs are done{going}", hint=again)
-        self._runtime.output.warning(error.message)
-        if again:
+        parts = [f"interrupted: {count.done} of {count.total} jobs are done"]
+        for words, codes in _LEFT.items():
+            ids = [job.id for job, error in left if error.code in codes]
+            parts += [f"{words}: {listed(ids)}"] if ids else []
+        self._runtime.output.warning("; ".join(parts))
+        if self._file != "-":
+            again = f"`flux generate --batch {shlex.quote(self._file)} --resume` with the same options"
             self._runtime.output.note(f"to go on, without buying anything twice: {again}")
+        elif left:
+            self._runtime.output.note("`flux result --wait @1` fetches what was bought")
 
     def _sum_up(self, failed: int) -> None:
         """Say on stderr what became of the batch."""
@@ -165,19 +184,35 @@ class Shift:
         parts = [f"{count.done} of {count.total} jobs done"] if count.total else ["nothing left to do"]
         parts += [f"{number} {code}" for code, number in sorted(self._tally.codes().items())]
         parts += [f"{self._unsent} of them never sent"] if self._unsent else []
-        parts += [f"{before} rows were made before"] if before else []
+        parts += [f"{_rows(before)} made before"] if before else []
         parts += [money_text(count.spent, count.unknown)] if count.total else []
         self._runtime.output.note(", ".join(parts))
         for error in self._stopped.values() if self._unsent else ():
             self._runtime.output.warning(f"the rest was not sent: {error.message}")
         if failed:
-            name = "stdin" if self._file == "-" else printable(self._file)
-            self._runtime.output.note(f"{failed} rows may be fed back: `flux generate --batch {name}{FAILED}`")
+            name = shlex.quote(("stdin" if self._file == "-" else self._file) + FAILED)
+            self._runtime.output.note(f"{_rows(failed)} may be fed back: `flux generate --batch {name}`")
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
+
+
+def _fed_back(standing: Standing) -> str:
+    """Return a row as it is written to be fed back: one that is not the first of its kind says which one it is."""
+    fields = dict(standing.row.fields)
+    if standing.copy > 1:
+        fields[COPY] = standing.copy
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _again(end: End) -> bool:
     """Whether the same may be asked for again: it failed, and what is known of it does not speak against that."""
     error = end.error
+    over = all(job.status in {"failed", "cancelled"} for job in end.bought)
     return (
-        error is not None and error.retry != "never" and error.code not in {"unknown", "pending", "unsaved", "partial"}
+        error is not None
+        and over
+        and error.retry != "never"
+        and error.code not in {"unknown", "pending", "unsaved", "partial"}
     )

@@ -16,15 +16,16 @@ WORDS = tuple(GROUPS)
 """What spending can be summed up by; the first one where nothing is said."""
 
 
-def summed_up(runtime: Runtime, *, by: str | None, provider: str | None) -> int:
+def summed_up(runtime: Runtime, *, by: str | None, provider: str | None, batch: str | None) -> int:
     """Show what the jobs of this world came to, group by group and together. Asks no provider. Return the exit code.
 
-    Budgets hold for all providers: what is left of them is told whatever ``provider`` says. Raises `UsageError`.
+    Budgets hold for all jobs: what is left of them is told whatever ``provider`` and ``batch`` say.
+    Raises `UsageError`.
     """
     word = _checked(by)
     if provider is not None:
         providers.load(provider)
-    groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, provider=provider)
+    groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, provider=provider, batch=batch)
     total = Spend.total(groups)
     tty = runtime.stdout.isatty()
     rows = [_row(group, providers.alias(group.name or "-") if tty else group.name or "-") for group in groups]

@@ -1,9 +1,10 @@
-"""``flux status``: how jobs are doing. It only ever reads."""
+"""``flux status``: how jobs are doing. It only ever reads, and forgets what it is told to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,11 +15,21 @@ from flux_cli.crew import Crew
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
+from flux_cli.text import printable
 
 AT_ONCE = 8
 """Jobs that are asked about side by side."""
 SHOWN = 20
 """Jobs in a list, unless another number is given."""
+MOST = 100_000
+"""Jobs in a list, whatever is asked for."""
+
+
+def _limited(limit: int | None) -> int | None:
+    """Return the number, if it is one of jobs. Raises `UsageError`."""
+    if limit is not None and not 1 <= limit <= MOST:
+        raise UsageError(f"--limit takes 1 to {MOST}, not {limit}", hint="such as `--limit 50`")
+    return limit
 
 
 def status(
@@ -28,11 +39,20 @@ def status(
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", min=1, max=100_000, metavar="N", show_default=str(SHOWN), help="How many jobs, at most."
+            "--limit", metavar="N", help=f"How many jobs, at most ({SHOWN}).", show_default=False, callback=_limited
         ),
     ] = None,
     active: Annotated[
         bool, typer.Option("--active", metavar="", help="Only jobs that are not finished.", show_default=False)
+    ] = False,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            "--batch", "-b", metavar="FILE", help="Only the jobs of this batch file: all of them.", show_default=False
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", metavar="", help="Stay until all of them are finished.", show_default=False)
     ] = False,
     offline: Annotated[
         bool, typer.Option("--offline", metavar="", help="Ask no provider: the last known state.", show_default=False)
@@ -42,7 +62,10 @@ def status(
         typer.Option("--exit-status", metavar="", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False),
     ] = False,
     spend: Annotated[
-        bool, typer.Option("--spend", metavar="", help="Sum up what the jobs cost.", show_default=False)
+        bool,
+        typer.Option(
+            "--spend", metavar="", help="Sum up what the jobs cost.", show_default=False, rich_help_panel="Money"
+        ),
     ] = False,
     by: Annotated[
         str | None,
@@ -51,9 +74,39 @@ def status(
             metavar="WORD",
             help="Group --spend by provider, model or day.",
             show_default=False,
-            autocompletion=lambda: ["provider", "model", "day"],
+            rich_help_panel="Money",
         ),
     ] = None,
+    forget: Annotated[
+        bool,
+        typer.Option(
+            "--forget",
+            metavar="",
+            help="Remove the records of JOB..., prompts included; images stay.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = False,
+    forget_older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--forget-older-than",
+            metavar="TIME",
+            help="The same for all jobs older than, say, 90d.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            metavar="",
+            help="Forget also jobs whose images were never saved.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = False,
     config: options.Config = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -62,33 +115,85 @@ def status(
 ) -> int:
     """Show how jobs are doing: the recent ones, or those that are named.
 
-    Jobs that are not finished are asked about at their provider first, unless --offline. With one JOB, every detail.
+    Asks about unfinished jobs first, unless --offline. Of one JOB, every detail.
     """
     runtime = options.runtime_of(ctx)
+    narrowed = bool(active or exit_status or watch or offline or limit is not None)
+    name = None if batch is None else _batch(batch)
     if spend or by is not None:
         from flux_cli.commands.spend import summed_up  # noqa: PLC0415 - only here
 
-        _check_spend(spend=spend, alone=not (jobs or active or exit_status) and limit is None)
-        return summed_up(runtime, by=by, provider=provider)
-    if jobs and active:
-        raise UsageError("--active lists jobs: it does not go with a JOB", hint="leave out one of them")
+        _check_spend(spend=spend, alone=not (jobs or narrowed or forget or forget_older_than or yes))
+        return summed_up(runtime, by=by, provider=provider, batch=name)
+    if forget or forget_older_than is not None or yes:
+        from flux_cli.commands.forget import Wanted, forgotten  # noqa: PLC0415 - only here
+
+        wanted = Wanted(jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes)
+        return forgotten(runtime, wanted, named=forget, alone=not narrowed)
+    _check_list(jobs, active=active, batch=batch, watch=watch, offline=offline)
+    known: Sequence[Job]
     if jobs:
-        known = options.find_jobs(runtime, jobs, provider)
+        known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_by_itself, runtime))
     else:
-        if provider is not None:
-            providers.load(provider)
-        known = runtime.ledger.recent(sandbox=runtime.sandbox, limit=limit or SHOWN, active=active, provider=provider)
-    fresh, failures = (known, []) if offline else _refreshed(runtime, known)
+        most = limit or (-1 if watch or batch is not None else SHOWN)
+        known = _listed(runtime, provider, batch, most=most, active=active or watch)
+    fresh, failures = (known, []) if offline else _refreshed(runtime, known, watch=watch)
     if jobs and len(fresh) == 1:
         runtime.output.details(fresh[0])
     else:
         runtime.output.jobs(fresh)
     _explain(runtime, fresh if len(fresh) > 1 or not jobs else [])  # one job alone says it among its details
+    if watch and not known:
+        runtime.output.note("no job is under way")
     for job, error in failures:
         runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
     if failures:
         return UnavailableError.exit_code
     return options.verdict([_as_error(job) for job in fresh]) if exit_status else 0
+
+
+def _batch(file: str) -> str:
+    """Return the name under which the jobs of a batch file are kept; ``-`` stands for standard input."""
+    from flux_cli.rows import family  # noqa: PLC0415 - only here
+
+    return file if file == "-" else family(str(Path(file).resolve()))
+
+
+def _listed(runtime: Runtime, provider: str | None, batch: str | None, *, most: int, active: bool) -> Sequence[Job]:
+    """Return the jobs of a list, the newest first. Raises `UsageError` for a batch file that there is nothing of."""
+    if provider is not None:
+        providers.load(provider)
+    name = None if batch is None else _batch(batch)
+    found = runtime.ledger.recent(sandbox=runtime.sandbox, limit=most, active=active, provider=provider, batch=name)
+    if batch is not None and not found and not runtime.ledger.batch(str(name), sandbox=runtime.sandbox):
+        if not Path(batch).exists():
+            raise UsageError(
+                f"no job was made from {printable(batch)}, and there is no such file", hint="`flux status`"
+            )
+        runtime.output.note(f"no job was made from {printable(batch)} yet")
+    return found
+
+
+def _by_itself(runtime: Runtime, reference: str) -> Job | None:
+    """Return the job that made the image at a path, as the image tells it; ``None`` where there is no such file."""
+    from flux_cli.commands.told import listen  # noqa: PLC0415 - only here
+
+    told = listen(reference)
+    if told is None:
+        return None
+    known = told.known(runtime)
+    if known is None:
+        runtime.output.note(f"{reference} tells this itself: the ledger does not know its job")
+    return known or told.story.as_job(told.image)
+
+
+def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, watch: bool, offline: bool) -> None:
+    """Raise `UsageError` for options that contradict each other."""
+    if jobs and (active or batch is not None):
+        wrong = "--active" if active else "--batch"
+        raise UsageError(f"{wrong} lists jobs: it does not go with a JOB", hint="leave out one of them")
+    if watch and offline:
+        raise UsageError("--watch asks the providers: it does not go with --offline", hint="leave out one of them")
 
 
 def _check_spend(*, spend: bool, alone: bool) -> None:
@@ -97,8 +202,8 @@ def _check_spend(*, spend: bool, alone: bool) -> None:
         raise UsageError("--by goes with --spend", hint="`flux status --spend --by day`")
     if not alone:
         raise UsageError(
-            "--spend sums up all jobs: a JOB, --active, --limit and --exit-status do not go with it",
-            hint="--provider and --by do: `flux status --spend --by day`",
+            "--spend sums up all jobs: a JOB, and options that list, watch or forget jobs do not go with it",
+            hint="--provider, --batch and --by do: `flux status --spend --by day`",
         )
 
 
@@ -109,13 +214,23 @@ def _explain(runtime: Runtime, jobs: Sequence[Job]) -> None:
             runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
 
 
-def _refreshed(runtime: Runtime, jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Job, FluxError]]]:
-    """Return the jobs as they are now, and those that could not be asked about, with the reason."""
+def _refreshed(
+    runtime: Runtime, jobs: Sequence[Job], *, watch: bool
+) -> tuple[Sequence[Job], list[tuple[Job, FluxError]]]:
+    """Return the jobs as they are now, and those that could not be asked about, with the reason.
+
+    With ``watch``, this takes until all of them are finished.
+    """
     asked = [job for job in jobs if job.active or job.status == "unknown"]
     if not asked:
-        return list(jobs), []
-    engine = runtime.engine
-    answers = Crew[Job](runtime.clock, at_once=AT_ONCE).run([partial(engine.refresh, job) for job in asked])
+        return jobs, []
+    if watch:
+        from flux_cli.commands.watching import followed  # noqa: PLC0415 - only here
+
+        answers = followed(runtime, asked)
+    else:
+        engine = runtime.engine
+        answers = Crew[Job](runtime.clock, at_once=AT_ONCE).run([partial(engine.refresh, job) for job in asked])
     newer = {job.id: answer for job, answer in zip(asked, answers, strict=True) if isinstance(answer, Job)}
     failures = [(job, answer) for job, answer in zip(asked, answers, strict=True) if isinstance(answer, FluxError)]
     return [newer.get(job.id, job) for job in jobs], failures

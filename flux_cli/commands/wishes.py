@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from flux_cli import providers
-
 
 def _option(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
     return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
@@ -27,9 +25,7 @@ def _host(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typ
 
 Prompt = Annotated[
     str | None,
-    typer.Argument(
-        metavar="PROMPT", show_default=False, help="The text; - reads it from stdin. After -- it may start with a dash."
-    ),
+    typer.Argument(metavar="PROMPT", show_default=False, help="The text; - is stdin. A leading dash goes after --."),
 ]
 Model = Annotated[
     str | None,
@@ -38,22 +34,30 @@ Model = Annotated[
         "-m",
         metavar="NAME",
         help="pro or ultra (the default).",
-        autocompletion=lambda: [*providers.MODELS, *providers.MODELS.values()],
     ),
 ]
 AspectRatio = Annotated[str | None, _option("--aspect-ratio", "-a", metavar="W:H", help="Such as 16:9, 1:1 or 9:16.")]
 Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]
 Seed = Annotated[int | None, _option("--seed", "-s", metavar="INT", help="The same number, the same image.")]
+Like = Annotated[
+    str | None,
+    _option("--like", metavar="IMAGE|JOB", help="Start from that one; options override it."),
+]
 NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, leave.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
 Once = Annotated[
     str | None,
-    _option("--once", metavar="NAME", help="Buy at most once under this name; used again, print those images."),
+    _option(
+        "--once",
+        metavar="NAME",
+        help="Buy at most once under this name; used again, print those images.",
+        rich_help_panel="Saving, showing, waiting",
+    ),
 ]
 
 Size = Annotated[str | None, _image("--size", metavar="WxH", help="Pixels, where the provider takes them.")]
 Raw = Annotated[bool | None, _image("--raw/--no-raw", help="Less processed.")]
-Picture = Annotated[str | None, _image("--image", "-i", metavar="PATH|URL", help="An image prompt.")]
+Picture = Annotated[str | None, _option("--image", "-i", metavar="PATH|URL", help="An image prompt.")]
 ImageStrength = Annotated[
     float | None, _image("--image-strength", metavar="0..1", help="How much the image prompt counts.")
 ]

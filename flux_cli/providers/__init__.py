@@ -21,13 +21,18 @@ DEFAULT_MODEL = "flux-1.1-pro-ultra"
 """The one that every provider hosts."""
 
 
-def load(name: str) -> Provider:
-    """Return the provider called ``name``. Raises `UsageError` with the nearest name."""
+def known(name: str) -> str:
+    """Return the ``name`` of a provider as it is. Raises `UsageError` with the nearest one where there is none."""
     if name not in NAMES:
         near = nearest(name, NAMES)
         message = f"there is no provider {name!r}"
         raise UsageError(message, hint=f"did you mean {near}?" if near else f"the providers are {listed(NAMES)}")
-    provider: Provider = import_module(f"flux_cli.providers.{name}").PROVIDER
+    return name
+
+
+def load(name: str) -> Provider:
+    """Return the provider called ``name``. Raises `UsageError` with the nearest name."""
+    provider: Provider = import_module(f"flux_cli.providers.{known(name)}").PROVIDER
     return provider
 
 

@@ -183,4 +183,5 @@ PROVIDER = Provider(
     owned=("prompt", "model", "fluxParams.seed"),
     id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     upload="POST /v2/uploads",
+    poll_seconds=2.0,  # the page on jobs at docs-v2.apiframe.ai: every 2 to 3 seconds for images
 )

@@ -162,3 +162,5 @@ class Provider:
     """What to know about cancelling here."""
     upload: str = ""
     """Where a local file goes first, for people."""
+    poll_seconds: float = 1.0
+    """Seconds between two looks at a job that the provider's page asks for; 1 where it asks for none."""

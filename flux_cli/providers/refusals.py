@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from flux_cli.errors import (
@@ -35,7 +34,6 @@ def refused(
     if status < 400 or (status >= 500 and not (status == 503 and turned_away)):  # noqa: PLR2004 - HTTP classes
         return None
     said = f"{provider}: {sentence(text) or f'HTTP {status}'}"
-    after = retry_after(response)
     match status:
         case 401 | 403:
             return AuthError(said, vendor_code=vendor_code)
@@ -44,7 +42,7 @@ def refused(
         case 404:
             return NotFoundError(said, vendor_code=vendor_code)
         case 429 | 503:
-            return UnavailableError(said, vendor_code=vendor_code, retry_after=after)
+            return UnavailableError(said, vendor_code=vendor_code)
         case _ if _BLOCKED.search(text):
             return ModeratedError(said, charged="no", vendor_code=vendor_code)
         case 400 | 413 | 414 | 415 | 422:
@@ -56,25 +54,6 @@ def refused(
 def ended(error: FluxError) -> FluxError:
     """Return a refusal as the end of a job that was accepted: then it is the job that failed, not the command line."""
     return RefusedError(error.message, vendor_code=error.vendor_code) if isinstance(error, UsageError) else error
-
-
-def retry_after(response: Response) -> float | None:
-    """Return the seconds of ``Retry-After`` in its numeric form, or ``None``."""
-    value = response.headers.get("retry-after", "")
-    return float(value) if re.fullmatch(r"\d{1,6}(\.\d+)?", value) else None
-
-
-def pause(told: str, *, now: float) -> float | None:
-    """Return the seconds that a ``Retry-After`` asks for, as a number or as a date; ``None`` for nonsense.
-
-    ``now`` is in seconds since 1970.
-    """
-    if re.fullmatch(r"\d{1,20}(\.\d{1,20})?", told, re.ASCII):
-        return float(told)
-    try:
-        return max(parsedate_to_datetime(told).timestamp() - now, 0.0)
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 _BLOCKED = re.compile(

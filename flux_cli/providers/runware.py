@@ -26,7 +26,7 @@ from flux_cli.flow import Flow, Request, Response, flag, link, number, percent, 
 from flux_cli.jobs import Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
 from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
-from flux_cli.providers.refusals import ended, refused, retry_after
+from flux_cli.providers.refusals import ended, refused
 from flux_cli.providers.runware_codes import CONFLICT, explain
 from flux_cli.text import printable, sentence
 
@@ -109,7 +109,7 @@ def refusal(response: Response) -> FluxError | None:
     first = listed[0] if isinstance(listed, list) and listed else listed
     if not isinstance(first, dict) or not isinstance(first.get("code"), str):
         return refused(response, str(listed or ""), provider="runware")
-    return explain(first, status=response.status, after=retry_after(response))
+    return explain(first, status=response.status)
 
 
 def _post(task: dict[str, Any]) -> Request:
@@ -268,4 +268,5 @@ PROVIDER = Provider(
     owned=("taskType", "taskUUID", "model", "positivePrompt", "seed", "numberResults"),
     handle_is_id=True,
     id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    poll_seconds=1.0,  # https://runware.ai/docs/platform/task-polling: 1 to 2 seconds at first, then longer and longer
 )

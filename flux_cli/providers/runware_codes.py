@@ -33,17 +33,14 @@ _MODERATION = {
 }
 
 
-def explain(told: Any, *, status: int = 400, after: float | None = None) -> FluxError:
-    """Return the error that ``told``, one of ``errors``, stands for.
-
-    ``status`` is the HTTP status that it came with, ``after`` the seconds that the host asked us to wait.
-    """
+def explain(told: Any, *, status: int = 400) -> FluxError:
+    """Return the error that ``told``, one of ``errors``, stands for; ``status`` is the HTTP status it came with."""
     code = sentence(str(told.get("code") or ""), limit=60)
     said, low = f"runware: {sentence(str(told.get('message') or '')) or code or 'no reason given'}", code.lower()
     if any(word in low for word in ("credits", "quota", "balance")) or status == 402:  # noqa: PLR2004 - payment required
         return PaymentError(said, vendor_code=code)
     if "ratelimit" in low or status == 429:  # noqa: PLR2004 - too many requests
-        return UnavailableError(said, vendor_code=code, retry_after=after)
+        return UnavailableError(said, vendor_code=code)
     if code in _MODERATION:
         return ModeratedError(said, vendor_code=code)
     auth = (

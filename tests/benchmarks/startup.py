@@ -1,63 +1,94 @@
-"""What starting costs, beside Python itself and Typer: run it with `python tests/benchmarks/startup.py`.
+"""What starting costs, beside straight scripts that import the same libraries and do the same calls.
 
-Every command runs 11 times, in turns, so that a busy machine is unfair to all of them alike; the medians are compared.
+Every command runs 15 times, in turns, so that a busy machine is unfair to all of them alike; the medians are compared.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-RUNS = 11
+from tests.benchmarks.ground import PROGRAM, Host, Row, User, folder
+from tests.benchmarks.spent import imports
+
+RUNS = 15
 JOBS = 20
-FLUX = str(Path(sys.executable).with_name("flux"))
-YARDSTICK = 'python -c "import typer"'
-COMMANDS = {
-    "python -c pass": [sys.executable, "-c", "pass"],
-    YARDSTICK: [sys.executable, "-c", "import typer"],
-    "flux --version": [FLUX, "--version"],
-    "flux --help": [FLUX, "--help"],
-    f"flux status --offline ({JOBS} jobs)": [FLUX, "status", "--offline"],
-    "flux generate --no-wait (sandbox)": [FLUX, "generate", "--no-wait", "-q", "a red fox in the snow"],
+MOST = 1.15
+"""How much longer than its yardstick a command may take."""
+PROMPT = "a red fox in the snow"
+_HERE = Path(__file__).parent
+_PYTHON = sys.executable
+PAIRS = {
+    "--version": ([PROGRAM, "--version"], "import typer", [_PYTHON, "-c", "import typer"]),
+    "--help": ([PROGRAM, "--help"], "import typer", [_PYTHON, "-c", "import typer"]),
+    f"status --offline, {JOBS} jobs": (
+        [PROGRAM, "status", "--offline"],
+        "bare_status.py",
+        [_PYTHON, str(_HERE / "bare_status.py"), "--offline"],
+    ),
+    "generate --no-wait": (
+        [PROGRAM, "generate", "--no-wait", "-q", PROMPT],
+        "bare_generate.py",
+        [_PYTHON, str(_HERE / "bare_generate.py"), "--no-wait", "-q", PROMPT],
+    ),
 }
+"""A command, and its yardstick by name and by command line."""
 
 
-def timed(command: list[str], environment: dict[str, str]) -> float:
+def timed(command: list[str], env: Mapping[str, str]) -> float:
     """Return how long a command took, in milliseconds of wall time."""
     start = perf_counter()
-    subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return (perf_counter() - start) * 1000
 
 
-def measured(home: str) -> dict[str, float]:
-    """Return the median of each command, in milliseconds, in a home of its own."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("FLUX_", "XDG_"))},
-        "HOME": home,
-        "FLUX_SANDBOX": "1",
-    }
-    fill = [FLUX, "generate", "--no-wait", "-q", "-p", "runcomfy", "-n", str(JOBS), "a heron"]
-    subprocess.run(fill, env=environment, check=True, stdout=subprocess.DEVNULL)
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(RUNS):
-        for name, command in COMMANDS.items():
-            times[name].append(timed(command, environment))
-    return {name: median(values) for name, values in times.items()}
+def medians(user: User, runs: int = RUNS) -> dict[str, tuple[float, float]]:
+    """Return the median time of each command and of its yardstick, in milliseconds."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in PAIRS}
+    for command, _, yardstick in PAIRS.values():  # once for nothing: what Python compiles, it keeps
+        timed(command, user.env)
+        timed(yardstick, user.env)
+    for _ in range(runs):
+        for name, (command, _, yardstick) in PAIRS.items():
+            times[name].append((timed(command, user.env), timed(yardstick, user.env)))
+    return {name: (median(one for one, _ in both), median(one for _, one in both)) for name, both in times.items()}
 
 
-def main() -> None:
-    """Measure, and write one row a command."""
-    with tempfile.TemporaryDirectory() as home:
-        medians = measured(home)
-    rows = [f"{'command':<36} {'ms':>6}  {'x import typer':>14}"]
-    rows += [f"{name:<36} {value:>6.0f}  {value / medians[YARDSTICK]:>14.2f}" for name, value in medians.items()]
-    sys.stdout.write("\n".join(rows) + "\n")
+def row(name: str, ours: float, theirs: float) -> Row:
+    """Return the line of the table; `--help` says more than an import does, so it only stands beside it."""
+    ratio = ours / theirs
+    shown = f"{ours:.0f} ms, {ratio:.2f} x {PAIRS[name][1]} ({theirs:.0f} ms)"
+    if "import" in PAIRS[name][1]:
+        return Row(f"start-up: {name}", shown)
+    return Row(f"start-up: {name}", shown, f"{MOST:g} x", ratio <= MOST)
 
 
-if __name__ == "__main__":
-    main()
+@contextmanager
+def somebody() -> Generator[User]:
+    """Yield a user with a config file and a few jobs."""
+    with Host() as host, folder() as place:
+        user = User(place, host.base_url)
+        config = place / ".config" / "flux-cli" / "config.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text('default_provider = "runware"\n[generate]\nmodel = "ultra"\n')
+        user.buy(JOBS)
+        yield user
+
+
+def rows() -> list[Row]:
+    """Measure everything, and return the lines of the table."""
+    with somebody() as user:
+        return [row(name, *both) for name, both in medians(user).items()]
+
+
+def profile() -> str:
+    """Return what each command and its yardstick load."""
+    with somebody() as user:
+        commands = [(f"flux {name}", command) for name, (command, _, _) in PAIRS.items()]
+        commands += [(name, words[1:]) for _, name, words in PAIRS.values() if name.endswith(".py")]
+        return "\n".join(f"{name} loads\n{imports(command, user.env)}" for name, command in commands)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+
+from flux_cli.sandbox.wire import reply
 
 SECRET = "made-up-secret-0123456789"
 
@@ -166,11 +169,12 @@ def test_init_on_a_terminal(talk, host, home, monkeypatch):
     program.expect("Provider")
     program.sendline("runware")
     program.expect("key")
-    program.expect(":")
+    program.expect(": ")
     program.sendline(SECRET)
+    program.expect("The key works")
     program.expect("Folder")
     program.sendline("pictures")
-    program.expect("The key works")
+    program.expect("Written")
     program.read()
     program.close()
 
@@ -183,10 +187,35 @@ def test_init_on_a_terminal(talk, host, home, monkeypatch):
     assert [seen.headers["authorization"] for seen in host.requests] == [f"Bearer {SECRET}"]
 
 
+def test_init_with_a_key_that_is_refused(talk, host, home, monkeypatch):
+    """It can be kept; the end says so, as JSON where that is wanted, with exit 3."""
+    monkeypatch.delenv("RUNWARE_API_KEY")
+    host.script = lambda call: reply(401, {"errors": [{"code": "invalidApiKey", "message": "Invalid API key"}]})
+
+    program = talk("config", "init", "--json")
+    program.expect("Provider")
+    program.sendline("runware")
+    program.expect("not shown.*: ")
+    program.sendline(SECRET)
+    program.expect("Another key.*: ")
+    program.sendline("")
+    program.expect("Folder")
+    program.sendline("")
+    rest = program.read()
+    program.close()
+
+    error = json.loads(rest.splitlines()[-1])["error"]
+    assert program.exitstatus == 3
+    assert "the key is saved, but" in error["message"]
+    assert "config set providers.runware.api_key" in error["hint"]
+    assert SECRET in _file(home).read_text("utf-8")
+    assert SECRET not in rest
+
+
 def test_a_key_is_asked_for_without_echo(talk, home):
     """``config set`` of a secret on a terminal asks, and shows nothing of what is typed."""
     program = talk("config", "set", "providers.apiframe.api_key")
-    program.expect("not shown")
+    program.expect("not shown.*: ")
     program.sendline(SECRET)
     rest = program.read()
     program.close()
@@ -214,7 +243,5 @@ def test_cancel_all_asks_on_a_terminal(talk, flux, host, answer, code, left):
 
 def _hold(host, job):
     """Keep a job in the queue until it is cancelled."""
-    from flux_cli.sandbox.wire import reply
-
     told = {"request_id": job["remote_id"], "status": "in_queue", "outcome": "cancelled"}
     host.script = lambda call: reply(202 if call.method == "POST" else 200, told)

@@ -141,7 +141,7 @@ def test_a_value_that_cannot_be(flux, host, typed, said):
     assert list(Path().iterdir()) == []
 
 
-LATER = "--embed --like --gallery --preview --open"
+LATER = "--gallery --open"
 
 
 @pytest.mark.parametrize("option", [*LATER.split(), "--watch", "--forget"])

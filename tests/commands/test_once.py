@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from flux_cli.ledger import Ledger
+from flux_cli.places import state_path
 from flux_cli.sandbox.wire import Answer, LostReply
-from flux_cli.settings import state_path
 
 DEAD = "elsewhere-that-is-not:1"
 

@@ -131,12 +131,18 @@ def test_the_options_on_a_terminal(flux):
     assert "--safety-tolerance" in done.out
 
 
+def keys(done) -> dict[str, dict]:
+    """Return what was found of each provider's key."""
+    return {one["provider"]: one for one in done.objects if one["check"] == "key"}
+
+
 def test_check_asks_with_the_cheapest_call(flux, host):
     """--check sends reads only; every key works; balances where they are told."""
     done = flux("providers", "--check", "--json")
 
-    told = {one["provider"]: one for one in done.objects}
+    told = keys(done)
     assert done.code == 0
+    assert list(told) == PROVIDERS
     assert all(one["works"] for one in told.values())
     assert told["apiframe"]["balance"] == {"amount": 1000, "currency": "credits"}
     assert told["runflow"]["balance"] == {"amount": 100.0, "currency": "USD"}
@@ -151,7 +157,7 @@ def test_check_tells_which_key_fails(flux, host):
     done = flux("providers", "--check", "--json")
     alone = flux("providers", "apiframe", "--check")
 
-    told = {one["provider"]: one["works"] for one in done.objects}
+    told = {name: one["works"] for name, one in keys(done).items()}
     assert told == {"runcomfy": True, "runflow": True, "apiframe": False, "runware": True}
     assert done.code == 9
     assert alone.code == 3
@@ -164,6 +170,52 @@ def test_check_without_any_key(flux):
 
     assert nothing.code == named.code == 3
     assert "config init" in nothing.err
+
+
+def test_check_says_what_to_do_about_a_key(flux, host, monkeypatch):
+    """One that is missing, and one that is refused: how to set it, and where it is made. On a terminal all of it."""
+    monkeypatch.delenv("RUNCOMFY_API_TOKEN")
+    host.script = lambda call: reply(401, {"error": "Missing or invalid API key"}) if call.path == "/v2/me" else None
+
+    lines = {line.split("\t")[0]: line for line in flux("providers", "--check").lines}
+    wide = " ".join(flux("providers", "--check", tty=True).out.split())
+
+    assert "config set providers.runcomfy.api_key" in lines["runcomfy"]
+    assert "runcomfy.com" in lines["runcomfy"]
+    assert "config set providers.apiframe.api_key" in lines["apiframe"]
+    assert "works" in lines["runware"]
+    assert "RUNCOMFY_API_TOKEN" in wide
+    assert "…" not in wide
+
+
+def test_check_looks_at_this_machine_too(flux, host, config):
+    """The config file, the PATH and the proxy, a line each; not where one provider was named. Keys decide the exit."""
+    config("[providers.runware]\napi_key = 'x'\n").chmod(0o644)
+
+    done = flux("providers", "--check")
+    told = {one["check"]: one for one in flux("providers", "--check", "--json").objects if one["provider"] is None}
+
+    assert done.code == 0
+    assert [line.split("\t")[0] for line in done.lines] == [*PROVIDERS, "config", "PATH", "proxy"]
+    assert list(told) == ["config", "PATH", "proxy"]
+    assert (told["config"]["works"], told["config"]["state"]) == (False, "open")
+    assert "chmod 600" in told["config"]["hint"]
+    assert len(flux("providers", "runware", "--check").lines) == 1
+
+
+def test_check_tells_where_our_tables_are_behind(flux, host):
+    """A field that the host's own schema has and ours has not: a line of its own, and what to do."""
+    schema = {"input": {"properties": {"prompt": {}, "glitter": {"type": "string"}}}}
+    host.script = lambda call: reply(200, schema) if call.path.endswith("-pro/text-to-image") else None
+
+    done = flux("providers", "runcomfy", "--check")
+    told = flux("providers", "runcomfy", "--check", "--json").object
+
+    (line,) = [line for line in done.lines if "glitter" in line]
+    assert done.code == 0
+    assert line.startswith("runcomfy\tdrift\t")
+    assert "--param" in line
+    assert any("glitter" in one for one in told["drift"])
 
 
 def test_an_unknown_provider(flux):

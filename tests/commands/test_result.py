@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flux_cli.sandbox.wire import Answer
+from tests.bare import bare
 
 
 def _downloads(host):
@@ -176,7 +177,7 @@ def test_bytes_on_stdout(flux, host):
     done = flux("result", "@1", "-o", "-")
 
     assert done.code == 0
-    assert [done.raw] == list(host.images.values())
+    assert [bare(done.raw)] == list(host.images.values())
 
 
 def test_two_jobs_under_one_name(flux, queued):

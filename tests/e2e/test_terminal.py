@@ -131,6 +131,18 @@ def test_no_colour(terminal, host):
     assert host.accepted("runcomfy") == 1
 
 
+@pytest.mark.parametrize(("more", "mark"), [({"TERM": "dumb"}, rb"\x1b"), ({"NO_COLOR": "1"}, COLOUR)])
+def test_help_on_a_plain_terminal(terminal, more, mark):
+    """Nothing to obey where nothing can be obeyed, no colours where none are wanted; the end is an example."""
+    shown = terminal("cancel", "--help", **more)
+
+    code = shown.end()
+
+    assert code == 0
+    assert not re.search(mark, shown.raw)
+    assert shown.screen[-1].strip() == "flux cancel --all --yes"
+
+
 def test_a_hostile_prompt_does_not_draw(terminal, host):
     """What a prompt says is shown on the screen, not obeyed by it."""
     shown = terminal("generate", "-p", "runcomfy", "\x1b]0;mine\x07[bold]fox\x1b[2J")
@@ -152,6 +164,7 @@ def test_a_key_is_asked_for_in_the_dark(terminal, flux, host, env, config):
     shown.wait("Provider (")
     shown.type(b"runcomfy\r")
     shown.wait("key (not shown)")
+    shown.wait_for(lambda: shown.raw.endswith(b": "))  # what is typed before that is thrown away
     shown.type(KEY.encode() + b"\r")
     shown.wait("Folder")
     shown.type(b"pictures\r")

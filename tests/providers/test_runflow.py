@@ -199,13 +199,6 @@ def test_only_the_documented_503_says_that_nothing_was_accepted(reply):
     assert PROVIDER.refusal(reply(b"<html>", 503)) is None
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("1.5", 1.5), ("soon", None), ("-1", None), ("", None)])
-def test_a_rate_limit_says_how_long_to_wait_where_it_does(reply, header, seconds):
-    error = PROVIDER.refusal(reply({"code": "RATE_LIMITED"}, 429, retry_after=header))
-
-    assert error.retry_after == seconds
-
-
 @pytest.mark.parametrize(
     ("balance", "account"),
     [

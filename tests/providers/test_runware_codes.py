@@ -66,12 +66,6 @@ def test_only_a_4xx_is_a_refusal(reply, status):
     assert PROVIDER.refusal(reply({"errors": [{"code": "queueFull"}]}, status)) is None
 
 
-def test_a_full_queue_says_how_long_to_wait(reply):
-    error = PROVIDER.refusal(reply({"errors": [{"code": "queueFull", "message": "full"}]}, 429, retry_after="3"))
-
-    assert error.retry_after == 3.0
-
-
 def test_the_older_shape_of_an_error_is_read(reply):
     assert type(PROVIDER.refusal(reply({"error": {"code": "invalidApiKey", "message": "x"}}, 401))) is AuthError
 

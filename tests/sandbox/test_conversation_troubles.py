@@ -33,7 +33,6 @@ def test_refused(line, world, name, model, word, error, charged):
         drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}")), talk)
 
     assert caught.value.charged == charged
-    assert caught.value.retry_after == (1.0 if (name, word) == ("apiframe", "rate-limit") else None)
     assert world.jobs(name) == []
 
 

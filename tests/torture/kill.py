@@ -28,6 +28,7 @@ from flux_cli.jobs import Job
 from flux_cli.records import decode
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox import files
+from tests.bare import bare
 from tests.conftest import FakeClock, Stream
 from tests.loopback import PROVIDERS, LoopbackServer
 from tests.torture.wire import KEYS
@@ -171,7 +172,9 @@ class Shot:
     def _check_files(self) -> None:
         whole = {files.content(job, index, self.provider) for job in self._bought() for index in range(job.count)}
         found = [path for path in self.work.iterdir() if path.suffix != ".part"]
-        self.wrong += [f"{path.name} is not what the host has" for path in found if path.read_bytes() not in whole]
+        self.wrong += [
+            f"{path.name} is not what the host has" for path in found if bare(path.read_bytes()) not in whole
+        ]
         saved = [image.path for row in self._rows() for image in row.images if image.path]
         self.wrong += [f"{path} is marked as saved, and is not there" for path in saved if not Path(path).is_file()]
         self.leftovers = len(list(self.work.glob(".flux-*.part")))

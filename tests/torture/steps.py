@@ -26,10 +26,10 @@ import httpx
 
 from flux_cli.cli import main
 from flux_cli.ledger import Ledger
+from flux_cli.places import state_path
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox.transport import SandboxTransport
 from flux_cli.sandbox.world import World
-from flux_cli.settings import state_path
 from tests.conftest import FakeClock, Stream
 
 PIECES = 3

@@ -16,12 +16,17 @@ from flux_cli.jobs import Job
 from flux_cli.records import decode
 from flux_cli.sandbox import files
 from flux_cli.sandbox.world import World
+from tests.bare import bare
 from tests.torture.steps import Outcome, Steps, command, ended
 from tests.torture.wire import KEYS
 
 START, LATER = 1_795_000_000.0, 1_795_009_000.0
 HOLD = 1.5
 """Seconds that a job takes: the first look finds it unfinished, the second done."""
+
+
+PROMPTS = ("a red fox", "an owl")
+"""Of the batch."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,11 @@ class Scenario:
     provider: str
     count: int = 1
     collecting: bool = False
+    batch: bool = False
 
     def __str__(self) -> str:
+        if self.batch:
+            return f"batch-{self.provider}"
         return f"{'result' if self.collecting else 'generate'}-{self.provider}" + f"-n{self.count}" * (self.count > 1)
 
     @property
@@ -40,6 +48,8 @@ class Scenario:
         several = (
             ["-n", str(self.count), "-j", "1"] if self.count > 1 else []
         )  # one after the other: steps keep their order
+        if self.batch:
+            return ["generate", "--batch", "../home/prompts.txt", "-p", self.provider, "-j", "1"]
         return ["generate", "a red fox", "-p", self.provider, *several]
 
     @property
@@ -49,6 +59,8 @@ class Scenario:
     @property
     def jobs(self) -> int:
         """Paid requests that are wanted."""
+        if self.batch:
+            return len(PROMPTS)
         return self.count if self.provider == "runcomfy" else 1
 
 
@@ -57,6 +69,7 @@ SCENARIOS = [
     Scenario("runware", 3),
     Scenario("runcomfy", 2),
     *(Scenario(name, collecting=True) for name in ("runcomfy", "runflow")),  # asked twice; links that are signed
+    Scenario("runware", batch=True),
 ]
 
 
@@ -70,6 +83,7 @@ class Stage:
         self._patch = monkeypatch
         for name in ("home", "work", "world"):
             (self._before / name).mkdir(parents=True)
+        (self._before / "home" / "prompts.txt").write_text("".join(f"{prompt}\n" for prompt in PROMPTS))
         for variable, key in KEYS.values():
             monkeypatch.setenv(variable, key)
         self.reset()
@@ -175,7 +189,7 @@ def fits(outcome: Outcome, rows: list[Job], accepted: list, step: str, scenario:
         case 8:
             return bool(states & {"queued", "running"})
         case 9:
-            return bool(accepted) and (scenario.jobs > 1 or unsaved)
+            return bool(accepted or scenario.batch) and (scenario.jobs > 1 or unsaved)
         case 10:
             return states == {"succeeded"} and unsaved
         case code:
@@ -189,7 +203,7 @@ def faults_of_files(stage: Stage, *, temporary: bool) -> list[str]:
     for path in stage.files():
         if path.name.startswith(".flux-") and path.suffix == ".part":
             wrong += [] if temporary else ["a temporary file is left"]
-        elif path.read_bytes() not in whole:
+        elif bare(path.read_bytes()) not in whole:
             wrong.append(f"{path.name} is not what the host has")
     return wrong
 
@@ -219,10 +233,24 @@ def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
         if row is None or row.status != "succeeded" or row.unsaved:
             wrong.append(f"a job that was accepted is {row.status if row else 'lost'}")
             continue
-        saved = {Path(image.path or "").read_bytes() for image in row.images}
+        saved = {bare(Path(image.path or "").read_bytes()) for image in row.images}
         wrong += ["an image is lost"] * (saved != {expected[f"{job.id} {index}"] for index in range(job.count)})
     if len(stage.accepted()) > stage.scenario.jobs:
         wrong.append("a follow-up bought something")
+    return wrong
+
+
+def faults_after_resuming(stage: Stage, *, temporary: bool) -> list[str]:
+    """Return what is wrong after a batch is gone on with: once, and once more, which must have nothing to do."""
+    said = [stage.run(*stage.scenario.generate, "--resume", start=LATER + 99 * turn) for turn in range(2)]
+    wrong = faults_of_files(stage, temporary=temporary)
+    rows, bought = stage.ledger(), [job.prompt for job in stage.accepted()]
+    unknown = [row.prompt for row in rows if row.status == "unknown"]
+    saved = [row.prompt for row in rows if row.status == "succeeded" and not row.unsaved]
+    wrong += [f"{prompt} was bought {bought.count(prompt)} times" for prompt in PROMPTS if bought.count(prompt) > 1]
+    wrong += [f"{prompt} is not there" for prompt in bought if prompt not in saved]
+    wrong += [f"{prompt} was forgotten" for prompt in PROMPTS if prompt not in {*saved, *unknown}]
+    wrong += [f"{one.code}: {one.shown}" for one in said if one.code not in ({7, 9} if unknown else {0})]
     return wrong
 
 
@@ -246,7 +274,8 @@ def test_at_every_step(stage, ending, record_property):
         stage.reset()
         outcome = stage.attempt(at, ending=ending)
         temporary = ending or step == "unlink"
-        found = faults_at_once(stage, outcome, step) + faults_in_the_end(stage, temporary=temporary)
+        in_the_end = faults_after_resuming if stage.scenario.batch else faults_in_the_end
+        found = faults_at_once(stage, outcome, step) + in_the_end(stage, temporary=temporary)
         wrong += [f"{at} {step}: {fault}: {outcome.shown[-300:]}" for fault in found]
 
     gc.unfreeze()

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from flux_cli.sandbox.wire import Answer, Call, LostReply
+from tests.bare import bare
 from tests.e2e.conftest import KEYS
 from tests.e2e.process import FLUX
 from tests.loopback import PROVIDERS, LoopbackServer
@@ -165,7 +166,7 @@ def attempt(cell: Cell, home: Path) -> str:
             lost = cell.provider == "runcomfy" and cell.operation == "submit"
             found += [] if later.returncode == (7 if lost else 0) else [f"follow-up {later.returncode}: {later.stderr}"]
             found += _wrong(cell, home, server, later.stdout + later.stderr, "unknown" if lost else "succeeded")
-            images = [path.read_bytes() for path in home.glob("out/*")]
+            images = [bare(path.read_bytes()) for path in home.glob("out/*")]
             found += [] if lost or (len(images) == 1 and images[0] in server.images.values()) else ["no image at home"]
     return f"{cell}: {found}" if found else ""
 

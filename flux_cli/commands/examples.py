@@ -1,0 +1,42 @@
+"""What a person may type, at the end of each command's help."""
+
+from __future__ import annotations
+
+
+def _lines(*commands: str) -> str:
+    return "\n".join((f"Example{'s' if len(commands) > 1 else ''}:", *commands))
+
+
+PROGRAM = _lines(
+    'flux generate "a red fox in the snow" --sandbox',
+    "flux config init",
+    "flux generate --help",
+)
+COMMANDS = {
+    "generate": _lines(
+        'flux generate "a red fox in the snow" --sandbox',
+        'flux generate "a red fox in the snow" -a 16:9 -n 4 -o foxes/',
+        "flux generate 'a lighthouse' -p runware -o '{slug}-{provider}-{seed}.{ext}'",
+        "flux generate --batch prompts.txt -j 8 -o out/ --max-cost 5",
+        'flux generate "a heron" --dry-run',
+    ),
+    "status": _lines("flux status", "flux status @1", "flux status --active --json"),
+    "result": _lines("flux result @1 --wait", "flux result --all -o out/"),
+    "cancel": _lines("flux cancel @1", "flux cancel --all --yes"),
+    "providers": _lines("flux providers", "flux providers runware", "flux providers --check"),
+    "config": _lines("flux config init", "flux config set generate.aspect_ratio 16:9", "flux config show"),
+}
+"""By the name of the command."""
+CONFIG = {
+    "init": _lines("flux config init"),
+    "show": _lines("flux config show", "flux config show --json"),
+    "get": _lines("flux config get default_provider"),
+    "set": _lines(
+        "flux config set default_provider runware",
+        "flux config set providers.runware.api_key",
+        "flux config set output ~/Pictures/flux/",
+    ),
+    "unset": _lines("flux config unset generate.aspect_ratio"),
+    "path": _lines("flux config path"),
+}
+"""By the name of the command below ``config``."""

@@ -1,0 +1,130 @@
+"""``flux status --forget``: records leave the ledger, prompts included; images on disk stay where they are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flux_cli import providers
+from flux_cli.errors import UsageError
+from flux_cli.jobs import FINISHED, Job
+from flux_cli.runtime import Runtime
+from flux_cli.text import listed, printable
+
+_HOURS = {"h": 1, "d": 24, "w": 168}
+_LONGEST = 36_500 * 24
+"""Hours of the longest time that is meant seriously: a hundred years."""
+_NAMED = 3
+"""Batches that are named one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs are to be forgotten."""
+
+    jobs: tuple[str, ...]
+    """As they were named."""
+    age: str | None
+    """Or all that are older than this, such as ``90d``."""
+    provider: str | None
+    batch: str | None
+    """Under the name that the ledger has for it."""
+    anyway: bool
+    """Whether jobs with images that were never saved are forgotten, too."""
+
+
+def forgotten(runtime: Runtime, wanted: Wanted, *, named: bool, alone: bool) -> int:
+    """Remove records: of all jobs that are named or of none, or of all that are old. Return the exit code.
+
+    ``named`` says whether ``--forget`` was typed, and ``alone`` that nothing was typed which has to do with lists.
+    Raises `UsageError`.
+    """
+    _check(wanted, named=named, alone=alone)
+    if wanted.provider is not None:
+        providers.load(wanted.provider)
+    if wanted.age is None:
+        _remove(runtime, _named(runtime, wanted))
+    else:
+        _forget_older(runtime, wanted, _seconds(wanted.age))
+    return 0
+
+
+def _check(wanted: Wanted, *, named: bool, alone: bool) -> None:
+    """Raise `UsageError` for what does not go together, or makes no sense alone."""
+    hint = "`flux status --forget @1` forgets the latest run; `--forget-older-than 90d` what is older than that"
+    if not named and wanted.age is None:
+        raise UsageError("--yes goes with --forget and --forget-older-than", hint=hint)
+    if wanted.age is not None and (named or wanted.jobs):
+        raise UsageError("--forget-older-than stands for all old jobs: it takes no JOB", hint=hint)
+    if not alone:
+        wrong = "--active, --watch, --offline, --limit and --exit-status do not go with it"
+        raise UsageError(f"--forget shows nothing: {wrong}", hint=hint)
+    if wanted.age is None and (not wanted.jobs or wanted.batch is not None):
+        raise UsageError("--forget takes the jobs to forget: JOB...", hint=hint)
+
+
+def _named(runtime: Runtime, wanted: Wanted) -> list[Job]:
+    """Return the jobs that are named, each once. Raises `UsageError` where one is not there, or has to stay."""
+    found: dict[str, Job] = {}
+    for reference in wanted.jobs:
+        jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox, provider=wanted.provider)
+        if not jobs:
+            raise UsageError(f"there is no job {printable(reference)}", hint="`flux status` lists them")
+        found |= {job.id: job for job in jobs}
+    for job in found.values():
+        reason, hint = _in_the_way(job, anyway=wanted.anyway)
+        if reason:
+            raise UsageError(f"job {job.id} is not forgotten: {reason}", hint=hint)
+    return list(found.values())
+
+
+def _forget_older(runtime: Runtime, wanted: Wanted, seconds: float) -> None:
+    """Remove the records of all jobs that are so old and may go, and say how many stay, and why."""
+    before = runtime.clock.now() - seconds
+    jobs = runtime.ledger.older(before, sandbox=runtime.sandbox, provider=wanted.provider, batch=wanted.batch)
+    reasons = [_in_the_way(job, anyway=wanted.anyway)[0] for job in jobs]
+    _remove(runtime, [job for job, reason in zip(jobs, reasons, strict=True) if not reason])
+    for reason, count in Counter(filter(None, reasons)).items():
+        runtime.output.note(f"{'1 job stays' if count == 1 else f'{count} jobs stay'}: {reason}")
+
+
+def _seconds(age: str) -> float:
+    """Return a time as it is typed, in seconds. Raises `UsageError`."""
+    typed = re.fullmatch(r"(\d{1,6})([hdw])", age.strip().lower())
+    hours = int(typed[1]) * _HOURS[typed[2]] if typed else _LONGEST + 1
+    if hours > _LONGEST:
+        raise UsageError(
+            f"--forget-older-than takes a time, not {printable(age)}",
+            hint="such as 90d, 12w or 24h: days, weeks, hours",
+        )
+    return hours * 3600.0
+
+
+def _in_the_way(job: Job, *, anyway: bool) -> tuple[str, str]:
+    """Return why a record has to stay, and what to do about it; nothing where it may go."""
+    if job.status == "unknown":
+        return "nobody knows whether it was accepted and paid for", f"`flux status {job.id}` asks about it"
+    if job.status not in FINISHED:
+        return "it is not finished, and its images would be lost", f"`flux result --wait {job.id}` fetches it"
+    if job.unsaved and not anyway:
+        hint = f"`flux result {job.id}` saves them; --yes forgets it all the same"
+        return "its images were paid for and never saved", hint
+    return "", ""
+
+
+def _remove(runtime: Runtime, jobs: Sequence[Job]) -> None:
+    """Remove records, and print the id of each."""
+    gone, clean = runtime.ledger.forget(jobs)
+    for one in gone:
+        runtime.output.lines([f"{one}\tforgotten"], {"id": one, "forgotten": True})
+    batches = sorted({job.batch for job in jobs if job.batch and job.batch != "-"} if gone else ())
+    if batches:
+        names = listed([*(printable(name) for name in batches[:_NAMED]), *(["others"] if batches[_NAMED:] else [])])
+        runtime.output.note(f"rows that were forgotten count as new: --resume of {names} would make them again")
+    if not clean:
+        runtime.output.warning(
+            "the ledger is in use, so parts of what was forgotten may still stand in its file; "
+            "`flux status --forget-older-than 5000w` cleans it once nothing else runs"
+        )

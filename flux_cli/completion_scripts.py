@@ -1,0 +1,168 @@
+"""The scripts that teach bash, zsh, fish and PowerShell to ask us, and where a shell finds them.
+
+They are ours, not Typer's: those break ratios at their colon in bash, evaluate in zsh what somebody wrote as a prompt,
+offer files where a number goes, and load everything for each Tab.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from flux_cli.errors import FluxError, UsageError
+from flux_cli.text import listed
+
+_BASH = r"""# bash completion for @PROGRAM@
+@FUNCTION@() {
+    local line kind= program=${1/#\~\//$HOME/}
+    COMPREPLY=()
+    while IFS= read -r line; do
+        if [ -z "$kind" ]; then kind=$line; else COMPREPLY+=("$line"); fi
+    done < <(
+        _FLUX_COMPLETE=bash "$program" "${COMP_LINE:0:COMP_POINT}" "$2" "$COMP_TYPE" "${COLUMNS:-80}" 2>/dev/null
+    )
+    compopt -o nosort 2>/dev/null
+    if [ "$kind" = files ]; then compopt -o default -o bashdefault 2>/dev/null; fi
+    return 0
+}
+complete -F @FUNCTION@ @PROGRAM@
+"""
+
+_ZSH = r"""#compdef @PROGRAM@
+# zsh completion for @PROGRAM@
+_@PROGRAM@() {
+  local -a found
+  local kind
+  found=("${(@f)$(_FLUX_COMPLETE=zsh ${~words[1]} "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+  kind=$found[1]
+  shift found
+  case $kind in
+    files)
+      [[ $PREFIX == --*=* ]] && compset -P '*='
+      _files
+      ;;
+    words) (( $#found )) && _describe -V @PROGRAM@ found ;;
+  esac
+}
+if [ "$funcstack[1]" = "_@PROGRAM@" ]; then _@PROGRAM@ "$@"; else compdef _@PROGRAM@ @PROGRAM@; fi
+"""
+
+_FISH = r"""# fish completion for @PROGRAM@
+function @FUNCTION@
+    set -l words (commandline -opc)
+    set -l word (commandline -ct)
+    set -l found (env _FLUX_COMPLETE=fish (string replace -r '^~/' "$HOME/" -- $words) "$word" 2>/dev/null)
+    switch "$found[1]"
+        case files
+            set -l flag (string match -r -- '^--[^=]+=' "$word")
+            for path in (__fish_complete_path (string replace -- "$flag" '' "$word"))
+                echo "$flag$path"
+            end
+        case words
+            test (count $found) -gt 1; and printf '%s\n' $found[2..-1]
+    end
+end
+complete --command @PROGRAM@ --no-files --keep-order --arguments '(@FUNCTION@)'
+"""
+
+_POWERSHELL = r"""# PowerShell completion for @PROGRAM@
+Register-ArgumentCompleter -Native -CommandName @PROGRAM@ -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $Env:_FLUX_COMPLETE = "powershell"
+    $Env:_FLUX_LINE = $commandAst.ToString()
+    $Env:_FLUX_WORD = $wordToComplete
+    try {
+        @PROGRAM@ 2>$null | Select-Object -Skip 1 | ForEach-Object {
+            $part = $_ -split "`t"
+            [System.Management.Automation.CompletionResult]::new($part[0], $part[1], "ParameterValue", $part[2])
+        }
+    } finally {
+        $Env:_FLUX_COMPLETE = $Env:_FLUX_LINE = $Env:_FLUX_WORD = $null
+    }
+}
+"""
+
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL, "pwsh": _POWERSHELL}
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+"""Those that we can teach."""
+
+
+def script(shell: str, program: str) -> str:
+    """Return what makes ``shell``, one that `current_shell` tells, complete the command ``program``."""
+    function = f"_{re.sub(r'[^a-z0-9]', '_', program)}_complete"
+    return _SCRIPTS[shell].replace("@PROGRAM@", program).replace("@FUNCTION@", function)
+
+
+def current_shell(environ: Mapping[str, str], detect: Callable[[], str] | None = None) -> str:
+    """Return the shell that we were started from, as ``detect`` finds it, else the user's own.
+
+    Raises `UsageError` where neither is one that we can teach.
+    """
+    name = (detect or _parent)()
+    if name not in _SCRIPTS:
+        name = Path(environ.get("SHELL", "")).name
+    if name not in _SCRIPTS:
+        hint = f"`SHELL=zsh flux --show-completion` says it; there is completion for {listed(SHELLS)}"
+        raise UsageError("cannot tell which shell this is", hint=hint)
+    return name
+
+
+def _parent() -> str:
+    """Return the name of the nearest shell that we are a child of, or nothing."""
+    shellingham = import_module("shellingham")  # which has no types
+    try:
+        name, _ = shellingham.detect_shell()
+    except (shellingham.ShellDetectionFailure, OSError):
+        return ""
+    return str(name)
+
+
+def install(shell: str, program: str, home: Path, environ: Mapping[str, str]) -> tuple[Path, Path | None]:
+    """Put the script where ``shell`` finds it. Return its path, and that of a start-up file that had to get a line.
+
+    What stands in a start-up file stays; a line that is there already is not added again. Raises `UsageError` for a
+    shell that is not ours to set up, `FluxError` where a file cannot be written.
+    """
+    text = script(shell, program)
+    data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    line, rc = "", None
+    if shell == "bash":
+        place = data / "bash-completion" / "completions" / program
+        line, rc = f"[ -r {_quoted(place)} ] && . {_quoted(place)}", home / ".bashrc"
+    elif shell == "zsh":
+        dots = Path(environ.get("ZDOTDIR") or home)
+        place = dots / ".zfunc" / f"_{program}"
+        line = f"(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}; . {_quoted(place)}"
+        rc = dots / ".zshrc"
+    elif shell == "fish":
+        place = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / f"{program}.fish"
+    else:
+        hint = f"`{program} --show-completion | Out-String | Invoke-Expression` in $PROFILE does it at each start"
+        raise UsageError("the profile of PowerShell is yours to change", hint=hint)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+        changed = rc is not None and _add_line(rc, line)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error.strerror).lower() if isinstance(error, OSError) else f"{rc} is not UTF-8"
+        raise FluxError(
+            f"completion could not be installed: {reason}", hint=f"`{program} --show-completion` prints the script"
+        ) from error
+    return place, rc if changed else None
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "'\\''") + "'"
+
+
+def _add_line(path: Path, line: str) -> bool:
+    """Add a line to the end of a file, unless it is there. Return whether it was added."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if line in text.splitlines():
+        return False
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(line + "\n" if not text or text.endswith("\n") else f"\n{line}\n")
+    return True

@@ -1,0 +1,51 @@
+"""A look at the ledger that changes nothing: for completion, which answers between two keys and is never in the way.
+
+The ledger's own door makes a file, brings an old one up to date, puts a broken one aside and waits for its turn. Here a
+file that is missing, broken, locked or of another layout is simply one that holds nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+_PATIENCE = 0.2
+"""Seconds to wait for a writer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is told of a job in one line."""
+
+    id: str
+    run: str
+    status: str
+    prompt: str
+
+
+def recent(
+    path: Path, *, sandbox: bool, statuses: Sequence[str] = (), provider: str | None = None, limit: int = 50
+) -> list[Seen]:
+    """Return the latest jobs of the ledger at ``path``, the newest first, or none where they cannot be read."""
+    where, values = "sandbox = ?", [str(int(sandbox))]
+    if statuses:
+        where += f" AND status IN ({', '.join('?' * len(statuses))})"
+        values += statuses
+    if provider is not None:
+        where += " AND provider = ?"
+        values.append(provider)
+    query = f"SELECT id, run, status, document FROM jobs WHERE {where} ORDER BY seq DESC LIMIT {limit:d}"  # noqa: S608 - clauses of ours
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as database:
+            rows = database.execute(query, values).fetchall()
+        return [
+            Seen(id=job, run=run, status=status, prompt=str(json.loads(document)["prompt"]))
+            for job, run, status, document in rows
+        ]
+    except (sqlite3.Error, OSError, ValueError, KeyError, TypeError):
+        return []

@@ -1,0 +1,96 @@
+"""Sending again: where that is safe, how often, and at whose pace.
+
+Why a POST is not repeated: a paid request whose reply was lost may have been accepted, and then a second one is a
+second bill. So a request is sent again only where it provably was not accepted (no connection, 429, a documented
+503), or where the request itself says that a repeat has no second effect (``Request.safe``). Once one attempt's
+answer is lost it stays lost, however later attempts end, unless a later one is answered with success.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from itertools import count
+
+from flux_cli.clock import Clock
+from flux_cli.errors import FluxError, Interrupted, LostReplyError, UnavailableError, UnreachedError
+from flux_cli.flow import Request, Response
+from flux_cli.pace import Pace, Turn
+
+TRIES, CONNECT_TRIES = 5, 3
+"""Attempts at a request that was turned away or lost, and at a host that cannot be reached."""
+_PAUSE, _LAST_PAUSE = 0.5, 8.0
+"""Seconds before the first repeat where no pace is asked for, then twice as long each time, and the longest."""
+
+
+class Repeats:
+    """Sends requests of any provider until there is an answer. One instance may serve many threads."""
+
+    def __init__(self, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
+        """Wait by ``clock``; ``jitter`` is a number from 0 to 1, another one each time."""
+        self._clock = clock
+        self._jitter = jitter
+        self._paces: dict[str, Pace] = {}
+        self._lock = threading.Lock()
+
+    def send(
+        self, provider: str, request: Request, attempt: Callable[[], Response | FluxError], *, tries: int
+    ) -> Response:
+        """Make attempts at ``request``, at most ``tries``, with growing pauses, and return the first answer.
+
+        Raises what the last attempt came to, or that an answer was lost, if one was.
+        """
+        with self._lock:
+            pace = self._paces.setdefault(provider, Pace(self._clock, self._jitter))
+        turn = self._first(provider, pace, request, once=tries == 1)
+        lost: LostReplyError | None = None
+        for made in count(1):
+            error = attempt()
+            if isinstance(error, Response):
+                pace.served(turn)
+                return error
+            if isinstance(error, LostReplyError):
+                lost = lost or error
+            following = self._next(pace, turn, request, error, made=made, tries=tries)
+            if following is not None:
+                turn = following
+            elif lost is not None and error is not lost:
+                refusal = None if isinstance(error, LostReplyError) else error
+                raise LostReplyError(lost.message, hint=lost.hint, refusal=refusal) from error
+            else:
+                raise error
+        raise AssertionError  # the last attempt returns or raises
+
+    @staticmethod
+    def _first(provider: str, pace: Pace, request: Request, *, once: bool) -> Turn:
+        """Wait until a request may leave. Raises `UnavailableError` where it does not.
+
+        Whoever asks ``once`` asks again later: how long to wait for that is told, not waited.
+        """
+        if once and (left := pace.held()):
+            raise UnavailableError(f"{provider} asked us to wait", retry_after=left)
+        try:
+            return pace.turn(paid=request.paid)
+        except Interrupted:
+            if not request.lasting:
+                raise
+            raise UnavailableError(f"told to stop before anything was sent to {provider}") from None
+
+    def _next(
+        self, pace: Pace, turn: Turn, request: Request, error: FluxError, *, made: int, tries: int
+    ) -> Turn | None:
+        """Wait for the next attempt. Return ``None`` where there is none, also because the wait was cut off."""
+        again = request.safe if isinstance(error, LostReplyError) else isinstance(error, UnavailableError)
+        turned_away = error.retry_after is not None
+        if turned_away and not pace.refused(turn, error.retry_after):
+            return None
+        if not again or made >= (min(tries, CONNECT_TRIES) if isinstance(error, UnreachedError) else tries):
+            return None
+        try:
+            if not turned_away:
+                pause = min(_PAUSE * 2 ** (made - 1), _LAST_PAUSE)
+                self._clock.sleep(pause * (0.75 + self._jitter() / 2))
+            return pace.turn(paid=request.paid)
+        except Interrupted:
+            return None

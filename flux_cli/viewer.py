@@ -1,0 +1,68 @@
+"""The system's own viewer for images, started beside us and left alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from flux_cli.errors import FluxError, UsageError
+
+MOST = 10
+"""Images that are opened at once."""
+
+_SETTLED = 0.5
+"""Seconds after which a viewer that has not complained is taken to be open."""
+_COMMANDS = (["xdg-open"], ["gio", "open"], ["wslview"])
+"""What opens a file on a desktop without Apple's or Microsoft's, the most usual first."""
+
+
+def find(environ: Mapping[str, str]) -> list[str]:
+    """Return the command that opens a file; none of its words on Windows, which has a call for it.
+
+    Raises `UsageError` where there is no display, or no such command.
+    """
+    if sys.platform == "win32":
+        return []
+    path = environ.get("PATH", os.defpath)
+    if sys.platform == "darwin":
+        return ["open"]
+    if not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or shutil.which("wslview", path=path)):
+        raise UsageError("there is no display here to open an image on", hint=_INSTEAD)
+    found = [command for command in _COMMANDS if shutil.which(command[0], path=path)]
+    if not found:
+        raise UsageError("nothing here opens images: xdg-open is not installed", hint=_INSTEAD)
+    return found[0]
+
+
+def view(paths: Sequence[str], command: Sequence[str]) -> None:
+    """Open the images at ``paths``, each on its own, without waiting for it to be closed. Raises `FluxError`."""
+    for path in paths:
+        full = os.path.abspath(path)  # noqa: PTH100 - keeps what a name holds, and begins with no dash
+        try:
+            if sys.platform == "win32":
+                os.startfile(full)  # noqa: S606 - an image, with what Windows opens it with
+            else:
+                _start([*command, full])
+        except OSError as error:
+            raise FluxError(f"cannot open {path}: {error.strerror}", hint=_INSTEAD, retry="safe") from error
+
+
+def _start(command: Sequence[str]) -> None:
+    """Start a program that outlives us. Raises `FluxError` if it gives up at once, and ``OSError`` without it."""
+    process = subprocess.Popen(  # noqa: S603 - a name from our own list, and a path
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    with suppress(subprocess.TimeoutExpired):
+        if process.wait(_SETTLED):
+            raise FluxError(
+                f"{command[0]} could not open {command[-1]} (exit code {process.returncode})",
+                hint="is there a viewer for this kind of image? the image is saved",
+            )
+    process.returncode = process.returncode or 0  # it is left to itself: nobody waits for it any more
+
+
+_INSTEAD = "--preview shows it in the terminal"
