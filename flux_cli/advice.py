@@ -18,7 +18,7 @@ def _hints(provider: Provider) -> dict[str, str]:
     return {
         "auth": f"`flux config set providers.{name}.api_key` sets another key; keys are made in {provider.key_page}",
         "payment": f"add credits in {provider.key_page}; `flux providers {name} --check` shows what is left",
-        "moderated": "change the prompt: the same one would be blocked again",
+        "moderated": f"change the prompt: the same one would be blocked again; more in {provider.docs}",
         "unavailable": "nothing was accepted: try again later, or elsewhere with `-p`",
         "usage": f"`flux providers {name}` lists what it takes",
         "failed": f"what {name} knows about it is all there is; to generate again is a new purchase",

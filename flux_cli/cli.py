@@ -62,11 +62,11 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
             args=arguments, prog_name=program, obj=runtime, standalone_mode=False
         )
     except FluxError as error:
-        _report(error, runtime)
+        _report(error, runtime, arguments)
         code = error.exit_code
     except typer.TyperException as error:
         runtime.flags.json = runtime.flags.json or "--json" in arguments[: (*arguments, "--").index("--")]
-        _report(_usage(error, arguments, program), runtime)
+        _report(_mistyped(error, arguments, program), runtime, arguments)
         code = UsageError.exit_code
     except typer.Abort:
         runtime.streams.err("")
@@ -80,38 +80,29 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
         if runtime.environ.get("FLUX_DEBUG"):
             raise
         hint = "FLUX_DEBUG=1 shows where; this is a defect of flux, please report it"
-        _report(FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint), runtime)
+        _report(FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint), runtime, arguments)
         code = FluxError.exit_code
     finally:
         runtime.close()
     return code if isinstance(code, int) else 0
 
 
-def _report(error: FluxError, runtime: Runtime) -> None:
+def _report(error: FluxError, runtime: Runtime, arguments: Sequence[str]) -> None:
     if runtime.environ.get("FLUX_DEBUG"):
         import traceback  # noqa: PLC0415 - for whoever looks for a defect
 
         traceback.print_exception(error, file=runtime.stderr)
     try:
-        runtime.output.error(error)
+        runtime.output.error(error, whole=arguments[:1] == ["generate"])
     except (FluxError, Interrupted):
         return  # nobody is left to read it, and the exit code says it
 
 
-def _usage(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
-    """Return a mistake that Typer found as one of ours: lower case, one line, and a hint."""
-    words = error.format_message().strip().split("\n")[0]
-    message, _, options = words.partition(" (Possible options: ")
-    message, near, meant = message.partition(" Did you mean ")
-    command = next((word for word in arguments if word in COMMANDS), "")
-    hint = f"`{program} {command} --help`".replace("  ", " ")
-    if command and arguments.index(command) > 0 and arguments[0] in message:
-        hint = f"options come after the command: `{program} {command} {arguments[0]} …`"
-    elif options:
-        hint = f"did you mean {options.rstrip(').').replace(', ', ' or ')}?"
-    elif near:
-        hint = f"did you mean {meant}"
-    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+def _mistyped(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
+    """Return a mistake that Typer found as one of ours."""
+    from flux_cli.mistyped import explained  # noqa: PLC0415 - only for whoever makes one
+
+    return explained(error.format_message(), arguments, program=program, commands=COMMANDS)
 
 
 COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")

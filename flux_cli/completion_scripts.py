@@ -149,7 +149,9 @@ def install(shell: str, program: str, home: Path, environ: Mapping[str, str]) ->
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error.strerror).lower() if isinstance(error, OSError) else f"{rc} is not UTF-8"
         raise FluxError(
-            f"completion could not be installed: {reason}", hint=f"`{program} --show-completion` prints the script"
+            f"completion could not be installed: {reason}",
+            hint=f"`{program} --show-completion` prints the script",
+            charged="no",
         ) from error
     return place, rc if changed else None
 

@@ -20,6 +20,7 @@ from flux_cli.text import listed, nearest, printable
 
 LARGEST = 2**20
 """Bytes of config file that are read."""
+_MEND = "mend it, or name another file with --config"
 
 
 def dotted(names: Names) -> str:
@@ -71,14 +72,14 @@ def read(path: Path) -> str | None:
         return None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "no such path"
-        raise ConfigError(f"config file {printable(str(path))} cannot be read: {reason.lower()}") from None
+        raise ConfigError(f"config file {printable(str(path))} cannot be read: {reason.lower()}", hint=_MEND) from None
     if len(raw) > LARGEST:
-        raise ConfigError(f"config file {printable(str(path))} is larger than {LARGEST // 2**20} MiB")
+        raise ConfigError(f"config file {printable(str(path))} is larger than {LARGEST // 2**20} MiB", hint=_MEND)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"config file {printable(str(path))}, line {line}: is not UTF-8") from None
+        raise ConfigError(f"config file {printable(str(path))}, line {line}: is not UTF-8", hint=_MEND) from None
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ConfigError(f"{where} is nested too deeply") from None
+        raise ConfigError(f"{where} is nested too deeply", hint=_MEND) from None
     except ValueError as error:
         line = re.search(r"\(at line (\d+)", str(error))
         number = int(line[1]) if line else text.count("\n") + 1
@@ -116,7 +117,9 @@ def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> N
         if not is_table and not is_known(names):
             raise ConfigError(f"{where}there is no key {dotted(names)}", hint=suggestion(names))
         if is_table and not isinstance(value, dict):
-            raise ConfigError(f"{where}{dotted(names)} takes {KEYS.get(names, 'a table')}")
+            raise ConfigError(
+                f"{where}{dotted(names)} takes {KEYS.get(names, 'a table')}", hint=f"it begins with [{dotted(names)}]"
+            )
         if names in SECTIONS or name == "price":
             _refuse_unknown(value, names, where)
 
@@ -161,7 +164,7 @@ def typed(names: Names, text: str, where: str) -> Any:
             value = json.loads(text)
         except (ValueError, RecursionError):
             if names in TABLES:
-                raise ConfigError(f"{where} takes {KEYS[names]}, as JSON") from None
+                raise ConfigError(f"{where} takes {KEYS[names]}, as JSON", hint='such as {"name": 1}') from None
     document = nested({names: value})
     _refuse_unknown(document, (), f"{where}: ")
     try:

@@ -21,6 +21,7 @@ from flux_cli.config_schema import Names
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.text import printable
 
+_ELSEWHERE = "make its folder writable, or name another file with --config"
 SECRETS = frozenset(".".join(names) for names in _SECRET_NAMES)
 """The dotted keys that are secret."""
 
@@ -75,7 +76,7 @@ def write(path: Path, changes: Mapping[str, Any]) -> None:
         _replace(path, data)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise ConfigError(f"{where} cannot be written: {printable(reason).lower()}") from None
+        raise ConfigError(f"{where} cannot be written: {printable(reason).lower()}", hint=_ELSEWHERE) from None
 
 
 class _HarmError(Exception):

@@ -12,7 +12,7 @@ import mmap
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -104,7 +104,7 @@ def splice(source: Path, target: Path, held: Held, added: Mapping[Kind, bytes]) 
     parts: list[Piece | bytes] = [piece for piece in held.pieces if "xmp" not in added or piece.kind != "xmp"]
     at = 1 + max(n for n, part in enumerate(parts) if _is(part, "head"))
     said = held.has("exif") or held.has("description")
-    if said and _is(parts[at], "exif"):
+    if at < len(parts) and _is(parts[at], "exif"):
         at += 1
     new: list[Piece | bytes] = []
     for kind in ("description", "xmp", "story"):
@@ -117,13 +117,29 @@ def splice(source: Path, target: Path, held: Held, added: Mapping[Kind, bytes]) 
         if held.format == "webp":
             parts = _extended(data, parts)
         with target.open("xb") as made:
-            for part in parts:
-                made.writelines([part] if isinstance(part, bytes) else _copied(data, part))
+            for part in _runs(parts):
+                made.writelines([part] if isinstance(part, bytes) else _copied(data, *part))
 
 
-def _copied(data: mmap.mmap, piece: Piece) -> Iterator[bytes]:
-    for start in range(piece.start, piece.end, _STEP):
-        yield data[start : min(start + _STEP, piece.end)]
+def _runs(parts: Iterable[Piece | bytes]) -> Iterator[tuple[int, int] | bytes]:
+    """Yield ``parts``, those that follow each other in the source as one span: from its first byte to the one after."""
+    start = end = 0
+    for part in parts:
+        if isinstance(part, Piece) and part.start == end:
+            end = part.end
+            continue
+        if end > start:
+            yield start, end
+        start, end = (part.start, part.end) if isinstance(part, Piece) else (0, 0)
+        if isinstance(part, bytes):
+            yield part
+    if end > start:
+        yield start, end
+
+
+def _copied(data: mmap.mmap, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, end, _STEP):
+        yield data[at : min(at + _STEP, end)]
 
 
 def _is(part: Piece | bytes, kind: Kind) -> bool:

@@ -24,7 +24,7 @@ from flux_cli.jobs import Job
 from flux_cli.lock import alone
 from flux_cli.money import Limit, check
 from flux_cli.patience import Bracket
-from flux_cli.records import Claim, History, Spend, columns, decode, encode, storable
+from flux_cli.records import Claim, History, Spend, columns, decode, encode, storable, taken
 from flux_cli.text import listed, printable
 
 _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
@@ -264,14 +264,22 @@ class Ledger:
 
     def history(self, *, sandbox: bool) -> dict[str, History]:
         """Return what became of the last 200 finished jobs of each provider."""
-        jobs = self._select(
-            "sandbox = ? AND status IN ('succeeded', 'failed') ORDER BY seq DESC LIMIT 800",
-            sandbox,
+        rows = self._database.rows(
+            "SELECT provider, status, waited, CASE WHEN waited IS NULL AND status = 'succeeded' THEN document END"
+            " FROM jobs WHERE sandbox = ? AND status IN ('succeeded', 'failed') ORDER BY seq DESC LIMIT 800",
+            (sandbox,),
         )
-        by_provider: dict[str, list[Job]] = {}
-        for job in jobs:
-            by_provider.setdefault(job.provider, []).append(job)
-        return {name: History.of(found[:200]) for name, found in by_provider.items()}
+        found: dict[str, list[tuple[str, float | None]]] = {}
+        for provider, status, waited, document in rows:
+            seconds = waited if document is None else taken(decode(document))
+            found.setdefault(provider, []).append((status, seconds))
+        return {
+            name: History.of(
+                [seconds for status, seconds in ends[:200] if status == "succeeded"],
+                failures=sum(status == "failed" for status, _ in ends[:200]),
+            )
+            for name, ends in found.items()
+        }
 
 
 def _narrowed(sandbox: bool, provider: str | None, batch: str | None) -> tuple[str, list[Any]]:  # noqa: FBT001 - a column

@@ -79,11 +79,18 @@ class Output(Protocol):
         ...
 
     def error(
-        self, error: FluxError, job: Job | None = None, *, where: str = "", row: Mapping[str, Any] | None = None
+        self,
+        error: FluxError,
+        job: Job | None = None,
+        *,
+        where: str = "",
+        row: Mapping[str, Any] | None = None,
+        whole: bool = False,
     ) -> None:
-        """Tell what went wrong, and what to do next.
+        """Tell what went wrong, what to do next, and whether it was charged.
 
-        ``where`` says of what it speaks, for people; ``row`` says it for scripts, where there is no job.
+        ``where`` says of what it speaks, for people; ``row`` says it for scripts, where there is no job. ``whole``
+        marks the end of a command that buys.
         """
         ...
 
@@ -195,16 +202,19 @@ class Human(Base):
     def error(
         self,
         error: FluxError,
-        job: Job | None = None,  # noqa: ARG002 - the message says what a person needs
+        job: Job | None = None,
         *,
         where: str = "",
-        row: Mapping[str, Any] | None = None,  # noqa: ARG002 - the same
+        row: Mapping[str, Any] | None = None,  # noqa: ARG002 - the message says what a person needs
+        whole: bool = False,
     ) -> None:
-        """Print the message, and the hint below it."""
+        """Print the message, below it the hint, and whether it was charged, where anything could have been bought."""
         whose = f"{printable(where)}: " if where and where not in error.message else ""
         self.streams.err(f"flux: error: {whose}{printable(error.message)}")
         if error.hint:
             self.streams.err(f"hint: {printable(error.hint)}")
+        if whole or rendering.is_about_money(error, job):
+            self.streams.err(f"charged: {rendering.charged_text(error, job)}")
 
 
 class Json(Base):
@@ -267,6 +277,7 @@ class Json(Base):
         *,
         where: str = "",  # noqa: ARG002 - the object names it
         row: Mapping[str, Any] | None = None,
+        whole: bool = False,  # noqa: ARG002 - the object says it always
     ) -> None:
         """Print the job that failed, or the error alone where there is none."""
         about = rendering.job_object(job) if job is not None else dict(row or {})

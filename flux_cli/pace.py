@@ -62,8 +62,10 @@ class _Lane:
     spacing: float = 0.0
     free: float = 0.0
     """When the next request may leave."""
-    since: float | None = None
-    """When the first request was refused since any was served."""
+    row: int = 0
+    """Waves of refusals since any request was served."""
+    since: float = 0.0
+    """When the first of them came."""
 
 
 class Pace:
@@ -83,24 +85,41 @@ class Pace:
 
     def turn(self, *, paid: bool) -> Turn:
         """Wait until a request may leave. Raises `Interrupted` as soon as we are told to stop."""
-        lane = self._lanes[paid]
         while True:
-            with self._lock:
-                now = self._clock.monotonic()
-                start = max(now, self._held, lane.free)
-                lane.free = start + lane.spacing
-                wave = lane.wave
-            if start > now:
-                self._clock.sleep(start - now)
-            with self._lock:
-                if lane.wave == wave and self._held <= start:  # nobody was refused meanwhile
-                    return Turn(paid, wave)
+            turn = self._reserved(paid=paid)
+            if turn is not None:
+                return turn
+
+    def again(self, *, paid: bool, waves: int) -> Turn | None:
+        """Wait until a request that was refused may leave again, as `turn` does.
+
+        Return ``None`` as soon as so many ``waves`` of refusals in a row have come: what one request has found out,
+        the others need not.
+        """
+        while self._lanes[paid].row < waves:
+            turn = self._reserved(paid=paid)
+            if turn is not None:
+                return turn
+        return None
+
+    def _reserved(self, *, paid: bool) -> Turn | None:
+        """Wait for the next free moment. Return ``None`` where a request was refused meanwhile, which moves it."""
+        lane = self._lanes[paid]
+        with self._lock:
+            now = self._clock.monotonic()
+            start = max(now, self._held, lane.free)
+            lane.free = start + lane.spacing
+            wave = lane.wave
+        if start > now:
+            self._clock.sleep(start - now)
+        with self._lock:
+            return Turn(paid, wave) if lane.wave == wave and self._held <= start else None
 
     def served(self, turn: Turn) -> None:
         """Take in that the provider dealt with a request, whatever its answer."""
         lane = self._lanes[turn.paid]
         with self._lock:
-            lane.since = None
+            lane.row = 0
             lane.spacing /= 1 + _FASTER * lane.spacing
             if lane.spacing < _FREE:
                 lane.spacing = 0.0
@@ -108,15 +127,17 @@ class Pace:
     def refused(self, turn: Turn, after: float | None) -> bool:
         """Take in that the provider wants fewer requests, and the seconds that it asked us to wait.
 
-        Return whether to try again: not where it has been refusing everything for too long.
+        Return whether to try again: not where nothing but refusals came for too long.
         """
         lane = self._lanes[turn.paid]
         with self._lock:
             now = self._clock.monotonic()
             self._held = max(self._held, now + (after or 0.0))
+            if lane.row == 0:
+                lane.since = now
             if turn.wave == lane.wave:
                 lane.wave += 1
+                lane.row += 1
                 lane.spacing = min(max(lane.spacing * 2, _SPACING), _WIDEST)
                 lane.free = now + lane.spacing * (0.75 + self._jitter() / 2)
-            lane.since = now if lane.since is None else lane.since
             return now - lane.since <= STALLED

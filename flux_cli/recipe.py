@@ -18,8 +18,7 @@ from flux_cli.text import shell_word
 def recipe(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
     """Return the command, on one line, and the names of what shaped the image too and cannot be told.
 
-    The line works in bash, zsh and fish alike unless the prompt holds what is no printable character. Where only the
-    seed of a job of several images is known, the command makes all of them.
+    Where only the seed of a job of several images is known, the command makes all of them.
     """
     story = Story.of(job, image)
     seed, count = (story.seed, 1) if story.seed is not None else (job.seed, job.count)

@@ -144,15 +144,10 @@ class History:
     """Seconds that the jobs which succeeded took, as closely as we know."""
 
     @classmethod
-    def of(cls, jobs: Sequence[Job]) -> History:
-        """Return what became of ``jobs``, all of them finished."""
-        made = [job for job in jobs if job.status == "succeeded"]
-        waits = [job.finished_at - job.since if job.waited is None else job.waited for job in made if job.finished_at]
-        return cls(
-            jobs=len(jobs),
-            failures=sum(job.status == "failed" for job in jobs),
-            median=statistics.median(waits) if waits else None,
-        )
+    def of(cls, waits: Sequence[float | None], *, failures: int) -> History:
+        """Return what became of finished jobs: how long those took that succeeded, and how many failed."""
+        known = [seconds for seconds in waits if seconds is not None]
+        return cls(jobs=len(waits) + failures, failures=failures, median=statistics.median(known) if known else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +184,11 @@ class Spend:
 def _sum(amounts: Sequence[float | None]) -> float | None:
     known = [amount for amount in amounts if amount is not None]
     return math.fsum(known) if known else None
+
+
+def taken(job: Job) -> float | None:
+    """Return how many seconds a job took at most, where nobody looked closely: until it was first seen finished."""
+    return None if job.finished_at is None else job.finished_at - job.since
 
 
 def columns(job: Job) -> dict[str, Any]:

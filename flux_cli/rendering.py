@@ -19,6 +19,25 @@ def error_object(error: FluxError) -> dict[str, Any]:
     return {**describe(error), "exit_code": error.exit_code}
 
 
+def is_about_money(error: FluxError, job: Job | None) -> bool:
+    """Whether a person may wonder if a failure was charged: not where a word was mistyped, or a file is in the way."""
+    if error.code == "usage":
+        return job is not None and job.error is not None
+    return job is not None or error.code != "failed"
+
+
+def charged_text(error: FluxError, job: Job | None = None) -> str:
+    """Return whether a failure was charged, for people: where that is unknown, who could say."""
+    if error.charged != "unknown":
+        return error.charged
+    if job is not None and job.status == "succeeded":
+        return "yes"
+    if job is None and error.code == "failed":
+        return "unknown, `flux status @1` shows what was bought"
+    whose = "the provider" if job is None else job.provider
+    return f"unknown, {whose} {'has not said yet' if error.code == 'pending' else 'does not say'}"
+
+
 def stamp(seconds: float | None) -> str | None:
     """Return a time as ISO 8601, in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -85,7 +104,7 @@ def _cost_brief(job: Job) -> str:
     return cost_text(job) or (f"~{expected}" if expected else "")
 
 
-def _cost_fact(job: Job) -> str:
+def cost_words(job: Job) -> str:
     """Return what a job cost, in words; empty where it is under way and nobody can tell."""
     if expected := _expected(job):
         return cost_text(job) or f"about {expected} (estimate)"
@@ -155,7 +174,7 @@ def facts(job: Job) -> list[tuple[str, str]]:
         ("seed", "" if job.seed is None else str(job.seed)),
     ]
     found += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
-    found += [("skipped", " ".join(job.skipped)), ("cost", _cost_fact(job))]
+    found += [("skipped", " ".join(job.skipped)), ("cost", cost_words(job))]
     found += [("created", stamp(job.created_at) or ""), ("finished", stamp(job.finished_at) or "")]
     found += [(name, f"{value:g}") for name, value in job.timing.items()]
     for image in job.images:
@@ -164,5 +183,5 @@ def facts(job: Job) -> list[tuple[str, str]]:
         if image.nsfw is not None:
             found.append(("nsfw", "yes" if image.nsfw else "no"))
     if job.error is not None:
-        found += [("error", job.error.message), ("hint", job.error.hint), ("charged", job.error.charged)]
+        found += [("error", job.error.message), ("hint", job.error.hint), ("charged", charged_text(job.error, job))]
     return found

@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from itertools import count
 
 from flux_cli.clock import Clock
 from flux_cli.errors import FluxError, Interrupted, LostReplyError, UnavailableError, UnreachedError
@@ -45,7 +44,9 @@ class Repeats:
             pace = self._paces.setdefault(provider, Pace(self._clock, self._jitter))
         turn = self._first(provider, pace, request, once=tries == 1)
         lost: LostReplyError | None = None
-        for made in count(1):
+        made = 0
+        while True:
+            made += 1
             error = attempt()
             if isinstance(error, Response):
                 pace.served(turn)
@@ -60,7 +61,6 @@ class Repeats:
                 raise LostReplyError(lost.message, hint=lost.hint, refusal=refusal) from error
             else:
                 raise error
-        raise AssertionError  # the last attempt returns or raises
 
     @staticmethod
     def _first(provider: str, pace: Pace, request: Request, *, once: bool) -> Turn:
@@ -88,9 +88,10 @@ class Repeats:
         if not again or made >= (min(tries, CONNECT_TRIES) if isinstance(error, UnreachedError) else tries):
             return None
         try:
-            if not turned_away:
-                pause = min(_PAUSE * 2 ** (made - 1), _LAST_PAUSE)
-                self._clock.sleep(pause * (0.75 + self._jitter() / 2))
+            if turned_away:
+                return pace.again(paid=request.paid, waves=tries)
+            pause = min(_PAUSE * 2 ** (made - 1), _LAST_PAUSE)
+            self._clock.sleep(pause * (0.75 + self._jitter() / 2))
             return pace.turn(paid=request.paid)
         except Interrupted:
             return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flux_cli.config_checks import typed
-from flux_cli.config_schema import KEYS
+from flux_cli.config_schema import KEYS, TABLES, Tree
 from flux_cli.errors import UsageError
 from flux_cli.text import listed, nearest, printable
 
@@ -186,8 +186,9 @@ def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
         if name in found:
             raise UsageError(f"{place}: {printable(name)} is given twice", hint="give it once")
         if value is not None:
-            found[name] = _value(name, value, f"{place}: {name}")
-    if not isinstance(found.get("prompt"), str) or not found["prompt"].strip():
+            found[name] = value
+    found = _typed(found, place)
+    if not found.get("prompt", "").strip():
         raise UsageError(f"{place}: the row has no prompt", hint='such as {"prompt": "a red fox"}')
     return found
 
@@ -202,10 +203,31 @@ def _copy(value: Any) -> int | None:
     raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} tells apart rows that ask for the same")
 
 
-def _value(name: str, value: Any, where: str) -> Any:
-    """Return one value of its type. Raises `UsageError`."""
-    if name in {"prompt", "provider"}:
-        if not isinstance(value, str):
-            raise UsageError(f"{where} takes text")
-        return value
-    return typed(("generate", name), value if isinstance(value, str) else json.dumps(value), where)
+def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return values of their types: all at once, or one by one to say which is wrong. Raises `UsageError`."""
+    plain = {name: value for name, value in given.items() if name in _PLAIN}
+    wrong = next((name for name, value in plain.items() if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise UsageError(f"{place}: {wrong} takes text", hint='such as {"prompt": "a red fox"}')
+    others = {name: value for name, value in given.items() if name not in _PLAIN}
+    try:
+        tree = Tree.model_validate({"generate": {name: _entry(name, value) for name, value in others.items()}})
+        found: dict[str, Any] = tree.model_dump(exclude_unset=True)["generate"]
+    except (ValueError, RecursionError):
+        found = {name: typed(("generate", name), _text(value), f"{place}: {name}") for name, value in others.items()}
+    return {name: given[name] if name in plain else found[name] for name in given}
+
+
+_PLAIN = frozenset({"prompt", "provider"})
+"""What is text, and no option of the config's table."""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _entry(name: str, value: Any) -> Any:
+    """Return a value as the config's check takes it: tables as such, anything else as it would be typed."""
+    if ("generate", name) in TABLES:
+        return json.loads(value) if isinstance(value, str) else value
+    return _text(value)

@@ -1,10 +1,9 @@
-"""Text from outside (prompts, file names, server sentences) made harmless for a terminal and for a file name."""
+"""Text from outside (prompts, file names, server sentences) made harmless for a terminal, a file name and a shell."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import shlex
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -79,7 +78,9 @@ def safe_name(text: str, *, fallback: str = "_", limit: int = 180) -> str:
 def shell_word(text: str) -> str:
     """Return ``text`` as one word of shell, with escapes for all that a terminal could obey."""
     if text.isprintable():
-        return shlex.quote(text)
+        from shlex import quote  # noqa: PLC0415 - whoever only asks for help needs none
+
+        return quote(text)
     return "$'" + "".join(_escaped(letter) for letter in text) + "'"
 
 

@@ -48,7 +48,9 @@ def view(paths: Sequence[str], command: Sequence[str]) -> None:
             else:
                 _start([*command, full])
         except OSError as error:
-            raise FluxError(f"cannot open {path}: {error.strerror}", hint=_INSTEAD, retry="safe") from error
+            raise FluxError(
+                f"cannot open {path}: {error.strerror}", hint=_INSTEAD, charged="no", retry="safe"
+            ) from error
 
 
 def _start(command: Sequence[str]) -> None:
@@ -61,6 +63,7 @@ def _start(command: Sequence[str]) -> None:
             raise FluxError(
                 f"{command[0]} could not open {command[-1]} (exit code {process.returncode})",
                 hint="is there a viewer for this kind of image? the image is saved",
+                charged="no",
             )
     process.returncode = process.returncode or 0  # it is left to itself: nobody waits for it any more
 

@@ -135,7 +135,7 @@ class Watcher:
     def _plan(self, job: Job, *, phase: float = 0.0) -> Plan:
         kind = _kind(job)
         if kind not in self._known:
-            self._known[kind] = deque(self._waits(job), maxlen=REMEMBERED)
+            self._known[kind] = deque(self._waits(job)[:REMEMBERED], maxlen=REMEMBERED)
         return plan(self._known[kind], poll_seconds=self._poll_seconds(job), phase=phase)
 
     def _learn(self, job: Job) -> None:

@@ -212,6 +212,18 @@ def test_unknown_chunks_of_a_webp_stay_at_the_end(spliced):
     assert [name for name, _ in found] == [b"VP8X", b"ICCP", b"VP8 ", b"EXIF", b"XMP ", b"ABCD"]
 
 
+def test_exif_that_stands_before_the_picture_is_left_there(spliced):
+    """Odd, and no reason to fail."""
+    content = b"WEBP" + b"".join(
+        name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+        for name, body in sorted(chunks_of(encoded("webp", exif=EXIF)), key=lambda one: one[0] == b"VP8 ")
+    )
+
+    found = chunks_of(spliced(b"RIFF" + struct.pack("<I", len(content)) + content))
+
+    assert [name for name, _ in found] == [b"VP8X", b"EXIF", b"VP8 ", b"XMP "]
+
+
 def test_an_odd_last_chunk_of_a_webp_is_padded(spliced, tmp_path):
     """Whether it was before or not."""
     body = b"WEBPVP8L\x05\0\0\0\x2f\x02\x40\0\0"

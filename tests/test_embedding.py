@@ -189,6 +189,34 @@ def test_no_damage_breaks_the_reading(told, tmp_path, kind):
         assert found is None or isinstance(found, Story)
 
 
+SAMPLES = [encoded(kind) for kind in KINDS] + [
+    encoded("webp", lossless=True),
+    encoded("webp", exif=b"odd", xmp=b"<a/>"),
+]
+
+
+@given(
+    content=st.sampled_from(SAMPLES),
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4),
+)
+def test_whatever_passes_for_an_image_gets_its_story_or_a_reason(tmp_path_factory, content, changes):
+    """It is bought by then: nothing but a full disk may stop the saving."""
+    source, target = (tmp_path_factory.mktemp("odd") / name for name in ("source", "target"))
+    odd = bytearray(content)
+    for at, byte in changes:
+        odd[at % len(odd)] = byte
+    source.write_bytes(odd)
+
+    try:
+        before = inspect(source)
+        embed(source, target, STORY)
+    except ProtocolError:
+        return
+
+    after = inspect(target)
+    assert (after.format, after.width, after.height) == (before.format, before.width, before.height)
+
+
 exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 
 

@@ -114,17 +114,18 @@ def test_one_job_in_detail(everybody, pipe, terminal, program):
 
 
 def test_an_error(everybody, pipe, terminal, program):
-    """Two lines on stderr for people, one object on stdout for a program: the job where there is one."""
+    """Three lines on stderr for people, one object on stdout for a program: the job where there is one."""
     error = ModeratedError(f"runware: {NASTY}", hint=f"try {NASTY}", charged="no")
     for reader in everybody:
         reader.output.error(error)
         reader.output.error(error, JOB, where=f"job {JOB.id}")
 
     for reader in (pipe, terminal):
-        first, hint, second, _ = reader.err.splitlines()
+        first, hint, charged, second, *_ = reader.err.splitlines()
         assert reader.out == ""
         assert first == "flux: error: runware: a [red]fox[/red]\\x1b[31m\\x07 \\u202e\\x9b\\udcff"
         assert hint.startswith("hint: try a [red]")
+        assert charged == "charged: no"
         assert second.startswith("flux: error: job foxfoxfo: runware: ")
         assert not CONTROL.search(reader.err)
     alone, with_job = map(json.loads, program.out.splitlines())
@@ -144,7 +145,7 @@ def test_a_job_that_is_named_already_is_not_named_twice(pipe):
     """Where the message speaks of the job by its id, that is enough."""
     pipe.output.error(FluxError("job foxfoxfo is late"), JOB, where=f"job {JOB.id}")
 
-    assert pipe.err == "flux: error: job foxfoxfo is late\n"
+    assert pipe.err == "flux: error: job foxfoxfo is late\ncharged: yes\n"
 
 
 def test_a_partial_success_keeps_its_images(program):

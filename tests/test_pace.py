@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -93,7 +94,8 @@ def test_requests_that_are_served_bring_the_pace_back(pace, clock):
     assert (gaps[0], gaps[-1]) == (0.5, 0.0)
 
 
-def test_a_refusal_that_comes_while_others_wait_makes_them_wait_anew(clock):
+@pytest.mark.parametrize("leave", [Pace.turn, partial(Pace.again, waves=9)])
+def test_a_refusal_that_comes_while_others_wait_makes_them_wait_anew(clock, leave):
     """Nobody leaves at a moment that was fixed before the provider asked for a longer pause."""
     told = []
 
@@ -108,7 +110,10 @@ def test_a_refusal_that_comes_while_others_wait_makes_them_wait_anew(clock):
     early = pace.turn(paid=True)
     pace.refused(early, 2.0)
 
-    assert left(pace, later) == [32.0]
+    began = later.monotonic()
+    leave(pace, paid=True)
+
+    assert later.monotonic() - began == 32.0
 
 
 def test_nobody_tries_for_ever(pace, clock):
@@ -124,6 +129,21 @@ def test_nobody_tries_for_ever(pace, clock):
     assert STALLED == 120.0
     assert before == [True, True, True]
     assert afterwards == [True, True, True, False]
+
+
+def test_whoever_waits_gives_up_after_so_many_waves(pace, clock):
+    """Whichever request they came upon; one that is served begins a new count."""
+    turns = [pace.turn(paid=True)]
+    pace.refused(turns[0], None)
+    pace.refused(pace.turn(paid=True), None)
+
+    given_up = pace.again(paid=True, waves=2)
+    goes_on = pace.again(paid=True, waves=3)
+    pace.served(goes_on)
+
+    assert given_up is None
+    assert goes_on is not None
+    assert pace.again(paid=True, waves=1) is not None
 
 
 def test_waiting_ends_when_we_are_told_to_stop(pace, clock):

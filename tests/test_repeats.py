@@ -53,6 +53,18 @@ def test_whoever_has_many_to_send_goes_on_for_minutes_and_not_for_ever(repeats, 
     assert 120 < host.asked[-1] < 140
 
 
+def test_several_give_up_as_soon_as_one_would(repeats, clock):
+    """Three rows that are all refused are told so after the time that one would take, not after three times as long."""
+    hosts = [Host(clock, busy()) for _ in range(3)]
+
+    for host in hosts:
+        with pytest.raises(UnavailableError):
+            repeats.send("runware", PAID, host, tries=5)
+
+    assert len(hosts[0].asked) == 5
+    assert [len(host.asked) for host in hosts[1:]] == [1, 1]
+
+
 def test_one_refusal_slows_the_next_request_to_the_same_provider_and_no_other(repeats, clock):
     """Each row of a batch finds the pace that another one has found."""
     with pytest.raises(UnavailableError):

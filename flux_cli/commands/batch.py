@@ -14,6 +14,7 @@ from flux_cli.batch import Standing, numbers, standings, waiting
 from flux_cli.commands.demand import Asked, demanded
 from flux_cli.commands.errand import Terms
 from flux_cli.commands.estimate import rehearse_all, within
+from flux_cli.commands.gallery import Gallery
 from flux_cli.commands.shift import Shift, Task
 from flux_cli.engine import rehearse
 from flux_cli.errors import ConfigError, UsageError
@@ -37,6 +38,8 @@ class Wanted:
     again: bool
     dry_run: bool
     max_cost: float | None
+    gallery: Gallery | None = None
+    """Where the page of the batch goes."""
 
 
 def run_batch(runtime: Runtime, asked: Asked, wanted: Wanted) -> int:
@@ -78,7 +81,7 @@ def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], b
         others = [job for job in earlier if job.mark not in marks and waiting(job)]
         _name(runtime, others, f"rows that {printable(wanted.file)} no longer has")
     tasks = [replace(task, terms=replace(task.terms, limits=limits)) for task in tasks]
-    return Shift(runtime, tasks, file=wanted.file).work(at_once=wanted.at_once)
+    return Shift(runtime, tasks, file=wanted.file, gallery=wanted.gallery).work(at_once=wanted.at_once)
 
 
 def _name(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
@@ -169,14 +172,16 @@ def _planned(
     wrong: list[tuple[Row, UsageError]] = []
     notes = Counter[str]()
     taken: dict[Path, str] = {}
+    folders: dict[Path, Path] = {}
     origin = runtime.origin()
     for standing in found:
         try:
             task = _task(runtime, asked, standing, origin, run=run, batch=batch)
             for path in task.demand.files():
-                if (first := taken.setdefault(path.parent.resolve() / path.name, standing.row.place)) != (
-                    standing.row.place
-                ):
+                if path.parent not in folders:
+                    folders[path.parent] = path.parent.resolve()
+                first = taken.setdefault(folders[path.parent] / path.name, standing.row.place)
+                if first != standing.row.place:
                     message = f"{printable(str(path))} is the name of the image of {first} too"
                     raise UsageError(message, hint="give each row an output of its own")
         except ConfigError:
@@ -226,7 +231,7 @@ def _check_place(place: Place | None, row: Row) -> None:
         )
 
 
-_TRIES = 12
+_TRIES = 20
 """Attempts at a request that is turned away for now: with many rows, somebody else's turn comes first."""
 
 

@@ -70,6 +70,7 @@ def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
             raise RefusedError(
                 f"too late to cancel job {job.id}: it is {now.standing}",
                 hint=f"`flux result --wait {job.id}` fetches it" if now.active else "",
+                charged="yes" if now.status == "succeeded" else None,
                 retry="never",
             )
     except LostReplyError as error:

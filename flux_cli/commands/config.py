@@ -145,7 +145,7 @@ def set_value(
             else runtime.stdin.read()
         )
         if not text.strip():
-            raise UsageError("there is no key on stdin: nothing was saved")
+            raise UsageError("there is no key on stdin: nothing was saved", hint=f"`flux config set {key} < FILE`")
         changes = {key: text.strip()}
     elif value is None:
         raise UsageError(f"{key} needs a value", hint=f"`flux config set {key} VALUE`")

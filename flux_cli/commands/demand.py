@@ -41,6 +41,8 @@ class Asked:
     embed: bool | None = None
     like: Like | None = None
     """What to start from, where that is not the config."""
+    gallery: bool = False
+    """Whether a page of the images is wanted."""
 
     def over(self, fields: Mapping[str, Any]) -> Asked:
         """Return what the row of a batch asks for: its ``fields``, over what was typed for all of them."""
@@ -94,7 +96,9 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     if asked.no_wait and saves:
         hint = "give -o, --timeout and --no-embed to `flux result --wait`"
         raise UsageError("--no-wait leaves before there is an image to save", hint=hint)
-    no_wait = asked.no_wait or (bool(configured.get("no_wait")) and not (saves or runtime.flags.preview))
+    no_wait = asked.no_wait or (
+        bool(configured.get("no_wait")) and not (saves or runtime.flags.preview or asked.gallery)
+    )
     timeout = options.checked_timeout(asked.timeout, configured.get("timeout"))
     like = asked.like
     usual = like.count if like is not None else configured.get("count", 1)

@@ -47,6 +47,8 @@ class Terms:
     """Whether a failure must say of which job it speaks."""
     where: str = ""
     """The row that the jobs belong to, for people."""
+    heard: Callable[[Sequence[Job], FluxError | None], None] = lambda _jobs, _error: None
+    """Told how each errand of `buy` and `fetch` ended: with which jobs, and what went wrong. Any thread may call it."""
 
 
 def buy(runtime: Runtime, purchases: Sequence[Purchase], terms: Terms, *, at_once: int = AT_ONCE) -> int:
@@ -59,7 +61,12 @@ def buy(runtime: Runtime, purchases: Sequence[Purchase], terms: Terms, *, at_onc
 
 
 def _bought(runtime: Runtime, purchase: Purchase, terms: Terms, under_way: UnderWay) -> FluxError | None:
-    return Errand(runtime, under_way, terms).buy(purchase).error
+    return _told(terms, Errand(runtime, under_way, terms).buy(purchase))
+
+
+def _told(terms: Terms, end: End) -> FluxError | None:
+    terms.heard(end.bought, end.error)
+    return end.error
 
 
 def fetch(runtime: Runtime, jobs: Sequence[Job], terms: Terms, *, wait: bool) -> int:
@@ -77,7 +84,7 @@ def fetch(runtime: Runtime, jobs: Sequence[Job], terms: Terms, *, wait: bool) ->
 
 
 def _fetched(runtime: Runtime, job: Job, terms: Terms, wait: bool, under_way: UnderWay) -> FluxError | None:
-    return Errand(runtime, under_way, terms).fetch(job, first=job.first, wait=wait).error
+    return _told(terms, Errand(runtime, under_way, terms).fetch(job, first=job.first, wait=wait))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ COMMANDS = {
         "flux generate --batch prompts.txt -j 8 -o out/ --max-cost 5",
         'flux generate "a heron" --dry-run',
     ),
-    "status": _lines("flux status", "flux status @1", "flux status --active --json"),
+    "status": _lines("flux status", "flux status @1", "flux status --watch", "flux status --active --json"),
     "result": _lines("flux result @1 --wait", "flux result --all -o out/"),
     "cancel": _lines("flux cancel @1", "flux cancel --all --yes"),
     "providers": _lines("flux providers", "flux providers runware", "flux providers --check"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,8 +14,15 @@ from flux_cli import orders, providers
 from flux_cli.commands import options, seeing, wishes
 from flux_cli.commands.demand import Asked, demanded
 from flux_cli.commands.like import Like, earlier
-from flux_cli.errors import UsageError
+from flux_cli.errors import FluxError, UsageError
+from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
+
+if TYPE_CHECKING:
+    from flux_cli.commands.gallery import Gallery
+
+Heard = Callable[[Sequence[Job], FluxError | None], None]
+"""Told how something ended: with which jobs, and what went wrong."""
 
 
 def generate(
@@ -49,6 +59,7 @@ def generate(
     jobs: wishes.AtOnce = None,
     resume: wishes.Resume = False,
     again: wishes.Again = False,
+    gallery: wishes.Gallery = None,
     max_cost: wishes.MaxCost = None,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -90,20 +101,37 @@ def generate(
         once=once,
         embed=embed,
         like=start,
+        gallery=gallery is not None,
     )
     configured = runtime.settings.generate
     at_once = _at_once(jobs if jobs is not None else configured.get("jobs"))
     most = max_cost if max_cost is not None else configured.get("max_cost")
+    wall = _gallery(runtime, asked, gallery, dry_run=dry_run) if gallery is not None else None
     if batch is not None:
         from flux_cli.commands.batch import Wanted, run_batch  # noqa: PLC0415 - only here
 
-        wanted = Wanted(file=batch, at_once=at_once, resume=resume, again=again, dry_run=dry_run, max_cost=most)
+        wanted = Wanted(
+            file=batch, at_once=at_once, resume=resume, again=again, dry_run=dry_run, max_cost=most, gallery=wall
+        )
         return run_batch(runtime, asked, wanted)
     if resume or again:
         raise UsageError(
             "--resume and --again belong to --batch", hint="`flux result @1 --wait` fetches the latest run"
         )
-    return _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most)
+    return _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)
+
+
+def _gallery(runtime: Runtime, asked: Asked, typed: str, *, dry_run: bool) -> Gallery:
+    """Return where the page of the run goes. Raises `UsageError`."""
+    from flux_cli.commands.gallery import Gallery  # noqa: PLC0415 - only here
+
+    return Gallery.planned(
+        runtime,
+        typed,
+        overwrite=asked.overwrite or bool(runtime.settings.generate.get("overwrite")),
+        saves=asked.output != "-" and not asked.no_wait,
+        rehearsal=dry_run,
+    )
 
 
 def _at_once(jobs: int | None) -> int:
@@ -129,7 +157,9 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
         raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.NOT_UTF8) from None
 
 
-def _single(runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_cost: float | None) -> int:
+def _single(
+    runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_cost: float | None, wall: Gallery | None
+) -> int:
     """Make what one prompt asks for. Return the exit code."""
     from flux_cli.commands.errand import Terms, buy, fetch  # noqa: PLC0415 - not for --help
     from flux_cli.commands.estimate import rehearse_all, within  # noqa: PLC0415
@@ -153,8 +183,15 @@ def _single(runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_
 
         jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout)
         if jobs is not None:
-            return fetch(runtime, jobs, terms, wait=True)
+            with _shown(wall, asked, jobs) as heard:
+                return fetch(runtime, jobs, replace(terms, heard=heard), wait=True)
     limits = allowed()
     if demand.place is not None:
         demand.place.destination.prepare()
-    return buy(runtime, demand.purchases, replace(terms, limits=limits), at_once=at_once)
+    with _shown(wall, asked, [purchase.job for purchase in demand.purchases]) as heard:
+        return buy(runtime, demand.purchases, replace(terms, limits=limits, heard=heard), at_once=at_once)
+
+
+def _shown(wall: Gallery | None, asked: Asked, jobs: Sequence[Job]) -> AbstractContextManager[Heard]:
+    """Return what hears of the ends of ``jobs``, for as long as they take, and shows them where that is wanted."""
+    return nullcontext(lambda _jobs, _error: None) if wall is None else wall.of(asked.prompt, jobs)

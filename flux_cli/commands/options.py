@@ -12,7 +12,7 @@ from flux_cli import providers
 from flux_cli.errors import FluxError, PendingError, RefusedError, UnknownOutcomeError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
-from flux_cli.text import printable
+from flux_cli.text import nearest, printable
 
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
@@ -135,7 +135,9 @@ def checked_format(word: str | None) -> str | None:
         return None
     name = {"jpeg": "jpg"}.get(word.lower(), word.lower())
     if name not in FORMATS:
-        raise UsageError(f"--format takes jpg, png or webp, not {word}", hint="such as `-f png`")
+        near = nearest(word, FORMATS)
+        hint = f"did you mean {near}?" if near else "such as `-f png`"
+        raise UsageError(f"--format takes jpg, png or webp, not {printable(word)}", hint=hint)
     return name
 
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from flux_cli.batch import Standing
 from flux_cli.commands.demand import Demand
 from flux_cli.commands.errand import End, Errand, Terms, row_of
+from flux_cli.commands.gallery import Gallery
 from flux_cli.commands.options import verdict
 from flux_cli.commands.seeing import show
 from flux_cli.commands.underway import UnderWay
 from flux_cli.errors import FluxError, Interrupted, LimitError
+from flux_cli.gallery import Part
 from flux_cli.jobs import Job
 from flux_cli.orders import Purchase
 from flux_cli.rows import COPY, FAILED, Row
@@ -53,15 +55,21 @@ class Task:
         """The row."""
         return self.standing.row
 
+    @property
+    def due(self) -> int:
+        """How many ends it comes to."""
+        return len(self.purchases) + len(self.standing.pending) + len(self.standing.lacking)
+
 
 class Shift:
     """Works through a batch that was checked."""
 
-    def __init__(self, runtime: Runtime, tasks: Sequence[Task], *, file: str) -> None:
-        """Work at ``tasks``, the rows of ``file``."""
+    def __init__(self, runtime: Runtime, tasks: Sequence[Task], *, file: str, gallery: Gallery | None = None) -> None:
+        """Work at ``tasks``, the rows of ``file``, and show what is made of them in a ``gallery``."""
         self._runtime = runtime
         self._tasks = tasks
         self._file = file
+        self._gallery = gallery
         self._ends: dict[int, list[End]] = {task.row.number: [] for task in tasks}
         self._stopped: dict[str, FluxError] = {}
         self._unreached: dict[str, int] = {}
@@ -90,6 +98,9 @@ class Shift:
             raise
         finally:
             failed = self._write_failed()
+            if (gallery := self._gallery) is not None:
+                title = "Prompts from stdin" if self._file == "-" else Path(self._file).name
+                gallery.write(lambda: [self._part(gallery, task) for task in self._tasks], title=title)
         self._sum_up(failed)
         show(self._runtime)
         done = [None for task in self._tasks if task.standing.made]
@@ -160,8 +171,18 @@ class Shift:
     def _safe(self, task: Task) -> bool:
         """Whether a row may be fed back as it stands: all of it failed, and none of it would be bought twice."""
         ends = self._ends[task.row.number]
-        due = len(task.purchases) + len(task.standing.pending) + len(task.standing.lacking)
-        return bool(ends) and len(ends) == due and not task.standing.made and all(_again(end) for end in ends)
+        return bool(ends) and len(ends) == task.due and not task.standing.made and all(_again(end) for end in ends)
+
+    def _part(self, gallery: Gallery, task: Task) -> Part:
+        """Return what became of a row, also in earlier runs."""
+        ends = self._ends[task.row.number]
+        return gallery.part(
+            task.row.place,
+            str(task.row.fields["prompt"]),
+            [*task.standing.pending, *(one.job for one in task.purchases)],
+            [*(((job,), None) for job in task.standing.made), *((end.bought, end.error) for end in ends)],
+            over=len(ends) == task.due,
+        )
 
     def _interrupted(self, left: Sequence[tuple[Job, FluxError]]) -> None:
         """Say how far we came, what becomes of the jobs that were under way, and how to go on."""

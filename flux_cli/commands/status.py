@@ -47,9 +47,7 @@ def status(
     ] = False,
     batch: Annotated[
         str | None,
-        typer.Option(
-            "--batch", "-b", metavar="FILE", help="Only the jobs of this batch file: all of them.", show_default=False
-        ),
+        typer.Option("--batch", "-b", metavar="FILE", help="Only the jobs of this batch file.", show_default=False),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", metavar="", help="Stay until all of them are finished.", show_default=False)

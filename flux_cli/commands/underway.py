@@ -34,6 +34,7 @@ class UnderWay:
     def __init__(self, runtime: Runtime, progress: Progress) -> None:
         """Show it on ``progress``."""
         self._runtime = runtime
+        self._engine = runtime.engine  # built here, once, not by whichever thread comes first
         self._progress = progress
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
@@ -88,7 +89,7 @@ class UnderWay:
     def _give_up(self, job: Job) -> FluxError:
         """Write down that nobody will read the answer to a paid request. Return the job's error."""
         try:
-            return self._runtime.engine.abandon(job).error or UnknownOutcomeError("no answer")
+            return self._engine.abandon(job).error or UnknownOutcomeError("no answer")
         except LedgerError as error:
             return error
 

@@ -75,6 +75,9 @@ Batch = Annotated[
 AtOnce = Annotated[int | None, _many("--jobs", "-j", metavar="N", help="How many at once (4).")]
 Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up those in flight.")]
 Again = Annotated[bool, _many("--again", help="Make all rows anew, also those that were made before.")]
+Gallery = Annotated[
+    str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to look at and to pass on.")
+]
 MaxCost = Annotated[
     float | None, _many("--max-cost", metavar="USD", help="Do not start, or stop, where it would cost more.")
 ]

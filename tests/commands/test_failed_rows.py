@@ -279,3 +279,35 @@ def test_any_name_is_told_as_it_would_be_typed(flux, host):
     done = flux("generate", "-b", write({"prompt": "fox"}, name="my; rows.jsonl"), *RUNWARE)
 
     assert "`flux generate --batch 'my; rows.jsonl.failed.jsonl'`" in done.err
+
+
+def test_a_job_that_goes_on_is_not_fed_back(flux, host):
+    """That nobody may ask about it, as the key is refused by now, does not undo that it was bought."""
+    flux("generate", "-b", write({"prompt": "fox"}), *RUNWARE, "--no-wait")
+    host.script = lambda _: NO_KEY
+    asked = flux("generate", "-b", "p.jsonl", *RUNWARE, "--resume")
+    host.script = None
+
+    rest = flux("generate", "-b", "p.jsonl", *RUNWARE, "--resume")
+
+    assert (asked.code, fed_back()) == (3, [])
+    assert (rest.code, len(rest.lines), host.paid["runware"]) == (0, 1, 1)
+
+
+def test_one_job_that_may_have_been_bought_elsewhere_keeps_a_row_from_being_fed_back(flux, host):
+    """Also where the other jobs of the row failed safely, before it and after it."""
+
+    def script(call):
+        if b"imageInference" in call.body:
+            return EMPTY
+        if call.method == "POST" and b'"seed":6' in call.body:
+            raise LostReply
+        return reply(402, {"error": "Insufficient credits"}) if call.method == "POST" else None
+
+    host.script = script
+    write({"prompt": "fox", "count": 3, "seed": 5})
+
+    done = flux("generate", "-b", "p.jsonl", *RUNWARE, "--fallback", "runcomfy", "-j", "1")
+
+    assert (done.code, fed_back()) == (7, [])
+    assert "0 of 1 jobs done, 1 unknown" in done.err

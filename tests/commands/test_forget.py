@@ -113,6 +113,15 @@ def test_unsaved_images_are_forgotten_if_that_is_wanted(flux, book):
     assert left(flux) == ["bbbb1111"]
 
 
+def test_a_job_that_has_moved_on_meanwhile_stays(book):
+    """What the file says when it is written decides, not what was read before."""
+    seen = job("aaaa1111")
+    book.add(job("aaaa1111", status="running", images=()))
+
+    assert book.forget([seen, job("nothing1")]) == ([], True)
+    assert len(book.recent(sandbox=True, limit=9)) == 1
+
+
 def test_by_age(flux, book, clock):
     """Older than that and no younger ones; of one provider or one batch where that is said, and of one world."""
     batch = str(Path("prompts.txt").resolve())

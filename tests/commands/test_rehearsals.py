@@ -59,12 +59,13 @@ def test_rehearsals_end_as_documented(flux, provider, word):
 
 @pytest.mark.parametrize("word", ["moderated", "unauthorized", "lost-reply", "bad-image", "never"])
 def test_a_failure_in_plain_words(flux, word):
-    """The same failures for people: one error, one hint, stdout empty."""
+    """The same failures for people: one error, one hint, what is known of the charge; stdout empty."""
     done = flux("generate", f"sandbox:{word}", "--sandbox", "-p", "runflow", "-q")
 
-    error, hint = done.err.splitlines()
+    error, hint, charged = done.err.splitlines()
     assert error.startswith("flux: error: ")
     assert hint.startswith("hint: ")
+    assert re.fullmatch("charged: (yes|no|unknown, runflow (does not say|has not said yet))", charged)
     assert done.out == ""
 
 

@@ -21,9 +21,11 @@ def test_a_job_that_is_not_finished(flux, queued):
     done = flux("result", job, "--sandbox", "-q")
 
     assert (done.code, done.out) == (8, "")
-    assert (
-        done.err == f"flux: error: job {job} is not finished: queued\nhint: `flux result --wait {job}` waits for it\n"
-    )
+    assert done.err.splitlines() == [
+        f"flux: error: job {job} is not finished: queued",
+        f"hint: `flux result --wait {job}` waits for it",
+        "charged: unknown, runware has not said yet",
+    ]
 
 
 def test_waiting_and_the_end_of_patience(flux, queued):

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import IO
 
 import pyte
+from rich.text import Text
+
+from tests.e2e.svg import row
 
 FLUX = str(Path(sys.executable).with_name("flux"))
 DEADLINE = 30.0
@@ -157,6 +160,14 @@ class Terminal:
     def screen(self) -> list[str]:
         """The lines that are not empty."""
         return [line.rstrip() for line in self._screen.display if line.strip()]
+
+    def rows(self) -> list[Text]:
+        """Return the lines down to the last that is not empty, as they look."""
+        with self._news:
+            found = [row([self._screen.buffer[y][x] for x in range(self._screen.columns)]) for y in range(ROWS)]
+        while found and not found[-1].plain:
+            found.pop()
+        return found
 
     @property
     def cursor_hidden(self) -> bool:

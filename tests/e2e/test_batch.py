@@ -39,10 +39,13 @@ def wait_for_jobs(host, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_cut_off_and_gone_on_with(start, flux, host, finish, number):
+def test_cut_off_and_gone_on_with(start, flux, host, finish, ledger, number):
     """Whatever ends the process while rows are in flight: --resume brings all of them home, each bought once."""
     program = start(*BATCH, "-j", "2")
     wait_for_jobs(host, 2)
+    known = ledger()
+    while sum(job.remote_id is not None for job in known.active(sandbox=False)) < 2:
+        time.sleep(0.01)
     program.signal(number)
     ended = program.end()
     finish()

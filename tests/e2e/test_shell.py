@@ -74,7 +74,10 @@ def test_a_full_stdout_loses_no_image(flux):
     again = flux("result", "@1")
 
     assert ended.code == 1
-    assert ended.err == "flux: error: cannot write the output: No space left on device\n"
+    assert ended.err.splitlines() == [
+        "flux: error: cannot write the output: No space left on device",
+        "charged: yes",
+    ]
     assert again.lines == ["fox-7.jpg"]
     assert [path.name for path in Path.cwd().iterdir()] == ["fox-7.jpg"]
 

@@ -37,7 +37,7 @@ def test_the_command_that_was_told_brings_the_image(start, flux, host):
     program = start("generate", "-p", "runflow", "a red fox")
     program.err.wait("queued")
     program.signal(signal.SIGINT)
-    hint = program.end().err.splitlines()[-1]
+    hint = program.end().err.splitlines()[-2]
     host.finish_jobs()
 
     ended = flux(*hint.split("`")[1].split()[1:])

@@ -89,13 +89,28 @@ def test_a_window_that_changes_its_size(terminal, host):
     for columns in (20, 200, 1):
         before = len(shown.raw)
         shown.resize(columns)
-        shown.wait_for(lambda: len(shown.raw) > before + 20)  # noqa: B023 - called before the next round
+        shown.wait_for(lambda: len(shown.raw) > before)  # noqa: B023 - called before the next round
     shown.resize(80)
     host.finish_jobs()
     code = shown.end()
 
     assert code == 0
     assert shown.screen[-1] == "a-red-fox-in-a-wide-and-empty-landscape-of-snow-7.png"
+    assert not shown.cursor_hidden
+
+
+def test_watching_ends_by_itself_and_leaves_the_table(terminal, flux, host):
+    """A line for each job while it lasts; then the jobs as they ended, and the cursor."""
+    flux("generate", "-p", "runcomfy", "--no-wait", "a red fox")
+    shown = terminal("status", "--watch")
+
+    line = shown.wait("queued (position ")
+    host.finish_jobs()
+    code = shown.end()
+
+    assert "runcomfy ultra" in line
+    assert (code, len(shown.screen), shown.screen[0].split()[0]) == (0, 2, "ID")
+    assert shown.screen[1].split()[1:4] == ["succeeded", "runcomfy", "ultra"]
     assert not shown.cursor_hidden
 
 

@@ -28,6 +28,7 @@ from flux_cli.jobs import Job
 from flux_cli.records import decode
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox import files
+from flux_cli.sandbox.world import World
 from tests.bare import bare
 from tests.conftest import FakeClock, Stream
 from tests.loopback import PROVIDERS, LoopbackServer
@@ -58,6 +59,11 @@ class Host(LoopbackServer):
                 complain(*where)
 
         self._server.handle_error = heard
+
+    def finish_jobs(self, folder: Path) -> None:
+        """Let every job be done, and those that come later too; ``folder`` is where the jobs are."""
+        self.ahead = _AHEAD
+        self.world = World(folder, lambda: time.time() + self.ahead, 0.0, link_base=f"{self.root}/files")
 
     @property
     def env(self) -> dict[str, str]:
@@ -184,7 +190,7 @@ class Shot:
         """Run a command as this user, in this process, which must go well."""
         out, err = Stream(), Stream()
         clock = FakeClock(time.time() + self.host.ahead)
-        with _as(self.env, self.work):
+        with become(self.env, self.work):
             code = flux(words, Runtime(stdin=Stream(), stdout=out, stderr=err, clock=clock))
         said = (out.bytes.getvalue() + err.bytes.getvalue()).decode()
         if code != 0 or "Traceback" in said or any(key in said for _, key in KEYS.values()):
@@ -192,7 +198,7 @@ class Shot:
 
 
 @contextlib.contextmanager
-def _as(env: dict[str, str], folder: Path) -> Iterator[None]:
+def become(env: dict[str, str], folder: Path) -> Iterator[None]:
     """Be another user for a while."""
     before, here = dict(os.environ), Path.cwd()
     os.environ.clear()
@@ -260,11 +266,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="kill flux at random moments, and see whether anything is lost")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--batch", action="store_true", help="batches of eight rows, gone on with by --resume")
     asked = parser.parse_args()
+    fire = volley
+    if asked.batch:
+        from tests.torture.kill_batch import volley as fire
     sys.stdout.write(f"seed {asked.seed}\n")
     sys.stdout.flush()
     with tempfile.TemporaryDirectory(prefix="flux-kill-") as folder:
-        shots = volley(asked.count, asked.seed, Path(folder))
+        shots = fire(asked.count, asked.seed, Path(folder))
     for shot in shots:
         for fault in shot.wrong:
             sys.stdout.write(f"{shot.number} {shot.kind} {shot.provider} ({shot.standing}): {fault}\n")

@@ -13,10 +13,11 @@ from flux_cli.cli import main
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox.world import World
 from tests.conftest import Stream
+from tests.torture import kill_batch
 from tests.torture.kill import PROGRAM, described, volley
 
 SEED = 3
-MOMENTS = 12
+MOMENTS, BATCHES = 12, 4
 WARM, COLD = 40, 10
 """Processes that are forked from this one, and such that start from nothing."""
 
@@ -27,6 +28,14 @@ def test_killed_at_random_moments(tmp_path, record_property):
 
     record_property("tell", described(shots, SEED))
     assert [(shot.number, shot.kind, shot.provider, shot.wrong) for shot in shots if shot.wrong] == []
+
+
+def test_batches_killed_at_random_moments(tmp_path, record_property):
+    """--resume buys no row twice and loses none, at any provider."""
+    shots = kill_batch.volley(BATCHES, SEED, tmp_path)
+
+    record_property("tell", f"batches, {described(shots, SEED)}")
+    assert [(shot.number, shot.provider, shot.standing, shot.wrong) for shot in shots if shot.wrong] == []
 
 
 def forked(words: Sequence[str], told: Path) -> int:

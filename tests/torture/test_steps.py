@@ -241,8 +241,10 @@ def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
 
 
 def faults_after_resuming(stage: Stage, *, temporary: bool) -> list[str]:
-    """Return what is wrong after a batch is gone on with: once, and once more, which must have nothing to do."""
-    said = [stage.run(*stage.scenario.generate, "--resume", start=LATER + 99 * turn) for turn in range(2)]
+    """Return what is wrong after a batch is gone on with, and once more where nobody knows of a row."""
+    said = [stage.run(*stage.scenario.generate, "--resume", start=LATER)]
+    if any(row.status == "unknown" for row in stage.ledger()):
+        said.append(stage.run(*stage.scenario.generate, "--resume", start=LATER + 99))
     wrong = faults_of_files(stage, temporary=temporary)
     rows, bought = stage.ledger(), [job.prompt for job in stage.accepted()]
     unknown = [row.prompt for row in rows if row.status == "unknown"]
@@ -271,6 +273,8 @@ def test_at_every_step(stage, ending, record_property):
     wrong = faults_at_once(stage, untouched, "")
 
     for at, step in enumerate(untouched.steps, 1):
+        if stage.scenario.batch and at % 2 != ending:
+            continue  # two rows take the same steps: what fails in the one ends in the other
         stage.reset()
         outcome = stage.attempt(at, ending=ending)
         temporary = ending or step == "unlink"

@@ -156,7 +156,7 @@ def attempt(cell: Cell, home: Path) -> str:
             home,
             broken,
             *words.get(cell.operation, (*_BUY, cell.provider)),
-            most=65536 if cell.fault == "no room" else None,
+            most=1 << 18 if cell.fault == "no room" else None,
         )
         found = [] if done.returncode == cell.code else [f"exit {done.returncode}: {done.stderr}"]
         found += _wrong(cell, home, server, done.stdout + done.stderr, cell.status)

@@ -1,0 +1,153 @@
+"""``--gallery FILE.html``: the page of a run, checked before the first cent, written whole when the run is over."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from flux_cli.errors import FluxError, Interrupted, PendingError, UsageError
+from flux_cli.gallery import START, Part, page
+from flux_cli.jobs import Job
+from flux_cli.runtime import Runtime
+from flux_cli.text import printable
+from flux_cli.thumbnails import thumbnails
+
+_MANY = 200
+"""Images that take long enough to say so first: a second, or more."""
+_ENDINGS = frozenset({".html", ".htm"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """Where the page of a run goes; made by `planned`."""
+
+    runtime: Runtime
+    file: Path
+    overwrite: bool
+
+    @classmethod
+    def planned(cls, runtime: Runtime, typed: str, *, overwrite: bool, saves: bool, rehearsal: bool) -> Gallery:
+        """Return where the page goes, having made sure that it can; nothing is written for a ``rehearsal``.
+
+        Raises `UsageError`, also where the run ``saves`` no image.
+        """
+        shown = printable(typed)
+        if not saves:
+            raise UsageError(
+                "--gallery shows images that are saved, and -o - and --no-wait save none", hint="leave one of them out"
+            )
+        file = Path(typed)
+        if file.suffix.lower() not in _ENDINGS or "\0" in typed:
+            raise UsageError(f"--gallery writes a page of HTML, not {shown}", hint="such as `--gallery index.html`")
+        found = cls(runtime=runtime, file=file, overwrite=overwrite)
+        try:
+            if not file.parent.is_dir():
+                folder = str(file.parent)
+                raise UsageError(f"there is no folder {printable(folder)}", hint=f"mkdir -p {shlex.quote(folder)}")
+            if found._taken():
+                raise UsageError(
+                    f"{shown} exists already, and is no gallery of flux",
+                    hint="choose another name with --gallery, or add --overwrite",
+                )
+            if not rehearsal:
+                proof = found._beside()
+                proof.touch(exist_ok=False)
+                proof.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {shown}: {error.strerror}", hint="choose another place with --gallery"
+            ) from error
+        return found
+
+    def _beside(self) -> Path:
+        """Return a free name in the same folder."""
+        return self.file.with_name(f".flux-{secrets.token_hex(8)}.part")
+
+    def _taken(self) -> bool:
+        """Whether there is something that must stay. Raises ``OSError`` where that cannot be told."""
+        try:
+            self.file.lstat()
+        except FileNotFoundError:
+            return False
+        if not self.file.is_file():
+            return True  # a folder, a device, a link that leads nowhere
+        if self.overwrite:
+            return False
+        with self.file.open("rb") as file:
+            return file.read(len(START)) != START.encode()
+
+    def part(self, where: str, prompt: str, planned: Sequence[Job], ends: Iterable[End], *, over: bool) -> Part:
+        """Return what became of one row, whose ``planned`` jobs came to these ``ends``.
+
+        Where it is not ``over``, the ledger knows which jobs are under way.
+        """
+        jobs: dict[str, Job] = {}
+        errors: list[FluxError] = []
+        for bought, error in ends:
+            jobs |= {job.id: job for job in bought}
+            errors += [error] if error is not None else []
+        unsent = 0
+        for job in () if over else planned:
+            known = [] if job.id in jobs else self.runtime.ledger.find(job.id, sandbox=job.sandbox)
+            unsent += job.id not in jobs and not known
+            jobs |= {one.id: one for one in known if one.status not in {"failed", "cancelled"}}
+            errors += [_pending(one) for one in known if one.active or one.status == "unknown" or one.unsaved]
+        if unsent:
+            errors.append(UsageError("interrupted before all of it was sent", hint="ask for it again"))
+        return Part(where=where, prompt=prompt, jobs=sorted(jobs.values(), key=lambda job: job.first), errors=errors)
+
+    @contextmanager
+    def of(self, prompt: str, planned: Sequence[Job]) -> Generator[Callable[[Sequence[Job], FluxError | None], None]]:
+        """Yield what hears how each of the jobs of one prompt ended, and write the page afterwards, come what may."""
+        ends: list[End] = []
+        over = False
+        try:
+            yield lambda jobs, error: ends.append((jobs, error))
+            over = True
+        finally:
+            self.write(lambda: [self.part("", prompt, planned, ends, over=over)], title=prompt)
+
+    def write(self, parts: Callable[[], Sequence[Part]], *, title: str) -> None:
+        """Write the page, whole or not at all. What goes wrong is told and stops nothing: the images are there."""
+        shown = printable(str(self.file))
+        passing = self._beside()
+        try:
+            try:
+                found = parts()
+                images = sum(len(job.images) for part in found for job in part.jobs)
+                if images > _MANY:
+                    self.runtime.output.note(f"making the gallery of {images} images")
+                pieces = page(found, title=title, folder=self.file.parent.resolve(), thumbnails=thumbnails)
+                with passing.open("x", encoding="utf-8", newline="\n") as file:
+                    file.writelines(pieces)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if self._taken():
+                    raise UsageError("there is another file by now, and it was left alone")
+                passing.replace(self.file)
+            finally:
+                with suppress(OSError):
+                    passing.unlink(missing_ok=True)
+        except (OSError, FluxError) as error:
+            why = error.message if isinstance(error, FluxError) else error.strerror
+            with suppress(FluxError, Interrupted):
+                self.runtime.output.warning(f"cannot write the gallery {shown}: {why}")
+            return
+        with suppress(FluxError, Interrupted):
+            self.runtime.output.note(f"the gallery is {shown}")
+
+
+End = tuple[Sequence[Job], FluxError | None]
+"""The jobs that something became, and what went wrong."""
+
+
+def _pending(job: Job) -> FluxError:
+    """Return what a job that nobody waits for any more means."""
+    return PendingError(
+        f"job {job.id}: {job.standing}, and not saved", hint=f"`flux result --wait {job.id}` fetches it"
+    )
