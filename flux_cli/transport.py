@@ -8,9 +8,12 @@ Redirects of an API are not followed at all; downloads never carry a key.
 
 from __future__ import annotations
 
+import os
 import random
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urljoin
 
@@ -48,6 +51,16 @@ _ELSEWHERE = frozenset({301, 302, 303})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Environment variables that say whom to trust."""
+
+
+@cache
+def _trust(*_authorities: str | None) -> ssl.SSLContext:
+    """Return whom we trust. Reading the certificates takes 30 ms: once is enough, as long as the variables stay."""
+    return httpx.create_ssl_context()
+
+
 class Transport:
     """Carries requests of any provider. One instance may serve many threads."""
 
@@ -76,7 +89,9 @@ class Transport:
         with self._lock:
             if fresh not in self._clients:
                 limits = httpx.Limits(max_keepalive_connections=0 if fresh else 20)
-                options: dict[str, Any] = {"transport": self._connect()} if self._connect else {"limits": limits}
+                options: dict[str, Any] = {"limits": limits, "verify": _trust(*map(os.environ.get, _AUTHORITIES))}
+                if self._connect is not None:
+                    options = {"transport": self._connect()}
                 agent = {"User-Agent": f"flux-image/{__version__}"}
                 self._clients[fresh] = httpx.Client(headers=agent, follow_redirects=False, **options)
             return self._clients[fresh]

@@ -8,13 +8,13 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flux_cli import providers, rows
 from flux_cli.batch import Standing, numbers, standings, waiting
 from flux_cli.commands.demand import Asked, demanded
 from flux_cli.commands.errand import Terms
 from flux_cli.commands.estimate import rehearse_all, within
-from flux_cli.commands.gallery import Gallery
 from flux_cli.commands.shift import Shift, Task
 from flux_cli.engine import rehearse
 from flux_cli.errors import ConfigError, UsageError
@@ -23,6 +23,9 @@ from flux_cli.orders import NOT_UTF8, Origin, Purchase, everything
 from flux_cli.rows import Row
 from flux_cli.runtime import Place, Runtime
 from flux_cli.text import printable
+
+if TYPE_CHECKING:
+    from flux_cli.commands.gallery import Gallery
 
 _SHOWN = 20
 """Wrong rows that are told one by one."""

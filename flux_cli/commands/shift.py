@@ -11,22 +11,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flux_cli.batch import Standing
 from flux_cli.commands.demand import Demand
 from flux_cli.commands.errand import End, Errand, Terms, row_of
-from flux_cli.commands.gallery import Gallery
 from flux_cli.commands.options import verdict
 from flux_cli.commands.seeing import show
 from flux_cli.commands.underway import UnderWay
 from flux_cli.errors import FluxError, Interrupted, LimitError
-from flux_cli.gallery import Part
 from flux_cli.jobs import Job
 from flux_cli.orders import Purchase
 from flux_cli.rows import COPY, FAILED, Row
 from flux_cli.runtime import Runtime
 from flux_cli.tally import Tally, money_text
 from flux_cli.text import listed, printable
+
+if TYPE_CHECKING:
+    from flux_cli.commands.gallery import Gallery
+    from flux_cli.gallery import Part
 
 _UNREACHED = 5
 """Jobs in a row that find a provider out of reach, before no more are sent to it."""

@@ -67,7 +67,7 @@ def test_rows_that_fail_do_not_stop_the_others(flux, host):
 
 def test_what_is_fed_back_and_made_is_made(flux, host):
     """The origin is then complete; feeding back twice buys nothing, and the origin's own list is gone."""
-    refusing(host, BUSY, b"owl", times=12)
+    refusing(host, BUSY, b"owl", times=20)
     write({"prompt": "fox"}, {"prompt": "owl"}, name="p.jsonl")
     first = flux("generate", "-b", "p.jsonl", *RUNWARE, "-j", "1")
     host.script = None
