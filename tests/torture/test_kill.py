@@ -15,9 +15,10 @@ from flux_cli.sandbox.world import World
 from tests.conftest import Stream
 from tests.torture import kill_batch
 from tests.torture.kill import PROGRAM, described, volley
+from tests.torture.share import ALL
 
 SEED = 3
-MOMENTS, BATCHES = 12, 4
+MOMENTS, BATCHES = (12, 4) if ALL else (6, 2)
 WARM, COLD = 40, 10
 """Processes that are forked from this one, and such that start from nothing."""
 

@@ -18,6 +18,7 @@ from tests.bare import bare
 from tests.e2e.conftest import KEYS
 from tests.e2e.process import FLUX
 from tests.loopback import PROVIDERS, LoopbackServer
+from tests.torture.share import one_of_each
 
 AT_ONCE = 8
 _HTML = b"<!doctype html><title>Sign in to the guest network</title>"
@@ -193,10 +194,13 @@ def _wrong(cell: Cell, home: Path, server: LoopbackServer, shown: str, status: s
 
 def test_the_installed_program_keeps_the_promises_of_the_table(tmp_path, record_property):
     """Over real sockets too: true exit codes and ledger, one purchase at most, and every image comes home."""
-    homes = [tmp_path / f"home-{number}" for number in range(len(CELLS))]
+    cells = list(one_of_each(CELLS, lambda cell: (cell.operation, cell.fault, cell.lasting)))
+    homes = [tmp_path / f"home-{number}" for number in range(len(cells))]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        wrong = [one for one in pool.map(lambda pair: attempt(*pair), zip(CELLS, homes, strict=True)) if one]
+        wrong = [one for one in pool.map(lambda pair: attempt(*pair), zip(cells, homes, strict=True)) if one]
 
-    record_property("tell", f"torture table, installed: {len(CELLS)} cells over real sockets, {len(wrong)} wrong")
+    record_property(
+        "tell", f"torture table, installed: {len(cells)} of {len(CELLS)} cells over real sockets, {len(wrong)} wrong"
+    )
     assert wrong == []
