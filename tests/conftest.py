@@ -135,3 +135,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
     told = [f"{label}: {count['passed']} passed, {count['failed']} failed" for label, count in tallies.items()]
     for line in (*lines, *told):
         terminalreporter.write_line(line)
+
+
+def pytest_xdist_auto_num_workers(config) -> int:
+    """Return how many workers ``-n auto`` stands for: half of the tests wait for other processes most of the time."""
+    return 2 * (os.cpu_count() or 1)
