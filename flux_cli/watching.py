@@ -6,6 +6,7 @@ the jobs of a batch learn from those that have ended before them.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -73,6 +74,7 @@ class Watcher:
         `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job goes on
         in either case.
         """
+        gc.enable()  # which starting up does without: from here on it may take long
         deadline = self._clock.monotonic() + timeout
         began = self._elapsed(job)
         new = began < APART
