@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,10 @@ PROGRESS = re.compile(
     r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ done).*$"
 )
 """What a terminal shows only while it lasts."""
+
+
+TOOLS = ("parallel", "make", "exiftool")
+"""What examples need beside a shell and jq."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,9 @@ def shown(output: str) -> str:
 def test_every_example_does_what_the_page_says(heading, tmp_path):
     """The commands of a section, run one after the other in a new home, print what the page shows."""
     page = sections()[heading]
+    missing = [tool for tool in TOOLS if not shutil.which(tool) and any(tool in one.command.split() for one in page)]
+    if missing:
+        pytest.skip(f"{missing} not installed")
 
     outputs = played([example.command for example in page], tmp_path)
 
@@ -104,6 +112,20 @@ def test_every_example_does_what_the_page_says(heading, tmp_path):
         if not re.fullmatch(example.pattern, shown(output))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the page shows Linux")
+def test_the_line_for_a_crontab_buys_once_a_day(tmp_path):
+    """As cron runs it: with its percent signs unescaped, by sh, and twice."""
+    (line,) = blocks("cron")
+    command = line.strip().split(None, 5)[5].replace("\\%", "%")
+
+    outputs = played([f"export HOME=$PWD; sh -c {shlex.quote(command)}"] * 2 + ["flux status --json | wc -l"], tmp_path)
+
+    (image,) = tmp_path.glob("harbour-*.jpg")
+    assert image.name in outputs[0]
+    assert image.name in outputs[1]
+    assert outputs[2].strip() == "1"
 
 
 def test_the_page_shows_every_command():
