@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     """
     if runtime is not None:
         return _guarded(list(arguments or []), runtime, "flux")
-    gc.disable()  # most commands end before there is anything to collect, and looking for it is a twentieth of their time
+    gc.disable()  # most commands end before there is anything to collect: looking for it is a twentieth of their time
     _listen()
     _mend()
     try:
