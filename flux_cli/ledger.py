@@ -191,12 +191,6 @@ class Ledger:
             self._database.rows("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", values)
         return wanted, []
 
-    def release(self, held: Claim) -> None:
-        """Give a name back, if it is still ours. Raises `LedgerError`."""
-        values = (held.name, held.sandbox, held.run, held.owner)
-        with self._database.transaction():
-            self._database.rows("DELETE FROM claims WHERE name = ? AND sandbox = ? AND run = ? AND owner = ?", values)
-
     def spend(self, by: str, *, sandbox: bool, provider: str | None = None, batch: str | None = None) -> list[Spend]:
         """Return what the jobs came to, for each of `GROUPS`' ``by``, in the order of its names."""
         where, values = _narrowed(sandbox, provider, batch)

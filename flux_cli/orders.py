@@ -13,7 +13,6 @@ from flux_cli.errors import UsageError
 from flux_cli.jobs import Job, Params
 from flux_cli.providers.base import Model, Order, Provider
 from flux_cli.providers.checks import Fit, find_model, fit, spelled
-from flux_cli.text import listed, nearest
 
 IMAGE_OPTIONS = (
     "aspect_ratio",
@@ -200,15 +199,6 @@ def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, 
     if typed or name in provider.models:
         return find_model(provider, name), None
     return find_model(provider, providers.DEFAULT_MODEL), f"{provider.name} does not host {name}"
-
-
-def check_known(names: Sequence[str], known: Sequence[str], what: str) -> None:
-    """Raise `UsageError` for the first of ``names`` that is not known."""
-    for name in names:
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near}?" if near else f"known: {listed(known)}"
-            raise UsageError(f"there is no {what} {name!r}", hint=hint)
 
 
 def _check_text(wish: Wish) -> None:

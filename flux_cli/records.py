@@ -19,7 +19,28 @@ VERSION = 3
 FORGOTTEN = "forgotten"
 """Who holds a name whose job was forgotten: nobody, and nobody can take it over."""
 
-LAYOUT = """
+_ADDED_IN_3 = """
+CREATE INDEX jobs_by_world ON jobs (sandbox);
+CREATE INDEX jobs_active ON jobs (sandbox) WHERE status IN ('submitting', 'queued', 'running');
+CREATE INDEX jobs_unsaved ON jobs (sandbox) WHERE unsaved = 1;
+CREATE TABLE forgotten (
+    sandbox    INTEGER NOT NULL,
+    run        TEXT NOT NULL,
+    provider   TEXT NOT NULL,
+    model      TEXT,
+    created_at REAL NOT NULL,
+    images     INTEGER,
+    told       REAL,
+    spent      REAL,
+    credits    REAL
+);
+CREATE INDEX forgotten_by_run ON forgotten (run);
+CREATE INDEX forgotten_by_time ON forgotten (sandbox, created_at);
+"""
+"""What layout 3 has more than layout 2."""
+
+LAYOUT = (
+    """
 CREATE TABLE jobs (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,
     id         TEXT NOT NULL UNIQUE,
@@ -59,23 +80,9 @@ CREATE TABLE claims (
     owner   TEXT NOT NULL,
     PRIMARY KEY (name, sandbox)
 );
-CREATE INDEX jobs_by_world ON jobs (sandbox);
-CREATE INDEX jobs_active ON jobs (sandbox) WHERE status IN ('submitting', 'queued', 'running');
-CREATE INDEX jobs_unsaved ON jobs (sandbox) WHERE unsaved = 1;
-CREATE TABLE forgotten (
-    sandbox    INTEGER NOT NULL,
-    run        TEXT NOT NULL,
-    provider   TEXT NOT NULL,
-    model      TEXT,
-    created_at REAL NOT NULL,
-    images     INTEGER,
-    told       REAL,
-    spent      REAL,
-    credits    REAL
-);
-CREATE INDEX forgotten_by_run ON forgotten (run);
-CREATE INDEX forgotten_by_time ON forgotten (sandbox, created_at);
 """
+    + _ADDED_IN_3
+)
 """The tables and what makes looking things up fast; see `columns`.
 
 ``told`` is what a job did cost, in USD; ``spent`` is that or, where nobody told, what it was expected to cost;
@@ -97,24 +104,7 @@ CREATE INDEX jobs_by_time ON jobs (sandbox, created_at, spent);
 CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model) WHERE waited IS NOT NULL;
 CREATE INDEX jobs_by_price ON jobs (sandbox, provider, model) WHERE told > 0;
 """,
-    2: """
-CREATE INDEX jobs_by_world ON jobs (sandbox);
-CREATE INDEX jobs_active ON jobs (sandbox) WHERE status IN ('submitting', 'queued', 'running');
-CREATE INDEX jobs_unsaved ON jobs (sandbox) WHERE unsaved = 1;
-CREATE TABLE forgotten (
-    sandbox    INTEGER NOT NULL,
-    run        TEXT NOT NULL,
-    provider   TEXT NOT NULL,
-    model      TEXT,
-    created_at REAL NOT NULL,
-    images     INTEGER,
-    told       REAL,
-    spent      REAL,
-    credits    REAL
-);
-CREATE INDEX forgotten_by_run ON forgotten (run);
-CREATE INDEX forgotten_by_time ON forgotten (sandbox, created_at);
-""",
+    2: _ADDED_IN_3,
 }
 """What makes a file of one layout one of the next; the columns are filled afterwards."""
 
