@@ -184,7 +184,7 @@ class Engine:
         """
         if job.status == "submitting":
             if not self._gone(job):
-                return job
+                return self._book.change(job.id, lambda known: known)  # by now, its process may have got further
             job = self.abandon(job)
         if job.status == "unknown":
             return self._settle(job, tries=tries)

@@ -36,6 +36,8 @@ _EVER = """(
 """What was bought at all, also by jobs whose records were removed."""
 _SHORTEST = 4
 """Characters of an id's beginning or end that stand for it."""
+_NAMED = 5
+"""Jobs that are named where a reference fits several."""
 
 GROUPS = {"provider": "provider", "model": "model", "day": "date(created_at, 'unixepoch', 'localtime')"}
 """What spending can be summed up by, and how a job's group is read; days are those of this machine's local time."""
@@ -120,6 +122,35 @@ class Ledger:
         """Return every job that a provider may still be working on, the oldest first."""
         return self.recent(sandbox=sandbox, limit=-1, active=True, provider=provider)[::-1]
 
+    def unsettled(
+        self, *, sandbox: bool, since: float, provider: str | None = None, batch: str | None = None
+    ) -> list[Job]:
+        """Return every job that its provider can tell something new about, the oldest first.
+
+        These are the active ones, and those of unknown outcome that were made after ``since``.
+        """
+        where, values = _narrowed(sandbox, provider, batch)
+        where += " AND status IN ('submitting', 'queued', 'running', 'unknown')"
+        where += " AND (status <> 'unknown' OR created_at > ?)"
+        return self._select(f"{where} ORDER BY +seq", *values, since)  # the plus: else SQLite walks through all jobs
+
+    def count(
+        self,
+        *,
+        sandbox: bool,
+        active: bool = False,
+        provider: str | None = None,
+        batch: str | None = None,
+        oldest: str | None = None,
+    ) -> int:
+        """Return how many jobs `recent` would list without a limit, down to the job ``oldest`` where one is given."""
+        where, values = _narrowed(sandbox, provider, batch)
+        where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
+        if oldest is not None:
+            where += " AND seq >= (SELECT seq FROM jobs WHERE id = ?)"
+            values = [*values, oldest]
+        return int(self._database.rows(f"SELECT COUNT(*) FROM jobs WHERE {where}", values)[0][0])  # noqa: S608 - ours
+
     def uncollected(self, *, sandbox: bool) -> list[Job]:
         """Return every succeeded job with images that were never saved, the oldest first."""
         return self._select("sandbox = ? AND unsaved = 1 ORDER BY seq", sandbox)
@@ -145,9 +176,11 @@ class Ledger:
         if not found and len(reference) >= _SHORTEST:
             found = self._by_part(reference, provider)
         if len(found) > 1:
-            shown = listed([f"{job.provider}:{job.id}" for job in found[:5]])
+            # Ids of ours, whole: the one thing that stands for one job, whatever was typed matched.
+            shown = listed([*(job.id for job in found[:_NAMED]), *(["others"] if found[_NAMED:] else [])])
             raise UsageError(
-                f"{printable(reference)} stands for {len(found)} jobs ({shown})", hint="give more of the id"
+                f"{printable(reference)} stands for {len(found)} jobs ({shown})",
+                hint=f"give the whole id, such as {found[0].id}, or a longer beginning of it",
             )
         return found
 

@@ -393,7 +393,20 @@ def test_a_submit_that_is_still_under_way_is_left_alone(desk):
         wire=found.wire, book=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
     )
 
-    assert found.engine.refresh(make()) == make()
+    assert found.engine.refresh(found.known(make())) == make()
+
+
+def test_a_submit_that_another_process_has_finished_meanwhile_is_read_from_the_book(desk):
+    """What we know of it is old: else whoever waits for it would see it being submitted for ever."""
+    found = desk(toy())
+    found.engine = Engine(
+        wire=found.wire, book=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
+    )
+    old = found.known(make())
+    accepted = found.known(replace(old, status="queued", remote_id="r-1"))
+
+    assert found.engine.refresh(old) == accepted
+    assert found.wire.sent == []
 
 
 def lost(**changes):

@@ -46,7 +46,7 @@ def cancel(
         found = options.find_jobs(runtime, jobs or [], provider)
     outcomes = [_cancel(runtime, job, several=len(found) > 1) for job in found]
     if not found:
-        runtime.output.note("no job is under way")
+        options.tell_nothing(runtime, "no job is under way", active=True, provider=provider)
     return options.verdict(outcomes)
 
 

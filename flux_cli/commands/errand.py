@@ -69,7 +69,7 @@ def _told(terms: Terms, end: End) -> FluxError | None:
     return end.error
 
 
-def fetch(runtime: Runtime, jobs: Sequence[Job], terms: Terms, *, wait: bool) -> int:
+def fetch(runtime: Runtime, jobs: Sequence[Job], terms: Terms, *, wait: bool, at_once: int = AT_ONCE) -> int:
     """Save the images of every job, waiting for those that are not finished if ``wait``. Return the exit code."""
     sizes = [max(len(job.images), job.count) for job in jobs]
     firsts = [1 + sum(sizes[:number]) for number in range(len(jobs))]
@@ -78,7 +78,7 @@ def fetch(runtime: Runtime, jobs: Sequence[Job], terms: Terms, *, wait: bool) ->
         partial(_fetched, runtime, replace(job, first=first), terms, wait)
         for job, first in zip(jobs, firsts, strict=True)
     ]
-    outcomes = carry_out(runtime, tasks)
+    outcomes = carry_out(runtime, tasks, at_once=at_once)
     show(runtime)
     return verdict(outcomes)
 

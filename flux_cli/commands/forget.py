@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flux_cli import providers
+from flux_cli.commands import options
 from flux_cli.errors import UsageError
 from flux_cli.jobs import FINISHED, Job
 from flux_cli.runtime import Runtime
@@ -71,7 +72,7 @@ def _named(runtime: Runtime, wanted: Wanted) -> list[Job]:
     for reference in wanted.jobs:
         jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox, provider=wanted.provider)
         if not jobs:
-            raise UsageError(f"there is no job {printable(reference)}", hint="`flux status` lists them")
+            raise options.unknown_reference(runtime, reference, "`flux status` lists them")
         found |= {job.id: job for job in jobs}
     for job in found.values():
         reason, hint = _in_the_way(job, anyway=wanted.anyway)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flux_cli.commands.options import unknown_reference
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
 from flux_cli.providers.base import Model, Provider
@@ -93,7 +94,8 @@ def earlier(runtime: Runtime, reference: str) -> Like:
         return _of_image(runtime, reference, jobs, name)
     made = [job for job in jobs if job.status != "failed"] or jobs
     if not made:
-        raise UsageError(f"there is no job or image {name}", hint="`flux status` lists the jobs that were made here")
+        hint = "`flux status` lists the jobs that were made here"
+        raise unknown_reference(runtime, reference, hint, what="job or image")
     if len({job.prompt for job in made}) > 1:
         raise UsageError(f"{name} stands for several prompts", hint="name one of its jobs; `flux status` lists them")
     return Like(name=name, job=made[0], seed=made[0].seed, count=max(sum(job.count for job in made), 1))

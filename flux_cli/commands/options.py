@@ -177,11 +177,9 @@ def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
     owner, colon, rest = reference.partition(":")
     if colon and owner in providers.NAMES and provider in {None, owner}:
         name, remote_id = owner, rest
-    if name is None:
-        raise UsageError(
-            f"there is no job {printable(reference)}",
-            hint="`flux status` lists them; an id made elsewhere is written provider:id",
-        )
+    if name is None or _in_sandbox_only(runtime, reference):
+        hint = "`flux status` lists them; an id made elsewhere is written provider:id"
+        raise unknown_reference(runtime, reference, hint)
     if not re.fullmatch(providers.load(name).id_pattern, remote_id):
         raise UsageError(
             f"{printable(remote_id)} does not look like an id of {name}",
@@ -201,6 +199,37 @@ def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
             remote_id=remote_id,
         )
     )
+
+
+def unknown_reference(runtime: Runtime, reference: str, hint: str, *, what: str = "job") -> UsageError:
+    """Return the error of a reference that stands for no job, with ``hint`` unless the sandbox knows it."""
+    shown = printable(reference)
+    if not _in_sandbox_only(runtime, reference):
+        return UsageError(f"there is no {what} {shown}", hint=hint)
+    return UsageError(
+        f"there is no {what} {shown} outside the sandbox",
+        hint=f"add --sandbox to mean the sandbox's {shown}; {in_sandbox(runtime.ledger.count(sandbox=True))}",
+    )
+
+
+def _in_sandbox_only(runtime: Runtime, reference: str) -> bool:
+    """Whether a reference that stands for nothing out here stands for jobs in the sandbox.
+
+    Only runs (``@1``) are counted in each world for itself; anything else that is known is found from both.
+    """
+    return not runtime.sandbox and reference[:1] == "@" and bool(runtime.ledger.find(reference, sandbox=True))
+
+
+def in_sandbox(count: int, narrowed: str = "") -> str:
+    """Return how many jobs the sandbox has, and the command that lists them, ``narrowed`` by options."""
+    return f"the sandbox has {'1 job' if count == 1 else f'{count} jobs'}: `flux status --sandbox{narrowed}`"
+
+
+def tell_nothing(runtime: Runtime, words: str, *, active: bool = False, provider: str | None = None) -> None:
+    """Say in ``words`` that there is no job to deal with, and how many of the kind the sandbox has."""
+    count = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, active=active, provider=provider)
+    narrowed = ("" if provider is None else f" -p {provider}") + (" --active" if active else "")
+    runtime.output.note(f"{words}; {in_sandbox(count, narrowed)}" if count else words)
 
 
 def check_stdout(runtime: Runtime) -> None:

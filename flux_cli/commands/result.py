@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ from typing import Annotated
 import typer
 
 from flux_cli.commands import options, seeing
-from flux_cli.errors import FluxError, UsageError
+from flux_cli.commands.underway import refresh_jobs, unsettled
+from flux_cli.errors import FluxError, PendingError, ProtocolError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Place, Runtime
 
@@ -61,16 +63,62 @@ def result(
     wanted = options.checked_format(format)
     configured = runtime.settings.generate
     seconds = options.checked_timeout(timeout, configured.get("timeout"))
-    found = options.find_jobs(runtime, jobs, provider) if jobs else runtime.ledger.uncollected(sandbox=runtime.sandbox)
+    ends: list[FluxError | None] = []
+    if jobs:
+        found, at_once = options.find_jobs(runtime, jobs, provider), options.AT_ONCE
+    else:
+        if not url:  # what was typed wrong is said before anything is asked
+            _place(runtime, [], output, overwrite=overwrite, wanted=wanted, embed=embed)
+        found, ends = _due(runtime, wait=wait and not url)
+        waited = sum(job.status != "succeeded" for job in found)
+        at_once = min(options.AT_ONCE + waited, options.MOST_AT_ONCE)  # a job that takes long is in no other's way
     if url:
-        return _print_links(runtime, found)
+        ends += _print_links(runtime, found)
+        return _verdict(ends) if all_jobs else options.verdict(ends)
     place = _place(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
     from flux_cli.commands.errand import Terms, fetch  # noqa: PLC0415 - not for --url
 
-    code = fetch(runtime, found, Terms(place=place, timeout=seconds), wait=wait)
+    terms = Terms(place=place, timeout=seconds, heard=lambda _, error: ends.append(error))
+    code = fetch(runtime, found, terms, wait=wait, at_once=at_once)
     if command is not None:
         seeing.open_saved(runtime, command)
-    return code
+    return _verdict(ends) if all_jobs else code
+
+
+def _due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxError | None]]:
+    """Ask about every job that is not finished. Return all that have unsaved images, or will have if we ``wait``.
+
+    What becomes of the others is told here, and returned as errors. Finished jobs come first.
+    """
+    asked = unsettled(runtime)
+    waited: list[Job] = []
+    ends: list[FluxError | None] = []
+    answers = refresh_jobs(runtime, asked)
+    for job, answer in zip(asked, answers, strict=True):
+        now = job if isinstance(answer, FluxError) else answer
+        lasting = isinstance(answer, FluxError) and not isinstance(answer, UnavailableError | ProtocolError)
+        if wait and not lasting and (now.active or (now.status == "unknown" and now.remote_id is not None)):
+            waited.append(now)
+            continue
+        try:
+            if isinstance(answer, FluxError):
+                raise answer
+            options.require(now, "succeeded")
+        except FluxError as error:
+            ends.append(error)
+            runtime.output.error(error, now, where=f"job {job.id}")
+    fresh = {job.id: job for job in answers if isinstance(job, Job)}  # with the bytes that came with an answer
+    unsaved = [fresh.get(job.id, job) for job in runtime.ledger.uncollected(sandbox=runtime.sandbox)]
+    found = [*unsaved, *waited]
+    if not found and not ends:
+        options.tell_nothing(runtime, "no job has images that were not saved")
+    return found, ends
+
+
+def _verdict(ends: Sequence[FluxError | None]) -> int:
+    """Return the exit code of ``--all``: where all that is missing is still under way, it says so and nothing else."""
+    failed = [error for error in ends if error is not None]
+    return options.verdict(failed if all(isinstance(error, PendingError) for error in failed) else ends)
 
 
 def _place(
@@ -104,12 +152,14 @@ def _otherwise(jobs: list[Job], *, embed: bool) -> bool:
     return False
 
 
-def _print_links(runtime: Runtime, jobs: list[Job]) -> int:
-    """Print where each image can be had, from the newest answer that there is. Return the exit code."""
+def _print_links(runtime: Runtime, jobs: list[Job]) -> list[FluxError | None]:
+    """Print where each image can be had, from the newest answer that there is. Return what went wrong with each job."""
     outcomes: list[FluxError | None] = []
-    for known in jobs:
+    for known, answer in zip(jobs, refresh_jobs(runtime, jobs), strict=True):
         try:
-            job = runtime.engine.refresh(known)
+            if isinstance(answer, FluxError):
+                raise answer
+            job = answer
             options.require(job, "succeeded")
         except FluxError as error:
             outcomes.append(error)
@@ -118,4 +168,4 @@ def _print_links(runtime: Runtime, jobs: list[Job]) -> int:
             outcomes.append(None)
             links = [image.url for image in job.images if image.url]
             runtime.output.links(job, links)
-    return options.verdict(outcomes)
+    return outcomes

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +14,12 @@ import typer
 
 from flux_cli import providers
 from flux_cli.commands import options
-from flux_cli.crew import Crew
+from flux_cli.commands.underway import refresh_jobs, unsettled
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
-from flux_cli.text import printable
+from flux_cli.text import listed, printable
 
-AT_ONCE = 8
-"""Jobs that are asked about side by side."""
 SHOWN = 20
 """Jobs in a list, unless another number is given."""
 MOST = 100_000
@@ -130,22 +131,24 @@ def status(
         return forgotten(runtime, wanted, named=forget, alone=not narrowed)
     _check_list(jobs, active=active, batch=batch, watch=watch, offline=offline)
     known: Sequence[Job]
+    others: Sequence[Job] = ()
+    listing = _Listing(runtime=runtime, provider=provider, batch=batch, active=active or watch)
     if jobs:
         known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_by_itself, runtime))
     else:
-        most = limit or (-1 if watch or batch is not None else SHOWN)
-        known = _listed(runtime, provider, batch, most=most, active=active or watch)
-    fresh, failures = (known, []) if offline else _refreshed(runtime, known, watch=watch)
+        known = listing.newest(limit or (-1 if watch or batch is not None else SHOWN))
+        others = () if watch else listing.left_out(known)
+    asked: Sequence[Job] = [*known, *others]
+    asked, failures = (asked, []) if offline else _refreshed(runtime, asked, watch=watch)
+    fresh, others = asked[: len(known)], asked[len(known) :]
     if jobs and len(fresh) == 1:
         runtime.output.details(fresh[0])
     else:
         runtime.output.jobs(fresh)
     _explain(runtime, fresh if len(fresh) > 1 or not jobs else [])  # one job alone says it among its details
-    if watch and not known:
-        runtime.output.note("no job is under way")
-    for job, error in failures:
-        runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
-    if failures:
+    if others:
+        listing.tell_left_out(others, refreshed=not offline)
+    if not _tell_failures(runtime, failures, listed_ids={job.id for job in known}):
         return UnavailableError.exit_code
     return options.verdict([_as_error(job) for job in fresh]) if exit_status else 0
 
@@ -157,19 +160,89 @@ def _batch(file: str) -> str:
     return file if file == "-" else family(str(Path(file).resolve()))
 
 
-def _listed(runtime: Runtime, provider: str | None, batch: str | None, *, most: int, active: bool) -> Sequence[Job]:
-    """Return the jobs of a list, the newest first. Raises `UsageError` for a batch file that there is nothing of."""
-    if provider is not None:
-        providers.load(provider)
-    name = None if batch is None else _batch(batch)
-    found = runtime.ledger.recent(sandbox=runtime.sandbox, limit=most, active=active, provider=provider, batch=name)
-    if batch is not None and not found and not runtime.ledger.batch(str(name), sandbox=runtime.sandbox):
-        if not Path(batch).exists():
-            raise UsageError(
-                f"no job was made from {printable(batch)}, and there is no such file", hint="`flux status`"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """A list of jobs, as it was asked for."""
+
+    runtime: Runtime
+    provider: str | None
+    batch: str | None
+    """The batch file as it was typed."""
+    active: bool
+
+    def newest(self, most: int) -> Sequence[Job]:
+        """Return the jobs, the newest first, or say that there are none.
+
+        Raises `UsageError` for a batch file that there is nothing of.
+        """
+        if self.provider is not None:
+            providers.load(self.provider)
+        found = self.runtime.ledger.recent(
+            sandbox=self.runtime.sandbox, limit=most, active=self.active, provider=self.provider, batch=self._name
+        )
+        if not found:
+            self._tell_nothing()
+        return found
+
+    def left_out(self, shown: Sequence[Job]) -> Sequence[Job]:
+        """Return the unfinished jobs that the list would hold if it were longer than ``shown``, the oldest first."""
+        there = {job.id for job in shown}
+        found = unsettled(self.runtime, provider=self.provider, batch=self._name)
+        return [job for job in found if job.id not in there and (job.active or not self.active)]
+
+    def tell_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
+        """Say how many jobs are not listed, and what lists them; ``jobs`` has the oldest of them first."""
+        deep = self.runtime.ledger.count(
+            sandbox=self.runtime.sandbox, provider=self.provider, batch=self._name, oldest=jobs[0].id
+        )
+        states = listed(f"{number} {state}" for state, number in Counter(job.status for job in jobs).items())
+        world = " --sandbox" if self.runtime.flags.sandbox else ""
+        number = "1 older job" if len(jobs) == 1 else f"{len(jobs)} older jobs"
+        asked = "refreshed but not listed" if refreshed else "not finished and not listed"
+        self.runtime.output.note(
+            f"{number} {asked}: {states}; `flux status{world}{self._typed} --limit {deep}` lists them"
+        )
+
+    def _tell_nothing(self) -> None:
+        """Say that there is nothing to list. Raises `UsageError` for a batch file that there is nothing of."""
+        words = "no job is under way" if self.active else "no jobs yet"
+        if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
+            words = f"no job was made from {printable(self.batch or '')}"
+            elsewhere = 0 if self.runtime.sandbox else self.runtime.ledger.count(sandbox=True, batch=self._name)
+            if not elsewhere and not Path(self.batch or "").exists():
+                raise UsageError(f"{words}, and there is no such file", hint="`flux status`")
+            self.runtime.output.note(
+                f"{words}; {options.in_sandbox(elsewhere, self._typed)}" if elsewhere else f"{words} yet"
             )
-        runtime.output.note(f"no job was made from {printable(batch)} yet")
-    return found
+        else:
+            options.tell_nothing(self.runtime, words, active=self.active, provider=self.provider)
+
+    @property
+    def _name(self) -> str | None:
+        """The name under which the ledger has the batch."""
+        return None if self.batch is None else _batch(self.batch)
+
+    @property
+    def _typed(self) -> str:
+        """The options that narrow the list, as they are typed."""
+        provider = "" if self.provider is None else f" -p {self.provider}"
+        return provider + ("" if self.batch is None else f" --batch {shlex.quote(self.batch)}")
+
+
+def _tell_failures(runtime: Runtime, failures: Sequence[tuple[Job, FluxError]], *, listed_ids: Container[str]) -> bool:
+    """Say which jobs could not be asked about. Return whether all that are listed could.
+
+    Those that are not listed take one line, however many they are.
+    """
+    others = [(job, error) for job, error in failures if job.id not in listed_ids]
+    for job, error in failures:
+        if job.id in listed_ids:
+            runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
+    if others:
+        job, error = others[0]
+        which = f"job {job.id} is" if len(others) == 1 else f"{len(others)} jobs ({job.id} and others) are"
+        runtime.output.warning(f"{which} neither listed nor refreshed: {error.message}")
+    return len(others) == len(failures)
 
 
 def _by_itself(runtime: Runtime, reference: str) -> Job | None:
@@ -227,8 +300,7 @@ def _refreshed(
 
         answers = followed(runtime, asked)
     else:
-        engine = runtime.engine
-        answers = Crew[Job](runtime.clock, at_once=AT_ONCE).run([partial(engine.refresh, job) for job in asked])
+        answers = refresh_jobs(runtime, asked)
     newer = {job.id: answer for job, answer in zip(asked, answers, strict=True) if isinstance(answer, Job)}
     failures = [(job, answer) for job, answer in zip(asked, answers, strict=True) if isinstance(answer, FluxError)]
     return [newer.get(job.id, job) for job in jobs], failures

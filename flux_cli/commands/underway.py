@@ -27,6 +27,26 @@ from flux_cli.runtime import Runtime
 
 T = TypeVar("T")
 
+_ASKED_AT_ONCE = 8
+"""Jobs that are asked about side by side; a host that finds this too many slows all of them down."""
+
+
+def unsettled(runtime: Runtime, *, provider: str | None = None, batch: str | None = None) -> list[Job]:
+    """Return every job that its provider can tell something new about, the oldest first."""
+    from flux_cli.engine import SEARCHED  # noqa: PLC0415 - not for --help
+
+    since = runtime.clock.now() - SEARCHED
+    return runtime.ledger.unsettled(sandbox=runtime.sandbox, since=since, provider=provider, batch=batch)
+
+
+def refresh_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:
+    """Ask about every job, side by side. Return each as it is now, or why that cannot be told, in order.
+
+    Raises `Interrupted`.
+    """
+    engine = runtime.engine
+    return Crew[Job](runtime.clock, at_once=_ASKED_AT_ONCE).run([partial(engine.refresh, job) for job in jobs])
+
 
 class UnderWay:
     """What is going on right now. Any thread may report."""

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from flux_cli.jobs import Job
+from flux_cli.ledger import Ledger
+from flux_cli.places import state_path
+
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
 
 
@@ -135,3 +139,59 @@ def test_a_beginning_that_fits_several_jobs(flux, clock):
     assert "foxfoxaa" in done.err
     assert "foxfoxbb" in done.err
     assert flux("status", "foxfoxa", "--sandbox", "--json").object["id"] == "foxfoxaa"
+
+
+@pytest.mark.parametrize(
+    ("made", "typed"),
+    [
+        ({"foxfoxaa": "r-1", "foxfoxbb": "r-2"}, "foxfox"),
+        ({"aaaafoxy": "r-1", "bbbbfoxy": "r-2"}, "foxy"),
+        ({"aaaaaaaa": "shared-1", "bbbbbbbb": "shared-2"}, "shared"),
+        ({"aaaaaaaa": "same", "bbbbbbbb": "same"}, "same"),
+        ({f"foxfox{end}": f"r-{end}" for end in ("aa", "bb", "cc", "dd", "ee", "ff", "gg")}, "foxfox"),
+    ],
+    ids=["beginning", "end", "part of the provider's", "one id at two providers", "many"],
+)
+def test_what_is_offered_for_a_reference_that_fits_several_jobs_is_accepted(flux, host, made, typed):
+    """Each id that the error names stands for its job alone, and no host is asked about any of them."""
+    ledger = Ledger(state_path() / "ledger.sqlite3")
+    for number, (name, remote) in enumerate(made.items()):
+        told = {"model": None, "prompt": "a fox", "created_at": 1.0, "status": "failed"}
+        ledger.add(Job(id=name, run=name, provider=PROVIDERS[number % 4], remote_id=remote, **told))
+    ledger.close()
+
+    done = flux("status", typed)
+
+    offered = [word for word in re.findall(r"[\w:-]+", done.err) if word.removeprefix("runcomfy:") in made]
+    assert done.code == 2
+    assert set(offered) == set([*made][:5])
+    assert [flux("status", name, "--json").object["id"] for name in offered] == offered
+    assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    "typed", [["status"], ["result"], ["cancel"], ["status", "--forget"], ["result", "-p", "runware"]]
+)
+def test_a_run_that_only_the_sandbox_has_is_answered_with_the_way_there(flux, host, queued, typed):
+    """The newcomer's first run was in the sandbox: it says so, how many jobs are there, and how to see them."""
+    queued("runware")
+    queued("runware")
+
+    done = flux(*typed, "@1")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[:2] == [
+        "flux: error: there is no job @1 outside the sandbox",
+        "hint: add --sandbox to mean the sandbox's @1; the sandbox has 2 jobs: `flux status --sandbox`",
+    ]
+    assert "sandbox" not in flux(*typed, "@7").err
+    assert host.requests == []
+
+
+def test_starting_from_a_run_that_only_the_sandbox_has_says_so_too(flux, queued, host):
+    queued("runware")
+
+    done = flux("generate", "--like", "@1", "-p", "runware")
+
+    assert done.code == 2
+    assert "there is no job or image @1 outside the sandbox\nhint: add --sandbox " in done.err

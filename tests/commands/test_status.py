@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from flux_cli.sandbox.wire import reply
@@ -231,3 +234,40 @@ def test_a_job_that_nobody_knows_of_says_what_to_do(flux):
     assert "before you generate again" in line
     assert (listed.code, alone.code, alone.err) == (0, 0, "")
     assert "hint\t" in alone.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["status"], "no jobs yet; the sandbox has 3 jobs: `flux status --sandbox`"),
+        (["status", "-p", "runflow"], "no jobs yet; the sandbox has 1 job: `flux status --sandbox -p runflow`"),
+        (["status", "-p", "apiframe"], "no jobs yet"),
+        (["status", "--active"], "no job is under way; the sandbox has 2 jobs: `flux status --sandbox --active`"),
+        (["status", "--watch"], "no job is under way; the sandbox has 2 jobs: `flux status --sandbox --active`"),
+        (
+            ["status", "-b", "p.txt"],
+            "no job was made from p.txt; the sandbox has 1 job: `flux status --sandbox --batch p.txt`",
+        ),
+        (["result", "--all"], "no job has images that were not saved; the sandbox has 3 jobs: `flux status --sandbox`"),
+        (["cancel", "--all"], "no job is under way; the sandbox has 2 jobs: `flux status --sandbox --active`"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_where_there_is_nothing_it_says_so_and_what_the_sandbox_has(flux, queued, typed, said):
+    """Exit 0 and one line on stderr, the commands in which work; with --quiet none."""
+    Path("p.txt").write_text("a hen\n")
+    flux("generate", "-b", "p.txt", "--sandbox", "-p", "runware")
+    queued("runware")
+    queued("runflow")
+
+    done = flux(*typed)
+
+    assert (done.code, done.out, done.err) == (0, "", f"flux: note: {said}\n")
+    assert flux(*typed, "--quiet").err == ""
+    if "`" in said:
+        listed = flux(*said.split("`")[1].split()[1:], "--offline")
+        assert len(listed.lines) == int(re.search(r"has (\d)", said)[1])
+
+
+def test_an_empty_sandbox_says_so_too(flux):
+    assert flux("status", "--sandbox").err == "flux: note: no jobs yet\n"
