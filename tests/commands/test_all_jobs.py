@@ -14,7 +14,6 @@ from flux_cli.ledger import Ledger
 from flux_cli.places import state_path
 from flux_cli.sandbox.wire import reply
 
-
 DEAD = f"{socket.gethostname()}:99999999"
 """A process that runs no more."""
 
