@@ -16,6 +16,7 @@ from typing import Literal
 
 from flux_cli.errors import UsageError
 from flux_cli.names import Fields, Template, own_name, promised
+from flux_cli.places import at_home
 from flux_cli.text import printable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -48,7 +49,8 @@ class Destination:
     def parse(cls, output: str | None, *, overwrite: bool = False, count: int = 1) -> Destination:
         """Return what ``output`` means: a file, a folder (``None`` is the current one), a template or ``-``.
 
-        Touches nothing. Raises `UsageError` for what can never work.
+        ``~`` is the home folder: no shell expands it in ``--output=~/x``, nor in a batch file. Touches nothing. Raises
+        `UsageError` for what can never work.
         """
         if output is None:
             return cls(kind="folder", typed="", path=Path())
@@ -60,9 +62,10 @@ class Destination:
             raise UsageError("-o is empty", hint="-o . is the current folder")
         if not _possible(output):
             raise UsageError(f"no file can be called {printable(output)}", hint="choose another name with -o")
-        if os.path.isdir(output):  # noqa: PTH112 - a Path raises where the name is too long
-            return cls(kind="folder", typed=output, path=Path(output))
-        named = Template.parse(output)
+        place = at_home(output)
+        if os.path.isdir(place):  # noqa: PTH112 - a Path raises where the name is too long
+            return cls(kind="folder", typed=output, path=Path(place))
+        named = Template.parse(place)
         if isinstance(named, Template):
             format = promised(named.ending)  # noqa: A001 - the field's own name
             return cls(kind="template", typed=output, path=Path(named.folder), format=format, template=named)
@@ -88,6 +91,12 @@ class Destination:
     def files(self) -> list[Path]:
         """Return the files that were named one by one; none where names are chosen when the images are there."""
         return [self._numbered(index) for index in range(1, self.count + 1)] if self.kind == "file" else []
+
+    def creates(self, folder: Path) -> bool:
+        """Whether saving creates this folder, where it is not there yet."""
+        made = self.path.resolve()
+        wanted = folder.resolve()
+        return self.kind in {"folder", "template"} and (wanted == made or wanted in made.parents)
 
     def prepare(self, proved: set[Path] | None = None, *, only: Container[int] = range(1, 1 << 31)) -> None:
         """Make sure, before money is spent, that images can be saved: folder there and writable, names free.

@@ -61,6 +61,8 @@ def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], b
     marks = {standing.mark for standing in old}
     anew = wanted.again or (wanted.file == "-" and not wanted.resume)
     tasks = _planned(runtime, asked, standings(found, ()) if anew else old, wanted.file, run=run, batch=batch)
+    if wanted.gallery is not None:
+        wanted.gallery.check([task.demand.place for task in tasks], rehearsal=wanted.dry_run)
     made = [task for task in tasks if task.standing.known]
     if made and not wanted.resume:
         raise UsageError(

@@ -15,6 +15,7 @@ from flux_cli.commands import options
 from flux_cli.commands.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
 from flux_cli.orders import Purchase
+from flux_cli.places import at_home
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.runtime import Place, Runtime
@@ -111,6 +112,8 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     typed = dict(asked.options)
     if (wanted := agree(destination, typed.get("format"))) is not None:
         typed["format"] = wanted
+    if "image" in typed:
+        typed["image"] = at_home(typed["image"])  # no shell does it in --image=~/x, nor in a batch file
     provider = choose_provider(runtime, asked.provider or (like.job.provider if like is not None else None))
     word = asked.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
     model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)

@@ -15,6 +15,7 @@ from typing import Any
 
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
+from flux_cli.places import at_home
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.providers.options import Unfit
@@ -88,6 +89,7 @@ class Start:
 def earlier(runtime: Runtime, reference: str) -> Like:
     """Return the wish behind an image or a job. Raises `UsageError` where there is none, or several."""
     name = printable(reference)
+    reference = at_home(reference)
     jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox)
     if os.path.isfile(reference):  # noqa: PTH113 - a Path raises where the name is too long
         return _of_image(runtime, reference, jobs, name)

@@ -14,6 +14,7 @@ from flux_cli.commands import options
 from flux_cli.crew import Crew
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
+from flux_cli.places import at_home
 from flux_cli.runtime import Runtime
 from flux_cli.text import printable
 
@@ -154,7 +155,7 @@ def _batch(file: str) -> str:
     """Return the name under which the jobs of a batch file are kept; ``-`` stands for standard input."""
     from flux_cli.rows import family  # noqa: PLC0415 - only here
 
-    return file if file == "-" else family(str(Path(file).resolve()))
+    return file if file == "-" else family(str(Path(at_home(file)).resolve()))
 
 
 def _listed(runtime: Runtime, provider: str | None, batch: str | None, *, most: int, active: bool) -> Sequence[Job]:
@@ -164,7 +165,7 @@ def _listed(runtime: Runtime, provider: str | None, batch: str | None, *, most: 
     name = None if batch is None else _batch(batch)
     found = runtime.ledger.recent(sandbox=runtime.sandbox, limit=most, active=active, provider=provider, batch=name)
     if batch is not None and not found and not runtime.ledger.batch(str(name), sandbox=runtime.sandbox):
-        if not Path(batch).exists():
+        if not Path(at_home(batch)).exists():
             raise UsageError(
                 f"no job was made from {printable(batch)}, and there is no such file", hint="`flux status`"
             )

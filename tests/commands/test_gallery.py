@@ -241,6 +241,66 @@ def test_a_folder_that_cannot_be_written_to_is_refused_first(flux, host):
     assert host.requests == []
 
 
+@pytest.mark.parametrize(
+    ("output", "page"),
+    [
+        ("gal/", "gal/index.html"),
+        ("gal/big/", "gal/index.html"),
+        ("gal/../gal/", "./gal/index.html"),
+        ("gal/{slug}/{seed}.{ext}", "gal/index.html"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("-b", "p.jsonl"), ("--once", "cover")], ids=["prompt", "batch", "once"])
+def test_a_folder_that_the_run_creates_takes_the_page(flux, host, output, page, more):
+    """Nothing has to be made by hand first, and a dry run makes nothing either."""
+    wish = ["a fox"] if more[:1] != ("-b",) else []
+    batch("a fox")
+
+    rehearsed = flux("generate", *wish, *more, *RUNWARE, "-o", output, "--gallery", page, "--dry-run", "-q")
+    before = Path("gal").exists()
+    done = flux("generate", *wish, *more, *RUNWARE, "-o", output, "--gallery", page, "-q")
+
+    assert (rehearsed.code, before) == (0, False)
+    assert done.code == 0
+    assert len(done.lines) == 1
+    assert Path(page).is_file()
+    assert not [*Path().rglob("*.part")]
+
+
+def test_a_page_comes_also_where_no_image_made_its_folder(flux):
+    done = flux(
+        "generate", "a fox sandbox:moderated", "--sandbox", *RUNWARE, "-o", "gal/{seed}.jpg", "--gallery", "gal/i.html"
+    )
+
+    assert done.code == 5
+    assert Path("gal/i.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("-o", "gal/", "--gallery", "gal/page/index.html"),
+        ("-o", "gal/", "--gallery", "other/index.html"),
+        ("-o", "gal.jpg", "--gallery", "gal.jpg/index.html"),
+        ("--gallery", "gal/index.html"),
+    ],
+)
+def test_a_folder_that_nothing_creates_is_refused(flux, host, more):
+    done = flux("generate", "a fox", *RUNWARE, *more)
+
+    assert (done.code, host.requests) == (2, [])
+    assert "there is no folder" in done.err
+    assert list(Path().iterdir()) == []
+
+
+def test_the_folder_of_one_row_takes_the_page_of_all(flux):
+    file = batch({"prompt": "a fox", "seed": 7, "output": "gal/"}, {"prompt": "a hen", "seed": 7})
+
+    done = flux("generate", "-b", file, "--sandbox", *RUNWARE, "--gallery", "gal/index.html", "-q")
+
+    assert (done.code, Path("gal/index.html").is_file()) == (0, True)
+
+
 def test_a_rehearsal_writes_no_page(flux, host):
     done = flux("generate", "a fox", *RUNWARE, "--gallery", "index.html", "--dry-run")
 
