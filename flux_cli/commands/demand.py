@@ -119,7 +119,7 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)
     start = _start(configured) if like is None else like.start(provider, model, typed)
     wish = orders.Wish(
-        prompt=asked.prompt,
+        prompt=asked.prompt.rstrip(),  # such as the \r that a shell loop over a file from Windows leaves
         options={**_belonging(configured), **start.options, **typed},
         typed=frozenset(typed),
         extra={**start.extra, **asked.extra},

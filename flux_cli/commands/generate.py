@@ -158,7 +158,7 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
     if typed != "-":
         return typed
     try:
-        return runtime.stdin.read().rstrip("\r\n")
+        return runtime.stdin.read()
     except UnicodeDecodeError:
         raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.NOT_UTF8) from None
 
