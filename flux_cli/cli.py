@@ -10,7 +10,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import PurePath
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         return _guarded(list(arguments or []), runtime, "flux")
     gc.disable()  # most commands end before there is anything to collect: looking for it is a twentieth of their time
     _listen()
+    drop_absurd_sizes(os.environ)
     _mend()
     try:
         if shell := os.environ.get("_FLUX_COMPLETE"):
@@ -127,10 +128,12 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     import typer  # noqa: PLC0415 - see above
 
     from flux_cli.commands import examples  # noqa: PLC0415
+    from flux_cli.commands.helping import Command, Group  # noqa: PLC0415
     from flux_cli.commands.program import program  # noqa: PLC0415
 
     flux = typer.Typer(
         name="flux",
+        cls=Group,
         add_completion=False,  # ours knows more, and is quicker
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
@@ -142,7 +145,7 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
         if isinstance(found, typer.Typer):
             flux.add_typer(found, name=name)
         else:
-            flux.command(name, epilog=examples.COMMANDS[name])(found)
+            flux.command(name, cls=Command, epilog=examples.COMMANDS[name])(found)
     return flux
 
 
@@ -180,6 +183,23 @@ def _mend() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we run
     if os.name == "posix" and sys.getfilesystemencoding() == "ascii" and not hasattr(sys, "frozen"):
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+
+
+_SIZES = {"COLUMNS": 20, "TERMINAL_WIDTH": 20, "LINES": 1}
+"""Variables that say how large the window is, and the least that text can be laid out for."""
+_LARGEST = 1000
+
+
+def drop_absurd_sizes(environ: MutableMapping[str, str]) -> None:
+    """Drop sizes of the window that leave no room for text, or for far too much: then the terminal itself is asked.
+
+    A serial line or a container says 0. Rich and Typer believe whatever they are told, and print nothing.
+    """
+    for name, least in _SIZES.items():
+        text = environ.get(name, "").strip()
+        sensible = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST))
+        if name in environ and not (sensible and least <= int(text) <= _LARGEST):
+            del environ[name]
 
 
 def _let_go() -> None:

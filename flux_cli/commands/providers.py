@@ -22,7 +22,7 @@ def providers(
         typer.Argument(
             metavar="PROVIDER",
             show_default=False,
-            help="Show every option of this one.",
+            help="runcomfy, runflow, apiframe or runware.",
         ),
     ] = None,
     check: Annotated[

@@ -140,6 +140,14 @@ def test_nothing_is_drawn_in_the_background(shell, host):
     assert not shell.cursor_hidden
 
 
+@pytest.mark.parametrize("more", [{"COLUMNS": "0", "LINES": "0"}, {"TERMINAL_WIDTH": "wide"}], ids=str)
+def test_help_has_room_whatever_the_environment_says_of_the_window(flux, more):
+    plain, told = flux("--help"), flux("--help", more=more)
+
+    assert (told.code, told.out) == (0, plain.out)
+    assert "Make images with FLUX" in told.out
+
+
 def test_a_window_that_changes_its_size(terminal, host):
     """A narrower and a wider window are drawn into, and the image comes."""
     shown = terminal("generate", "-p", "runcomfy", "-s", "7", "a red fox in a wide and empty landscape of snow")
