@@ -61,7 +61,7 @@ class Destination:
         if not output:
             raise UsageError("-o is empty", hint="-o . is the current folder")
         if not _possible(output):
-            raise UsageError(f"no file can be called {printable(output)}", hint="choose another name with -o")
+            raise UsageError(f"a file cannot be named {printable(output)}", hint="choose another name with -o")
         place = at_home(output)
         if os.path.isdir(place):  # noqa: PTH112 - a Path raises where the name is too long
             return cls(kind="folder", typed=output, path=Path(place))
@@ -135,7 +135,7 @@ class Destination:
                 raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
             if not self.overwrite and _taken(path):
                 raise UsageError(
-                    f"{printable(str(path))} exists already", hint="choose another name with -o, or add --overwrite"
+                    f"{printable(str(path))} already exists", hint="choose another name with -o, or add --overwrite"
                 )
 
     def _numbered(self, index: int) -> Path:

@@ -183,7 +183,7 @@ class Saver:
             if self._claim(source, path):
                 return path
         raise UnsavedError(
-            f"{printable(str(wanted))} exists by now, and was left alone",
+            f"{printable(str(wanted))} has appeared meanwhile, and was left as it is",
             hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
         )
 

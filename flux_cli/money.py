@@ -133,9 +133,9 @@ def _price(job: Job, limit: Limit) -> float:
 
 def _passed(limit: Limit, spent: tuple[float, int], expected: str) -> LimitError:
     gone, unknown = spent
-    more = f", beside {_unknown(unknown)}" if unknown else ""
+    more = f", plus {_unknown(unknown)}" if unknown else ""
     return LimitError(
-        f"{limit.name} would be passed: {dollars(gone)} of {dollars(limit.amount)} are spent or reserved{more}, "
+        f"this would exceed {limit.name}: {dollars(gone)} of {dollars(limit.amount)} are spent or reserved{more}, "
         f"and {expected}",
         hint=limit.hint,
     )
@@ -148,8 +148,8 @@ def _unknown(jobs: int) -> str:
 def unknown_price(limit: Limit, provider: str, model: str) -> UsageError:
     """Return the error of a limit that cannot be kept, because nobody tells the price of an image."""
     return UsageError(
-        f"nobody tells what an image of {model} costs at {provider}, so {limit.name} cannot be kept",
-        hint=f"tell it what you pay: `flux config set providers.{provider}.price.{model} 0.06`",
+        f"no price is known for {model} at {provider}, so {limit.name} cannot be enforced",
+        hint=f"set what you pay: `flux config set providers.{provider}.price.{model} 0.06`",
     )
 
 

@@ -203,7 +203,7 @@ def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     for written, value in fields.items():
         name = _spelled(written)
         if name in _WHOLE:
-            message = f"{place}: {printable(written)} is an option of the batch as a whole"
+            message = f"{place}: {printable(written)} applies to the whole batch, not to a row"
             raise UsageError(message, hint=f"give --{name.replace('_', '-')} on the command line")
         if name not in NAMES:
             near = nearest(name, NAMES)
@@ -226,7 +226,7 @@ def _copy(value: Any) -> int | None:
     text = str(value)
     if text.isdecimal() and len(text) <= _DIGITS and int(text):
         return int(text)
-    raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} tells apart rows that ask for the same")
+    raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} numbers rows that are otherwise identical")
 
 
 def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:

@@ -111,8 +111,8 @@ def test_a_destination_is_known_by_its_shape(here, output, kind, promise):
     ("output", "words"),
     [
         ("", "-o is empty"),
-        ("a\0b", r"no file can be called a\\x00b"),
-        ("\ud800", r"no file can be called \\ud800"),
+        ("a\0b", r"a file cannot be named a\\x00b"),
+        ("\ud800", r"a file cannot be named \\ud800"),
         ("fox.gif", "flux writes jpg, png and webp, not gif"),
         ("fox.TIFF", "not tiff"),
         ("{slug}.svg", "not svg"),
@@ -122,14 +122,14 @@ def test_a_destination_is_known_by_its_shape(here, output, kind, promise):
         ("{0}.png", r"there is no \{0\}"),
         ("{seed.real}", r"there is no \{seed.real\}"),
         ("{prompt[0]}", r"there is no \{prompt\[0\]\}"),
-        ("{seed!r}", "cannot be formatted so"),
-        ("{seed:5}", "cannot be formatted so"),
-        ("{slug:03}", "cannot be formatted so"),
-        ("{index:{row}}", "cannot be formatted so"),
-        ("{slug", "a brace is left alone"),
-        ("slug}", "a brace is left alone"),
-        ("{ext}/{slug}", "belongs into the name"),
-        ("{ext}/", "belongs into the name"),
+        ("{seed!r}", "cannot be formatted like that"),
+        ("{seed:5}", "cannot be formatted like that"),
+        ("{slug:03}", "cannot be formatted like that"),
+        ("{index:{row}}", "cannot be formatted like that"),
+        ("{slug", "a brace has no partner"),
+        ("slug}", "a brace has no partner"),
+        ("{ext}/{slug}", "must be in the file's name"),
+        ("{ext}/", "must be in the file's name"),
     ],
 )
 def test_what_can_never_work_is_refused(output, words):
@@ -183,8 +183,8 @@ def test_a_place_that_can_be_written_is_left_as_it_was(here, output):
 @pytest.mark.parametrize(
     ("output", "words", "hint"),
     [
-        ("fox.png", "fox.png exists already", "--overwrite"),
-        ("dangling", "dangling exists already", "--overwrite"),
+        ("fox.png", "fox.png already exists", "--overwrite"),
+        ("dangling", "dangling already exists", "--overwrite"),
         ("new dir/fox.png", "there is no folder new dir", "mkdir -p 'new dir'"),
         ("fox.png/fox.png", "there is a file where a folder is wanted", "-o"),
         ("fox.png/", "there is a file where a folder is wanted", "-o"),
@@ -216,7 +216,7 @@ def test_every_one_of_several_names_must_be_free(here):
     destination.prepare()
 
     (here / "fox-3.png").touch()
-    with pytest.raises(UsageError, match=r"fox-3\.png exists already"):
+    with pytest.raises(UsageError, match=r"fox-3\.png already exists"):
         destination.prepare()
 
 
@@ -373,7 +373,7 @@ def test_a_file_that_appeared_meanwhile_is_left_alone(here):
     """The image is paid for but not saved, and the message says how to save it."""
     (here / "fox.jpg").write_bytes(b"mine")
 
-    with pytest.raises(UnsavedError, match=r"fox\.jpg exists by now") as caught:
+    with pytest.raises(UnsavedError, match=r"fox\.jpg has appeared meanwhile") as caught:
         saver("fox.jpg").save([JPG], FOX)
 
     assert caught.value.hint.startswith("`flux result k3f9q2mx -o ")
@@ -526,7 +526,7 @@ def test_names_are_as_safe_without_links(here, link):
 
     assert shown == ["a-red-fox-33403.jpg", "a-red-fox-33403-2.jpg"]
     assert left(here) == sorted(shown)
-    with pytest.raises(UnsavedError, match="exists by now"):
+    with pytest.raises(UnsavedError, match="has appeared meanwhile"):
         saver(shown[0], link=link).save([JPG], FOX)
 
 

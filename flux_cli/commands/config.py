@@ -50,7 +50,7 @@ def init(
     runtime = options.runtime_of(ctx)
     if not (runtime.stdin.isatty() and runtime.stderr.isatty()):
         raise UsageError(
-            "`flux config init` asks questions, and there is nobody to ask",
+            "`flux config init` asks questions, but standard input is not a terminal",
             hint="without a terminal, `flux config set providers.runware.api_key` reads the key from stdin",
         )
     path = config_path(runtime.flags.config)

@@ -119,7 +119,7 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)
     start = _start(configured) if like is None else like.start(provider, model, typed)
     wish = orders.Wish(
-        prompt=asked.prompt.rstrip(),  # such as the \r that a shell loop over a file from Windows leaves
+        prompt=asked.prompt.rstrip(" \t\r\n"),  # such as the \r that a shell loop over a file from Windows leaves
         options={**_belonging(configured), **start.options, **typed},
         typed=frozenset(typed),
         extra={**start.extra, **asked.extra},
@@ -179,7 +179,7 @@ def _others(runtime: Runtime, asked: Asked, provider: Provider) -> tuple[Provide
         return tuple(one for one in found if one.name != provider.name)
     if len({provider.name, *names}) != len(names) + 1:
         raise UsageError(
-            f"--fallback names each other provider once, not {word}", hint=f"{provider.name} is tried first"
+            f"--fallback takes each other provider once, not {word}", hint=f"{provider.name} is tried first"
         )
     return found
 
@@ -213,7 +213,7 @@ def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
     if ready:
         names = listed([provider.name for provider in ready])
         raise UsageError(
-            f"{names} have a key: say which one is meant",
+            f"several providers have a key: {names}",
             hint=f"`-p {ready[0].name}`, or for always `flux config set default_provider {ready[0].name}`",
         )
     raise AuthError(

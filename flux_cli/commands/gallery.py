@@ -60,7 +60,7 @@ class Gallery:
                     folder = folder.parent
             if self._taken():
                 raise UsageError(
-                    f"{shown} exists already, and is no gallery of flux",
+                    f"{shown} already exists, and is not a gallery that flux made",
                     hint="choose another name with --gallery, or add --overwrite",
                 )
             if not rehearsal:
@@ -102,7 +102,7 @@ class Gallery:
             jobs |= {one.id: one for one in known if one.status not in {"failed", "cancelled"}}
             errors += [_pending(one) for one in known if one.active or one.status == "unknown" or one.unsaved]
         if unsent:
-            errors.append(UsageError("interrupted before all of it was sent", hint="ask for it again"))
+            errors.append(UsageError("interrupted before everything was sent", hint="run the command again"))
         return Part(where=where, prompt=prompt, jobs=sorted(jobs.values(), key=lambda job: job.first), errors=errors)
 
     @contextmanager
@@ -133,7 +133,7 @@ class Gallery:
                     file.flush()
                     os.fsync(file.fileno())
                 if self._taken():
-                    raise UsageError("there is another file by now, and it was left alone")
+                    raise UsageError("another file has appeared there, and was left as it is")
                 passing.replace(self.file)
             finally:
                 with suppress(OSError):

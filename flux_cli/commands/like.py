@@ -43,7 +43,7 @@ class Like:
         """Return the prompt. Raises `UsageError` where it is not known."""
         if not self.job.prompt or "prompt" in self.untold:
             what = "only the beginning of its prompt" if self.job.prompt else "no prompt"
-            raise UsageError(f"{self.name} tells {what}", hint=f"`flux generate --like {self.name} PROMPT`")
+            raise UsageError(f"{self.name} records {what}", hint=f"`flux generate --like {self.name} PROMPT`")
         return self.job.prompt
 
     def start(self, provider: Provider, model: Model, typed: Mapping[str, Any]) -> Start:
@@ -97,7 +97,9 @@ def earlier(runtime: Runtime, reference: str) -> Like:
     if not made:
         raise UsageError(f"there is no job or image {name}", hint="`flux status` lists the jobs that were made here")
     if len({job.prompt for job in made}) > 1:
-        raise UsageError(f"{name} stands for several prompts", hint="name one of its jobs; `flux status` lists them")
+        raise UsageError(
+            f"{name} matches jobs with different prompts", hint="name one of its jobs; `flux status` lists them"
+        )
     return Like(name=name, job=made[0], seed=made[0].seed, count=max(sum(job.count for job in made), 1))
 
 
@@ -113,7 +115,7 @@ def _of_image(runtime: Runtime, reference: str, jobs: Sequence[Job], name: str) 
                 return Like(name=name, job=job, seed=seed, count=1)
     told = listen(reference)
     if told is None:
-        raise UsageError(f"there is no image {name}", hint="name a file as it would be typed from here")
+        raise UsageError(f"there is no image {name}", hint="give a path, absolute or relative to the current folder")
     known = told.known(runtime)
     if known is not None:
         return Like(name=name, job=known, seed=told.story.seed, count=1)

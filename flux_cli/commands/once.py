@@ -33,8 +33,8 @@ def earlier(runtime: Runtime, once: Once, purchases: Sequence[Purchase], *, time
             return None
         if held.mark != wanted.mark:
             raise UsageError(
-                f"--once {once.name} stands for another prompt or other options",
-                hint="take another name, or ask for the same again",
+                f"--once {once.name} was used with another prompt or other options",
+                hint="choose another name, or repeat the same prompt and options",
             )
         if held.owner == FORGOTTEN:
             raise UsageError(

@@ -206,7 +206,7 @@ def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
 def check_stdout(runtime: Runtime) -> None:
     """Refuse to write image bytes where they would do harm. Raises `UsageError`."""
     if runtime.flags.json:
-        raise UsageError("-o - and --json both want stdout", hint="give one of them")
+        raise UsageError("-o - and --json both write to stdout", hint="give one of them")
     if runtime.stdout.isatty():
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")
 
@@ -221,7 +221,7 @@ def require(job: Job, *wanted: str) -> None:
     if job.error is not None:
         raise job.error
     if job.status == "unknown":
-        raise UnknownOutcomeError(f"{job.provider} has not said that it knows job {job.id}")
+        raise UnknownOutcomeError(f"{job.provider} has not confirmed that it accepted job {job.id}")
     raise RefusedError(f"job {job.id} is {job.status}", charged="no" if job.status == "cancelled" else "unknown")
 
 

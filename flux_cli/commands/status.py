@@ -190,19 +190,19 @@ def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, 
     """Raise `UsageError` for options that contradict each other."""
     if jobs and (active or batch is not None):
         wrong = "--active" if active else "--batch"
-        raise UsageError(f"{wrong} lists jobs: it does not go with a JOB", hint="leave out one of them")
+        raise UsageError(f"{wrong} cannot be combined with a JOB", hint="leave out one of them")
     if watch and offline:
-        raise UsageError("--watch asks the providers: it does not go with --offline", hint="leave out one of them")
+        raise UsageError("--watch cannot be combined with --offline", hint="leave out one of them")
 
 
 def _check_spend(*, spend: bool, alone: bool) -> None:
     """Raise `UsageError` for ``--by`` without ``--spend``, and for ``--spend`` with what it would not heed."""
     if not spend:
-        raise UsageError("--by goes with --spend", hint="`flux status --spend --by day`")
+        raise UsageError("--by only works together with --spend", hint="`flux status --spend --by day`")
     if not alone:
         raise UsageError(
-            "--spend sums up all jobs: a JOB, and options that list, watch or forget jobs do not go with it",
-            hint="--provider, --batch and --by do: `flux status --spend --by day`",
+            "--spend sums up all jobs: not with a JOB, nor with options that list, watch or forget jobs",
+            hint="--provider, --batch and --by narrow it down: `flux status --spend --by day`",
         )
 
 

@@ -141,7 +141,7 @@ def _check_extra(
             raise UsageError(message)
         if any(_overlap(path, field) for field in provider.owned):
             message = f"--param {path}: flux fills in this field itself"
-            raise UsageError(message, hint="the prompt, --seed, --model and --count set what belongs to you")
+            raise UsageError(message, hint="use the prompt, --seed, --model or --count")
         for name, value in kept.items():
             option = model.options.get(name)
             if option is None or name in yielding or not any(_overlap(path, field) for field in option.wire(value)):

@@ -69,7 +69,7 @@ def test_what_would_pass_a_limit_is_never_sent(flux, host, config, budget):
     fits = flux(*FOX, "-n", "2", *limit)
 
     assert (refused.code, refused.object["error"]["code"], refused.object["error"]["charged"]) == (6, "payment", "no")
-    assert "would be passed" in refused.object["error"]["message"]
+    assert "this would exceed" in refused.object["error"]["message"]
     assert ledger == ""
     assert (fits.code, host.paid["runware"]) == (0, 1)
 
@@ -84,7 +84,7 @@ def test_what_others_spent_counts_against_a_budget(flux, host, config, spent):
     first, second = flux(*FOX, "--no-wait"), flux(*FOX, "--no-wait")
 
     assert (first.code, second.code, host.paid["runware"]) == (0, 6, 1)
-    assert "budget.daily would be passed: $1.00 of $1.00 are spent or reserved" in second.err
+    assert "this would exceed budget.daily: $1.00 of $1.00 are spent or reserved" in second.err
     assert "hint: `flux status --spend --by day` shows what was spent" in second.err
 
 
@@ -193,7 +193,7 @@ def test_a_batch_stops_submitting_when_another_process_spends_the_rest(flux, hos
 
     assert done.code == 9, done.err
     assert (len(done.lines), host.paid["runware"]) == (1, 1)
-    assert "budget.daily would be passed" in done.err
+    assert "this would exceed budget.daily" in done.err
     assert Path("prompts.txt.failed.jsonl").read_text("utf-8").count("\n") == 2
 
 

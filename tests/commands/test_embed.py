@@ -159,7 +159,7 @@ def test_a_file_without_a_story(flux, content):
     done = flux("status", "fox.jpg")
 
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("flux: error: fox.jpg carries no story of flux\nhint: `flux status` lists")
+    assert done.err.startswith("flux: error: fox.jpg has no flux metadata\nhint: `flux status` lists")
 
 
 def test_a_file_that_cannot_be_read(flux, monkeypatch):

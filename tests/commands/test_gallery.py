@@ -118,7 +118,7 @@ def test_an_interrupted_run_shows_what_it_has(flux, host, clock, many):
     assert links() == done.lines
     assert len(links()) == 1
     assert re.search(r"job \w+: \w+.*, and not saved\s+`flux result --wait \w+` fetches it", told)
-    assert re.search(r"interrupted before all of it was sent\s+ask for it again\s+charged: no", told)
+    assert re.search(r"interrupted before everything was sent\s+run the command again\s+charged: no", told)
 
 
 def test_where_the_next_provider_stepped_in_its_image_is_shown_and_the_refusal_is_not(flux, host):
@@ -189,7 +189,7 @@ def test_only_a_page_of_ours_is_replaced(flux, host):
     replaced = flux("generate", "a fox", *RUNWARE, *TO_PAGE, "--overwrite")
 
     assert (refused.code, sent, kept) == (2, 0, "<!DOCTYPE html>\n<p>my own")
-    assert "index.html exists already, and is no gallery of flux" in refused.err
+    assert "index.html already exists, and is not a gallery that flux made" in refused.err
     assert "hint: choose another name with --gallery, or add --overwrite" in refused.err
     assert (replaced.code, len(links())) == (0, 1)
 
@@ -201,7 +201,7 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(flux, host):
     done = flux("generate", "a fox", *RUNWARE, "-s", "7", *TO_PAGE)
 
     assert (done.code, done.lines) == (0, ["a-fox-7.jpg"])
-    assert "flux: warning: cannot write the gallery index.html: there is another file by now" in done.err
+    assert "flux: warning: cannot write the gallery index.html: another file has appeared there" in done.err
     assert PAGE.read_text("utf-8") == "my own"
     assert parts() == []
 
@@ -212,8 +212,8 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(flux, host):
         (["--gallery", "page.pdf"], "--gallery writes a page of HTML, not page.pdf", "--gallery index.html"),
         (["--gallery", "-"], "--gallery writes a page of HTML, not -", "--gallery index.html"),
         (["--gallery", "no/where.html"], "there is no folder no", "mkdir -p no"),
-        (["--gallery", "folder.html"], "folder.html exists already", "choose another name"),
-        (["--gallery", "folder.html", "--overwrite"], "folder.html exists already", "choose another name"),
+        (["--gallery", "folder.html"], "folder.html already exists", "choose another name"),
+        (["--gallery", "folder.html", "--overwrite"], "folder.html already exists", "choose another name"),
         (["--gallery", "i.html", "--no-wait"], "--gallery shows images that are saved", "leave one of them out"),
         (["--gallery", "i.html", "-o", "-"], "--gallery shows images that are saved", "leave one of them out"),
         (["--gallery", "x" * 300 + ".html"], "cannot write", "choose another place"),

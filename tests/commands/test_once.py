@@ -62,7 +62,7 @@ def test_a_name_stands_for_one_wish(flux, host, other):
     run = flux("generate", *other, "-p", "runware", "--once", "cover")
 
     assert run.code == 2
-    assert "--once cover stands for another prompt" in run.err
+    assert "--once cover was used with another prompt" in run.err
     assert host.paid["runware"] == 1
 
 

@@ -183,7 +183,7 @@ def test_what_does_not_go_with_spend_is_refused(flux, typed):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (["--by", "day"], "--by goes with --spend"),
+        (["--by", "day"], "--by only works together with --spend"),
         (["--spend", "--by", "modle"], "did you mean model?"),
         (["--spend", "--by", "fox"], "--by takes provider, model or day, not 'fox'"),
     ],
