@@ -177,7 +177,7 @@ def test_what_does_not_go_with_spend_is_refused(flux, typed):
 
     assert done.code == 2
     assert "--spend sums up all jobs" in done.err
-    assert "hint: --provider, --batch and --by do" in done.err
+    assert "hint: --provider, --batch and --by narrow it down" in done.err
 
 
 @pytest.mark.parametrize(
