@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+STATE_VARIABLE = "LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME"
+"""The environment variable that places the folder of the ledger."""
+
 
 def variable(names: tuple[str, ...]) -> str:
     """Return the environment variable that sets a key of the config."""
