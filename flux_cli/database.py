@@ -265,6 +265,8 @@ class Database:
                 f"{printable(str(self._path.parent))} has no working locks, as some network folders have none: "
                 f"place the ledger on a local disk, `export {STATE_VARIABLE}=FOLDER`"
             )
+        elif isinstance(error, PermissionError):
+            hint = f"place the ledger in a folder that you may write to, `export {STATE_VARIABLE}=FOLDER`"
         return LedgerError(f"cannot use the job ledger {self._path}: {printable(str(error))}", hint=hint)
 
     def _replaced(self, cause: Exception) -> LedgerError:

@@ -130,7 +130,7 @@ class Runtime:
         """The config file and the environment. Raises `ConfigError`."""
         from flux_cli.settings import Settings
 
-        settings = Settings.load(self.flags.config)
+        settings = Settings.load(self.flags.config, sandbox=self.flags.sandbox)
         for warning in settings.warnings:
             self.output.warning(warning)
         return settings
@@ -146,7 +146,7 @@ class Runtime:
         from flux_cli.ledger import Ledger
         from flux_cli.places import state_path
 
-        ledger = Ledger(state_path() / "ledger.sqlite3")
+        ledger = Ledger(state_path(sandbox=self.sandbox) / "ledger.sqlite3")
         if ledger.notice:
             self.output.warning(ledger.notice)
         return ledger

@@ -290,6 +290,18 @@ def test_a_file_that_cannot_be_written_is_an_error_of_one_line_before_money_move
     ledger.close()
 
 
+def test_a_folder_that_may_not_be_written_to_is_an_error_that_says_how_to_name_another(tmp_path):
+    """As ``/.local`` is in containers whose HOME is ``/``."""
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(LedgerError, match="Permission denied") as caught:
+        Ledger(tmp_path / "ledger.sqlite3", connect=refuse)
+
+    assert "`export XDG_STATE_HOME=FOLDER`" in caught.value.hint
+
+
 def test_an_id_is_never_written_twice(ledger):
     ledger.add(make())
 
