@@ -66,12 +66,12 @@ _SIGNS = (
     r"violat\w+ (\w+ ){0,4}?(policy|policies|guidelines?|terms|rules|safety|standards)",
     r"(content|prompt|safety) (filter\w*|checks?|checker|classifier|system|violation|reasons?|concerns?|block\w*)",
     r"risk control|(for|by|failed) safety|safety (error|settings?|limits?)",
-    r"(sensitive|explicit|sexual\w*|violent|adult|offensive|illegal|abusive|prohibited|forbidden|restricted|disallowed|"
-    r"banned) (content|prompts?|images?|material|words?|terms?|subjects?|topics?|input)",
+    r"(sensitive|explicit|sexual\w*|violent|adult|offensive|illegal|abusive) (content|prompts?|images?|material|input)",
+    r"(prohibited|forbidden|restricted|disallowed|banned) (content|prompts?|images?|words?|terms?|subjects?|topics?)",
     r"(is|as|be|possibly|potentially) (too )?(sensitive|explicit|offensive|disallowed)",
     r"copyright\w*|trademark\w*|intellectual property|public figures?|real (person|people)|celebrit\w+",
     r"(content|prompt|image)s? (\w+ ){0,2}?(rejected|declined|not allowed|not permitted)",
-    r"(content|prompt|image|input|output|request|generation|result)s? (\w+ ){0,2}?(blocked|filtered|withheld|disallowed)",
+    r"(content|prompt|image|input|output|request|generation|result)s? (\w+ ){0,2}?(blocked|filtered|withheld)",
     r"(rejected|declined|blocked|filtered|withheld) (\w+ ){0,1}?(content|prompt|image)s?",
 )
 _BLOCKED = rf"\b({'|'.join(_SIGNS)})\b"

@@ -1,8 +1,8 @@
 """Runflow.
 
 Pages: https://docs.runflow.io (concepts/runs, concepts/errors, guides/cancel-a-run) and the model's own page.
-A run's state is in ``status_code`` (in ``status`` on some pages); its links are signed for about three days and signed anew whenever the run is read.
-There is no cancelling with an ordinary key.
+A run's state is in ``status_code`` (in ``status`` on some pages); its links are signed for about three days and signed
+anew whenever the run is read. There is no cancelling with an ordinary key.
 """
 
 from __future__ import annotations
