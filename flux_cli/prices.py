@@ -48,6 +48,10 @@ class Prices:
         return self._known[provider, model]
 
     def _find(self, provider: str, model: str) -> Price | None:
+        return self.stated(provider, model) or learned(self._paid(provider, model))
+
+    def stated(self, provider: str, model: str) -> Price | None:
+        """Return the price that the user, the host or its page states, whatever earlier jobs did cost."""
         own = self._own(provider, model)
         if own is not None:
             return Price(amount=own, source="your config", date="")
@@ -57,7 +61,7 @@ class Prices:
         hosted = providers.load(provider).models.get(model)
         if hosted is not None and hosted.price is not None and hosted.price.currency == "USD":
             return hosted.price
-        return learned(self._paid(provider, model))
+        return None
 
 
 def learned(paid: Sequence[Paid]) -> Price | None:

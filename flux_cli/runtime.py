@@ -181,6 +181,10 @@ class Runtime:
         """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
         return self._prices.of(provider, model)
 
+    def stated_price(self, provider: str, model: str) -> Price | None:
+        """Return the price of an image that the user, the host or its page states, whatever earlier jobs did cost."""
+        return self._prices.stated(provider, model)
+
     def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
         """Return what the jobs of ``run`` may not pass as of now: ``--max-cost``, and the budgets of the config.
 

@@ -79,7 +79,7 @@ def _prices(runtime: Runtime, provider: Provider, told: Mapping[str, float]) -> 
     told = {model: amount for model, amount in told.items() if model in provider.models and amount > 0}
     found: list[str] = []
     for model, amount in told.items():
-        known = runtime.price(provider.name, model)
+        known = runtime.stated_price(provider.name, model)
         if known is None or math.isclose(known.amount, amount, abs_tol=1e-6):
             continue
         source = ", ".join(part for part in (known.source, known.date) if part)
