@@ -23,7 +23,7 @@ from flux_cli.errors import (
     UnsavedError,
 )
 from flux_cli.jobs import Job
-from flux_cli.money import Limit
+from flux_cli.money import Limit, overrun
 from flux_cli.orders import Purchase
 from flux_cli.runtime import Place, Runtime
 
@@ -206,6 +206,9 @@ class Errand:
         In that order, so that a reader of ours who went away, or a full disk behind stdout, leaves no image unmarked.
         """
         self._under_way.show(job, "saving")
+        if job.unsaved and (dearer := overrun(job)):
+            with self._under_way.aside():
+                self._runtime.note_once(dearer)
         shown: list[str] = []
         shelf = self._runtime.shelf(job, place, first=first, placed=shown.append)
         shown += [_from_here(image.path) for image in job.images if image.path and shelf.kept(image)]
