@@ -165,7 +165,7 @@ class Runtime:
         from flux_cli.places import state_path
         from flux_cli.prices import PriceFile
 
-        return PriceFile(state_path() / ("prices-sandbox.json" if self.sandbox else "prices.json"))
+        return PriceFile(state_path(sandbox=self.sandbox) / ("prices-sandbox.json" if self.sandbox else "prices.json"))
 
     @cached_property
     def _prices(self) -> Prices:
