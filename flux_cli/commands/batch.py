@@ -58,7 +58,7 @@ def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], b
     run = runtime.new_id()
     anew = wanted.again or (wanted.file == "-" and not wanted.resume)
     if not anew:
-        runtime.ledger.require_whole("--resume" if wanted.resume else "whether rows were made before")
+        runtime.ledger.require_whole("--resume" if wanted.resume else "--batch without --again")
     earlier = runtime.ledger.batch(batch, sandbox=runtime.sandbox)
     old = standings(found, earlier)
     marks = {standing.mark for standing in old}
