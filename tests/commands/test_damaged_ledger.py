@@ -31,7 +31,11 @@ GUARDED = {
     "a limit of a run": ([*FOX, "--max-cost", "9"], "", "--max-cost 9"),
     "a budget": ([*FOX], "[budget]\ndaily = 9\n", "budget.daily"),
     "the rest of a batch": (["generate", "-b", "foxes.txt", "-p", "runware", "--resume"], "", "--resume"),
-    "a batch that may have been made": (["generate", "-b", "foxes.txt", "-p", "runware"], "", "--batch without --again"),
+    "a batch that may have been made": (
+        ["generate", "-b", "foxes.txt", "-p", "runware"],
+        "",
+        "--batch without --again",
+    ),
 }
 
 
