@@ -106,7 +106,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Taken off the queue before it ran."""
+    """Ended by a cancel: taken off the queue, or stopped by somebody else, and then perhaps charged."""
+
+    cost: Cost | None = None
 
 
 State = Queued | Running | Succeeded | Failed | Cancelled
@@ -234,9 +236,12 @@ def advance(job: Job, state: State, *, now: float) -> Job:
             error=state.error,
         )
     if isinstance(state, Failed):
-        return replace(ended, status="failed", error=state.error, cost=state.cost or job.cost)
+        cost = state.cost or job.cost
+        if cost is not None:
+            state.error.charged = "yes" if cost.amount > 0 else "no"
+        return replace(ended, status="failed", error=state.error, cost=cost)
     if isinstance(state, Cancelled):
-        return replace(ended, status="cancelled")
+        return replace(ended, status="cancelled", cost=state.cost or job.cost)
     if isinstance(state, Running):
         return replace(settled, status="running", progress=state.progress, detail=state.detail)
     return replace(settled, status="queued", queue_position=state.position, detail=state.detail)

@@ -60,6 +60,18 @@ def counted(job: Job) -> float | None:
     return job.estimate if cost is None else cost
 
 
+def overrun(job: Job) -> str:
+    """Return in a sentence that a job cost more than was expected; nothing where it did not, or nobody can tell."""
+    if job.estimate is None or job.cost is None or job.cost.currency != "USD":
+        return ""
+    if job.cost.amount <= job.estimate + _DUST:
+        return ""
+    return (
+        f"{job.provider} charged {dollars(job.cost.amount)} for a job with {job.model}, {dollars(job.estimate)} was "
+        f"expected; `flux providers {job.provider} --check` compares prices"
+    )
+
+
 def in_credits(job: Job) -> float | None:
     """Return what a job did cost in its provider's own credits, ``None`` where it does not count in such."""
     return job.cost.amount if job.cost is not None and job.cost.currency != "USD" else None

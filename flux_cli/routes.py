@@ -96,7 +96,7 @@ class Routes:
         from flux_cli.sandbox.world import World
 
         seconds = self._settings().sandbox_seconds
-        return SandboxTransport(World(state_path() / "sandbox", self._clock.now, seconds))
+        return SandboxTransport(World(state_path(sandbox=True) / "sandbox", self._clock.now, seconds))
 
     def close(self) -> None:
         """Close every connection."""

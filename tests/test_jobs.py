@@ -8,6 +8,7 @@ import pytest
 
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnknownOutcomeError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Job, Queued, Remote, Running, Succeeded, advance
+from flux_cli.money import settled
 
 NOW = 1_800_000_000.0
 NEW = Job(id="k3f9q2mx", run="w8t2c5ra", provider="runware", model="flux-1.1-pro", prompt="a fox", created_at=NOW - 9)
@@ -75,6 +76,32 @@ def test_a_job_that_failed_says_why_and_what_it_cost():
 
     assert (job.status, job.error, job.cost, job.finished_at) == ("failed", BOOM, Cost(amount=0.01), NOW)
     assert advance(job, Failed(error=BOOM), now=NOW + 1).cost == Cost(amount=0.01)
+
+
+@pytest.mark.parametrize(
+    ("before", "told", "charged"),
+    [
+        (None, None, "unknown"),
+        (None, Cost(amount=0.0), "no"),
+        (None, Cost(amount=0.01), "yes"),
+        (None, Cost(amount=3, currency="credits"), "yes"),
+        (Cost(amount=0.01), None, "yes"),
+        (Cost(amount=0.01), Cost(amount=0.0), "no"),
+    ],
+)
+@pytest.mark.parametrize("kind", [RefusedError, ModeratedError])
+def test_a_job_that_failed_was_charged_if_its_cost_says_so(kind, before, told, charged):
+    job = advance(replace(NEW, cost=before), Failed(error=kind("boom"), cost=told), now=NOW)
+
+    assert job.error.charged == charged
+
+
+def test_a_job_that_was_cancelled_keeps_what_it_cost():
+    job = advance(NEW, Cancelled(cost=Cost(amount=0.06)), now=NOW)
+
+    assert (job.status, job.cost) == ("cancelled", Cost(amount=0.06))
+    assert advance(job, Cancelled(), now=NOW + 1).cost == Cost(amount=0.06)
+    assert (settled(job), settled(advance(NEW, Cancelled(), now=NOW))) == (0.06, 0.0)
 
 
 def test_a_job_that_was_cancelled_has_ended():

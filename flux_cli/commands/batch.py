@@ -56,10 +56,12 @@ def run_batch(runtime: Runtime, asked: Asked, wanted: Wanted) -> int:
 
 def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], batch: str) -> int:
     run = runtime.new_id()
+    anew = wanted.again or (wanted.file == "-" and not wanted.resume)
+    if not anew:
+        runtime.ledger.require_whole("--resume" if wanted.resume else "--batch without --again")
     earlier = runtime.ledger.batch(batch, sandbox=runtime.sandbox)
     old = standings(found, earlier)
     marks = {standing.mark for standing in old}
-    anew = wanted.again or (wanted.file == "-" and not wanted.resume)
     tasks = _planned(runtime, asked, standings(found, ()) if anew else old, wanted.file, run=run, batch=batch)
     if wanted.gallery is not None:
         wanted.gallery.check([task.demand.place for task in tasks], rehearsal=wanted.dry_run)

@@ -66,6 +66,12 @@ def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
             now = job
         else:
             now = runtime.engine.cancel(job)
+        if now.status == "queued":
+            raise RefusedError(
+                f"{now.provider} did not cancel job {job.id}, although it is still {now.standing}",
+                hint=f"`flux cancel {job.id}` asks again; `flux result --wait {job.id}` fetches it",
+                retry="later",
+            )
         if now.status != "cancelled":
             raise RefusedError(
                 f"too late to cancel job {job.id}: it is {now.standing}",

@@ -23,7 +23,7 @@ from flux_cli.errors import (
     UnsavedError,
 )
 from flux_cli.jobs import Job
-from flux_cli.money import Limit
+from flux_cli.money import Limit, overrun
 from flux_cli.orders import Purchase
 from flux_cli.runtime import Place, Runtime
 
@@ -154,7 +154,14 @@ class Errand:
         return self._see_to(job, first, wait=wait)
 
     def _looked_at(self, job: Job, *, wait: bool) -> Job:
-        """Return the job as its provider has it now; a look that fails for now is taken again where we wait anyway."""
+        """Return the job as its provider has it now; a look that fails for now is taken again where we wait anyway.
+
+        Where only its id is wanted, it is looked at once and without a pause, and a look that fails changes nothing.
+        """
+        if self._terms.place is None:
+            with suppress(UnavailableError, ProtocolError):
+                job = self._runtime.engine.refresh(job, tries=1)
+            return job
         try:
             return self._runtime.engine.refresh(job)
         except (UnavailableError, ProtocolError):
@@ -177,6 +184,9 @@ class Errand:
         place = self._terms.place
         try:
             if place is None:
+                if job.status == "unknown" and not self._runtime.flags.json:  # there the error holds the id
+                    with self._under_way.aside():
+                        self._runtime.output.submitted(job)
                 require(job, "queued", "running", "succeeded")
                 with self._under_way.aside():
                     self._runtime.output.submitted(job)
@@ -196,6 +206,9 @@ class Errand:
         In that order, so that a reader of ours who went away, or a full disk behind stdout, leaves no image unmarked.
         """
         self._under_way.show(job, "saving")
+        if job.unsaved and (dearer := overrun(job)):
+            with self._under_way.aside():
+                self._runtime.note_once(dearer)
         shown: list[str] = []
         shelf = self._runtime.shelf(job, place, first=first, placed=shown.append)
         shown += [_from_here(image.path) for image in job.images if image.path and shelf.kept(image)]

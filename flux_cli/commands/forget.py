@@ -51,6 +51,21 @@ def forgotten(runtime: Runtime, wanted: Wanted, *, named: bool, alone: bool) -> 
     return 0
 
 
+def accept_loss_of(runtime: Runtime, *, alone: bool) -> int:
+    """Take what could not be read of a damaged ledger as lost, and print the files that are kept. Return the exit code.
+
+    ``alone`` says that no other option was typed. Raises `UsageError`.
+    """
+    if not alone:
+        raise UsageError("--accept-loss goes alone", hint="`flux status --accept-loss`")
+    files = [str(path) for path in runtime.ledger.accept_loss()]
+    for file in files:
+        runtime.output.lines([f"{printable(file)}\taccepted"], {"file": file, "accepted": True})
+    if not files:
+        runtime.output.note("nothing of the job ledger is missing")
+    return 0
+
+
 def _check(wanted: Wanted, *, named: bool, alone: bool) -> None:
     """Raise `UsageError` for what does not go together, or makes no sense alone."""
     hint = "`flux status --forget @1` forgets the latest run; `--forget-older-than 90d` what is older than that"

@@ -189,10 +189,11 @@ def _single(
     if demand.once is not None:
         from flux_cli.commands.once import earlier  # noqa: PLC0415 - only here
 
-        jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout)
+        wait = demand.place is not None
+        jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout, wait=wait)
         if jobs is not None:
             with _shown(wall, asked, jobs) as heard:
-                return fetch(runtime, jobs, replace(terms, heard=heard), wait=True)
+                return fetch(runtime, jobs, replace(terms, heard=heard), wait=wait)
     limits = allowed()
     if demand.place is not None:
         demand.place.destination.prepare()

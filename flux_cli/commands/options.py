@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flux_cli import providers
-from flux_cli.errors import FluxError, PendingError, RefusedError, UnknownOutcomeError, UsageError
+from flux_cli.errors import Charged, FluxError, PendingError, RefusedError, UnknownOutcomeError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
 from flux_cli.text import nearest, printable
@@ -222,7 +222,10 @@ def require(job: Job, *wanted: str) -> None:
         raise job.error
     if job.status == "unknown":
         raise UnknownOutcomeError(f"{job.provider} has not confirmed that it accepted job {job.id}")
-    raise RefusedError(f"job {job.id} is {job.status}", charged="no" if job.status == "cancelled" else "unknown")
+    charged: Charged = "unknown"
+    if job.status == "cancelled":
+        charged = "no" if job.cost is None or job.cost.amount <= 0 else "yes"
+    raise RefusedError(f"job {job.id} is {job.status}", charged=charged)
 
 
 def verdict(outcomes: Sequence[FluxError | None]) -> int:

@@ -96,6 +96,16 @@ def status(
             rich_help_panel="Records",
         ),
     ] = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            metavar="",
+            help="Go on without what a damaged ledger lost: --once, --resume and limits work again.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = False,
     yes: Annotated[
         bool,
         typer.Option(
@@ -119,6 +129,11 @@ def status(
     runtime = options.runtime_of(ctx)
     narrowed = bool(active or exit_status or watch or offline or limit is not None)
     name = None if batch is None else _batch(batch)
+    if accept_loss:
+        from flux_cli.commands.forget import accept_loss_of  # noqa: PLC0415 - only here
+
+        others = jobs or narrowed or provider or batch or spend or by or forget or forget_older_than or yes
+        return accept_loss_of(runtime, alone=not others)
     if spend or by is not None:
         from flux_cli.commands.spend import summed_up  # noqa: PLC0415 - only here
 
