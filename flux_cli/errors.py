@@ -18,6 +18,7 @@
      +- UnsavedError           unsaved     10   made and paid for, but not on disk
      +- RefusedError           failed       1   the provider said no, or the job failed
      +- NotFoundError          failed       1   the provider does not know the job
+     |   +- LinkError          failed       1   the link to an image is refused: too early, or too late
      +- ProtocolError          failed       1   an answer that makes no sense
      +- LedgerError            failed       1   the local job database cannot be used
 
@@ -177,6 +178,10 @@ class NotFoundError(FluxError):
     """The provider does not know the job (or no longer does)."""
 
     default_retry = "never"
+
+
+class LinkError(NotFoundError):
+    """The link to an image answers 403 or 404: it is not there yet, or not any more."""
 
 
 class ProtocolError(FluxError):

@@ -70,6 +70,7 @@ MONEY = {
     "UnsavedError": ("yes", "never"),
     "RefusedError": ("unknown", "safe"),
     "NotFoundError": ("unknown", "never"),
+    "LinkError": ("unknown", "never"),
     "ProtocolError": ("unknown", "safe"),
     "LedgerError": ("no", "safe"),
 }

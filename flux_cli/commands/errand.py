@@ -29,6 +29,8 @@ from flux_cli.runtime import Place, Runtime
 
 _ELSEWHERE = frozenset({"unavailable", "auth", "payment"})
 """Codes that prove that nothing was accepted, and that another provider may do better."""
+_LEAST_SAVING = 5.0
+"""Seconds for the downloads of a job that finishes just when its time is up: the image is there, so take it along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class Errand:
         self._runtime = runtime
         self._under_way = under_way
         self._terms = terms
+        self._deadline = runtime.clock.monotonic() + terms.timeout
 
     def buy(self, purchase: Purchase) -> End:
         """Submit a new job, and take it to its end; where the provider accepts nothing, go on to the next one."""
@@ -200,7 +203,8 @@ class Errand:
         shelf = self._runtime.shelf(job, place, first=first, placed=shown.append)
         shown += [_from_here(image.path) for image in job.images if image.path and shelf.kept(image)]
         try:
-            return self._runtime.collector.collect(job, shelf)
+            deadline = max(self._deadline, self._runtime.clock.monotonic() + _LEAST_SAVING)
+            return self._runtime.collector.collect(job, shelf, deadline=deadline)
         finally:
             with self._under_way.aside():
                 for path in shown:
