@@ -69,15 +69,15 @@ class Collector:
         pauses = _pauses()
         found = self._try(job, index, shelf, deadline, pauses)
         if isinstance(found, FluxError) and not isinstance(found, UnsavedError):
-            dead, before = isinstance(found, NotFoundError), job.images[index]
+            dead, before = isinstance(found, NotFoundError), job.images[index].url
             try:
                 job = self._renew(job, index)
             except FluxError as error:
                 if dead:
                     return job, _unsaved(job, f"{found.message}, and {error.message}")
-            again = not dead or job.images[index] != before
-            if again and (dead or self._rest(next(pauses), deadline)):
-                found = self._try(job, index, shelf, deadline, pauses, patient=True)
+            if dead or self._rest(next(pauses), deadline):
+                patient = not dead or job.images[index].url != before
+                found = self._try(job, index, shelf, deadline, pauses, patient=patient)
         if isinstance(found, Job):
             return found, None
         return job, found if isinstance(found, UnsavedError) else _unsaved(job, found.message)
@@ -87,8 +87,8 @@ class Collector:
     ) -> Job | FluxError:
         """Save one image, in two attempts where the first fails. Return the job, or what went wrong at last.
 
-        With ``patient``, for a link that is as new as it gets, a refusal is worth a second attempt, too; and one that
-        comes soon after the job has finished is worth as many as the deadline allows: its host may lag behind.
+        With ``patient``, for a link that was just read, a refusal is worth a second attempt, too; and one that comes
+        soon after the job has finished is worth as many as the deadline allows: its host may lag behind.
         """
         attempt = 0
         while True:

@@ -257,6 +257,7 @@ class Runtime:
             format=place.format or job.parameters.get("format"),
             quality=job.parameters.get("quality") if ours else None,
             note=self.output.note,
+            detail=self.output.note if self.flags.verbose else lambda _line: None,
             reencode=ours,
             max_bytes=self.settings.max_image_bytes,
         )

@@ -641,6 +641,21 @@ def test_real_images_are_checked_and_converted():
     assert (found.width, found.height, found.size) == (30, 20, found.path.stat().st_size)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_what_follows_an_image_is_saved_with_it(kind):
+    """And told where the details are wanted."""
+    stream = io.BytesIO()
+    pytest.importorskip("PIL.Image").new("RGB", (30, 20), "red").save(stream, kind)
+    notes, details = [], []
+    real = saver(inspect=images.inspect, convert=images.convert, notes=notes, detail=details.append)
+
+    found = real.save([stream.getvalue(), b"\0trailer"], FOX)
+
+    assert found.path.read_bytes() == stream.getvalue() + b"\0trailer"
+    assert notes == []
+    assert details == [f"8 bytes follow the end of the {images.inspect(found.path).format}"]
+
+
 # Stories
 
 
