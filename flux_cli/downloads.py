@@ -99,6 +99,8 @@ class Saver:
         self._reencode = reencode and quality is not None
         self._max_bytes = max_bytes
         self._link = link
+        self._replaced: set[Path] = set()
+        """Names that were overwritten: never twice, should a job make more images than it was asked for."""
 
     def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed | None = None) -> Saved:
         """Write ``chunks`` to the place that the destination and ``fields`` name, with the story that ``embed`` adds.
@@ -107,7 +109,7 @@ class Saver:
         raise; an image that takes no story is saved without. Whatever happens, no part of an image stays behind.
         """
         try:
-            folder = self._destination.target(fields, self._format or "jpg").parent
+            folder = self._destination.landing(self._destination.target(fields, self._format or "jpg")).parent
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
@@ -187,8 +189,9 @@ class Saver:
     def _settle(self, source: Path, wanted: Path, fields: Fields) -> Path:
         """Give ``source`` the name ``wanted``, or the next free one where the name is ours to choose; return it."""
         exact = self._destination.kind == "file"
-        if exact and self._destination.overwrite and ordinary(wanted):
-            source.replace(wanted)
+        if exact and self._destination.overwrite and ordinary(wanted) and wanted not in self._replaced:
+            source.replace(self._destination.landing(wanted))
+            self._replaced.add(wanted)
             return wanted
         for path in [wanted] if exact else alternatives(wanted):
             if self._claim(source, path):
