@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 from flux_cli import providers
 from flux_cli.clock import SystemClock
 from flux_cli.flags import Flags
-from flux_cli.jobs import Image, Job
+from flux_cli.jobs import Image, Job, differs
 from flux_cli.output import Human, Json, Output
 from flux_cli.progress import Ends, Lines, Progress, Silent
 from flux_cli.routes import Routes
@@ -27,7 +27,7 @@ from flux_cli.streams import Streams
 
 if TYPE_CHECKING:
     from flux_cli.collector import Collector
-    from flux_cli.downloads import Destination
+    from flux_cli.downloads import Destination, Saved
     from flux_cli.engine import Engine
     from flux_cli.ledger import Ledger
     from flux_cli.money import Limit
@@ -267,10 +267,12 @@ class Runtime:
             embed = partial(embedding.embed, story=Story.of(job, image)) if place.embed else None
             if place.destination.kind == "stdout":
                 with self.streams.reader():
-                    saver.save_to(chunks, fields, self.streams.binary(), embed)
-                return image
+                    sent = saver.save_to(chunks, fields, self.streams.binary(), embed)
+                self._compare(job, sent, "the image")
+                return replace(image, width=sent.width, height=sent.height)
             saved = saver.save(chunks, fields, embed)
             placed(saved.shown)
+            self._compare(job, saved, saved.shown)
             return replace(
                 image,
                 path=str(saved.path),
@@ -284,6 +286,11 @@ class Runtime:
             return not place.anew and image.path is not None and Path(image.path).exists()
 
         return Shelf(save=save, kept=kept)
+
+    def _compare(self, job: Job, saved: Saved, name: str) -> None:
+        """Say where an image has another shape than was asked for."""
+        if differs(job.shape, saved.width, saved.height):
+            self.output.note(f"{name} is {saved.width}x{saved.height}, not {job.shape} as was asked for")
 
     def close(self) -> None:
         """Let go of connections and files."""
