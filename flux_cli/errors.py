@@ -21,6 +21,7 @@
      |   +- LinkError          failed       1   the link to an image is refused: too early, or too late
      +- ProtocolError          failed       1   an answer that makes no sense
      +- LedgerError            failed       1   the local job database cannot be used
+     +- OutputError            failed       1   standard output is closed or full
 
     Interrupted (BaseException)                 a signal, or a reader that went away
 
@@ -192,6 +193,12 @@ class LedgerError(FluxError):
     """The local database of jobs cannot be opened or written."""
 
     default_charged = "no"
+
+
+class OutputError(FluxError):
+    """Standard output is closed or full, so what a command is about could not be printed."""
+
+    default_retry = "never"
 
 
 class Interrupted(BaseException):

@@ -72,6 +72,7 @@ MONEY = {
     "NotFoundError": ("unknown", "never"),
     "LinkError": ("unknown", "never"),
     "ProtocolError": ("unknown", "safe"),
+    "OutputError": ("unknown", "never"),
     "LedgerError": ("no", "safe"),
 }
 """Whether it was charged, and whether it may be typed again."""
