@@ -27,7 +27,7 @@ from flux_cli.streams import Streams
 
 if TYPE_CHECKING:
     from flux_cli.collector import Collector
-    from flux_cli.downloads import Destination, Saved
+    from flux_cli.downloads import Destination
     from flux_cli.engine import Engine
     from flux_cli.ledger import Ledger
     from flux_cli.money import Limit
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
-
 
 LONGEST_SUBMIT = 1800.0
 """Seconds after which no submit is still under way, with all its repeats and time-outs."""
@@ -265,14 +264,17 @@ class Runtime:
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
             fields = Fields.of(job, image, first + index - 1)
             embed = partial(embedding.embed, story=Story.of(job, image)) if place.embed else None
-            if place.destination.kind == "stdout":
+            sent = place.destination.kind == "stdout"
+            if sent:
                 with self.streams.reader():
-                    sent = saver.save_to(chunks, fields, self.streams.binary(), embed)
-                self._compare(job, sent, "the image")
-                return replace(image, width=sent.width, height=sent.height)
-            saved = saver.save(chunks, fields, embed)
-            placed(saved.shown)
-            self._compare(job, saved, saved.shown)
+                    saved = saver.save_to(chunks, fields, self.streams.binary(), embed)
+            else:
+                saved = saver.save(chunks, fields, embed)
+                placed(saved.shown)
+            if differs(job.shape, saved.width, saved.height):
+                self.output.note(f"asked for {job.shape}, got {saved.width}x{saved.height}: {saved.shown}")
+            if sent:
+                return image
             return replace(
                 image,
                 path=str(saved.path),
@@ -286,11 +288,6 @@ class Runtime:
             return not place.anew and image.path is not None and Path(image.path).exists()
 
         return Shelf(save=save, kept=kept)
-
-    def _compare(self, job: Job, saved: Saved, name: str) -> None:
-        """Say where an image has another shape than was asked for."""
-        if differs(job.shape, saved.width, saved.height):
-            self.output.note(f"{name} is {saved.width}x{saved.height}, not {job.shape} as was asked for")
 
     def close(self) -> None:
         """Let go of connections and files."""

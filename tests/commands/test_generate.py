@@ -208,8 +208,8 @@ def test_another_shape_than_was_asked_for_is_told(flux, host, tmp_path):
     same = flux("generate", "a fox", "-p", "runware", "-a", "16:9", "--json")
 
     assert (other.object["shape_differs"], same.object["shape_differs"]) == (True, False)
-    assert "flux: note: fox.jpg is 2752x1536, not 1:1 as was asked for" in other.err
-    assert "flux: note: the image is 2752x1536, not 1:1 as was asked for" in bytes_only.err
+    assert "flux: note: asked for 1:1, got 2752x1536: fox.jpg" in other.err
+    assert "flux: note: asked for 1:1, got 2752x1536: -" in bytes_only.err
     assert "asked for" not in same.err
     assert flux("status", other.object["id"], "--json").object["shape_differs"] is True
 

@@ -269,6 +269,16 @@ def test_bytes_on_stdout(flux, host):
     assert [bare(done.raw)] == list(host.images.values())
 
 
+def test_bytes_on_stdout_leave_the_saved_file_known(flux, host):
+    """What was saved before is still found without a download."""
+    saved = flux("generate", "a red fox", "-p", "runware").lines
+    flux("result", "@1", "-o", "-")
+    host.requests.clear()
+
+    assert flux("result", "@1").lines == saved
+    assert host.requests == []
+
+
 def test_two_jobs_under_one_name(flux, queued):
     """One file name with several images gets numbers before the extension."""
     queued("runware", "one")
