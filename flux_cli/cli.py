@@ -6,6 +6,7 @@ either.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -17,7 +18,7 @@ from pathlib import PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from flux_cli.errors import FluxError, Interrupted, UsageError
+from flux_cli.errors import FluxError, Interrupted, OutputError, UsageError
 
 if TYPE_CHECKING:
     import typer
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from flux_cli.runtime import Runtime
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_UNWRITABLE = frozenset({errno.EBADF, errno.EIO, errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
+"""What the system says where stdout is closed, or takes no more."""
 
 
 def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None) -> int:
@@ -83,7 +86,8 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
         if runtime.environ.get("FLUX_DEBUG"):
             raise
         hint = "FLUX_DEBUG=1 shows where; this is a defect of flux, please report it"
-        _report(FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint), runtime, arguments)
+        defect = FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint)
+        _report(_unwritable(error) or defect, runtime, arguments)
         code = FluxError.exit_code
     finally:
         runtime.close()
@@ -99,6 +103,13 @@ def _report(error: FluxError, runtime: Runtime, arguments: Sequence[str]) -> Non
         runtime.output.error(error, whole=arguments[:1] == ["generate"])
     except (FluxError, Interrupted):
         return  # nobody is left to read it, and the exit code says it
+
+
+def _unwritable(error: Exception) -> OutputError | None:
+    """Return what went wrong where a help text could not be written: Typer prints it, past our own streams."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _UNWRITABLE:
+        return None
+    return OutputError(f"cannot write the output: {error.strerror}")
 
 
 def _mistyped(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
@@ -174,13 +185,14 @@ def _listen() -> None:
 def _mend() -> None:
     """Put right what we may be started with: closed streams, and a locale that has no letters.
 
-    Whatever is opened next would take the number of a closed stream, and then its output: it is to be nothing. In the
+    Whatever is opened next would take the number of a closed stream, and then its output: it is to be nothing. What
+    is written to a closed stdout fails, as it does elsewhere: the paths of images are not lost without a word. In the
     C locale Python reads arguments and names as UTF-8 by itself, unless it is told not to (``PYTHONUTF8=0``): we start
     again such that it does, because neither prompts nor file names are ASCII.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name, mode, flags in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we run
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
     if os.name == "posix" and sys.getfilesystemencoding() == "ascii" and not hasattr(sys, "frozen"):
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 

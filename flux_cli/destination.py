@@ -88,6 +88,11 @@ class Destination:
             return self.path / own_name(fields, extension)
         return self._numbered(fields.index)
 
+    def landing(self, path: Path) -> Path:
+        """Return the file that is written to for ``path``: where a link is overwritten, what it leads to."""
+        exact = self.kind == "file" and self.overwrite
+        return Path(os.path.realpath(path)) if exact and path.is_symlink() else path
+
     def files(self) -> list[Path]:
         """Return the files that were named one by one; none where names are chosen when the images are there."""
         return [self._numbered(index) for index in range(1, self.count + 1)] if self.kind == "file" else []
@@ -106,37 +111,45 @@ class Destination:
         """
         proved = set() if proved is None else proved
         try:
-            folder = self.path
-            if self.kind == "file":
-                folder = folder.parent
-                self._claimable(folder, only)
-            elif self.kind == "folder":
+            for folder in self._folders(only, proved):
                 if folder not in proved:
-                    folder.mkdir(parents=True, exist_ok=True)
-            elif self.kind == "stdout":
-                folder = Path(tempfile.gettempdir())
-            while not os.path.lexists(folder):  # a template's folders are made when they are known
-                folder = folder.parent
-            if folder not in proved:
-                with passing(folder) as proof:
-                    write(proof, [bytes(_PROOF)])
-            proved.add(folder)
+                    with passing(folder) as proof:
+                        write(proof, [bytes(_PROOF)])
+                proved.add(folder)
         except OSError as error:
             hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
             raise UsageError(f"cannot write to {self.place}: {reason(error)}", hint=hint) from error
 
-    def _claimable(self, folder: Path, only: Container[int]) -> None:
-        if not os.path.lexists(folder):
-            raise UsageError(
-                f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
-            )
-        for path in (path for index, path in enumerate(self.files(), 1) if index in only):
+    def _folders(self, only: Container[int], proved: Container[Path]) -> set[Path]:
+        """Return the folders that are written to, as far as they are there."""
+        if self.kind == "file":
+            return self._claimable(only)
+        if self.kind == "stdout":
+            return {Path(tempfile.gettempdir())}
+        folder = self.path
+        if self.kind == "folder" and folder not in proved:
+            folder.mkdir(parents=True, exist_ok=True)
+        while not os.path.lexists(folder):  # a template's folders are made when they are known
+            folder = folder.parent
+        return {folder}
+
+    def _claimable(self, only: Container[int]) -> set[Path]:
+        """Return the folders of the files, whose names can be had. Raises `UsageError` where one cannot."""
+        paths = [path for index, path in enumerate(self.files(), 1) if index in only]
+        folders = {self.landing(path).parent for path in paths} or {self.path.parent}
+        for folder in folders:
+            if not os.path.lexists(folder):
+                raise UsageError(
+                    f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
+                )
+        for path in paths:
             if not ordinary(path):
                 raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
             if not self.overwrite and _taken(path):
                 raise UsageError(
                     f"{printable(str(path))} already exists", hint="choose another name with -o, or add --overwrite"
                 )
+        return folders
 
     def _numbered(self, index: int) -> Path:
         return self.path if self.count == 1 else self.path.with_name(f"{self.path.stem}-{index}{self.path.suffix}")

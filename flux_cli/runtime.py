@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 from flux_cli import providers
 from flux_cli.clock import SystemClock
 from flux_cli.flags import Flags
-from flux_cli.jobs import Image, Job
+from flux_cli.jobs import Image, Job, differs
 from flux_cli.output import Human, Json, Output
 from flux_cli.progress import Ends, Lines, Progress, Silent
 from flux_cli.routes import Routes
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
-
 
 LONGEST_SUBMIT = 1800.0
 """Seconds after which no submit is still under way, with all its repeats and time-outs."""
@@ -278,6 +277,7 @@ class Runtime:
             format=place.format or job.parameters.get("format"),
             quality=job.parameters.get("quality") if ours else None,
             note=self.output.note,
+            detail=self.output.note if self.flags.verbose else lambda _line: None,
             reencode=ours,
             max_bytes=self.settings.max_image_bytes,
         )
@@ -285,12 +285,17 @@ class Runtime:
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
             fields = Fields.of(job, image, first + index - 1)
             embed = partial(embedding.embed, story=Story.of(job, image)) if place.embed else None
-            if place.destination.kind == "stdout":
+            sent = place.destination.kind == "stdout"
+            if sent:
                 with self.streams.reader():
-                    saver.save_to(chunks, fields, self.streams.binary(), embed)
+                    saved = saver.save_to(chunks, fields, self.streams.binary(), embed)
+            else:
+                saved = saver.save(chunks, fields, embed)
+                placed(saved.shown)
+            if differs(job.shape, saved.width, saved.height):
+                self.output.note(f"asked for {job.shape}, got {saved.width}x{saved.height}: {saved.shown}")
+            if sent:
                 return image
-            saved = saver.save(chunks, fields, embed)
-            placed(saved.shown)
             return replace(
                 image,
                 path=str(saved.path),

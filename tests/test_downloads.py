@@ -391,6 +391,85 @@ def test_overwriting_replaces_the_file(here):
     assert left(here) == ["fox.jpg"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("chain", ["../elsewhere/real.jpg", "{here}/elsewhere/real.jpg", "first"])
+def test_overwriting_a_link_writes_to_the_file_that_it_leads_to(here, chain, there):
+    """Also where that is not there yet: the link stays, and nothing else is left in either folder."""
+    for folder in ("links", "elsewhere"):
+        (here / folder).mkdir()
+    (here / "links/first").symlink_to("../elsewhere/real.jpg")
+    (here / "links/fox.jpg").symlink_to(chain.format(here=here))
+    if there:
+        (here / "elsewhere/real.jpg").write_bytes(b"mine")
+    one = saver("links/fox.jpg", overwrite=True)
+
+    Destination.parse("links/fox.jpg", overwrite=True).prepare()
+    found = one.save([JPG], FOX)
+
+    assert (found.shown, found.path) == ("links/fox.jpg", here.resolve() / "links/fox.jpg")
+    assert (here / "links/fox.jpg").is_symlink()
+    assert not (here / "elsewhere/real.jpg").is_symlink()
+    assert (here / "elsewhere/real.jpg").read_bytes() == JPG
+    assert left(here) == ["elsewhere/real.jpg", "links/first", "links/fox.jpg"]
+
+
+def test_a_broken_download_leaves_what_a_link_leads_to(here):
+    """It is replaced at once or not at all."""
+    (here / "real.jpg").write_bytes(b"mine")
+    (here / "fox.jpg").symlink_to("real.jpg")
+
+    with pytest.raises(UnavailableError):
+        saver("fox.jpg", overwrite=True).save(breaking(UnavailableError("connection lost")), FOX)
+
+    assert (here / "real.jpg").read_bytes() == b"mine"
+    assert left(here) == ["fox.jpg", "real.jpg"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="links in a folder that nobody can write to")
+def test_the_folder_of_a_link_need_not_be_writable(here):
+    """Only that of the file that it leads to is written to."""
+    real = here / "real.jpg"
+    real.write_bytes(b"mine")
+    with real.open("rb") as file:
+        link = f"/proc/self/fd/{file.fileno()}"
+
+        Destination.parse(link, overwrite=True).prepare()
+        saver(link, overwrite=True).save([JPG], FOX)
+
+    assert real.read_bytes() == JPG
+    assert left(here) == ["real.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("missing/real.jpg", "there is no folder .*missing"),
+        ("fox.jpg", "too many levels of symbolic links"),
+        ("/proc/real.jpg", "cannot write to fox.jpg"),
+    ],
+)
+def test_a_link_to_where_nothing_can_be_written_is_refused(here, target, words):
+    """Before money is spent."""
+    (here / "fox.jpg").symlink_to(target)
+
+    with pytest.raises(UsageError, match=words):
+        Destination.parse("fox.jpg", overwrite=True).prepare()
+
+    assert left(here) == ["fox.jpg"]
+
+
+def test_a_job_never_overwrites_an_image_of_its_own(here):
+    """Where it makes two, though it was asked for one under one name."""
+    (here / "fox.jpg").write_bytes(b"mine")
+    one = saver("fox.jpg", overwrite=True)
+    one.save([JPG], FOX)
+
+    with pytest.raises(UnsavedError, match="exists by now"):
+        one.save([JPG + b" two"], replace(FOX, index=3))
+
+    assert (here / "fox.jpg").read_bytes() == JPG
+
+
 def breaking(error: BaseException):
     yield JPG
     raise error
@@ -639,6 +718,21 @@ def test_real_images_are_checked_and_converted():
 
     assert images.inspect(found.path).format == "webp"
     assert (found.width, found.height, found.size) == (30, 20, found.path.stat().st_size)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_what_follows_an_image_is_saved_with_it(kind):
+    """And told where the details are wanted."""
+    stream = io.BytesIO()
+    pytest.importorskip("PIL.Image").new("RGB", (30, 20), "red").save(stream, kind)
+    notes, details = [], []
+    real = saver(inspect=images.inspect, convert=images.convert, notes=notes, detail=details.append)
+
+    found = real.save([stream.getvalue(), b"\0trailer"], FOX)
+
+    assert found.path.read_bytes() == stream.getvalue() + b"\0trailer"
+    assert notes == []
+    assert details == [f"8 bytes follow the end of the {images.inspect(found.path).format}"]
 
 
 # Stories

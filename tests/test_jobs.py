@@ -28,6 +28,37 @@ def succeeded(*images, **more):
     return advance(NEW, Succeeded(images=images, **more), now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("asked", "came", "is_other"),
+    [
+        ({"aspect_ratio": "1:1"}, (2752, 1536), True),
+        ({"aspect_ratio": "1:1"}, (2048, 2048), False),
+        ({"aspect_ratio": "1:1 (hd)"}, (1408, 1408), False),
+        ({"aspect_ratio": "1:1 (hd)"}, (1408, 768), True),
+        ({"aspect_ratio": "16:9"}, (2752, 1536), False),
+        ({"aspect_ratio": "16:9"}, (1344, 768), False),
+        ({"aspect_ratio": "16:9"}, (1536, 2752), True),
+        ({"aspect_ratio": "4:3"}, (2368, 1792), False),
+        ({"aspect_ratio": "4:3"}, (1248, 832), True),
+        ({"aspect_ratio": "21:9"}, (1536, 640), False),
+        ({"size": "1024x1024"}, (1024, 1024), False),
+        ({"size": "1024x1024"}, (2048, 2048), True),
+        ({"size": "1024x768"}, (768, 1024), True),
+        ({"aspect_ratio": "auto"}, (2752, 1536), False),
+        ({"aspect_ratio": "0:0"}, (2752, 1536), False),
+        ({}, (2752, 1536), False),
+        ({"aspect_ratio": "1:1"}, (None, None), False),
+    ],
+)
+def test_a_job_tells_whether_its_images_have_the_shape_that_was_asked_for(asked, came, is_other):
+    """Other pixels, or a ratio that is plainly another; what is not known is no difference."""
+    width, height = came
+
+    job = replace(NEW, parameters=asked, images=(link("1"), Image(width=width, height=height)))
+
+    assert job.shape_differs is is_other
+
+
 def test_a_queued_job_tells_its_place():
     job = advance(NEW, Queued(position=3, detail="soon"), now=NOW)
 

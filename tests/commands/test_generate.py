@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
+from flux_cli.sandbox.wire import Answer
 from tests.bare import bare
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
@@ -226,6 +228,24 @@ def test_any_prompt_arrives_as_it_is(flux, host, prompt):
     for shown in (done, flux("status"), flux("status", "@1"), flux("status", "@1", "-v")):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown.out + shown.err)
     assert len(Path(done.lines[0]).name.encode()) < 255
+
+
+def test_another_shape_than_was_asked_for_is_told(flux, host, tmp_path):
+    """In a note, and in --json, also later: what was asked for, and what came."""
+    wide = tmp_path / "wide.jpg"
+    PIL.Image.new("RGB", (2752, 1536), "red").save(wide)
+    served = Answer(status=200, body=wide.read_bytes())
+    host.script = lambda call: served if call.method == "GET" and "/im" in call.path else None
+
+    other = flux("generate", "a fox", "-p", "runware", "-a", "1:1", "-o", "fox.jpg", "--json")
+    bytes_only = flux("generate", "a fox", "-p", "runware", "-a", "1:1", "-o", "-")
+    same = flux("generate", "a fox", "-p", "runware", "-a", "16:9", "--json")
+
+    assert (other.object["shape_differs"], same.object["shape_differs"]) == (True, False)
+    assert "flux: note: asked for 1:1, got 2752x1536: fox.jpg" in other.err
+    assert "flux: note: asked for 1:1, got 2752x1536: -" in bytes_only.err
+    assert "asked for" not in same.err
+    assert flux("status", other.object["id"], "--json").object["shape_differs"] is True
 
 
 def test_verbose_shows_one_line_each_way_and_no_key(flux, host):
