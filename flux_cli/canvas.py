@@ -68,6 +68,14 @@ class Canvas:
         if self._drawn:
             self.draw([])
 
+    def forget(self) -> None:
+        """Leave what is drawn where it is, and give the cursor back: whatever stands below may not be ours."""
+        if self._drawn:
+            self._drawn = []
+            with suppress(OSError):
+                self._console.show_cursor()
+                self._console.print()
+
     def _erase(self) -> None:
         """Go back to where our first line begins, and leave nothing from there on."""
         if not self._drawn:

@@ -6,18 +6,19 @@ either.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from flux_cli.errors import FluxError, Interrupted, UsageError
+from flux_cli.errors import FluxError, Interrupted, OutputError, UsageError
 
 if TYPE_CHECKING:
     import typer
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from flux_cli.runtime import Runtime
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_UNWRITABLE = frozenset({errno.EBADF, errno.EIO, errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
+"""What the system says where stdout is closed, or takes no more."""
 
 
 def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None) -> int:
@@ -37,6 +40,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         return _guarded(list(arguments or []), runtime, "flux")
     gc.disable()  # most commands end before there is anything to collect: looking for it is a twentieth of their time
     _listen()
+    drop_absurd_sizes(os.environ)
     _mend()
     try:
         if shell := os.environ.get("_FLUX_COMPLETE"):
@@ -82,7 +86,8 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
         if runtime.environ.get("FLUX_DEBUG"):
             raise
         hint = "FLUX_DEBUG=1 shows where; this is a defect of flux, please report it"
-        _report(FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint), runtime, arguments)
+        defect = FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint)
+        _report(_unwritable(error) or defect, runtime, arguments)
         code = FluxError.exit_code
     finally:
         runtime.close()
@@ -98,6 +103,13 @@ def _report(error: FluxError, runtime: Runtime, arguments: Sequence[str]) -> Non
         runtime.output.error(error, whole=arguments[:1] == ["generate"])
     except (FluxError, Interrupted):
         return  # nobody is left to read it, and the exit code says it
+
+
+def _unwritable(error: Exception) -> OutputError | None:
+    """Return what went wrong where a help text could not be written: Typer prints it, past our own streams."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _UNWRITABLE:
+        return None
+    return OutputError(f"cannot write the output: {error.strerror}")
 
 
 def _mistyped(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
@@ -127,10 +139,12 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     import typer  # noqa: PLC0415 - see above
 
     from flux_cli.commands import examples  # noqa: PLC0415
+    from flux_cli.commands.helping import Command, Group  # noqa: PLC0415
     from flux_cli.commands.program import program  # noqa: PLC0415
 
     flux = typer.Typer(
         name="flux",
+        cls=Group,
         add_completion=False,  # ours knows more, and is quicker
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
@@ -142,7 +156,7 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
         if isinstance(found, typer.Typer):
             flux.add_typer(found, name=name)
         else:
-            flux.command(name, epilog=examples.COMMANDS[name])(found)
+            flux.command(name, cls=Command, epilog=examples.COMMANDS[name])(found)
     return flux
 
 
@@ -171,15 +185,33 @@ def _listen() -> None:
 def _mend() -> None:
     """Put right what we may be started with: closed streams, and a locale that has no letters.
 
-    Whatever is opened next would take the number of a closed stream, and then its output: it is to be nothing. In the
+    Whatever is opened next would take the number of a closed stream, and then its output: it is to be nothing. What
+    is written to a closed stdout fails, as it does elsewhere: the paths of images are not lost without a word. In the
     C locale Python reads arguments and names as UTF-8 by itself, unless it is told not to (``PYTHONUTF8=0``): we start
     again such that it does, because neither prompts nor file names are ASCII.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name, mode, flags in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we run
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
     if os.name == "posix" and sys.getfilesystemencoding() == "ascii" and not hasattr(sys, "frozen"):
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+
+
+_SIZES = {"COLUMNS": 20, "TERMINAL_WIDTH": 20, "LINES": 1}
+"""Variables that say how large the window is, and the least that text can be laid out for."""
+_LARGEST = 1000
+
+
+def drop_absurd_sizes(environ: MutableMapping[str, str]) -> None:
+    """Drop sizes of the window that leave no room for text, or for far too much: then the terminal itself is asked.
+
+    A serial line or a container says 0. Rich and Typer believe whatever they are told, and print nothing.
+    """
+    for name, least in _SIZES.items():
+        text = environ.get(name, "").strip()
+        sensible = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST))
+        if name in environ and not (sensible and least <= int(text) <= _LARGEST):
+            del environ[name]
 
 
 def _let_go() -> None:

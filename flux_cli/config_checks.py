@@ -20,7 +20,7 @@ from flux_cli.text import listed, nearest, printable
 
 LARGEST = 2**20
 """Bytes of config file that are read."""
-_MEND = "mend it, or name another file with --config"
+_MEND = "fix it, or name another file with --config"
 
 
 def dotted(names: Names) -> str:

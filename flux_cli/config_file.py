@@ -71,7 +71,7 @@ def write(path: Path, changes: Mapping[str, Any]) -> None:
     try:
         data = _edited(text, given, wanted).encode()
     except _HarmError:
-        raise ConfigError(f"{where} cannot be changed without harm", hint="please edit it by hand") from None
+        raise ConfigError(f"{where} cannot be changed safely", hint="edit it by hand") from None
     try:
         _replace(path, data)
     except (OSError, ValueError) as error:

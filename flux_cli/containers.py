@@ -20,7 +20,8 @@ from typing import Literal
 
 from flux_cli.errors import ProtocolError
 
-Kind = Literal["head", "xmp", "exif", "description", "story", "signature", "other"]
+Kind = Literal["head", "xmp", "exif", "description", "story", "signature", "other", "tail"]
+"""``tail`` is what follows the image's end; a JPEG's is part of the piece that the scans are in."""
 
 ROOM = {"jpg": 65_500, "png": 1 << 20, "webp": 1 << 20}
 """Bytes of one thing added that a file of each format takes: a JPEG's segment has 65,533, its name included."""
@@ -204,6 +205,8 @@ def _png(data: mmap.mmap) -> Iterator[Piece]:
         else:
             yield Piece("head" if name == b"IHDR" else "signature" if name == b"caBX" else "other", at, end)
         at = end
+    if at < len(data):
+        yield Piece("tail", at, len(data))
 
 
 def _text(key: bytes, text: bytes) -> bytes:
@@ -227,6 +230,9 @@ def _webp(data: mmap.mmap) -> Iterator[Piece]:
     for n, (name, at, after) in enumerate(chunks):
         kind: Kind = "head" if n <= last else "other"
         yield Piece(_CHUNKS.get(name, kind), at, after, _body(data, at + 8, after) if name == b"XMP " else b"", name)
+    over = max(chunks[-1][2] if chunks else end, end)
+    if over < len(data):
+        yield Piece("tail", over, len(data))
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
@@ -235,6 +241,8 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 def _extended(data: mmap.mmap, parts: list[Piece | bytes]) -> list[Piece | bytes]:
     """Return the ``parts`` of a WebP as an extended file: sizes and flags as they are now, every chunk padded."""
+    tail = [part for part in parts if _is(part, "tail")]
+    parts = parts[: len(parts) - len(tail)]
     names = [part.name if isinstance(part, Piece) else part[:4] for part in parts]
     first = next((part for part in parts[1:2] if isinstance(part, Piece)), None)
     if first is None:
@@ -247,7 +255,7 @@ def _extended(data: mmap.mmap, parts: list[Piece | bytes]) -> list[Piece | bytes
     length = 4 + sum(len(part) if isinstance(part, bytes) else part.end - part.start for part in chunks)
     if length >= 1 << 32:
         raise ProtocolError("it is as large as a WebP can be")
-    return [b"RIFF" + struct.pack("<I", length) + b"WEBP", *chunks]
+    return [b"RIFF" + struct.pack("<I", length) + b"WEBP", *chunks, *tail]
 
 
 def _canvas(data: mmap.mmap, first: Piece) -> tuple[int, bytes]:

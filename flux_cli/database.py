@@ -1,7 +1,11 @@
-"""The ledger's file: opened, set up and written in transactions. The only place where sqlite3 is imported.
+"""The ledger's file: opened, set up and written in transactions, and replaced where it is damaged.
 
 Many processes share the file: whoever writes holds its one write lock for as long as one transaction takes. A file of
 an older layout is brought up to date where it is opened; one of a newer layout is left alone.
+
+Of a damaged file, what can be read is saved into a new one, and the old one is kept aside under a name that says
+whether anything is missing. SQLite must not be used on a file that is renamed meanwhile, so every process holds a lock
+together with the others for as long as it has the file open, and the one that replaces the file holds it alone.
 """
 
 from __future__ import annotations
@@ -14,57 +18,147 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flux_cli.errors import LedgerError
+from flux_cli.errors import LedgerError, UsageError
+from flux_cli.lock import SharedLock
+from flux_cli.places import STATE_VARIABLE
 from flux_cli.records import LAYOUT, UPGRADES, VERSION, columns, decode
+from flux_cli.salvage import kept_as, move, salvage, settle, unread
 from flux_cli.text import printable
 
-_BROKEN = ("file is not a database", "malformed")
-"""What SQLite says of a file that is damaged, or none of its own."""
+_EMPTY = "the file is empty"
+_DAMAGED = ("file is not a database", "malformed", _EMPTY)
+"""What is said of a file that is damaged, or none of SQLite's own."""
+_LOCKED = ("is locked", "locking protocol")
+"""What SQLite says where it did not get a lock."""
 _PATIENCE, _NAP = 600, 0.05
-"""How often, and for how many seconds at a time, we wait for a new file that another process is setting up."""
+"""How often, and for how many seconds at a time, we wait for a file that another process sets up or has open."""
+_BUSY = "PRAGMA busy_timeout = 30000"
+"""Milliseconds that SQLite waits for the write lock."""
+_TABLES = frozenset({"jobs", "files", "claims"})
+"""What every layout has."""
 
 
 class Database:
     """One SQLite file. One instance may serve many threads, one file many processes."""
 
-    def __init__(self, path: Path, *, connect: Callable[..., sqlite3.Connection] = sqlite3.connect) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Open the file at ``path``, and make it where there is none; ``connect`` opens it. Raises `LedgerError`."""
         self._path = path
         self._connect = connect
+        self._sleep = sleep
         self._lock = threading.RLock()
         self.notice = ""
         """What a person should know about the file, if anything."""
         try:
-            self._open()
-        except (sqlite3.Error, OSError) as error:
-            if not any(words in str(error) for words in _BROKEN):
-                raise self._trouble(error) from error
-            self._put_aside(error)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._shared = SharedLock(path.parent / "locks" / "ledger")
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            self._enter()
+        except BaseException:
+            self._shared.close()
+            raise
+
+    def _enter(self) -> None:
+        """Open the file, and replace it first where it is damaged. Raises `LedgerError`."""
+        for attempt in range(_PATIENCE, -1, -1):
+            self._shared.share()
+            try:
+                self._open()
+            except (sqlite3.Error, OSError) as error:
+                if not _is_damage(error):
+                    raise self._unusable(error) from error
+                if self._shared.alone():
+                    self._replace(error)
+                    return
+                if not attempt:
+                    raise self._in_use(error) from error
+            else:
+                return
+            self._sleep(_NAP)
 
     def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Open the file as it is. Raises ``sqlite3.Error``, ``OSError`` and `LedgerError`, and closes it then."""
+        if not self._path.exists():
+            with contextlib.suppress(FileNotFoundError):  # see `_replace`, which was ended half-way
+                self._new.rename(self._path)
         fresh = not self._path.exists()
+        if not fresh and self._shared.marked and not self._path.stat().st_size:
+            raise sqlite3.DatabaseError(_EMPTY)
         self._database = self._connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-        if fresh:
-            self._path.chmod(0o600)
-        self._prepare()
-
-    def _put_aside(self, cause: Exception) -> None:
-        """Keep a file that is no database under another name, and begin a new one. Raises `LedgerError`."""
-        self._database.close()
-        kept = self._path.with_name(f"{self._path.name}.broken-{self._path.stat().st_mtime_ns}")
         try:
-            for ending in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    self._path.with_name(self._path.name + ending).rename(kept.with_name(kept.name + ending))
+            if fresh:
+                self._path.chmod(0o600)
+            self._prepare()
+            self._shared.mark()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _replace(self, cause: Exception) -> None:
+        """Begin a new file with what can be read of a damaged one, which is kept, and open it. Raises `LedgerError`.
+
+        Our lock is held alone until that is done. The new file is whole before the old one is moved, so that a process
+        that ends in between loses nothing.
+        """
+        new, kept = self._new, kept_as(self._path)
+        try:
+            new.unlink(missing_ok=True)
+            counts, whole = salvage(self._path, new, wanted=_TABLES)
+            if not counts:
+                new.unlink()  # an empty one is begun below
+            move(self._path, kept)
+            if counts:
+                new.chmod(0o600)
+                new.rename(self._path)
+            if whole:
+                kept = settle(kept)
             self._open()
         except (sqlite3.Error, OSError) as error:
-            raise self._trouble(error) from error
-        self.notice = f"the job ledger could not be read ({cause}); it is kept as {kept}, and a new one was begun"
+            raise self._unusable(error) from error
+        finally:
+            self._shared.share()
+        jobs = counts.get("jobs", 0)
+        saved = f"{jobs} jobs of it were saved" + (", which is all" if whole else ", others may be missing")
+        self.notice = f"the job ledger was damaged ({cause}): {saved}; the damaged file is kept as {kept}"
+        if not whole:
+            self.notice += "; --once, --resume and limits are refused until you type `flux status --accept-loss`"
+
+    @property
+    def _new(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.new")
+
+    def require_whole(self, what: str) -> None:
+        """Make sure that nothing is missing which ``what`` relies on. Raises `UsageError`."""
+        for kept in unread(self._path)[:1]:
+            raise UsageError(
+                f"{what} cannot be relied on: the job ledger was damaged, and part of it could not be read "
+                f"(kept as {printable(str(kept))})",
+                hint="`flux status` lists the jobs that were saved; "
+                "`flux status --accept-loss` goes on without the rest",
+            )
+
+    def unread(self) -> list[Path]:
+        """Return the damaged files that are kept because something of them could not be read, the newest first."""
+        return unread(self._path)
+
+    def accept_loss(self) -> list[Path]:
+        """Take what is missing as lost for good, and return the damaged files, which stay. Raises `LedgerError`."""
+        try:
+            return [settle(kept) for kept in unread(self._path)]
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _prepare(self) -> None:
         """Set the file up, or check that it is one of ours."""
-        self._database.execute("PRAGMA busy_timeout = 30000")
+        self._database.execute(_BUSY)
         found = self._version()
         if found == 0:
             self._write_ahead()
@@ -103,7 +197,7 @@ class Database:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or not attempt:
                     raise
-                time.sleep(_NAP)
+                self._sleep(_NAP)
             else:
                 return
 
@@ -113,6 +207,7 @@ class Database:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+        self._shared.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -146,14 +241,53 @@ class Database:
         try:
             with self._lock:
                 self._database.execute("PRAGMA busy_timeout = 500")
-                self._database.execute("VACUUM")
-                ((busy, *_),) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                try:
+                    self._database.execute("VACUUM")
+                    ((busy, *_),) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    self._database.execute(_BUSY)
         except sqlite3.Error:
             return False
         return not busy
 
     def _trouble(self, error: Exception) -> LedgerError:
+        """Return what an error of SQLite means, having replaced the file where it proved to be damaged."""
+        if not _is_damage(error):
+            return self._unusable(error)
+        with self._lock:
+            return self._unusable(error) if self.notice else self._replaced(error)
+
+    def _unusable(self, error: Exception) -> LedgerError:
+        hint = "nothing is sent while a job cannot be written down first"
+        if any(words in str(error) for words in _LOCKED):
+            hint = (
+                "another process may be holding it; if none is, the file system of "
+                f"{printable(str(self._path.parent))} has no working locks, as some network folders have none: "
+                f"place the ledger on a local disk, `export {STATE_VARIABLE}=FOLDER`"
+            )
+        elif isinstance(error, PermissionError):
+            hint = f"place the ledger in a folder that you may write to, `export {STATE_VARIABLE}=FOLDER`"
+        return LedgerError(f"cannot use the job ledger {self._path}: {printable(str(error))}", hint=hint)
+
+    def _replaced(self, cause: Exception) -> LedgerError:
+        """Replace the file that we have open, and return what to tell about it."""
+        self._database.close()
+        if self._shared.alone():
+            self._replace(cause)
+            return LedgerError(self.notice, hint="type the command again")
+        self._shared.share()
+        try:
+            self._open()
+        except (sqlite3.Error, OSError) as error:
+            return self._unusable(error)
+        return self._in_use(cause)
+
+    def _in_use(self, cause: Exception) -> LedgerError:
         return LedgerError(
-            f"cannot use the job ledger {self._path}: {printable(str(error))}",
-            hint="nothing is sent while a job cannot be written down first",
+            f"the job ledger {self._path} is damaged ({printable(str(cause))}), and another flux has it open",
+            hint="wait for it to end, or stop it; then what can be read is saved",
         )
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and any(words in str(error) for words in _DAMAGED)

@@ -16,6 +16,7 @@ from typing import Literal
 
 from flux_cli.errors import UsageError
 from flux_cli.names import Fields, Template, own_name, promised
+from flux_cli.places import at_home
 from flux_cli.text import printable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -48,7 +49,8 @@ class Destination:
     def parse(cls, output: str | None, *, overwrite: bool = False, count: int = 1) -> Destination:
         """Return what ``output`` means: a file, a folder (``None`` is the current one), a template or ``-``.
 
-        Touches nothing. Raises `UsageError` for what can never work.
+        ``~`` is the home folder: no shell expands it in ``--output=~/x``, nor in a batch file. Touches nothing. Raises
+        `UsageError` for what can never work.
         """
         if output is None:
             return cls(kind="folder", typed="", path=Path())
@@ -59,10 +61,11 @@ class Destination:
         if not output:
             raise UsageError("-o is empty", hint="-o . is the current folder")
         if not _possible(output):
-            raise UsageError(f"no file can be called {printable(output)}", hint="choose another name with -o")
-        if os.path.isdir(output):  # noqa: PTH112 - a Path raises where the name is too long
-            return cls(kind="folder", typed=output, path=Path(output))
-        named = Template.parse(output)
+            raise UsageError(f"a file cannot be named {printable(output)}", hint="choose another name with -o")
+        place = at_home(output)
+        if os.path.isdir(place):  # noqa: PTH112 - a Path raises where the name is too long
+            return cls(kind="folder", typed=output, path=Path(place))
+        named = Template.parse(place)
         if isinstance(named, Template):
             format = promised(named.ending)  # noqa: A001 - the field's own name
             return cls(kind="template", typed=output, path=Path(named.folder), format=format, template=named)
@@ -85,9 +88,20 @@ class Destination:
             return self.path / own_name(fields, extension)
         return self._numbered(fields.index)
 
+    def landing(self, path: Path) -> Path:
+        """Return the file that is written to for ``path``: where a link is overwritten, what it leads to."""
+        exact = self.kind == "file" and self.overwrite
+        return Path(os.path.realpath(path)) if exact and path.is_symlink() else path
+
     def files(self) -> list[Path]:
         """Return the files that were named one by one; none where names are chosen when the images are there."""
         return [self._numbered(index) for index in range(1, self.count + 1)] if self.kind == "file" else []
+
+    def creates(self, folder: Path) -> bool:
+        """Whether saving creates this folder, where it is not there yet."""
+        made = self.path.resolve()
+        wanted = folder.resolve()
+        return self.kind in {"folder", "template"} and (wanted == made or wanted in made.parents)
 
     def prepare(self, proved: set[Path] | None = None, *, only: Container[int] = range(1, 1 << 31)) -> None:
         """Make sure, before money is spent, that images can be saved: folder there and writable, names free.
@@ -97,37 +111,45 @@ class Destination:
         """
         proved = set() if proved is None else proved
         try:
-            folder = self.path
-            if self.kind == "file":
-                folder = folder.parent
-                self._claimable(folder, only)
-            elif self.kind == "folder":
+            for folder in self._folders(only, proved):
                 if folder not in proved:
-                    folder.mkdir(parents=True, exist_ok=True)
-            elif self.kind == "stdout":
-                folder = Path(tempfile.gettempdir())
-            while not os.path.lexists(folder):  # a template's folders are made when they are known
-                folder = folder.parent
-            if folder not in proved:
-                with passing(folder) as proof:
-                    write(proof, [bytes(_PROOF)])
-            proved.add(folder)
+                    with passing(folder) as proof:
+                        write(proof, [bytes(_PROOF)])
+                proved.add(folder)
         except OSError as error:
             hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
             raise UsageError(f"cannot write to {self.place}: {reason(error)}", hint=hint) from error
 
-    def _claimable(self, folder: Path, only: Container[int]) -> None:
-        if not os.path.lexists(folder):
-            raise UsageError(
-                f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
-            )
-        for path in (path for index, path in enumerate(self.files(), 1) if index in only):
+    def _folders(self, only: Container[int], proved: Container[Path]) -> set[Path]:
+        """Return the folders that are written to, as far as they are there."""
+        if self.kind == "file":
+            return self._claimable(only)
+        if self.kind == "stdout":
+            return {Path(tempfile.gettempdir())}
+        folder = self.path
+        if self.kind == "folder" and folder not in proved:
+            folder.mkdir(parents=True, exist_ok=True)
+        while not os.path.lexists(folder):  # a template's folders are made when they are known
+            folder = folder.parent
+        return {folder}
+
+    def _claimable(self, only: Container[int]) -> set[Path]:
+        """Return the folders of the files, whose names can be had. Raises `UsageError` where one cannot."""
+        paths = [path for index, path in enumerate(self.files(), 1) if index in only]
+        folders = {self.landing(path).parent for path in paths} or {self.path.parent}
+        for folder in folders:
+            if not os.path.lexists(folder):
+                raise UsageError(
+                    f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
+                )
+        for path in paths:
             if not ordinary(path):
                 raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
             if not self.overwrite and _taken(path):
                 raise UsageError(
-                    f"{printable(str(path))} exists already", hint="choose another name with -o, or add --overwrite"
+                    f"{printable(str(path))} already exists", hint="choose another name with -o, or add --overwrite"
                 )
+        return folders
 
     def _numbered(self, index: int) -> Path:
         return self.path if self.count == 1 else self.path.with_name(f"{self.path.stem}-{index}{self.path.suffix}")

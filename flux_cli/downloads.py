@@ -31,7 +31,10 @@ _LINK: Callable[[Path, Path], None] | None = getattr(os, "link", None)
 
 
 class Facts(Protocol):
-    """What a check of the bytes found: our name of the format, width and height in pixels, size in bytes."""
+    """What a check of the bytes found: our name of the format, width and height in pixels, size in bytes.
+
+    ``extra`` is how many of the bytes follow the image's end.
+    """
 
     @property
     def format(self) -> str: ...  # noqa: D102 - see the class
@@ -43,6 +46,8 @@ class Facts(Protocol):
     def size(self) -> int: ...  # noqa: D102 - see the class
     @property
     def content_type(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def extra(self) -> int: ...  # noqa: D102 - see the class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,7 @@ class Saver:
         format: str | None,  # noqa: A002 - the option's own name
         quality: int | None,
         note: Callable[[str], None],
+        detail: Callable[[str], None] = lambda _line: None,
         reencode: bool = False,
         max_bytes: int = 256 << 20,
         link: Callable[[Path, Path], None] | None = _LINK,
@@ -80,7 +86,8 @@ class Saver:
 
         ``convert(source, target, format=, quality=)`` is called for another format than the bytes have, and with
         ``reencode`` also for the same one, as the provider was not asked for ``quality``. ``note`` takes one line for
-        the user. ``link`` gives a file a second name or raises ``OSError``; some systems have none.
+        the user, ``detail`` one for a bug report. ``link`` gives a file a second name or raises ``OSError``; some
+        systems have none.
         """
         self._destination = destination
         self._inspect = inspect
@@ -88,9 +95,12 @@ class Saver:
         self._format = agree(destination, format)
         self._quality = quality
         self._note = note
+        self._detail = detail
         self._reencode = reencode and quality is not None
         self._max_bytes = max_bytes
         self._link = link
+        self._replaced: set[Path] = set()
+        """Names that were overwritten: never twice, should a job make more images than it was asked for."""
 
     def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed | None = None) -> Saved:
         """Write ``chunks`` to the place that the destination and ``fields`` name, with the story that ``embed`` adds.
@@ -99,7 +109,7 @@ class Saver:
         raise; an image that takes no story is saved without. Whatever happens, no part of an image stays behind.
         """
         try:
-            folder = self._destination.target(fields, self._format or "jpg").parent
+            folder = self._destination.landing(self._destination.target(fields, self._format or "jpg")).parent
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
@@ -134,7 +144,10 @@ class Saver:
         first, second, third = files
         with first.open("xb") as file:
             file.writelines(self._capped(chunks))
-        made, facts = self._made(first, second, self._inspect(first))
+        facts = self._inspect(first)
+        if facts.extra:
+            self._detail(f"{facts.extra} bytes follow the end of the {facts.format}")
+        made, facts = self._made(first, second, facts)
         if embed is not None:
             made, facts = self._told(made, third, facts, embed)
         with made.open("rb+") as file:
@@ -176,14 +189,15 @@ class Saver:
     def _settle(self, source: Path, wanted: Path, fields: Fields) -> Path:
         """Give ``source`` the name ``wanted``, or the next free one where the name is ours to choose; return it."""
         exact = self._destination.kind == "file"
-        if exact and self._destination.overwrite and ordinary(wanted):
-            source.replace(wanted)
+        if exact and self._destination.overwrite and ordinary(wanted) and wanted not in self._replaced:
+            source.replace(self._destination.landing(wanted))
+            self._replaced.add(wanted)
             return wanted
         for path in [wanted] if exact else alternatives(wanted):
             if self._claim(source, path):
                 return path
         raise UnsavedError(
-            f"{printable(str(wanted))} exists by now, and was left alone",
+            f"{printable(str(wanted))} has appeared meanwhile, and was left as it is",
             hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
         )
 

@@ -18,8 +18,10 @@
      +- UnsavedError           unsaved     10   made and paid for, but not on disk
      +- RefusedError           failed       1   the provider said no, or the job failed
      +- NotFoundError          failed       1   the provider does not know the job
+     |   +- LinkError          failed       1   the link to an image is refused: too early, or too late
      +- ProtocolError          failed       1   an answer that makes no sense
      +- LedgerError            failed       1   the local job database cannot be used
+     +- OutputError            failed       1   standard output is closed or full
 
     Interrupted (BaseException)                 a signal, or a reader that went away
 
@@ -179,6 +181,10 @@ class NotFoundError(FluxError):
     default_retry = "never"
 
 
+class LinkError(NotFoundError):
+    """The link to an image answers 403 or 404: it is not there yet, or not any more."""
+
+
 class ProtocolError(FluxError):
     """An answer whose shape or values are not what the provider documents."""
 
@@ -187,6 +193,12 @@ class LedgerError(FluxError):
     """The local database of jobs cannot be opened or written."""
 
     default_charged = "no"
+
+
+class OutputError(FluxError):
+    """Standard output is closed or full, so what a command is about could not be printed."""
+
+    default_retry = "never"
 
 
 class Interrupted(BaseException):

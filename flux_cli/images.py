@@ -1,7 +1,7 @@
 """What the bytes of an image really are, whether they are all there, and how to make another format of them.
 
-The walk from the first byte to the last is plain Python over a memory map: it costs milliseconds, holds no image in
-memory and needs no library. Pillow is loaded for a conversion only.
+The walk from the first byte to the image's end is plain Python over a memory map: it costs milliseconds, holds no
+image in memory and needs no library. Pillow is loaded for a conversion only.
 """
 
 from __future__ import annotations
@@ -55,12 +55,16 @@ _NAMES = {"jpg": "JPEG", "png": "PNG", "webp": "WebP"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of an image file: format by our name, width and height in pixels, size in bytes."""
+    """What is known of an image file: format by our name, width and height in pixels, size in bytes.
+
+    ``extra`` is how many of these bytes follow the image's end; every decoder passes them over.
+    """
 
     format: str
     width: int
     height: int
     size: int
+    extra: int = 0
 
     @property
     def content_type(self) -> str:
@@ -69,7 +73,7 @@ class Facts:
 
 
 def inspect(path: Path) -> Facts:
-    """Return what the file at ``path`` is, having walked its structure to the last byte.
+    """Return what the file at ``path`` is, having walked its structure to the image's end.
 
     Raises `ProtocolError` for anything but a whole JPEG, PNG or WebP, and ``OSError`` where the file cannot be read.
     """
@@ -90,7 +94,7 @@ def inspect(path: Path) -> Facts:
             width, height = walk(cursor)
             if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
                 cursor.damaged(f"a size of {width}x{height}")
-            return Facts(format=kind, width=width, height=height, size=len(data))
+            return Facts(format=kind, width=width, height=height, size=len(data), extra=len(data) - cursor.at)
 
 
 def convert(source: Path, target: Path, *, format: str, quality: int | None) -> Facts:  # noqa: A002 - the option's name
@@ -216,8 +220,6 @@ def _png(cursor: _Cursor) -> tuple[int, int]:
         first, filled = False, filled or (kind == b"IDAT" and length > 0)
     if not filled:
         cursor.damaged("no picture in it")
-    if cursor.at != cursor.end:
-        cursor.damaged(f"{cursor.end - cursor.at} bytes after its end")
     return width, height
 
 
@@ -228,10 +230,7 @@ _SCAN, _END = 0xDA, 0xD9
 
 
 def _jpeg(cursor: _Cursor) -> tuple[int, int]:
-    """Return width and height of a JPEG whose segments and scans lead to its end marker.
-
-    What follows the end marker is nobody's business: cameras and editors put things there. See ITU-T T.81, annex B.
-    """
+    """Return width and height of a JPEG whose segments and scans lead to its end marker. See ITU-T T.81, annex B."""
     cursor.skip(2)
     width = height = 0
     scanned = False
@@ -269,8 +268,7 @@ def _webp(cursor: _Cursor) -> tuple[int, int]:
     length = cursor.little(4)
     if cursor.end < 8 + length:
         cursor.cut()
-    if cursor.end > 8 + length + length % 2:
-        cursor.damaged(f"{cursor.end - 8 - length} bytes after its end")
+    cursor.end = min(cursor.end, 8 + length + length % 2)
     cursor.skip(4)
     size = (0, 0)
     filled = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +19,9 @@ ACTIVE: frozenset[Status] = frozenset({"submitting", "queued", "running"})
 """The provider may still be working on it."""
 FINISHED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 """Nothing more will change at the provider."""
+
+_LEEWAY = 0.05
+"""By how much, as a part, an image may miss a ratio that was asked for: hosts round sides to multiples of 32 pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Taken off the queue before it ran."""
+    """Ended by a cancel: taken off the queue, or stopped by somebody else, and then perhaps charged."""
+
+    cost: Cost | None = None
 
 
 State = Queued | Running | Succeeded | Failed | Cancelled
@@ -211,6 +218,27 @@ class Job:
         """Whether it has images that were never put on disk."""
         return self.status == "succeeded" and any(image.path is None for image in self.images)
 
+    @property
+    def shape(self) -> str:
+        """What was asked for, as ``WxH`` in pixels or as a ratio; empty where nothing was."""
+        return str(self.parameters.get("size") or self.parameters.get("aspect_ratio") or "")
+
+    @property
+    def shape_differs(self) -> bool:
+        """Whether an image is known to have another shape than was asked for."""
+        return any(differs(self.shape, image.width, image.height) for image in self.images)
+
+
+def differs(shape: str, width: int | None, height: int | None) -> bool:
+    """Whether an image of these pixels is plainly not of a ``shape``: other pixels, or more than a twentieth off."""
+    found = re.match(r"([1-9]\d{0,5})([x:])([1-9]\d{0,5})(?!\d)", shape)
+    if found is None or not width or not height:
+        return False
+    wide, high = int(found[1]), int(found[3])
+    if found[2] == "x":
+        return (width, height) != (wide, high)
+    return abs(math.log(width * high / (height * wide))) > _LEEWAY
+
 
 def advance(job: Job, state: State, *, now: float) -> Job:
     """Return ``job`` as ``state`` has it. A finished job keeps the time at which we first saw it finished."""
@@ -234,9 +262,12 @@ def advance(job: Job, state: State, *, now: float) -> Job:
             error=state.error,
         )
     if isinstance(state, Failed):
-        return replace(ended, status="failed", error=state.error, cost=state.cost or job.cost)
+        cost = state.cost or job.cost
+        if cost is not None:
+            state.error.charged = "yes" if cost.amount > 0 else "no"
+        return replace(ended, status="failed", error=state.error, cost=cost)
     if isinstance(state, Cancelled):
-        return replace(ended, status="cancelled")
+        return replace(ended, status="cancelled", cost=state.cost or job.cost)
     if isinstance(state, Running):
         return replace(settled, status="running", progress=state.progress, detail=state.detail)
     return replace(settled, status="queued", queue_position=state.position, detail=state.detail)

@@ -62,8 +62,10 @@ class Ledger:
 
         What counts against a limit is read in the same transaction, so any number of processes keep it together. A
         job that was planned before a limit's time began counts from its beginning. Raises `LimitError` where a limit
-        would be passed, and `LedgerError`; then the job is not written down.
+        would be passed, `UsageError` where none can be kept, and `LedgerError`; then the job is not written down.
         """
+        if limits:
+            self.require_whole(limits[0].name)
         since = max((limit.since for limit in limits), default=0.0)
         job = replace(job, created_at=since) if since > job.created_at else job
         with self._database.transaction():
@@ -71,6 +73,18 @@ class Ledger:
                 check(limit, job, self.spent(limit, sandbox=job.sandbox))
             self._write(job, new=True)
         return job
+
+    def require_whole(self, what: str) -> None:
+        """Make sure that nothing is missing which ``what`` relies on. Raises `UsageError`."""
+        self._database.require_whole(what)
+
+    def unread(self) -> list[Path]:
+        """Return the damaged files that are kept because something of them could not be read, the newest first."""
+        return self._database.unread()
+
+    def accept_loss(self) -> list[Path]:
+        """Take what could not be read of damaged files as lost, and return these files. Raises `LedgerError`."""
+        return self._database.accept_loss()
 
     def spent(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
         """Return what counts against a limit so far, in USD, and how many jobs there are whose cost nobody knows."""
@@ -209,8 +223,9 @@ class Ledger:
         """Take a name, unless it is held, and return who holds it now, with the jobs of that run.
 
         ``free`` decides whether a name that is held may be taken over. One transaction: of several processes that
-        want a name, one gets it. Raises `LedgerError`.
+        want a name, one gets it. Raises `LedgerError`, and `UsageError` as `require_whole` does.
         """
+        self.require_whole(f"--once {printable(wanted.name)}")
         query = "SELECT run, jobs, mark, owner FROM claims WHERE name = ? AND sandbox = ?"
         with self._database.transaction():
             row = next(iter(self._database.rows(query, (wanted.name, wanted.sandbox))), None)

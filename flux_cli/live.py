@@ -14,6 +14,7 @@ from rich.text import Text
 
 from flux_cli.canvas import Canvas
 from flux_cli.errors import FluxError
+from flux_cli.foreground import may_draw, suspending
 from flux_cli.jobs import Job
 from flux_cli.progress import remaining, summary
 from flux_cli.providers import alias
@@ -83,15 +84,19 @@ class Live:
         self._now = now
         self._tally = tally
         self._expected = expected
+        self._stream = stream
         self._canvas = Canvas(stream, environ or {})
         self._jobs: dict[str, _Shown] = {}
         self._lock = threading.Lock()
         self._drawing = threading.Lock()
         self._over = threading.Event()
+        self._suspended = False
+        self._signals = suspending(suspend=self._suspend, resume=self._resume)
         self._beats = 0
 
     def __enter__(self) -> Self:
         """Start drawing."""
+        self._signals.__enter__()
         threading.Thread(target=self._keep_drawing, daemon=True).start()
         return self
 
@@ -99,11 +104,32 @@ class Live:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the lines away again."""
+        self._signals.__exit__(kind, error, trace)
         self._over.set()
-        held = self._drawing.acquire(timeout=BEAT)  # whoever prints may be stuck: nobody reads what it says
-        self._canvas.clear()
-        if held:
-            self._drawing.release()
+        with self._held():
+            self._canvas.clear()
+
+    @contextmanager
+    def _held(self) -> Generator[None]:
+        """Keep others from drawing, except for one that is stuck because nobody reads what it says."""
+        held = self._drawing.acquire(timeout=BEAT)
+        try:
+            yield
+        finally:
+            if held:
+                self._drawing.release()
+
+    def _suspend(self) -> None:
+        """Leave the terminal to the shell, without our lines and with the cursor."""
+        self._suspended = True
+        with self._held():
+            self._canvas.clear()
+
+    def _resume(self) -> None:
+        """Go on drawing, below whatever the shell has printed."""
+        with self._held():
+            self._canvas.forget()
+        self._suspended = False
 
     def _keep_drawing(self) -> None:
         while not self._over.wait(BEAT):
@@ -130,11 +156,11 @@ class Live:
             yield
 
     def draw(self) -> None:
-        """Draw how things stand now, unless it is over."""
+        """Draw how things stand now, unless it is over or the terminal is somebody else's."""
         with self._lock:
             shown = list(self._jobs.values())
         with self._drawing:
-            if not self._over.is_set():
+            if not (self._over.is_set() or self._suspended) and may_draw(self._stream):
                 self._beats += 1
                 self._canvas.draw(self._lines(shown))
 

@@ -24,11 +24,24 @@ if sys.platform == "win32":
         file.seek(1 << 20)  # beyond what is written: a locked byte cannot be read by others
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
+    def _share(file: BinaryIO) -> None:
+        """Do nothing: here a file that is open can be neither renamed nor replaced anyway."""
+
+    _hold_alone = _release = _share
+
 else:
     import fcntl
 
     def _take(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _share(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+    def _release(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+    _hold_alone = _take
 
 
 @contextmanager
@@ -74,3 +87,46 @@ def _same(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
         return False
+
+
+class SharedLock:
+    """A lock that any number of processes hold together, or one of them alone.
+
+    Its file stays. It holds one byte of its own, a mark that outlives the processes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file at ``path``, and make it where there is none. Raises ``OSError``."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = path.open("ab+", buffering=0)
+
+    def share(self) -> None:
+        """Hold the lock together with others; wait while one holds it alone."""
+        with suppress(OSError):  # no locks here
+            _share(self._file)
+
+    def alone(self) -> bool:
+        """Hold the lock alone, unless others hold it: then ours is gone, too. Return whether it is held."""
+        try:
+            _hold_alone(self._file)
+        except OSError as error:
+            if error.errno not in _TAKEN:  # no locks here
+                return True
+            _release(self._file)
+            return False
+        return True
+
+    @property
+    def marked(self) -> bool:
+        """Whether `mark` was called, by any process."""
+        self._file.seek(0)
+        return bool(self._file.read(1))
+
+    def mark(self) -> None:
+        """Leave the mark."""
+        if not self.marked:
+            self._file.write(b"1")
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()

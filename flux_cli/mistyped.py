@@ -30,7 +30,7 @@ def explained(words: str, arguments: Sequence[str], *, program: str, commands: C
     elif message.startswith("No such command"):
         hint = _command(near, called, arguments) or hint
     elif message.startswith("Got unexpected extra argument") and command == "generate":
-        hint = f'a prompt of several words stands in quotes: `{called} "a red fox"`'
+        hint = f'put a prompt of several words in quotes: `{called} "a red fox"`'
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 

@@ -60,6 +60,18 @@ def counted(job: Job) -> float | None:
     return job.estimate if cost is None else cost
 
 
+def overrun(job: Job) -> str:
+    """Return in a sentence that a job cost more than was expected; nothing where it did not, or nobody can tell."""
+    if job.estimate is None or job.cost is None or job.cost.currency != "USD":
+        return ""
+    if job.cost.amount <= job.estimate + _DUST:
+        return ""
+    return (
+        f"{job.provider} charged {dollars(job.cost.amount)} for a job with {job.model}, {dollars(job.estimate)} was "
+        f"expected; `flux providers {job.provider} --check` compares prices"
+    )
+
+
 def in_credits(job: Job) -> float | None:
     """Return what a job did cost in its provider's own credits, ``None`` where it does not count in such."""
     return job.cost.amount if job.cost is not None and job.cost.currency != "USD" else None
@@ -133,9 +145,9 @@ def _price(job: Job, limit: Limit) -> float:
 
 def _passed(limit: Limit, spent: tuple[float, int], expected: str) -> LimitError:
     gone, unknown = spent
-    more = f", beside {_unknown(unknown)}" if unknown else ""
+    more = f", plus {_unknown(unknown)}" if unknown else ""
     return LimitError(
-        f"{limit.name} would be passed: {dollars(gone)} of {dollars(limit.amount)} are spent or reserved{more}, "
+        f"this would exceed {limit.name}: {dollars(gone)} of {dollars(limit.amount)} are spent or reserved{more}, "
         f"and {expected}",
         hint=limit.hint,
     )
@@ -148,8 +160,8 @@ def _unknown(jobs: int) -> str:
 def unknown_price(limit: Limit, provider: str, model: str) -> UsageError:
     """Return the error of a limit that cannot be kept, because nobody tells the price of an image."""
     return UsageError(
-        f"nobody tells what an image of {model} costs at {provider}, so {limit.name} cannot be kept",
-        hint=f"tell it what you pay: `flux config set providers.{provider}.price.{model} 0.06`",
+        f"no price is known for {model} at {provider}, so {limit.name} cannot be enforced",
+        hint=f"set what you pay: `flux config set providers.{provider}.price.{model} 0.06`",
     )
 
 

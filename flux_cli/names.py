@@ -110,9 +110,7 @@ class Template:
         try:
             parsed = list(Formatter().parse(text))
         except ValueError as error:
-            raise _refusal(
-                text, "a brace is left alone", "write {{ and }} for braces that are meant as such"
-            ) from error
+            raise _refusal(text, "a brace has no partner", "write {{ and }} for literal braces") from error
         pieces: list[tuple[str, str, int]] = []
         for literal, name, spec, conversion in parsed:
             padding = re.fullmatch(r"0(\d{1,2})d?", spec or "00")
@@ -121,12 +119,14 @@ class Template:
                 known = f"did you mean {{{guess}}}?" if guess else f"there are {listed(f'{{{f}}}' for f in FIELDS)}"
                 raise _refusal(text, f"there is no {{{printable(name)}}}", known)
             if conversion or padding is None or (spec and name not in NUMBERS):
-                raise _refusal(text, f"{{{name}}} cannot be formatted so", "zero-padding of a number works: {index:03}")
+                raise _refusal(
+                    text, f"{{{name}}} cannot be formatted like that", "zero-padding of a number works: {index:03}"
+                )
             pieces.append((literal, name or "", int(padding[1])))
         if not any(name for _, name, _ in pieces):
             return "".join(literal for literal, _, _ in pieces)
         if any("/" in literal or os.sep in literal for literal in cls._after_ext(pieces)):
-            raise _refusal(text, "{ext} belongs into the name of the file", "take it out of the folder's name")
+            raise _refusal(text, "{ext} must be in the file's name", "take it out of the folder's name")
         return cls(tuple(pieces))
 
     @staticmethod

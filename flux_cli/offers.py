@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from flux_cli.cursor import Cursor, table
+from flux_cli.errors import FluxError
 from flux_cli.places import config_path, state_path, variable
 
 Words = Iterable[tuple[str, str]]
@@ -123,7 +124,7 @@ class Known:
             import tomllib  # noqa: PLC0415 - only where there is something to read
 
             return tomllib.loads(text)
-        except (OSError, ValueError, RecursionError):
+        except (FluxError, OSError, ValueError, RecursionError):
             return {}
 
     def configured(self, *names: str) -> str:
@@ -220,8 +221,12 @@ class Known:
 
         typed = {*self.cursor.given.get("jobs", [])}
         at = self.cursor.word.startswith("@")
+        try:
+            folder = state_path(sandbox=self.sandbox)
+        except FluxError:  # there is no home folder
+            return
         seen = recent(
-            state_path() / "ledger.sqlite3",
+            folder / "ledger.sqlite3",
             sandbox=self.sandbox,
             statuses=() if at else _STATUSES.get(self.cursor.path[0], ()),
             provider=None if at else next(iter(self.cursor.given.get("provider", [])), None),

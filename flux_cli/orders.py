@@ -226,7 +226,7 @@ def _check_image(wish: Wish) -> None:
             file.read(1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        hint = "name a file as it would be typed from here, or a web address"
+        hint = "give a path, absolute or relative to the current folder, or a web address"
         raise UsageError(f"cannot read the image {image}: {reason}", hint=hint) from error
 
 
@@ -235,5 +235,5 @@ def _check_quality(wish: Wish, model: Model, found: Fit) -> None:
     if "quality" in wish.typed and "quality" not in model.options and "format" not in found.params.options:
         raise UsageError(
             "--quality needs a format to convert to: this provider takes no quality",
-            hint="add -f jpg or -f webp, or an -o file name that ends so",
+            hint="add -f jpg or -f webp, or give -o a file name with that extension",
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flux_cli import rendering
-from flux_cli.errors import FluxError
+from flux_cli.errors import FluxError, OutputError
 from flux_cli.jobs import Job
 from flux_cli.streams import Streams
 from flux_cli.text import printable
@@ -275,10 +275,13 @@ class Json(Base):
         error: FluxError,
         job: Job | None = None,
         *,
-        where: str = "",  # noqa: ARG002 - the object names it
+        where: str = "",
         row: Mapping[str, Any] | None = None,
-        whole: bool = False,  # noqa: ARG002 - the object says it always
+        whole: bool = False,
     ) -> None:
-        """Print the job that failed, or the error alone where there is none."""
+        """Print the job that failed, or the error alone where there is none; on stderr, for people, if that fails."""
         about = rendering.job_object(job) if job is not None else dict(row or {})
-        self._print({**about, "error": rendering.error_object(error)})
+        try:
+            self._print({**about, "error": rendering.error_object(error)})
+        except OutputError:
+            Human(self.streams).error(error, job, where=where, whole=whole)

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
+
+from flux_cli.errors import ConfigError
+
+STATE_VARIABLE = "LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME"
+"""The environment variable that places the folder of the ledger."""
+_WHERE = (
+    "set HOME; or XDG_STATE_HOME, where the ledger goes, and XDG_CONFIG_HOME or FLUX_CONFIG, where the config is; "
+    "each to a folder that stays"
+)
+"""How to say where things are."""
 
 
 def variable(names: tuple[str, ...]) -> str:
@@ -12,22 +24,70 @@ def variable(names: tuple[str, ...]) -> str:
 
 
 def config_path(option: str | None) -> Path:
-    """Return where the config file is: ``--config``, else ``$FLUX_CONFIG``, else the platform's place."""
+    """Return where the config file is: ``--config``, else ``$FLUX_CONFIG``, else the platform's place.
+
+    Raises `ConfigError` where that is in a home folder, and there is none.
+    """
     named = os.environ.get("FLUX_CONFIG") or None if option is None else option
     if named is not None:
         return Path(at_home(named))
     from platformdirs import user_config_path  # noqa: PLC0415 - only when wanted
 
-    return user_config_path("flux-cli", appauthor=False) / "config.toml"
+    return _found(lambda: user_config_path("flux-cli", appauthor=False)) / "config.toml"
 
 
-def state_path() -> Path:
-    """Return the folder that holds what flux remembers between runs."""
+def state_path(*, sandbox: bool = False) -> Path:
+    """Return the folder that holds what flux remembers between runs.
+
+    Where there is no home folder, the ``sandbox`` remembers in a temporary one; else this raises `ConfigError`.
+    """
     from platformdirs import user_state_path  # noqa: PLC0415 - only when wanted
 
-    return user_state_path("flux-cli", appauthor=False)
+    try:
+        return _found(lambda: user_state_path("flux-cli", appauthor=False))
+    except ConfigError:
+        if not sandbox:
+            raise
+        return _temporary()
+
+
+def _found(look: Callable[[], Path]) -> Path:
+    """Return a folder that platformdirs finds. Raises `ConfigError` where it would have to be in a missing home."""
+    try:
+        path = look()
+    except RuntimeError:  # of platformdirs; older ones hand the ~ back
+        raise _homeless() from None
+    if path.parts[:1] == ("~",):
+        raise _homeless()
+    return path
+
+
+def _temporary() -> Path:
+    """Return a folder of this user's among the temporary ones. Raises `ConfigError` where somebody else has it."""
+    import tempfile  # noqa: PLC0415 - hardly ever wanted
+
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    path = Path(tempfile.gettempdir()) / f"flux-cli-{user}"
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        owner = path.lstat()
+    except OSError as error:
+        raise ConfigError(f"cannot use the temporary folder {path}: {error.strerror}", hint=_WHERE) from None
+    if hasattr(os, "getuid") and (owner.st_uid != user or not stat.S_ISDIR(owner.st_mode)):
+        raise ConfigError(f"the temporary folder {path} belongs to another user", hint=_WHERE)
+    return path
+
+
+def _homeless() -> ConfigError:
+    return ConfigError("there is no home folder: HOME is not set, and the system knows none for this user", hint=_WHERE)
 
 
 def at_home(text: str) -> str:
-    """Return a path with ``~`` expanded; unlike ``Path`` this keeps a trailing slash and leaves web addresses alone."""
-    return os.path.expanduser(text)  # noqa: PTH111 - see above
+    """Return a path with ``~`` expanded; unlike ``Path`` this keeps a trailing slash and leaves web addresses alone.
+
+    Raises `ConfigError` where there is no home folder to put in its place.
+    """
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - see above
+    if expanded == text and (text == "~" or text.startswith("~/")):
+        raise _homeless()
+    return expanded

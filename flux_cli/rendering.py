@@ -69,6 +69,7 @@ def job_object(job: Job) -> dict[str, Any]:
         "finished_at": stamp(job.finished_at),
         "batch": job.batch,
         "estimate": None if job.estimate is None else {"amount": round(job.estimate, 6), "currency": "USD"},
+        "shape_differs": job.shape_differs,
     }
 
 

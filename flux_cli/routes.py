@@ -50,9 +50,9 @@ class Routes:
                 error.message = error.message.replace(channel.key, "***")
             raise
 
-    def download(self, url: str, *, sandbox: bool) -> Iterator[bytes]:
-        """Yield the bytes behind a result's link. Raises `FluxError`."""
-        return self._transport(sandbox=sandbox).download(url)
+    def download(self, url: str, *, sandbox: bool, deadline: float) -> Iterator[bytes]:
+        """Yield the bytes behind a result's link until the clock's ``deadline``. Raises `FluxError`."""
+        return self._transport(sandbox=sandbox).download(url, deadline=deadline)
 
     def channel(self, provider: Provider, *, sandbox: bool) -> Channel:
         """Return where a provider is reached, and the key. Raises `AuthError` where there is none."""
@@ -96,7 +96,7 @@ class Routes:
         from flux_cli.sandbox.world import World
 
         seconds = self._settings().sandbox_seconds
-        return SandboxTransport(World(state_path() / "sandbox", self._clock.now, seconds))
+        return SandboxTransport(World(state_path(sandbox=True) / "sandbox", self._clock.now, seconds))
 
     def close(self) -> None:
         """Close every connection."""

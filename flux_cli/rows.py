@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,9 @@ def read(text: str, name: str, kind: str) -> tuple[list[Row], list[UsageError]]:
         try:
             if isinstance(fields, UsageError):
                 raise fields
-            own = {name: value for name, value in fields.items() if name != COPY}
-            rows.append(Row(number=number, place=place, fields=_checked(own, place), copy=_copy(fields.get(COPY))))
+            own = {name: value for name, value in fields.items() if _spelled(name) != COPY}
+            copy = next((value for name, value in fields.items() if _spelled(name) == COPY), None)
+            rows.append(Row(number=number, place=place, fields=_checked(own, place), copy=_copy(copy)))
         except UsageError as error:
             told = error.message if error.message.startswith(place) else f"{place}: {error.message}"
             errors.append(UsageError(told, hint=error.hint))
@@ -117,13 +119,24 @@ def _objects(text: str) -> Found:
         except UsageError as error:
             yield number, error
             continue
-        except (ValueError, RecursionError):
-            yield number, UsageError("this line is not JSON", hint='such as {"prompt": "a red fox", "seed": 7}')
+        except (ValueError, RecursionError) as error:
+            yield number, _not_json(line, error)
             continue
         if isinstance(fields, dict):
             yield number, fields
         else:
             yield number, UsageError("a row is a JSON object", hint='such as {"prompt": "a red fox", "seed": 7}')
+
+
+def _not_json(line: str, error: Exception) -> UsageError:
+    """Return what is wrong with a line, which for people who write JSON by hand is mostly a comma too many."""
+    if isinstance(error, json.JSONDecodeError):
+        before = line[: error.pos].rstrip()
+        comma = len(before) - 1 if before.endswith(",") else error.pos  # Python 3.13 points at it, earlier ones behind
+        if line[comma : comma + 1] == "," and line[comma + 1 :].lstrip()[:1] in {"", "}", "]"}:
+            message = f"this line is not JSON: there is a trailing comma at column {comma + 1}"
+            return UsageError(message, hint="remove the comma")
+    return UsageError("this line is not JSON", hint='such as {"prompt": "a red fox", "seed": 7}')
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -137,7 +150,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _records(text: str) -> Found:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    separator = _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     head: list[str] = []
     line = 1
     try:
@@ -148,12 +162,24 @@ def _records(text: str) -> Found:
                     yield line, wrong
                     return
             elif len(cells) > len(head):
-                yield line, UsageError(f"{len(cells)} cells under {len(head)} names", hint='text with a comma: "a, b"')
+                shown = "a tab" if separator == "\t" else f"a {separator}"
+                message = f"{len(cells)} cells, but {len(head)} column{'s' if len(head) > 1 else ''}"
+                yield line, UsageError(message, hint=f"put text that contains {shown} in double quotes")
             elif any(cell.strip() for cell in cells):
                 yield line, {name: cell for name, cell in zip(head, cells, strict=False) if cell.strip()}
             line = reader.line_num + 1
     except csv.Error as error:
         yield line, UsageError(f"this is not CSV: {error}", hint='a quote inside of a cell is doubled: "a ""b"" c"')
+
+
+def _separator(text: str) -> str:
+    """Return what stands between the cells: a spreadsheet writes commas, semicolons or tabs, as its language has it."""
+    for separator in ",;\t":
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        with suppress(csv.Error):  # told when the rows are read
+            if "prompt" in map(_spelled, next((cells for cells in rows if cells), ())):
+                return separator
+    return ","
 
 
 def _head_error(head: list[str]) -> UsageError | None:
@@ -167,8 +193,8 @@ def _head_error(head: list[str]) -> UsageError | None:
 
 
 def _spelled(name: str) -> str:
-    """Return an option's name with underscores, however it was written."""
-    return name.strip().removeprefix("--").replace("-", "_")
+    """Return an option's name in small letters and with underscores, however it was written."""
+    return name.strip().lower().removeprefix("--").replace("-", "_")
 
 
 def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -177,7 +203,7 @@ def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     for written, value in fields.items():
         name = _spelled(written)
         if name in _WHOLE:
-            message = f"{place}: {printable(written)} is an option of the batch as a whole"
+            message = f"{place}: {printable(written)} applies to the whole batch, not to a row"
             raise UsageError(message, hint=f"give --{name.replace('_', '-')} on the command line")
         if name not in NAMES:
             near = nearest(name, NAMES)
@@ -200,7 +226,7 @@ def _copy(value: Any) -> int | None:
     text = str(value)
     if text.isdecimal() and len(text) <= _DIGITS and int(text):
         return int(text)
-    raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} tells apart rows that ask for the same")
+    raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} numbers rows that are otherwise identical")
 
 
 def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:

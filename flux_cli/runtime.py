@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 from flux_cli import providers
 from flux_cli.clock import SystemClock
 from flux_cli.flags import Flags
-from flux_cli.jobs import Image, Job
+from flux_cli.jobs import Image, Job, differs
 from flux_cli.output import Human, Json, Output
 from flux_cli.progress import Ends, Lines, Progress, Silent
 from flux_cli.routes import Routes
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flux_cli.money import Limit
     from flux_cli.orders import Origin
     from flux_cli.patience import Bracket
-    from flux_cli.prices import Prices
+    from flux_cli.prices import PriceFile, Prices
     from flux_cli.providers.base import Model, Price, Provider
     from flux_cli.seams import Shelf
     from flux_cli.settings import Settings
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
-
 
 LONGEST_SUBMIT = 1800.0
 """Seconds after which no submit is still under way, with all its repeats and time-outs."""
@@ -95,6 +94,8 @@ class Runtime:
     flags: Flags = field(default_factory=Flags)
     saved: list[tuple[int, int, list[str]]] = field(default_factory=list[tuple[int, int, list[str]]])
     """Images that are on disk now: row of the batch, number within the run, and paths, as they came."""
+    noted: set[str] = field(default_factory=set[str])
+    """What was noted and need not be noted again."""
     connect: Connect | None = None
     """Makes what stands behind httpx; the network where it is ``None``."""
     new_id: Callable[[], str] = new_id
@@ -111,6 +112,12 @@ class Runtime:
         """How results are printed: for people, or as JSON."""
         kind = Json if self.flags.json else Human
         return kind(self.streams, quiet=self.flags.quiet)
+
+    def note_once(self, text: str) -> None:
+        """Note something that several jobs may have to say in the same words."""
+        if text not in self.noted:
+            self.noted.add(text)
+            self.output.note(text)
 
     def progress(self, tally: Tally | None = None) -> Progress:
         """Return a display for as long as we wait: live on a terminal, plain lines elsewhere; of a batch its tally."""
@@ -130,7 +137,7 @@ class Runtime:
         """The config file and the environment. Raises `ConfigError`."""
         from flux_cli.settings import Settings
 
-        settings = Settings.load(self.flags.config)
+        settings = Settings.load(self.flags.config, sandbox=self.flags.sandbox)
         for warning in settings.warnings:
             self.output.warning(warning)
         return settings
@@ -146,10 +153,18 @@ class Runtime:
         from flux_cli.ledger import Ledger
         from flux_cli.places import state_path
 
-        ledger = Ledger(state_path() / "ledger.sqlite3")
+        ledger = Ledger(state_path(sandbox=self.sandbox) / "ledger.sqlite3")
         if ledger.notice:
             self.output.warning(ledger.notice)
         return ledger
+
+    @cached_property
+    def price_file(self) -> PriceFile:
+        """What the hosts said of their prices; the sandbox's say it in a file of their own."""
+        from flux_cli.places import state_path
+        from flux_cli.prices import PriceFile
+
+        return PriceFile(state_path(sandbox=self.sandbox) / ("prices-sandbox.json" if self.sandbox else "prices.json"))
 
     @cached_property
     def _prices(self) -> Prices:
@@ -157,12 +172,17 @@ class Runtime:
 
         return Prices(
             own=self.settings.price,
+            told=self.price_file.find,
             paid=lambda provider, model: self.ledger.paid(provider, model, sandbox=self.sandbox),
         )
 
     def price(self, provider: str, model: str) -> Price | None:
         """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
         return self._prices.of(provider, model)
+
+    def stated_price(self, provider: str, model: str) -> Price | None:
+        """Return the price of an image that the user, the host or its page states, whatever earlier jobs did cost."""
+        return self._prices.stated(provider, model)
 
     def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
         """Return what the jobs of ``run`` may not pass as of now: ``--max-cost``, and the budgets of the config.
@@ -257,6 +277,7 @@ class Runtime:
             format=place.format or job.parameters.get("format"),
             quality=job.parameters.get("quality") if ours else None,
             note=self.output.note,
+            detail=self.output.note if self.flags.verbose else lambda _line: None,
             reencode=ours,
             max_bytes=self.settings.max_image_bytes,
         )
@@ -264,12 +285,17 @@ class Runtime:
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
             fields = Fields.of(job, image, first + index - 1)
             embed = partial(embedding.embed, story=Story.of(job, image)) if place.embed else None
-            if place.destination.kind == "stdout":
+            sent = place.destination.kind == "stdout"
+            if sent:
                 with self.streams.reader():
-                    saver.save_to(chunks, fields, self.streams.binary(), embed)
+                    saved = saver.save_to(chunks, fields, self.streams.binary(), embed)
+            else:
+                saved = saver.save(chunks, fields, embed)
+                placed(saved.shown)
+            if differs(job.shape, saved.width, saved.height):
+                self.output.note(f"asked for {job.shape}, got {saved.width}x{saved.height}: {saved.shown}")
+            if sent:
                 return image
-            saved = saver.save(chunks, fields, embed)
-            placed(saved.shown)
             return replace(
                 image,
                 path=str(saved.path),

@@ -19,8 +19,8 @@ class Wire(Protocol):
         """Return the answer to ``request``. Raises `FluxError`."""
         ...
 
-    def download(self, url: str, *, sandbox: bool) -> Iterator[bytes]:
-        """Yield the bytes behind a result's link. Raises `FluxError`."""
+    def download(self, url: str, *, sandbox: bool, deadline: float) -> Iterator[bytes]:
+        """Yield the bytes behind a result's link until the clock's ``deadline``. Raises `FluxError`."""
         ...
 
 

@@ -117,12 +117,19 @@ class Settings:
         """USD by ``daily`` and ``monthly``; only those that are set."""
 
     @classmethod
-    def load(cls, option: str | None, *, must_exist: bool = True) -> Settings:
+    def load(cls, option: str | None, *, must_exist: bool = True, sandbox: bool = False) -> Settings:
         """Return the settings of the file that ``--config`` (``option``) names, else of the usual one.
 
-        A file that was named must be there, unless ``must_exist`` is false. Raises `ConfigError`.
+        A file that was named must be there, unless ``must_exist`` is false. The ``sandbox`` does without a file where
+        there is no home folder to look in. Raises `ConfigError`.
         """
-        file = config_path(option)
+        try:
+            file = config_path(option)
+        except ConfigError:
+            alone = cls(Path("config.toml"), None)
+            if not (sandbox or alone.sandbox):
+                raise
+            return alone
         text = read(file)
         if text is None:
             if must_exist and (option is not None or os.environ.get("FLUX_CONFIG")):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, TextIO
 
-from flux_cli.errors import FluxError, Interrupted
+from flux_cli.errors import Interrupted, OutputError
 
 
 class Streams:
@@ -25,8 +25,9 @@ class Streams:
         self._write(self.stdout, text)
 
     def err(self, text: str) -> None:
-        """Write a line for people."""
-        self._write(self.stderr, text)
+        """Write a line for people. One that cannot be written stops nothing: there is no other place to say so."""
+        with suppress(OutputError):
+            self._write(self.stderr, text)
 
     def binary(self) -> BinaryIO:
         """Return stdout for bytes."""
@@ -44,13 +45,13 @@ class Streams:
     @staticmethod
     @contextmanager
     def reader() -> Generator[None]:
-        """Turn what a reader does to us into ours: `Interrupted` if it is gone, `FluxError` if it is full."""
+        """Turn what a reader does to us into ours: `Interrupted` if it is gone, `OutputError` if it takes no more."""
         try:
             yield
         except BrokenPipeError:
             raise Interrupted(getattr(signal, "SIGPIPE", 13)) from None
         except OSError as error:
-            raise FluxError(f"cannot write the output: {error.strerror}") from error
+            raise OutputError(f"cannot write the output: {error.strerror}") from error
 
 
 def _encoded(text: str, encoding: str) -> bytes:

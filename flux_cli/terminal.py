@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, TextIO
 
+from flux_cli.foreground import in_background
+
 Way = Literal["kitty", "iterm2", "sixel", "blocks"]
 """The ways to show a picture, best first."""
 
@@ -159,7 +161,7 @@ def _listening(device: int) -> Generator[bool]:
     import termios  # noqa: PLC0415 - not everywhere
     import tty  # noqa: PLC0415
 
-    if _in_background(device):
+    if in_background(device):
         yield False
         return
     try:
@@ -171,11 +173,3 @@ def _listening(device: int) -> Generator[bool]:
             termios.tcsetattr(device, termios.TCSANOW, before)
     except termios.error as error:
         raise OSError(*error.args) from error
-
-
-def _in_background(device: int) -> bool:
-    """Whether somebody else has the terminal, as while we run behind a ``&``."""
-    try:
-        return os.tcgetpgrp(device) != os.getpgrp()
-    except OSError:
-        return False  # not the terminal that we were started on: then nobody stops us

@@ -8,6 +8,7 @@ Redirects of an API are not followed at all; downloads never carry a key.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import ssl
@@ -24,6 +25,7 @@ from flux_cli.channel import Channel, private
 from flux_cli.clock import Clock
 from flux_cli.errors import (
     FluxError,
+    LinkError,
     LostReplyError,
     NotFoundError,
     ProtocolError,
@@ -185,12 +187,13 @@ class Transport:
             self._say(f"< {answer.status_code} {trace.answered(bytes(body), headers)}", channel)
             return Response(status=answer.status_code, headers=headers, body=bytes(body))
 
-    def download(self, url: str) -> Iterator[bytes]:
+    def download(self, url: str, *, deadline: float = math.inf) -> Iterator[bytes]:
         """Yield the bytes behind a result's link, to the last one, without a key.
 
         A transfer that breaks off is taken up where it stopped, as long as that gets it further and the host serves
-        ranges. Raises `NotFoundError` for a link that does not work any more, `UnavailableError` for anything that
-        may pass, `ProtocolError` for a link or a redirect that is neither https nor on this machine.
+        ranges. Raises `NotFoundError` for a link that does not work, `UnavailableError` for anything that may pass
+        and once the clock (`Clock.monotonic`) is at the ``deadline``, `ProtocolError` for a link or a redirect that
+        is neither https nor on this machine.
         """
         received = 0
         mark = ""
@@ -200,13 +203,14 @@ class Transport:
             if received:
                 headers.update({"Range": f"bytes={received}-", "If-Range": mark})
             try:
-                with self._open(url, headers) as answer:
+                with self._open(url, headers, deadline) as answer:
                     if received and not _continues(answer, received):
                         raise UnavailableError("the download broke off, and the host does not take it up again")
                     mark = _mark(answer)
                     length = answer.headers.get("content-length", "")
                     for chunk in answer.iter_raw():
                         self._clock.check()
+                        self._left(deadline)
                         received += len(chunk)
                         yield chunk
                     if length.isdecimal() and received != before + int(length):
@@ -217,13 +221,21 @@ class Transport:
                     raise UnavailableError(f"the download failed: {_reason(error)}") from error
                 self._clock.sleep(_RESUME_PAUSE)
 
-    def _open(self, url: str, headers: Mapping[str, str]) -> _Opened:
+    def _left(self, deadline: float) -> float:
+        """Return the seconds until a download's ``deadline``. Raises `UnavailableError` where there are none."""
+        left = deadline - self._clock.monotonic()
+        if left <= 0:
+            raise UnavailableError("the download was not complete when the time was up")
+        return left
+
+    def _open(self, url: str, headers: Mapping[str, str], deadline: float) -> _Opened:
         for _ in range(_REDIRECTS + 1):
             if not private(url):
                 raise ProtocolError("the link to the image is neither https nor on this machine")
             client = self._client(fresh=False)
+            left = self._left(deadline)
             self._say(f"> GET {url}")
-            timeout = httpx.Timeout(_READ, connect=_CONNECT)
+            timeout = httpx.Timeout(min(_READ, left), connect=min(_CONNECT, left))
             answer = client.send(client.build_request("GET", url, headers=dict(headers), timeout=timeout), stream=True)
             self._say(f"< {answer.status_code} {answer.headers.get('content-type', '')}")
             if not answer.is_redirect:
@@ -258,7 +270,8 @@ def _fetchable(answer: httpx.Response) -> httpx.Response:
         return answer
     answer.close()
     if status in {400, 401, 403, 404, 410}:
-        raise NotFoundError(f"the link to the image does not work any more (HTTP {status})")
+        kind = LinkError if status in {403, 404} else NotFoundError
+        raise kind(f"the link to the image does not work any more (HTTP {status})", vendor_code=f"HTTP {status}")
     raise UnavailableError(f"the image's host answered HTTP {status}")
 
 

@@ -168,13 +168,14 @@ def _handler(owner: LoopbackServer) -> type[BaseHTTPRequestHandler]:
                 hang_up(self.connection)
                 return
             told = {"content-length": str(len(answer.body)), **answer.headers}
-            self.close_connection |= self.command != "HEAD" and told["content-length"] != str(len(answer.body))
+            body = answer.body[: answer.cut]
+            self.close_connection |= self.command != "HEAD" and told["content-length"] != str(len(body))
             try:
                 self.send_response(answer.status)
                 for name, value in told.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(answer.body)
+                self.wfile.write(body)
             except ConnectionError:
                 self.close_connection = True
 

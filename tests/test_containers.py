@@ -99,6 +99,18 @@ def test_the_compressed_image_is_not_touched(spliced, form):
     assert pixels(found) == pixels(content)
 
 
+@pytest.mark.parametrize("tail", [b"\0", b"trailer\n", bytes(3000)])
+@pytest.mark.parametrize("form", FORMS)
+def test_what_follows_the_end_of_an_image_stays_there(spliced, tmp_path, form, tail):
+    """And is no part of the image: its own length does not count it."""
+    before = inspect(_file(tmp_path / "before", FORMS[form])).extra
+
+    found = spliced(FORMS[form] + tail)
+
+    assert found == spliced(FORMS[form]) + tail
+    assert inspect(_file(tmp_path / "after", found)).extra == before + len(tail)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_what_comes_out_is_a_whole_image(spliced, tmp_path, form):
     """Of the same kind and size."""

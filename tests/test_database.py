@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from flux_cli.database import Database
 from flux_cli.errors import LedgerError
 from flux_cli.ledger import Ledger
 from flux_cli.money import Limit
@@ -194,3 +195,27 @@ def test_the_old_layout_is_part_of_the_new_one():
 
     assert len(names) > 15
     assert [name for name in names if f"    {name} " not in LAYOUT] == []
+
+
+def test_cleaning_the_file_leaves_our_patience_with_other_writers_as_it_was(tmp_path):
+    """While another process writes, it gives up soon; whatever is written afterwards waits its full time."""
+    path = tmp_path / "ledger.sqlite3"
+    made: list[sqlite3.Connection] = []
+
+    def connect(*given, **more):
+        made.append(sqlite3.connect(*given, **more))
+        return made[-1]
+
+    database, other = Database(path, connect=connect), sqlite3.connect(path, isolation_level=None)
+    asked = "PRAGMA busy_timeout"
+    before = made[0].execute(asked).fetchone()
+    other.execute("BEGIN IMMEDIATE")
+
+    while_in_use = database.scrub()
+    other.execute("ROLLBACK")
+    alone = database.scrub()
+
+    assert (while_in_use, alone) == (False, True)
+    assert made[0].execute(asked).fetchone() == before == (30_000,)
+    other.close()
+    database.close()

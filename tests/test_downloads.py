@@ -111,8 +111,8 @@ def test_a_destination_is_known_by_its_shape(here, output, kind, promise):
     ("output", "words"),
     [
         ("", "-o is empty"),
-        ("a\0b", r"no file can be called a\\x00b"),
-        ("\ud800", r"no file can be called \\ud800"),
+        ("a\0b", r"a file cannot be named a\\x00b"),
+        ("\ud800", r"a file cannot be named \\ud800"),
         ("fox.gif", "flux writes jpg, png and webp, not gif"),
         ("fox.TIFF", "not tiff"),
         ("{slug}.svg", "not svg"),
@@ -122,14 +122,14 @@ def test_a_destination_is_known_by_its_shape(here, output, kind, promise):
         ("{0}.png", r"there is no \{0\}"),
         ("{seed.real}", r"there is no \{seed.real\}"),
         ("{prompt[0]}", r"there is no \{prompt\[0\]\}"),
-        ("{seed!r}", "cannot be formatted so"),
-        ("{seed:5}", "cannot be formatted so"),
-        ("{slug:03}", "cannot be formatted so"),
-        ("{index:{row}}", "cannot be formatted so"),
-        ("{slug", "a brace is left alone"),
-        ("slug}", "a brace is left alone"),
-        ("{ext}/{slug}", "belongs into the name"),
-        ("{ext}/", "belongs into the name"),
+        ("{seed!r}", "cannot be formatted like that"),
+        ("{seed:5}", "cannot be formatted like that"),
+        ("{slug:03}", "cannot be formatted like that"),
+        ("{index:{row}}", "cannot be formatted like that"),
+        ("{slug", "a brace has no partner"),
+        ("slug}", "a brace has no partner"),
+        ("{ext}/{slug}", "must be in the file's name"),
+        ("{ext}/", "must be in the file's name"),
     ],
 )
 def test_what_can_never_work_is_refused(output, words):
@@ -183,8 +183,8 @@ def test_a_place_that_can_be_written_is_left_as_it_was(here, output):
 @pytest.mark.parametrize(
     ("output", "words", "hint"),
     [
-        ("fox.png", "fox.png exists already", "--overwrite"),
-        ("dangling", "dangling exists already", "--overwrite"),
+        ("fox.png", "fox.png already exists", "--overwrite"),
+        ("dangling", "dangling already exists", "--overwrite"),
         ("new dir/fox.png", "there is no folder new dir", "mkdir -p 'new dir'"),
         ("fox.png/fox.png", "there is a file where a folder is wanted", "-o"),
         ("fox.png/", "there is a file where a folder is wanted", "-o"),
@@ -216,7 +216,7 @@ def test_every_one_of_several_names_must_be_free(here):
     destination.prepare()
 
     (here / "fox-3.png").touch()
-    with pytest.raises(UsageError, match=r"fox-3\.png exists already"):
+    with pytest.raises(UsageError, match=r"fox-3\.png already exists"):
         destination.prepare()
 
 
@@ -373,7 +373,7 @@ def test_a_file_that_appeared_meanwhile_is_left_alone(here):
     """The image is paid for but not saved, and the message says how to save it."""
     (here / "fox.jpg").write_bytes(b"mine")
 
-    with pytest.raises(UnsavedError, match=r"fox\.jpg exists by now") as caught:
+    with pytest.raises(UnsavedError, match=r"fox\.jpg has appeared meanwhile") as caught:
         saver("fox.jpg").save([JPG], FOX)
 
     assert caught.value.hint.startswith("`flux result k3f9q2mx -o ")
@@ -389,6 +389,85 @@ def test_overwriting_replaces_the_file(here):
 
     assert (here / "fox.jpg").read_bytes() == JPG
     assert left(here) == ["fox.jpg"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("chain", ["../elsewhere/real.jpg", "{here}/elsewhere/real.jpg", "first"])
+def test_overwriting_a_link_writes_to_the_file_that_it_leads_to(here, chain, there):
+    """Also where that is not there yet: the link stays, and nothing else is left in either folder."""
+    for folder in ("links", "elsewhere"):
+        (here / folder).mkdir()
+    (here / "links/first").symlink_to("../elsewhere/real.jpg")
+    (here / "links/fox.jpg").symlink_to(chain.format(here=here))
+    if there:
+        (here / "elsewhere/real.jpg").write_bytes(b"mine")
+    one = saver("links/fox.jpg", overwrite=True)
+
+    Destination.parse("links/fox.jpg", overwrite=True).prepare()
+    found = one.save([JPG], FOX)
+
+    assert (found.shown, found.path) == ("links/fox.jpg", here.resolve() / "links/fox.jpg")
+    assert (here / "links/fox.jpg").is_symlink()
+    assert not (here / "elsewhere/real.jpg").is_symlink()
+    assert (here / "elsewhere/real.jpg").read_bytes() == JPG
+    assert left(here) == ["elsewhere/real.jpg", "links/first", "links/fox.jpg"]
+
+
+def test_a_broken_download_leaves_what_a_link_leads_to(here):
+    """It is replaced at once or not at all."""
+    (here / "real.jpg").write_bytes(b"mine")
+    (here / "fox.jpg").symlink_to("real.jpg")
+
+    with pytest.raises(UnavailableError):
+        saver("fox.jpg", overwrite=True).save(breaking(UnavailableError("connection lost")), FOX)
+
+    assert (here / "real.jpg").read_bytes() == b"mine"
+    assert left(here) == ["fox.jpg", "real.jpg"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="links in a folder that nobody can write to")
+def test_the_folder_of_a_link_need_not_be_writable(here):
+    """Only that of the file that it leads to is written to."""
+    real = here / "real.jpg"
+    real.write_bytes(b"mine")
+    with real.open("rb") as file:
+        link = f"/proc/self/fd/{file.fileno()}"
+
+        Destination.parse(link, overwrite=True).prepare()
+        saver(link, overwrite=True).save([JPG], FOX)
+
+    assert real.read_bytes() == JPG
+    assert left(here) == ["real.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("missing/real.jpg", "there is no folder .*missing"),
+        ("fox.jpg", "too many levels of symbolic links"),
+        ("/proc/real.jpg", "cannot write to fox.jpg"),
+    ],
+)
+def test_a_link_to_where_nothing_can_be_written_is_refused(here, target, words):
+    """Before money is spent."""
+    (here / "fox.jpg").symlink_to(target)
+
+    with pytest.raises(UsageError, match=words):
+        Destination.parse("fox.jpg", overwrite=True).prepare()
+
+    assert left(here) == ["fox.jpg"]
+
+
+def test_a_job_never_overwrites_an_image_of_its_own(here):
+    """Where it makes two, though it was asked for one under one name."""
+    (here / "fox.jpg").write_bytes(b"mine")
+    one = saver("fox.jpg", overwrite=True)
+    one.save([JPG], FOX)
+
+    with pytest.raises(UnsavedError, match="exists by now"):
+        one.save([JPG + b" two"], replace(FOX, index=3))
+
+    assert (here / "fox.jpg").read_bytes() == JPG
 
 
 def breaking(error: BaseException):
@@ -526,7 +605,7 @@ def test_names_are_as_safe_without_links(here, link):
 
     assert shown == ["a-red-fox-33403.jpg", "a-red-fox-33403-2.jpg"]
     assert left(here) == sorted(shown)
-    with pytest.raises(UnsavedError, match="exists by now"):
+    with pytest.raises(UnsavedError, match="has appeared meanwhile"):
         saver(shown[0], link=link).save([JPG], FOX)
 
 
@@ -639,6 +718,21 @@ def test_real_images_are_checked_and_converted():
 
     assert images.inspect(found.path).format == "webp"
     assert (found.width, found.height, found.size) == (30, 20, found.path.stat().st_size)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_what_follows_an_image_is_saved_with_it(kind):
+    """And told where the details are wanted."""
+    stream = io.BytesIO()
+    pytest.importorskip("PIL.Image").new("RGB", (30, 20), "red").save(stream, kind)
+    notes, details = [], []
+    real = saver(inspect=images.inspect, convert=images.convert, notes=notes, detail=details.append)
+
+    found = real.save([stream.getvalue(), b"\0trailer"], FOX)
+
+    assert found.path.read_bytes() == stream.getvalue() + b"\0trailer"
+    assert notes == []
+    assert details == [f"8 bytes follow the end of the {images.inspect(found.path).format}"]
 
 
 # Stories

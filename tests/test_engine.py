@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from flux_cli.errors import (
     AuthError,
     Interrupted,
     LedgerError,
+    LinkError,
     LostReplyError,
     NotFoundError,
     PartialError,
@@ -68,7 +70,7 @@ class Wire:
             raise step
         return Response(status=200, body=step if isinstance(step, bytes) else b"{}")
 
-    def download(self, url, *, sandbox):
+    def download(self, url, *, sandbox, deadline):
         self.fetched.append(url)
         step = self.files[url].pop(0)
         if isinstance(step, BaseException):
@@ -579,6 +581,18 @@ def test_an_expired_link_is_renewed_by_reading_the_job_again(desk):
     assert job.images[0].url == "https://x/fresh"
 
 
+def test_a_renewed_link_that_is_refused_is_tried_once_more(desk, clock):
+    """It is as new as it gets, so its host may lag behind."""
+    fresh = (Image(key="a", url="https://x/fresh"),)
+    found = finished(desk, None, states=[Succeeded(images=fresh)], images=IMAGES[:1])
+    found.wire.files = {"https://x/a": [LinkError("403")], "https://x/fresh": [LinkError("404"), b"A"]}
+
+    found.collector.collect(found.book.last, found.shelf)
+
+    assert found.disk == {"/1": b"A"}
+    assert clock.slept != []
+
+
 @pytest.mark.parametrize(
     ("script", "states"),
     [([None], [Succeeded(images=IMAGES[:1])]), ([None], [Running()]), ([UnavailableError("down")], [])],
@@ -663,6 +677,74 @@ def test_one_image_that_cannot_be_saved_does_not_keep_the_others(desk):
     assert found.disk == {"/2": b"B"}
     assert caught.value.charged == "yes"
     assert found.book.last.unsaved
+
+
+THIRD = Image(key="c", url="https://x/c")
+
+
+def test_an_image_that_another_process_learns_of_meanwhile_is_saved_too(desk):
+    found = finished(desk)
+    found.wire.files = {image.url: [image.key.encode()] for image in (*IMAGES, THIRD)}
+    seen = found.book.last
+    found.known(replace(seen, images=(*IMAGES, THIRD)))
+
+    job = found.collector.collect(seen, found.shelf)
+
+    assert found.disk == {"/1": b"a", "/2": b"b", "/3": b"c"}
+    assert [image.path for image in job.images] == ["/1", "/2", "/3"]
+
+
+def test_bytes_at_hand_outlast_an_image_that_another_process_learns_of(desk):
+    inline = (Image(key="a", data=b"A"), Image(key="b", data=b"B"))
+    found = finished(desk, images=inline)
+    seen = found.book.last
+    found.known(replace(seen, images=(*(replace(image, data=None) for image in inline), THIRD)))
+    found.wire.files = {THIRD.url: [b"C"]}
+
+    found.collector.collect(seen, found.shelf)
+
+    assert (found.disk, found.wire.fetched) == ({"/1": b"A", "/2": b"B", "/3": b"C"}, [THIRD.url])
+
+
+def test_a_renewed_link_is_kept_though_the_image_it_was_renewed_for_fails(desk):
+    """One more answer renews the links of all images: the next one is not asked for again."""
+    fresh = Succeeded(images=(Image(key="a", url="https://x/fresh-a"), Image(key="b", url="https://x/fresh-b")))
+    found = finished(desk, None, states=[fresh])
+    found.wire.files = {
+        "https://x/a": [NotFoundError("410")],
+        "https://x/fresh-a": [UnavailableError("down")] * 9,
+        "https://x/fresh-b": [b"B"],
+    }
+
+    with pytest.raises(PartialError):
+        found.collector.collect(found.book.last, found.shelf)
+
+    assert found.disk == {"/2": b"B"}
+    assert "https://x/b" not in found.wire.fetched
+    assert len(found.wire.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "age", "saved"),
+    [
+        (LinkError("no", vendor_code="HTTP 404"), 0, True),
+        (LinkError("no", vendor_code="HTTP 403"), 300, True),
+        (LinkError("no", vendor_code="HTTP 404"), 86_400, False),
+        (NotFoundError("410"), 0, False),
+    ],
+)
+def test_only_a_fresh_link_is_given_time(desk, clock, error, age, saved):
+    """As long as the deadline allows; the provider has no other link."""
+    found = desk(toy([Succeeded(images=IMAGES[:1])]), None)
+    ended = None if age is None else clock.now() - age
+    job = found.known(make("succeeded", remote_id="r-1", images=IMAGES[:1], finished_at=ended))
+    found.wire.files = {"https://x/a": [error] * 8 + [b"A"]}
+
+    with nullcontext() if saved else pytest.raises(UnsavedError):
+        found.collector.collect(job, found.shelf, deadline=clock.monotonic() + 120)
+
+    assert found.disk == ({"/1": b"A"} if saved else {})
+    assert (clock.slept == []) is (not saved)
 
 
 def test_a_disk_in_trouble_is_not_tried_again(desk):

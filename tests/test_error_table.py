@@ -22,7 +22,7 @@ from tests.error_table import BLANK, main, table
 JOB = Job(id="foxfoxfo", run="w8t2c5ra", provider="runware", model=None, prompt="fox", created_at=0.0, status="failed")
 ADVISED = ("providers/", "orders.py", "transport.py", "channel.py")
 """Where an error gets its hint later, from `flux_cli.advice`."""
-REASONS = {"there is another file by now, and it was left alone"}
+REASONS = {"another file has appeared there, and was left as it is"}
 """What is only ever told inside of a warning."""
 
 
@@ -49,6 +49,14 @@ def test_every_hint_reads_alike():
 
     wrong = [text for text in hints if not re.fullmatch(r"(?:[^A-Z\s]|FLUX_|SHELL).*[^.\s]", text)]
     assert wrong == []
+
+
+def test_nothing_is_said_in_a_riddle():
+    """Words that people have to read twice, or that say who is meant only to whoever wrote them."""
+    riddles = r"\b(nobody|whoever|mend|story|beside|as it would be|(?:does|do) not go|goes with|by now)\b"
+    texts = {text for row in table() for text in (row.message, row.hint) if text}
+
+    assert [text for text in texts if re.search(riddles, text)] == []
 
 
 def test_every_refusal_says_what_to_do():

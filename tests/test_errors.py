@@ -70,7 +70,9 @@ MONEY = {
     "UnsavedError": ("yes", "never"),
     "RefusedError": ("unknown", "safe"),
     "NotFoundError": ("unknown", "never"),
+    "LinkError": ("unknown", "never"),
     "ProtocolError": ("unknown", "safe"),
+    "OutputError": ("unknown", "never"),
     "LedgerError": ("no", "safe"),
 }
 """Whether it was charged, and whether it may be typed again."""

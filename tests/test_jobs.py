@@ -8,6 +8,7 @@ import pytest
 
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnknownOutcomeError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Job, Queued, Remote, Running, Succeeded, advance
+from flux_cli.money import settled
 
 NOW = 1_800_000_000.0
 NEW = Job(id="k3f9q2mx", run="w8t2c5ra", provider="runware", model="flux-1.1-pro", prompt="a fox", created_at=NOW - 9)
@@ -25,6 +26,37 @@ def saved(name, **more):
 
 def succeeded(*images, **more):
     return advance(NEW, Succeeded(images=images, **more), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("asked", "came", "is_other"),
+    [
+        ({"aspect_ratio": "1:1"}, (2752, 1536), True),
+        ({"aspect_ratio": "1:1"}, (2048, 2048), False),
+        ({"aspect_ratio": "1:1 (hd)"}, (1408, 1408), False),
+        ({"aspect_ratio": "1:1 (hd)"}, (1408, 768), True),
+        ({"aspect_ratio": "16:9"}, (2752, 1536), False),
+        ({"aspect_ratio": "16:9"}, (1344, 768), False),
+        ({"aspect_ratio": "16:9"}, (1536, 2752), True),
+        ({"aspect_ratio": "4:3"}, (2368, 1792), False),
+        ({"aspect_ratio": "4:3"}, (1248, 832), True),
+        ({"aspect_ratio": "21:9"}, (1536, 640), False),
+        ({"size": "1024x1024"}, (1024, 1024), False),
+        ({"size": "1024x1024"}, (2048, 2048), True),
+        ({"size": "1024x768"}, (768, 1024), True),
+        ({"aspect_ratio": "auto"}, (2752, 1536), False),
+        ({"aspect_ratio": "0:0"}, (2752, 1536), False),
+        ({}, (2752, 1536), False),
+        ({"aspect_ratio": "1:1"}, (None, None), False),
+    ],
+)
+def test_a_job_tells_whether_its_images_have_the_shape_that_was_asked_for(asked, came, is_other):
+    """Other pixels, or a ratio that is plainly another; what is not known is no difference."""
+    width, height = came
+
+    job = replace(NEW, parameters=asked, images=(link("1"), Image(width=width, height=height)))
+
+    assert job.shape_differs is is_other
 
 
 def test_a_queued_job_tells_its_place():
@@ -75,6 +107,32 @@ def test_a_job_that_failed_says_why_and_what_it_cost():
 
     assert (job.status, job.error, job.cost, job.finished_at) == ("failed", BOOM, Cost(amount=0.01), NOW)
     assert advance(job, Failed(error=BOOM), now=NOW + 1).cost == Cost(amount=0.01)
+
+
+@pytest.mark.parametrize(
+    ("before", "told", "charged"),
+    [
+        (None, None, "unknown"),
+        (None, Cost(amount=0.0), "no"),
+        (None, Cost(amount=0.01), "yes"),
+        (None, Cost(amount=3, currency="credits"), "yes"),
+        (Cost(amount=0.01), None, "yes"),
+        (Cost(amount=0.01), Cost(amount=0.0), "no"),
+    ],
+)
+@pytest.mark.parametrize("kind", [RefusedError, ModeratedError])
+def test_a_job_that_failed_was_charged_if_its_cost_says_so(kind, before, told, charged):
+    job = advance(replace(NEW, cost=before), Failed(error=kind("boom"), cost=told), now=NOW)
+
+    assert job.error.charged == charged
+
+
+def test_a_job_that_was_cancelled_keeps_what_it_cost():
+    job = advance(NEW, Cancelled(cost=Cost(amount=0.06)), now=NOW)
+
+    assert (job.status, job.cost) == ("cancelled", Cost(amount=0.06))
+    assert advance(job, Cancelled(), now=NOW + 1).cost == Cost(amount=0.06)
+    assert (settled(job), settled(advance(NEW, Cancelled(), now=NOW))) == (0.06, 0.0)
 
 
 def test_a_job_that_was_cancelled_has_ended():

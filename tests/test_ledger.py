@@ -263,8 +263,16 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_of_one_line(tmp_path):
         Ledger(tmp_path / "ledger.sqlite3")
 
 
-@pytest.mark.parametrize("words", ["database is locked", "attempt to write a readonly database", "disk I/O error"])
-def test_a_file_that_cannot_be_written_is_an_error_of_one_line_before_money_moves(tmp_path, words):
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("attempt to write a readonly database", "nothing is sent while a job cannot be written down first"),
+        ("disk I/O error", "nothing is sent while a job cannot be written down first"),
+        ("database is locked", "no working locks, as some network folders have none: place the ledger on a local disk"),
+        ("locking protocol", "`export XDG_STATE_HOME=FOLDER`"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_an_error_of_one_line_before_money_moves(tmp_path, words, hint):
     class Stubborn(sqlite3.Connection):
         def execute(self, query, *values):
             if query.startswith("BEGIN"):
@@ -277,9 +285,21 @@ def test_a_file_that_cannot_be_written_is_an_error_of_one_line_before_money_move
     with pytest.raises(LedgerError, match=words) as caught:
         ledger.add(make())
 
-    assert caught.value.hint == "nothing is sent while a job cannot be written down first"
+    assert hint in caught.value.hint
     assert ledger.recent(sandbox=False, limit=9) == []
     ledger.close()
+
+
+def test_a_folder_that_may_not_be_written_to_is_an_error_that_says_how_to_name_another(tmp_path):
+    """As ``/.local`` is in containers whose HOME is ``/``."""
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(LedgerError, match="Permission denied") as caught:
+        Ledger(tmp_path / "ledger.sqlite3", connect=refuse)
+
+    assert "`export XDG_STATE_HOME=FOLDER`" in caught.value.hint
 
 
 def test_an_id_is_never_written_twice(ledger):

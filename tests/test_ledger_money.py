@@ -128,7 +128,7 @@ PRICES = st.sampled_from([0.0, 0.01, 0.06, 0.5])
 def unwritten(tmp_path_factory):
     """Return a function that makes a ledger in memory: quick enough to make many."""
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
-    path.touch()
+    path.write_text("stands for a file that is there", "utf-8")
     return lambda: Ledger(path, connect=lambda _, **options: sqlite3.connect(":memory:", **options))
 
 

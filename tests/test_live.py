@@ -258,3 +258,32 @@ def test_a_terminal_that_went_away_does_no_harm(monkeypatch):
 )
 def test_a_time_takes_few_words(seconds, told):
     assert lasting(seconds) == told
+
+
+def test_after_a_stop_the_lines_begin_anew_below(window):
+    """What the shell has printed meanwhile stays, and the cursor is there until something is drawn again."""
+    window.live.show(JOB)
+    window.drawn()
+    window.live._resume()
+    given_back = not window.screen.cursor.hidden if window.lines() else None
+    window.stream.write("$ fg\n")
+
+    lines = window.drawn()
+
+    assert given_back
+    assert [line.split()[0] for line in lines if "runcomfy" not in line] == ["$"]
+    assert "runcomfy" in lines[-1]
+    assert window.screen.cursor.hidden
+
+
+def test_nothing_is_drawn_while_it_is_suspended(window):
+    window.live.show(JOB)
+    window.drawn()
+
+    window.live._suspend()
+    suspended = window.drawn()
+    hidden = window.screen.cursor.hidden
+    window.live._resume()
+
+    assert (suspended, hidden) == ([], False)
+    assert len(window.drawn()) == 1

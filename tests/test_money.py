@@ -65,7 +65,7 @@ def test_a_limit_that_would_be_passed_says_by_what():
         check(DAY, make(estimate=0.0625), (4.98, 2))
 
     assert caught.value.message == (
-        "budget.daily would be passed: $4.98 of $5.00 are spent or reserved, beside 2 jobs of unknown cost, "
+        "this would exceed budget.daily: $4.98 of $5.00 are spent or reserved, plus 2 jobs of unknown cost, "
         "and this job is expected to cost $0.0625"
     )
     assert caught.value.hint == "`flux status --spend --by day` shows what was spent"
@@ -94,7 +94,7 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_says_what_to_type(ask):
         ask(make(provider="apiframe", estimate=None))
 
     assert caught.value.message == (
-        "nobody tells what an image of flux-1.1-pro-ultra costs at apiframe, so --max-cost 5 cannot be kept"
+        "no price is known for flux-1.1-pro-ultra at apiframe, so --max-cost 5 cannot be enforced"
     )
     assert "`flux config set providers.apiframe.price.flux-1.1-pro-ultra 0.06`" in caught.value.hint
 
@@ -116,7 +116,7 @@ def test_jobs_that_may_come_instead_of_others_are_not_added_to_them():
 
 
 def test_every_limit_is_asked_about():
-    with pytest.raises(LimitError, match=r"^budget\.daily would be passed: \$4\.99 .* and this job is expected"):
+    with pytest.raises(LimitError, match=r"^this would exceed budget\.daily: \$4\.99 .* and this job is expected"):
         foresee([make()], [RUN, DAY], lambda limit: (4.99 if limit is DAY else 0.0, 0))
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from flux_cli.errors import FluxError, Interrupted, ModeratedError, PartialError
+from flux_cli.errors import FluxError, Interrupted, ModeratedError, PartialError, UsageError
 from flux_cli.jobs import Cost, Image, Job
 from flux_cli.output import Human, Json
 from flux_cli.streams import Streams
@@ -242,6 +242,30 @@ def test_a_disk_that_is_full():
 
     with pytest.raises(FluxError, match="cannot write the output: No space left"):
         output.path("fox.jpg")
+
+
+FULL_DISK = OSError(28, "No space left on device")
+
+
+def test_an_error_that_stdout_does_not_take_goes_to_stderr():
+    """As a person would read it: a script has nothing to read."""
+    stderr = Stream()
+    output = Json(Streams(_on(Broken(FULL_DISK)), stderr))
+
+    output.error(UsageError("no such thing", hint="try another"), where="row 3")
+
+    assert stderr.bytes.getvalue().decode().splitlines() == ["flux: error: row 3: no such thing", "hint: try another"]
+
+
+@pytest.mark.parametrize("kind", [Human, Json])
+def test_a_note_that_cannot_be_written_stops_nothing(kind):
+    """Least of all between an image on the disk and its line in the ledger."""
+    output = kind(Streams(Stream(), _on(Broken(FULL_DISK))))
+
+    output.note("converted")
+    output.warning("odd")
+
+    assert output.streams.stderr.buffer.getvalue() == b""
 
 
 def test_an_encoding_that_lacks_letters():

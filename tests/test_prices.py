@@ -1,4 +1,4 @@
-"""A price is the user's own, else the page's, else what was paid here; and never a guess."""
+"""A price is the user's own, else the host's word, else the page's, else what was paid here; and never a guess."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux_cli.prices import Prices, learned
+from flux_cli.prices import PriceFile, Prices, learned
+from flux_cli.providers.base import Price
 
 ULTRA = "flux-1.1-pro-ultra"
 NOON = 1_795_003_200.0
@@ -16,10 +17,12 @@ NOON = 1_795_003_200.0
 class Desk:
     """Prices from a table of the user's own and from earlier jobs, and how often those were looked for."""
 
-    def __init__(self, own=None, paid=()):
+    def __init__(self, own=None, paid=(), told=None):
         self.asked = 0
         self.paid = paid
-        self.prices = Prices(own=lambda *place: (own or {}).get(place), paid=self.look)
+        self.prices = Prices(
+            own=lambda *place: (own or {}).get(place), told=lambda *place: (told or {}).get(place), paid=self.look
+        )
 
     def look(self, provider, model):
         self.asked += 1
@@ -36,6 +39,53 @@ def test_the_users_own_price_beats_the_page():
 
 def test_a_price_of_nothing_is_a_price():
     assert Desk({("runware", ULTRA): 0.0}).prices.of("runware", ULTRA).amount == 0.0
+
+
+def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price():
+    word = Price(amount=0.07, source="told by runware", date="2026-11-18")
+    told = {("runware", ULTRA): word}
+
+    assert Desk(told=told, paid=[(0.01, NOON)]).prices.of("runware", ULTRA) == word
+    assert Desk({("runware", ULTRA): 0.05}, told=told).prices.of("runware", ULTRA).amount == 0.05
+
+
+def test_a_stated_price_is_anybodys_word_and_not_what_was_paid():
+    """So a host's news are compared with its page, and without a ledger."""
+    desk = Desk({("runcomfy", ULTRA): 0.05}, paid=[(0.01, NOON)])
+
+    assert desk.prices.stated("runware", ULTRA).amount == 0.06
+    assert desk.prices.stated("runcomfy", ULTRA).amount == 0.05
+    assert desk.prices.stated("runcomfy", "flux-1.1-pro") is None
+    assert desk.asked == 0
+
+
+def test_what_a_host_said_is_kept_with_its_day(tmp_path):
+    """Also for another process; another host, and another model of the same answer, stand beside it."""
+    file = tmp_path / "state" / "prices.json"
+    PriceFile(file).keep("runcomfy", {ULTRA: 0.06, "flux-1.1-pro": 0.04}, now=NOON - 86_400)
+    PriceFile(file).keep("runware", {ULTRA: 0.05}, now=NOON - 86_400)
+    PriceFile(file).keep("runcomfy", {ULTRA: 0.07}, now=NOON)
+
+    kept = PriceFile(file)
+    assert kept.find("runcomfy", ULTRA) == Price(amount=0.07, source="told by runcomfy", date="2026-11-18")
+    assert kept.find("runcomfy", "flux-1.1-pro") is None
+    assert kept.find("runware", ULTRA) == Price(amount=0.05, source="told by runware", date="2026-11-17")
+    assert [path.name for path in file.parent.iterdir()] == ["prices.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '{"runcomfy": 1}', '{"runcomfy": {"flux-1.1-pro-ultra": {"amount": "x", "date": "d"}}}'],
+)
+def test_a_file_that_makes_no_sense_tells_no_price_and_is_replaced(tmp_path, text):
+    file = tmp_path / "prices.json"
+    file.write_text(text, "utf-8")
+
+    before = PriceFile(file).find("runcomfy", ULTRA)
+    PriceFile(file).keep("runcomfy", {ULTRA: 0.06}, now=NOON)
+
+    assert before is None
+    assert PriceFile(file).find("runcomfy", ULTRA).amount == 0.06
 
 
 def test_the_page_beats_what_was_paid_and_nobody_looks_in_the_ledger():
@@ -69,7 +119,7 @@ def test_where_nobody_tells_there_is_none(provider):
 
 
 def test_a_model_that_the_provider_does_not_host_has_no_price():
-    assert Desk().prices.of("runflow", "flux-1.1-pro") is None
+    assert Desk().prices.of("runflow", "flux-2-pro") is None
 
 
 @given(st.lists(st.floats(min_value=0.001, max_value=10), min_size=1, max_size=50))

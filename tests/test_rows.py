@@ -109,8 +109,8 @@ def test_a_table_means_the_same_as_objects():
         ('{"prompt": "a", "count": 21}', "count takes a whole number from 1 to 20"),
         ('{"prompt": "a", "format": "gif"}', "format takes jpg, png or webp"),
         ('{"prompt": "a", "metadata": {"a": {}}}', "metadata takes text"),
-        ('{"prompt": "a", "jobs": 9}', "jobs is an option of the batch as a whole"),
-        ('{"prompt": "a", "max-cost": 9}', "max-cost is an option of the batch as a whole"),
+        ('{"prompt": "a", "jobs": 9}', "jobs applies to the whole batch, not to a row"),
+        ('{"prompt": "a", "max-cost": 9}', "max-cost applies to the whole batch, not to a row"),
         ('{"prompt": "a", "copy": 0}', "copy takes a whole number above 0"),
         ('{"prompt": "a", "copy": true}', "copy takes a whole number above 0"),
     ],
@@ -120,12 +120,71 @@ def test_what_is_wrong_with_a_row_is_told_by_file_and_line(line, said):
 
 
 @pytest.mark.parametrize(
+    ("line", "column"),
+    [
+        ('{"prompt": "a",}', 15),
+        ('{"prompt": "a" , }  ', 16),
+        ('{"prompt": "a"},', 16),
+        ('  {"prompt": "a, b"} ,\t', 22),
+        ('{"prompt": "a", "metadata": {"x": "y",}}', 38),
+        ('{"prompt": "a", "param": {"x": [1, 2,]}}', 37),
+    ],
+)
+def test_a_trailing_comma_is_named(line, column):
+    (error,) = read(line, "file.jsonl", "jsonl")[1]
+
+    assert error.message == f"file.jsonl:1: this line is not JSON: there is a trailing comma at column {column}"
+    assert error.hint == "remove the comma"
+
+
+@pytest.mark.parametrize(
+    "line", ['{"prompt": "a,"', '{"prompt": "a" "b"}', "{'prompt': 'a,'}", ",", '{"a": 1,, "b": 2}', "{,}"]
+)
+def test_other_mistakes_are_no_trailing_comma(line):
+    (told,) = wrong(line)
+
+    assert told.startswith("file.jsonl:1: this line is not JSON")
+    assert ("comma" in told) == (line in {",", "{,}"})
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+@pytest.mark.parametrize(
+    "head",
+    [("prompt", "seed", "aspect-ratio"), ("PROMPT", "SEED", "ASPECT_RATIO"), ('"Prompt"', '"Seed"', "--Aspect-Ratio")],
+)
+def test_a_table_is_read_as_any_spreadsheet_writes_it(separator, head):
+    """With the separator of its language, and names in any case; a cell in quotes may hold any of them."""
+    lines = [(), head, ("a fox", "7", "1:1"), ('"an owl, a hen; a\tcat"', "8", "")]
+
+    assert fields("\n".join(map(separator.join, lines)), "csv") == [
+        {"prompt": "a fox", "seed": 7, "aspect_ratio": "1:1"},
+        {"prompt": "an owl, a hen; a\tcat", "seed": 8},
+    ]
+
+
+def test_a_single_column_may_hold_semicolons():
+    assert fields("prompt\na fox; an owl\n", "csv") == [{"prompt": "a fox; an owl"}]
+
+
+def test_names_in_json_are_taken_in_any_case_too():
+    """Also that which tells apart rows that ask for the same."""
+    (row,), errors = read('{"Prompt": "a fox", "Seed": 7, "Copy": 2}', "file.jsonl", "jsonl")
+
+    assert (errors, row.fields, row.copy) == ([], {"prompt": "a fox", "seed": 7}, 2)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("seed\n7\n", "file.csv:1: there is no column called prompt"),
         ("\nprompt,sede\na,1\n", "file.csv:3: there is no option 'sede'"),
         ("prompt,seed,--seed\na,1,2\n", "file.csv:1: there are two columns called seed"),
-        ("prompt\na,b\n", "file.csv:2: 2 cells under 1 names"),
+        ("prompt\na,b\n", "file.csv:2: 2 cells, but 1 column"),
+        ("prompt;seed\na;1;2\n", "file.csv:2: 3 cells, but 2 columns"),
+        ("prompt\tsede\na\t1\n", "file.csv:2: there is no option 'sede'"),
+        ("prompt;seed,raw\na;1\n", "file.csv:2: there is no option 'seed,raw'"),
+        ("prompt|seed\na|1\n", "file.csv:1: there is no column called prompt"),
+        ('"prompt\n', "file.csv:1: this is not CSV"),
         ('prompt\n"a\nb"\n"c" d\n', "file.csv:4: this is not CSV"),
         ('prompt\n"a\n', "file.csv:2: this is not CSV"),
     ],

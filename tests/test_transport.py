@@ -461,6 +461,52 @@ def test_a_file_host_in_trouble_may_recover(clock, status):
         fetch(clock, lambda _: httpx.Response(status))
 
 
+class Trickle(httpx.SyncByteStream):
+    """One byte after the other, each after a while; it may break off after every one."""
+
+    def __init__(self, clock, seconds, *, breaks):
+        self.clock, self.seconds, self.breaks = clock, seconds, breaks
+
+    def __iter__(self):
+        for _ in range(100_000):
+            self.clock.time += self.seconds
+            yield b"x"
+            if self.breaks:
+                raise httpx.ReadError("gone")
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_download_that_trickles_ends_with_the_time(clock, breaks):
+    """Each byte is in time, and each connection gets it a byte further: the whole is bounded all the same."""
+
+    def host(request):
+        start = int(request.headers.get("range", "bytes=0-")[6:-1])
+        headers = {"accept-ranges": "bytes", "etag": '"v1"', "content-range": f"bytes {start}-99999/100000"}
+        return httpx.Response(206 if start else 200, headers=headers, stream=Trickle(clock, 0.1, breaks=breaks))
+
+    began = clock.time
+    transport = Transport(clock=clock, connect=lambda: httpx.MockTransport(host))
+
+    with pytest.raises(UnavailableError, match="not complete when the time was up"):
+        list(transport.download("https://im.runware.ai/fox.jpg", deadline=clock.monotonic() + 10))
+
+    assert 10 <= clock.time - began < 11
+
+
+def test_no_wait_for_a_download_is_longer_than_the_time_that_is_left(clock):
+    asked = []
+
+    def host(request):
+        asked.append(request.extensions["timeout"])
+        return httpx.Response(200, stream=httpx.ByteStream(b"fox"))
+
+    transport = Transport(clock=clock, connect=lambda: httpx.MockTransport(host))
+    list(transport.download("https://im.runware.ai/fox.jpg", deadline=clock.monotonic() + 4))
+    list(transport.download("https://im.runware.ai/fox.jpg"))
+
+    assert [(one["connect"], one["read"]) for one in asked] == [(4, 4), (10, 30)]
+
+
 def test_redirects_of_a_download_are_followed_to_https_only(clock):
     seen = []
 

@@ -56,11 +56,15 @@ def run_batch(runtime: Runtime, asked: Asked, wanted: Wanted) -> int:
 
 def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], batch: str) -> int:
     run = runtime.new_id()
+    anew = wanted.again or (wanted.file == "-" and not wanted.resume)
+    if not anew:
+        runtime.ledger.require_whole("--resume" if wanted.resume else "--batch without --again")
     earlier = runtime.ledger.batch(batch, sandbox=runtime.sandbox)
     old = standings(found, earlier)
     marks = {standing.mark for standing in old}
-    anew = wanted.again or (wanted.file == "-" and not wanted.resume)
     tasks = _planned(runtime, asked, standings(found, ()) if anew else old, wanted.file, run=run, batch=batch)
+    if wanted.gallery is not None:
+        wanted.gallery.check([task.demand.place for task in tasks], rehearsal=wanted.dry_run)
     made = [task for task in tasks if task.standing.known]
     if made and not wanted.resume:
         raise UsageError(
@@ -99,14 +103,12 @@ def _check_together(asked: Asked, wanted: Wanted) -> None:
     """Refuse options that do not go with a batch. Raises `UsageError`."""
     if asked.prompt:
         raise UsageError(
-            "a prompt and --batch do not go together", hint="put the prompt into the file, or leave one out"
+            "a prompt cannot be combined with --batch", hint="put the prompt into the file, or leave one out"
         )
     if wanted.resume and wanted.again:
-        raise UsageError("--resume and --again contradict each other", hint="give one of them")
+        raise UsageError("--resume and --again cannot be combined", hint="give one of them")
     if asked.once is not None:
-        raise UsageError(
-            "--once names one purchase: it does not go with --batch", hint="--resume never buys a row again"
-        )
+        raise UsageError("--once cannot be combined with --batch", hint="--resume never buys a row again")
     if asked.output == "-":
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
 
@@ -121,7 +123,9 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
         raise UsageError("stdin is not valid UTF-8", hint=NOT_UTF8) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read {shown}: {reason}", hint="name a file as it would be typed from here") from error
+        raise UsageError(
+            f"cannot read {shown}: {reason}", hint="give a path, absolute or relative to the current folder"
+        ) from error
     found, errors = rows.read(text.removeprefix("\ufeff"), "stdin" if file == "-" else file, kind)
     _tell(runtime, errors, shown)
     if not found:
@@ -150,9 +154,9 @@ def _tell(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int 
         runtime.output.error(error)
     if len(errors) == 1:
         raise errors[0]
-    more = f" ({len(errors) - _SHOWN} more errors than were told)" if len(errors) > _SHOWN else ""
+    more = f" ({len(errors) - _SHOWN} more errors not shown)" if len(errors) > _SHOWN else ""
     number = wrong or len(errors)
-    raise UsageError(f"{number} rows of {file} cannot be made{more}; nothing was sent", hint="mend them first")
+    raise UsageError(f"{number} rows of {file} cannot be made{more}; nothing was sent", hint="fix them first")
 
 
 def _located(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:

@@ -54,9 +54,9 @@ def _ask(runtime: Runtime, count: int) -> None:
     """Ask before cancelling everything. Raises `UsageError` where nobody can be asked, or says no."""
     what = f"{count} jobs" if count > 1 else "1 job"
     if not runtime.stdin.isatty() or not runtime.stderr.isatty():
-        raise UsageError(f"--all would cancel {what}, and there is nobody to ask", hint="add --yes")
+        raise UsageError(f"--all would cancel {what}, but standard input is not a terminal", hint="add --yes")
     if not typer.confirm(f"Cancel {what}?", err=True):
-        raise UsageError("nothing was cancelled", hint="`flux cancel JOB` takes one")
+        raise UsageError("nothing was cancelled", hint="`flux cancel JOB` cancels a single job")
 
 
 def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
@@ -66,6 +66,12 @@ def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
             now = job
         else:
             now = runtime.engine.cancel(job)
+        if now.status == "queued":
+            raise RefusedError(
+                f"{now.provider} did not cancel job {job.id}, although it is still {now.standing}",
+                hint=f"`flux cancel {job.id}` asks again; `flux result --wait {job.id}` fetches it",
+                retry="later",
+            )
         if now.status != "cancelled":
             raise RefusedError(
                 f"too late to cancel job {job.id}: it is {now.standing}",

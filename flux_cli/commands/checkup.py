@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from flux_cli.commands import options
 from flux_cli.crew import Crew
 from flux_cli.errors import AuthError, FluxError
 from flux_cli.jobs import Cost
+from flux_cli.money import dollars
 from flux_cli.providers.base import Account, Provider
 from flux_cli.rendering import error_object
 from flux_cli.routes import no_key
@@ -45,8 +48,9 @@ def check_up(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
     outcomes: list[FluxError | None] = []
     for provider, answer in zip(chosen, answers, strict=True):
         missing = key_source(runtime, provider) is None
-        rows += _rows(provider, answer, missing=missing)
-        data.append(_object(provider, answer))
+        prices = [] if isinstance(answer, FluxError) else _prices(runtime, provider, answer.prices)
+        rows += _rows(provider, answer, prices, missing=missing)
+        data.append(_object(provider, answer, prices))
         if named or not missing:
             outcomes.append(answer if isinstance(answer, FluxError) else None)
     found = [] if named else _findings(runtime, chosen)
@@ -70,7 +74,30 @@ def money(cost: Cost | None) -> str:
     return f"${cost.amount:.2f}" if cost.currency == "USD" else f"{cost.amount:g} {cost.currency}"
 
 
-def _rows(provider: Provider, answer: Account | FluxError, *, missing: bool) -> list[tuple[str, ...]]:
+def _prices(runtime: Runtime, provider: Provider, told: Mapping[str, float]) -> list[str]:
+    """Keep what a host says of its prices for estimates. Return how that differs from what they were made with."""
+    told = {model: amount for model, amount in told.items() if model in provider.models and amount > 0}
+    found: list[str] = []
+    for model, amount in told.items():
+        known = runtime.stated_price(provider.name, model)
+        if known is None or math.isclose(known.amount, amount, abs_tol=1e-6):
+            continue
+        source = ", ".join(part for part in (known.source, known.date) if part)
+        own = runtime.settings.price(provider.name, model) is not None
+        how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` takes it over"
+        then = how if own else "estimates use the new price from now on"
+        found.append(f"{model} costs {dollars(amount)} an image, not {dollars(known.amount)} ({source}); {then}")
+    if told:
+        try:
+            runtime.price_file.keep(provider.name, told, now=runtime.clock.now())
+        except OSError as error:
+            runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
+    return found
+
+
+def _rows(
+    provider: Provider, answer: Account | FluxError, prices: list[str], *, missing: bool
+) -> list[tuple[str, ...]]:
     """Return what people are told of one provider, a row a finding, each with what to do about it."""
     if missing:
         how = f"`flux config set providers.{provider.name}.api_key` asks for it, or set {provider.key_variables[0]}"
@@ -79,10 +106,11 @@ def _rows(provider: Provider, answer: Account | FluxError, *, missing: bool) -> 
         return [(provider.name, "failed", "-", "; ".join(part for part in (answer.message, answer.hint) if part))]
     advice = "a newer flux may know it; until then `--param` reaches every field"
     drift = [(provider.name, "drift", "-", f"{difference}; {advice}") for difference in answer.drift]
-    return [(provider.name, "works", money(answer.balance), answer.name), *drift]
+    dearer = [(provider.name, "price", "-", difference) for difference in prices]
+    return [(provider.name, "works", money(answer.balance), answer.name), *drift, *dearer]
 
 
-def _object(provider: Provider, answer: Account | FluxError) -> dict[str, Any]:
+def _object(provider: Provider, answer: Account | FluxError, prices: list[str]) -> dict[str, Any]:
     """Return what scripts are told of one provider."""
     account = None if isinstance(answer, FluxError) else answer
     left = account.balance if account else None
@@ -91,7 +119,8 @@ def _object(provider: Provider, answer: Account | FluxError) -> dict[str, Any]:
         "provider": provider.name,
         "works": account is not None,
         "balance": None if left is None else {"amount": left.amount, "currency": left.currency},
-        "drift": list(account.drift) if account else [],
+        "drift": [*account.drift, *prices] if account else [],
+        "prices": dict(account.prices) if account else {},
         "error": error_object(answer) if isinstance(answer, FluxError) else None,
     }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flux_cli.commands import examples, options
+from flux_cli.commands.helping import Command, Group
 from flux_cli.errors import AuthError, ConfigError, UsageError
 from flux_cli.text import printable
 
@@ -20,7 +21,7 @@ Key = Annotated[
     typer.Argument(metavar="KEY", help="A dotted key, such as default_provider or generate.model.", show_default=False),
 ]
 
-config = typer.Typer(help="Show and change the config file.", epilog=examples.COMMANDS["config"])
+config = typer.Typer(cls=Group, help="Show and change the config file.", epilog=examples.COMMANDS["config"])
 
 
 @config.callback(invoke_without_command=True)
@@ -31,7 +32,7 @@ def overview(ctx: typer.Context) -> int:
     return 0
 
 
-@config.command(epilog=examples.CONFIG["init"])
+@config.command(cls=Command, epilog=examples.CONFIG["init"])
 def init(
     ctx: typer.Context,
     config: options.Config = None,
@@ -49,7 +50,7 @@ def init(
     runtime = options.runtime_of(ctx)
     if not (runtime.stdin.isatty() and runtime.stderr.isatty()):
         raise UsageError(
-            "`flux config init` asks questions, and there is nobody to ask",
+            "`flux config init` asks questions, but standard input is not a terminal",
             hint="without a terminal, `flux config set providers.runware.api_key` reads the key from stdin",
         )
     path = config_path(runtime.flags.config)
@@ -76,7 +77,7 @@ def init(
     return 0
 
 
-@config.command(epilog=examples.CONFIG["show"])
+@config.command(cls=Command, epilog=examples.CONFIG["show"])
 def show(
     ctx: typer.Context,
     config: options.Config = None,
@@ -95,7 +96,7 @@ def show(
     return 0
 
 
-@config.command(epilog=examples.CONFIG["get"])
+@config.command(cls=Command, epilog=examples.CONFIG["get"])
 def get(
     ctx: typer.Context,
     key: Key,
@@ -112,15 +113,13 @@ def get(
     return 1 if value is None else 0
 
 
-@config.command("set", epilog=examples.CONFIG["set"])
+@config.command("set", cls=Command, epilog=examples.CONFIG["set"])
 def set_value(
     ctx: typer.Context,
     key: Key,
     value: Annotated[
         str | None,
-        typer.Argument(
-            metavar="VALUE", help="Not for secrets: those are asked for, or read from stdin.", show_default=False
-        ),
+        typer.Argument(metavar="VALUE", help="What the key is set to. Leave it out for a secret.", show_default=False),
     ] = None,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -161,7 +160,7 @@ def set_value(
     return 0
 
 
-@config.command(epilog=examples.CONFIG["unset"])
+@config.command(cls=Command, epilog=examples.CONFIG["unset"])
 def unset(
     ctx: typer.Context,
     key: Key,
@@ -185,7 +184,7 @@ def unset(
     return 0
 
 
-@config.command(epilog=examples.CONFIG["path"])
+@config.command(cls=Command, epilog=examples.CONFIG["path"])
 def path(
     ctx: typer.Context,
     config: options.Config = None,

@@ -15,6 +15,7 @@ from flux_cli.commands import options
 from flux_cli.commands.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
 from flux_cli.orders import Purchase
+from flux_cli.places import at_home
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.runtime import Place, Runtime
@@ -111,12 +112,14 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     typed = dict(asked.options)
     if (wanted := agree(destination, typed.get("format"))) is not None:
         typed["format"] = wanted
+    if "image" in typed:
+        typed["image"] = at_home(typed["image"])  # no shell does it in --image=~/x, nor in a batch file
     provider = choose_provider(runtime, asked.provider or (like.job.provider if like is not None else None))
     word = asked.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
     model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)
     start = _start(configured) if like is None else like.start(provider, model, typed)
     wish = orders.Wish(
-        prompt=asked.prompt,
+        prompt=asked.prompt.rstrip(" \t\r\n"),  # such as the \r that a shell loop over a file from Windows leaves
         options={**_belonging(configured), **start.options, **typed},
         typed=frozenset(typed),
         extra={**start.extra, **asked.extra},
@@ -176,7 +179,7 @@ def _others(runtime: Runtime, asked: Asked, provider: Provider) -> tuple[Provide
         return tuple(one for one in found if one.name != provider.name)
     if len({provider.name, *names}) != len(names) + 1:
         raise UsageError(
-            f"--fallback names each other provider once, not {word}", hint=f"{provider.name} is tried first"
+            f"--fallback takes each other provider once, not {word}", hint=f"{provider.name} is tried first"
         )
     return found
 
@@ -210,7 +213,7 @@ def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
     if ready:
         names = listed([provider.name for provider in ready])
         raise UsageError(
-            f"{names} have a key: say which one is meant",
+            f"several providers have a key: {names}",
             hint=f"`-p {ready[0].name}`, or for always `flux config set default_provider {ready[0].name}`",
         )
     raise AuthError(

@@ -15,6 +15,7 @@ from flux_cli.errors import (
     FluxError,
     LedgerError,
     LimitError,
+    OutputError,
     PartialError,
     PendingError,
     ProtocolError,
@@ -23,12 +24,14 @@ from flux_cli.errors import (
     UnsavedError,
 )
 from flux_cli.jobs import Job
-from flux_cli.money import Limit
+from flux_cli.money import Limit, overrun
 from flux_cli.orders import Purchase
 from flux_cli.runtime import Place, Runtime
 
 _ELSEWHERE = frozenset({"unavailable", "auth", "payment"})
 """Codes that prove that nothing was accepted, and that another provider may do better."""
+_LEAST_SAVING = 5.0
+"""Seconds for the downloads of a job that finishes just when its time is up: the image is there, so take it along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,7 @@ class Errand:
         self._runtime = runtime
         self._under_way = under_way
         self._terms = terms
+        self._deadline = runtime.clock.monotonic() + terms.timeout
 
     def buy(self, purchase: Purchase) -> End:
         """Submit a new job, and take it to its end; where the provider accepts nothing, go on to the next one."""
@@ -154,7 +158,14 @@ class Errand:
         return self._see_to(job, first, wait=wait)
 
     def _looked_at(self, job: Job, *, wait: bool) -> Job:
-        """Return the job as its provider has it now; a look that fails for now is taken again where we wait anyway."""
+        """Return the job as its provider has it now; a look that fails for now is taken again where we wait anyway.
+
+        Where only its id is wanted, it is looked at once and without a pause, and a look that fails changes nothing.
+        """
+        if self._terms.place is None:
+            with suppress(UnavailableError, ProtocolError):
+                job = self._runtime.engine.refresh(job, tries=1)
+            return job
         try:
             return self._runtime.engine.refresh(job)
         except (UnavailableError, ProtocolError):
@@ -177,6 +188,9 @@ class Errand:
         place = self._terms.place
         try:
             if place is None:
+                if job.status == "unknown" and not self._runtime.flags.json:  # there the error holds the id
+                    with self._under_way.aside():
+                        self._runtime.output.submitted(job)
                 require(job, "queued", "running", "succeeded")
                 with self._under_way.aside():
                     self._runtime.output.submitted(job)
@@ -196,11 +210,15 @@ class Errand:
         In that order, so that a reader of ours who went away, or a full disk behind stdout, leaves no image unmarked.
         """
         self._under_way.show(job, "saving")
+        if job.unsaved and (dearer := overrun(job)):
+            with self._under_way.aside():
+                self._runtime.note_once(dearer)
         shown: list[str] = []
         shelf = self._runtime.shelf(job, place, first=first, placed=shown.append)
         shown += [_from_here(image.path) for image in job.images if image.path and shelf.kept(image)]
         try:
-            return self._runtime.collector.collect(job, shelf)
+            deadline = max(self._deadline, self._runtime.clock.monotonic() + _LEAST_SAVING)
+            return self._runtime.collector.collect(job, shelf, deadline=deadline)
         finally:
             with self._under_way.aside():
                 for path in shown:
@@ -211,13 +229,19 @@ class Errand:
         """Tell how a job ended, and that nothing more is to be said about it; ``known`` is what we set out with."""
         if job is not None and isinstance(error, LedgerError):
             error = _unwritten(job, error)
+        if job is not None and error is None and self._terms.place is not None:
+            try:
+                with self._under_way.aside():
+                    self._runtime.output.finished(job)
+            except OutputError as lost:
+                error = lost
         newest = self._runtime.ledger.find(known.id, sandbox=self._runtime.sandbox) if job and error else []
         job = newest[0] if newest else job
-        with self._under_way.aside():
-            if error is not None:
+        if job is not None and isinstance(error, OutputError):
+            error = _unprinted(job, error)
+        if error is not None:
+            with self._under_way.aside():
                 self._runtime.output.error(error, job, where=self._where(known), row=row_of(known))
-            elif job is not None and self._terms.place is not None:
-                self._runtime.output.finished(job)
         self._under_way.forget(known.id)
         return End(job=job, error=error)
 
@@ -239,6 +263,16 @@ def _unwritten(job: Job, error: LedgerError) -> FluxError:
         message = f"job {job.id} goes on at {job.provider}, and is billed; {error.message}"
         return PendingError(message, hint=f"`flux result --wait {job.id}` fetches it")
     return UnknownOutcomeError(error.message, hint=f"`flux status {job.id}` asks about it")
+
+
+def _unprinted(job: Job, error: OutputError) -> OutputError:
+    """Return what a standard output that takes nothing means for a job: what was saved, or goes on, all the same."""
+    paths = [_from_here(image.path) for image in job.images if image.path]
+    if job.active:
+        message = f"job {job.id} goes on at {job.provider}, and is billed"
+        return OutputError(f"{error.message}; {message}", hint=f"`flux result --wait {job.id}` fetches it")
+    told = f"; saved: {', '.join(paths)}" if paths else ""
+    return OutputError(f"{error.message}{told}", hint=f"`flux result {job.id}` prints where the images are")
 
 
 def _from_here(path: str) -> str:

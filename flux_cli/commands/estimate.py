@@ -21,9 +21,11 @@ def within(
 ) -> Callable[[], Sequence[Limit]]:
     """Return what tells the limits of a run as they are at any moment; its ``purchases`` are expected to pass none.
 
-    Raises `LimitError`, and `UsageError` where nobody tells a price that a limit needs.
+    Raises `LimitError`, and `UsageError` where nobody tells a price that a limit needs, or what was spent before.
     """
     limits = partial(runtime.limits, run=run, max_cost=max_cost)  # a long run may go on into another day
+    if current := limits():
+        runtime.ledger.require_whole(current[0].name)
     jobs = [purchase.job for purchase in purchases]
     instead = [one.job for purchase in purchases for one in everything(purchase.instead)]
     spent = partial(runtime.ledger.spent, sandbox=runtime.sandbox)

@@ -52,18 +52,33 @@ def forgotten(runtime: Runtime, wanted: Wanted, *, named: bool, alone: bool) -> 
     return 0
 
 
+def accept_loss_of(runtime: Runtime, *, alone: bool) -> int:
+    """Take what could not be read of a damaged ledger as lost, and print the files that are kept. Return the exit code.
+
+    ``alone`` says that no other option was typed. Raises `UsageError`.
+    """
+    if not alone:
+        raise UsageError("--accept-loss goes alone", hint="`flux status --accept-loss`")
+    files = [str(path) for path in runtime.ledger.accept_loss()]
+    for file in files:
+        runtime.output.lines([f"{printable(file)}\taccepted"], {"file": file, "accepted": True})
+    if not files:
+        runtime.output.note("nothing of the job ledger is missing")
+    return 0
+
+
 def _check(wanted: Wanted, *, named: bool, alone: bool) -> None:
     """Raise `UsageError` for what does not go together, or makes no sense alone."""
     hint = "`flux status --forget @1` forgets the latest run; `--forget-older-than 90d` what is older than that"
     if not named and wanted.age is None:
-        raise UsageError("--yes goes with --forget and --forget-older-than", hint=hint)
+        raise UsageError("--yes only works together with --forget or --forget-older-than", hint=hint)
     if wanted.age is not None and (named or wanted.jobs):
-        raise UsageError("--forget-older-than stands for all old jobs: it takes no JOB", hint=hint)
+        raise UsageError("--forget-older-than cannot be combined with a JOB or --forget", hint=hint)
     if not alone:
-        wrong = "--active, --watch, --offline, --limit and --exit-status do not go with it"
-        raise UsageError(f"--forget shows nothing: {wrong}", hint=hint)
+        wrong = "--active, --watch, --offline, --limit or --exit-status"
+        raise UsageError(f"--forget cannot be combined with {wrong}", hint=hint)
     if wanted.age is None and (not wanted.jobs or wanted.batch is not None):
-        raise UsageError("--forget takes the jobs to forget: JOB...", hint=hint)
+        raise UsageError("--forget needs the jobs to forget: JOB...", hint=hint)
 
 
 def _named(runtime: Runtime, wanted: Wanted) -> list[Job]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from flux_cli.errors import FluxError, Interrupted, PendingError, UsageError
 from flux_cli.gallery import START, Part, page
 from flux_cli.jobs import Job
-from flux_cli.runtime import Runtime
+from flux_cli.places import at_home
+from flux_cli.runtime import Place, Runtime
 from flux_cli.text import printable
 from flux_cli.thumbnails import thumbnails
 
@@ -31,42 +32,45 @@ class Gallery:
     overwrite: bool
 
     @classmethod
-    def planned(cls, runtime: Runtime, typed: str, *, overwrite: bool, saves: bool, rehearsal: bool) -> Gallery:
-        """Return where the page goes, having made sure that it can; nothing is written for a ``rehearsal``.
-
-        Raises `UsageError`, also where the run ``saves`` no image.
-        """
+    def planned(cls, runtime: Runtime, typed: str, *, overwrite: bool, saves: bool) -> Gallery:
+        """Return where the page goes. Raises `UsageError`, also where the run ``saves`` no image."""
         shown = printable(typed)
         if not saves:
             raise UsageError(
                 "--gallery shows images that are saved, and -o - and --no-wait save none", hint="leave one of them out"
             )
-        file = Path(typed)
+        file = Path(at_home(typed))
         if file.suffix.lower() not in _ENDINGS or "\0" in typed:
             raise UsageError(f"--gallery writes a page of HTML, not {shown}", hint="such as `--gallery index.html`")
-        found = cls(runtime=runtime, file=file, overwrite=overwrite)
+        return cls(runtime=runtime, file=file, overwrite=overwrite)
+
+    def check(self, places: Iterable[Place | None], *, rehearsal: bool) -> None:
+        """Make sure that the page can be written, in a folder that is there or that saving to the ``places`` creates.
+
+        Nothing is written for a ``rehearsal``. Raises `UsageError`.
+        """
+        shown = printable(str(self.file))
+        folder = self.file.parent
         try:
-            if not file.parent.is_dir():
-                folder = str(file.parent)
-                raise UsageError(f"there is no folder {printable(folder)}", hint=f"mkdir -p {shlex.quote(folder)}")
-            if found._taken():
+            if not folder.is_dir():
+                if not any(place is not None and place.destination.creates(folder) for place in places):
+                    name = str(folder)
+                    raise UsageError(f"there is no folder {printable(name)}", hint=f"mkdir -p {shlex.quote(name)}")
+                while not os.path.lexists(folder):
+                    folder = folder.parent
+            if self._taken():
                 raise UsageError(
-                    f"{shown} exists already, and is no gallery of flux",
+                    f"{shown} already exists, and is not a gallery that flux made",
                     hint="choose another name with --gallery, or add --overwrite",
                 )
             if not rehearsal:
-                proof = found._beside()
+                proof = _unused(folder)
                 proof.touch(exist_ok=False)
                 proof.unlink()
         except OSError as error:
             raise UsageError(
                 f"cannot write {shown}: {error.strerror}", hint="choose another place with --gallery"
             ) from error
-        return found
-
-    def _beside(self) -> Path:
-        """Return a free name in the same folder."""
-        return self.file.with_name(f".flux-{secrets.token_hex(8)}.part")
 
     def _taken(self) -> bool:
         """Whether there is something that must stay. Raises ``OSError`` where that cannot be told."""
@@ -98,7 +102,7 @@ class Gallery:
             jobs |= {one.id: one for one in known if one.status not in {"failed", "cancelled"}}
             errors += [_pending(one) for one in known if one.active or one.status == "unknown" or one.unsaved]
         if unsent:
-            errors.append(UsageError("interrupted before all of it was sent", hint="ask for it again"))
+            errors.append(UsageError("interrupted before everything was sent", hint="run the command again"))
         return Part(where=where, prompt=prompt, jobs=sorted(jobs.values(), key=lambda job: job.first), errors=errors)
 
     @contextmanager
@@ -115,9 +119,10 @@ class Gallery:
     def write(self, parts: Callable[[], Sequence[Part]], *, title: str) -> None:
         """Write the page, whole or not at all. What goes wrong is told and stops nothing: the images are there."""
         shown = printable(str(self.file))
-        passing = self._beside()
+        passing = _unused(self.file.parent)
         try:
             try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)  # the run creates it with its first image
                 found = parts()
                 images = sum(len(job.images) for part in found for job in part.jobs)
                 if images > _MANY:
@@ -128,7 +133,7 @@ class Gallery:
                     file.flush()
                     os.fsync(file.fileno())
                 if self._taken():
-                    raise UsageError("there is another file by now, and it was left alone")
+                    raise UsageError("another file has appeared there, and was left as it is")
                 passing.replace(self.file)
             finally:
                 with suppress(OSError):
@@ -140,6 +145,11 @@ class Gallery:
             return
         with suppress(FluxError, Interrupted):
             self.runtime.output.note(f"the gallery is {shown}")
+
+
+def _unused(folder: Path) -> Path:
+    """Return a free name in ``folder``."""
+    return folder / f".flux-{secrets.token_hex(8)}.part"
 
 
 End = tuple[Sequence[Job], FluxError | None]

@@ -16,6 +16,7 @@ from flux_cli.commands.demand import Asked, demanded
 from flux_cli.commands.like import Like, earlier
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Job
+from flux_cli.places import at_home
 from flux_cli.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -106,12 +107,18 @@ def generate(
     configured = runtime.settings.generate
     at_once = _at_once(jobs if jobs is not None else configured.get("jobs"))
     most = max_cost if max_cost is not None else configured.get("max_cost")
-    wall = _gallery(runtime, asked, gallery, dry_run=dry_run) if gallery is not None else None
+    wall = _gallery(runtime, asked, gallery) if gallery is not None else None
     if batch is not None:
         from flux_cli.commands.batch import Wanted, run_batch  # noqa: PLC0415 - only here
 
         wanted = Wanted(
-            file=batch, at_once=at_once, resume=resume, again=again, dry_run=dry_run, max_cost=most, gallery=wall
+            file=at_home(batch),
+            at_once=at_once,
+            resume=resume,
+            again=again,
+            dry_run=dry_run,
+            max_cost=most,
+            gallery=wall,
         )
         return run_batch(runtime, asked, wanted)
     if resume or again:
@@ -121,7 +128,7 @@ def generate(
     return _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)
 
 
-def _gallery(runtime: Runtime, asked: Asked, typed: str, *, dry_run: bool) -> Gallery:
+def _gallery(runtime: Runtime, asked: Asked, typed: str) -> Gallery:
     """Return where the page of the run goes. Raises `UsageError`."""
     from flux_cli.commands.gallery import Gallery  # noqa: PLC0415 - only here
 
@@ -130,7 +137,6 @@ def _gallery(runtime: Runtime, asked: Asked, typed: str, *, dry_run: bool) -> Ga
         typed,
         overwrite=asked.overwrite or bool(runtime.settings.generate.get("overwrite")),
         saves=asked.output != "-" and not asked.no_wait,
-        rehearsal=dry_run,
     )
 
 
@@ -152,7 +158,7 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
     if typed != "-":
         return typed
     try:
-        return runtime.stdin.read().rstrip("\r\n")
+        return runtime.stdin.read()
     except UnicodeDecodeError:
         raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.NOT_UTF8) from None
 
@@ -166,6 +172,8 @@ def _single(
     from flux_cli.engine import rehearse  # noqa: PLC0415
 
     demand = demanded(runtime, asked)
+    if wall is not None:
+        wall.check([demand.place], rehearsal=dry_run)
     for note in demand.notes:
         runtime.output.note(note)
     allowed = partial(within, runtime, demand.purchases, run=demand.purchases[0].job.run, max_cost=max_cost)
@@ -181,10 +189,11 @@ def _single(
     if demand.once is not None:
         from flux_cli.commands.once import earlier  # noqa: PLC0415 - only here
 
-        jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout)
+        wait = demand.place is not None
+        jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout, wait=wait)
         if jobs is not None:
             with _shown(wall, asked, jobs) as heard:
-                return fetch(runtime, jobs, replace(terms, heard=heard), wait=True)
+                return fetch(runtime, jobs, replace(terms, heard=heard), wait=wait)
     limits = allowed()
     if demand.place is not None:
         demand.place.destination.prepare()

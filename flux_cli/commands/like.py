@@ -16,6 +16,7 @@ from typing import Any
 from flux_cli.commands.options import unknown_reference
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
+from flux_cli.places import at_home
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.providers.options import Unfit
@@ -43,7 +44,7 @@ class Like:
         """Return the prompt. Raises `UsageError` where it is not known."""
         if not self.job.prompt or "prompt" in self.untold:
             what = "only the beginning of its prompt" if self.job.prompt else "no prompt"
-            raise UsageError(f"{self.name} tells {what}", hint=f"`flux generate --like {self.name} PROMPT`")
+            raise UsageError(f"{self.name} records {what}", hint=f"`flux generate --like {self.name} PROMPT`")
         return self.job.prompt
 
     def start(self, provider: Provider, model: Model, typed: Mapping[str, Any]) -> Start:
@@ -89,6 +90,7 @@ class Start:
 def earlier(runtime: Runtime, reference: str) -> Like:
     """Return the wish behind an image or a job. Raises `UsageError` where there is none, or several."""
     name = printable(reference)
+    reference = at_home(reference)
     jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox)
     if os.path.isfile(reference):  # noqa: PTH113 - a Path raises where the name is too long
         return _of_image(runtime, reference, jobs, name)
@@ -97,7 +99,9 @@ def earlier(runtime: Runtime, reference: str) -> Like:
         hint = "`flux status` lists the jobs that were made here"
         raise unknown_reference(runtime, reference, hint, what="job or image")
     if len({job.prompt for job in made}) > 1:
-        raise UsageError(f"{name} stands for several prompts", hint="name one of its jobs; `flux status` lists them")
+        raise UsageError(
+            f"{name} matches jobs with different prompts", hint="name one of its jobs; `flux status` lists them"
+        )
     return Like(name=name, job=made[0], seed=made[0].seed, count=max(sum(job.count for job in made), 1))
 
 
@@ -113,7 +117,7 @@ def _of_image(runtime: Runtime, reference: str, jobs: Sequence[Job], name: str) 
                 return Like(name=name, job=job, seed=seed, count=1)
     told = listen(reference)
     if told is None:
-        raise UsageError(f"there is no image {name}", hint="name a file as it would be typed from here")
+        raise UsageError(f"there is no image {name}", hint="give a path, absolute or relative to the current folder")
     known = told.known(runtime)
     if known is not None:
         return Like(name=name, job=known, seed=told.story.seed, count=1)

@@ -15,12 +15,15 @@ _LOOK = 0.3
 """Seconds between two looks at what another process is doing."""
 
 
-def earlier(runtime: Runtime, once: Once, purchases: Sequence[Purchase], *, timeout: float) -> list[Job] | None:
+def earlier(
+    runtime: Runtime, once: Once, purchases: Sequence[Purchase], *, timeout: float, wait: bool
+) -> list[Job] | None:
     """Return the jobs that were bought under the name, or ``None`` where the name is ours now, and it is for us to buy.
 
     A name is ours if it is new, or if whoever had it has died before anything was sent, or was told by the provider
-    that nothing was accepted. Waits for another process that is at it. Raises `UsageError` where the name stands for
-    another wish, `PendingError` after ``timeout`` seconds.
+    that nothing was accepted. Waits for another process that is at it: until it has saved its images or, without
+    ``wait``, only until it has submitted its jobs. Raises `UsageError` where the name stands for another wish,
+    `PendingError` after ``timeout`` seconds.
     """
     first = purchases[0].job
     wanted = Claim(
@@ -33,15 +36,15 @@ def earlier(runtime: Runtime, once: Once, purchases: Sequence[Purchase], *, time
             return None
         if held.mark != wanted.mark:
             raise UsageError(
-                f"--once {once.name} stands for another prompt or other options",
-                hint="take another name, or ask for the same again",
+                f"--once {once.name} was used with another prompt or other options",
+                hint="choose another name, or repeat the same prompt and options",
             )
         if held.owner == FORGOTTEN:
             raise UsageError(
                 f"--once {once.name} was used before, and its job was forgotten", hint="take another name to buy again"
             )
         bought = [job for job in jobs if not _fell_through(job)]
-        if not runtime.gone(held.owner) and _at_work(held, bought):
+        if not runtime.gone(held.owner) and _at_work(held, bought, wait=wait):
             if runtime.clock.monotonic() >= deadline:
                 raise PendingError(
                     f"another process is still at --once {once.name}", hint="`flux status` shows its jobs"
@@ -61,6 +64,8 @@ def _fell_through(job: Job) -> bool:
     return job.status == "failed" and job.error is not None and job.error.charged == "no"
 
 
-def _at_work(claim: Claim, jobs: Sequence[Job]) -> bool:
-    """Whether there is more to come from the process that holds a name, while it lives."""
-    return len(jobs) < claim.jobs or any(job.active or job.unsaved for job in jobs)
+def _at_work(claim: Claim, jobs: Sequence[Job], *, wait: bool) -> bool:
+    """Whether there is more to come from the process that holds a name, while it lives: images, if we ``wait``."""
+    if len(jobs) < claim.jobs:
+        return True
+    return any(job.active or job.unsaved if wait else job.status == "submitting" for job in jobs)

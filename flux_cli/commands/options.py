@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flux_cli import providers
-from flux_cli.errors import FluxError, PendingError, RefusedError, UnknownOutcomeError, UsageError
+from flux_cli.errors import Charged, FluxError, PendingError, RefusedError, UnknownOutcomeError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
 from flux_cli.text import nearest, printable
@@ -235,7 +235,7 @@ def tell_nothing(runtime: Runtime, words: str, *, active: bool = False, provider
 def check_stdout(runtime: Runtime) -> None:
     """Refuse to write image bytes where they would do harm. Raises `UsageError`."""
     if runtime.flags.json:
-        raise UsageError("-o - and --json both want stdout", hint="give one of them")
+        raise UsageError("-o - and --json both write to stdout", hint="give one of them")
     if runtime.stdout.isatty():
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")
 
@@ -250,8 +250,11 @@ def require(job: Job, *wanted: str) -> None:
     if job.error is not None:
         raise job.error
     if job.status == "unknown":
-        raise UnknownOutcomeError(f"{job.provider} has not said that it knows job {job.id}")
-    raise RefusedError(f"job {job.id} is {job.status}", charged="no" if job.status == "cancelled" else "unknown")
+        raise UnknownOutcomeError(f"{job.provider} has not confirmed that it accepted job {job.id}")
+    charged: Charged = "unknown"
+    if job.status == "cancelled":
+        charged = "no" if job.cost is None or job.cost.amount <= 0 else "yes"
+    raise RefusedError(f"job {job.id} is {job.status}", charged=charged)
 
 
 def verdict(outcomes: Sequence[FluxError | None]) -> int:

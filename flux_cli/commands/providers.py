@@ -22,7 +22,7 @@ def providers(
         typer.Argument(
             metavar="PROVIDER",
             show_default=False,
-            help="Show every option of this one.",
+            help="runcomfy, runflow, apiframe or runware.",
         ),
     ] = None,
     check: Annotated[
@@ -102,7 +102,7 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
     for model in provider.models.values():
         price = runtime.price(provider.name, model.name)
         told = (_amount(price) or "price unknown", *((price.source, price.date) if price else ()))
-        facts.append((model.name, ", ".join(word for word in (model.slug, *told) if word)))
+        facts.append((model.name, ", ".join(word for word in (model.slug, *told, model.note) if word)))
         rows = _options(model)
         sections[model.name] = rows
         names = ("option", "accepts", "default", "field", "note")
@@ -111,6 +111,7 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
             {
                 "model": model.name,
                 "slug": model.slug,
+                "note": model.note,
                 "price": _amount(price),
                 "price_source": price.source if price else None,
                 "price_date": (price.date or None) if price else None,

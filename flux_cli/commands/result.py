@@ -53,11 +53,11 @@ def result(
     if bool(jobs) == all_jobs:
         raise UsageError("say which jobs: JOB..., or --all", hint="`flux result @1` is the latest run")
     if timeout is not None and not wait:
-        raise UsageError("--timeout says how long --wait waits: it does not go without", hint="add --wait")
+        raise UsageError("--timeout only works together with --wait", hint="add --wait")
     if all_jobs and provider is not None:
-        raise UsageError("--provider says where an id belongs: it does not go with --all", hint="leave it out")
+        raise UsageError("--provider cannot be combined with --all", hint="leave it out")
     if url and (open_ or preview):
-        raise UsageError("--url saves nothing that could be seen", hint="leave it out to save, and see, the images")
+        raise UsageError("--url saves no image, so there is none to show", hint="leave out --url")
     seeing.check(runtime, preview, output=output)
     command = seeing.viewer_for(runtime, output) if open_ else None
     wanted = options.checked_format(format)

@@ -10,7 +10,7 @@ from flux_cli.ledger import GROUPS
 from flux_cli.money import dollars, left
 from flux_cli.records import Spend
 from flux_cli.runtime import Runtime
-from flux_cli.text import listed, nearest
+from flux_cli.text import listed, nearest, printable
 
 WORDS = tuple(GROUPS)
 """What spending can be summed up by; the first one where nothing is said."""
@@ -23,6 +23,10 @@ def summed_up(runtime: Runtime, *, by: str | None, provider: str | None, batch: 
     Raises `UsageError`.
     """
     word = _checked(by)
+    if unread := runtime.ledger.unread():
+        runtime.output.warning(
+            f"the job ledger was damaged, and the sums lack what could not be read of {printable(str(unread[0]))}"
+        )
     if provider is not None:
         providers.load(provider)
     groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, provider=provider, batch=batch)

@@ -17,6 +17,7 @@ from flux_cli.commands import options
 from flux_cli.commands.underway import refresh_jobs, unsettled
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
+from flux_cli.places import at_home
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, printable
 
@@ -96,6 +97,16 @@ def status(
             rich_help_panel="Records",
         ),
     ] = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            metavar="",
+            help="Go on without what a damaged ledger lost: --once, --resume and limits work again.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = False,
     yes: Annotated[
         bool,
         typer.Option(
@@ -119,6 +130,11 @@ def status(
     runtime = options.runtime_of(ctx)
     narrowed = bool(active or exit_status or watch or offline or limit is not None)
     name = None if batch is None else _batch(batch)
+    if accept_loss:
+        from flux_cli.commands.forget import accept_loss_of  # noqa: PLC0415 - only here
+
+        others = jobs or narrowed or provider or batch or spend or by or forget or forget_older_than or yes
+        return accept_loss_of(runtime, alone=not others)
     if spend or by is not None:
         from flux_cli.commands.spend import summed_up  # noqa: PLC0415 - only here
 
@@ -131,23 +147,23 @@ def status(
         return forgotten(runtime, wanted, named=forget, alone=not narrowed)
     _check_list(jobs, active=active, batch=batch, watch=watch, offline=offline)
     known: Sequence[Job]
-    others: Sequence[Job] = ()
+    unlisted: Sequence[Job] = ()
     listing = _Listing(runtime=runtime, provider=provider, batch=batch, active=active or watch)
     if jobs:
         known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_by_itself, runtime))
     else:
         known = listing.newest(limit or (-1 if watch or batch is not None else SHOWN))
-        others = () if watch else listing.left_out(known)
-    asked: Sequence[Job] = [*known, *others]
+        unlisted = () if watch else listing.left_out(known)
+    asked: Sequence[Job] = [*known, *unlisted]
     asked, failures = (asked, []) if offline else _refreshed(runtime, asked, watch=watch)
-    fresh, others = asked[: len(known)], asked[len(known) :]
+    fresh, unlisted = asked[: len(known)], asked[len(known) :]
     if jobs and len(fresh) == 1:
         runtime.output.details(fresh[0])
     else:
         runtime.output.jobs(fresh)
     _explain(runtime, fresh if len(fresh) > 1 or not jobs else [])  # one job alone says it among its details
-    if others:
-        listing.tell_left_out(others, refreshed=not offline)
+    if unlisted:
+        listing.tell_left_out(unlisted, refreshed=not offline)
     if not _tell_failures(runtime, failures, listed_ids={job.id for job in known}):
         return UnavailableError.exit_code
     return options.verdict([_as_error(job) for job in fresh]) if exit_status else 0
@@ -157,7 +173,7 @@ def _batch(file: str) -> str:
     """Return the name under which the jobs of a batch file are kept; ``-`` stands for standard input."""
     from flux_cli.rows import family  # noqa: PLC0415 - only here
 
-    return file if file == "-" else family(str(Path(file).resolve()))
+    return file if file == "-" else family(str(Path(at_home(file)).resolve()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +225,7 @@ class _Listing:
         if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
             words = f"no job was made from {printable(self.batch or '')}"
             elsewhere = 0 if self.runtime.sandbox else self.runtime.ledger.count(sandbox=True, batch=self._name)
-            if not elsewhere and not Path(self.batch or "").exists():
+            if not elsewhere and not Path(at_home(self.batch or "")).exists():
                 raise UsageError(f"{words}, and there is no such file", hint="`flux status`")
             self.runtime.output.note(
                 f"{words}; {options.in_sandbox(elsewhere, self._typed)}" if elsewhere else f"{words} yet"
@@ -262,19 +278,19 @@ def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, 
     """Raise `UsageError` for options that contradict each other."""
     if jobs and (active or batch is not None):
         wrong = "--active" if active else "--batch"
-        raise UsageError(f"{wrong} lists jobs: it does not go with a JOB", hint="leave out one of them")
+        raise UsageError(f"{wrong} cannot be combined with a JOB", hint="leave out one of them")
     if watch and offline:
-        raise UsageError("--watch asks the providers: it does not go with --offline", hint="leave out one of them")
+        raise UsageError("--watch cannot be combined with --offline", hint="leave out one of them")
 
 
 def _check_spend(*, spend: bool, alone: bool) -> None:
     """Raise `UsageError` for ``--by`` without ``--spend``, and for ``--spend`` with what it would not heed."""
     if not spend:
-        raise UsageError("--by goes with --spend", hint="`flux status --spend --by day`")
+        raise UsageError("--by only works together with --spend", hint="`flux status --spend --by day`")
     if not alone:
         raise UsageError(
-            "--spend sums up all jobs: a JOB, and options that list, watch or forget jobs do not go with it",
-            hint="--provider, --batch and --by do: `flux status --spend --by day`",
+            "--spend sums up all jobs: not with a JOB, nor with options that list, watch or forget jobs",
+            hint="--provider, --batch and --by narrow it down: `flux status --spend --by day`",
         )
 
 

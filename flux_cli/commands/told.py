@@ -44,7 +44,7 @@ def listen(reference: str) -> Told | None:
     try:
         story = embedding.read(path)
         if story is None:
-            raise UsageError(f"{printable(reference)} carries no story of flux", hint=hint)
+            raise UsageError(f"{printable(reference)} has no flux metadata", hint=hint)
         image = Image(path=str(path.absolute()), seed=story.seed)
         with suppress(ProtocolError):  # a damaged image can still tell its story
             facts = images.inspect(path)

@@ -49,6 +49,8 @@ class Model:
     implied: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Options that are always sent, with the value they have when nobody asks."""
     price: Price | None = None
+    note: str = ""
+    """What to know about the model here before using it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,8 @@ class Account:
 
     balance: Cost | None = None
     name: str = ""
+    prices: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What the host says that an image costs, in USD, by the model's name."""
     drift: tuple[str, ...] = ()
     """How what the host publishes differs from our tables, a sentence each."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Params
-from flux_cli.providers.options import AlwaysOn, Choice, Option, Range, Unfit, words
+from flux_cli.providers.options import Choice, Option, Range, Unfit, words
 from flux_cli.text import listed
 
 if TYPE_CHECKING:
@@ -72,8 +72,6 @@ def fit(provider: Provider, model: Model, params: Params, *, typed: Collection[s
                 _refuse(provider, model, name)
             else:
                 kept[name] = option.check(value)
-                if isinstance(option, AlwaysOn):
-                    notes.append(f"{spelled(name)} is always on at {provider.name}")
         except (Unfit, UsageError) as error:
             if name in typed:
                 raise (
@@ -141,7 +139,7 @@ def _check_extra(
             raise UsageError(message)
         if any(_overlap(path, field) for field in provider.owned):
             message = f"--param {path}: flux fills in this field itself"
-            raise UsageError(message, hint="the prompt, --seed, --model and --count set what belongs to you")
+            raise UsageError(message, hint="use the prompt, --seed, --model or --count")
         for name, value in kept.items():
             option = model.options.get(name)
             if option is None or name in yielding or not any(_overlap(path, field) for field in option.wire(value)):

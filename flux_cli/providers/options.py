@@ -131,20 +131,6 @@ class Switch(Option):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlwaysOn(Option):
-    """Something that the provider does whether it is asked to or not."""
-
-    def wire(self, value: Any) -> dict[str, Any]:  # noqa: ARG002 - there is nothing to send
-        """Return nothing."""
-        return {}
-
-    @property
-    def accepts(self) -> str:
-        """The one value."""
-        return "always on"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Option):
     """A web address of at most ``limit`` characters."""
 
@@ -222,6 +208,7 @@ class Ratios(Option):
 class Pixels(Option):
     """A width and a height: one of a table, or any on a grid."""
 
+    field: str = "width, height"
     table: tuple[tuple[int, int], ...] = ()
     low: int = 0
     high: int = 0
@@ -249,12 +236,12 @@ class Pixels(Option):
 
     def wire(self, value: Any) -> dict[str, Any]:
         """Return width and height in pixels."""
-        width, height = value.split("x")
-        return {"width": int(width), "height": int(height)}
+        return {path: int(side) for path, side in zip(self.field.split(", "), value.split("x"), strict=True)}
 
     @property
     def accepts(self) -> str:
         """The sizes."""
         if self.table:
             return " ".join(f"{width}x{height}" for width, height in self.table)
-        return f"{self.low} to {self.high} a side, in multiples of {self.step}"
+        sides = f"{self.low} to {self.high} a side"
+        return sides if self.step == 1 else f"{sides}, in multiples of {self.step}"

@@ -35,6 +35,8 @@ def refused(
         return None
     said = f"{provider}: {sentence(text) or f'HTTP {status}'}"
     match status:
+        case 403 if is_moderation(vendor_code):
+            return ModeratedError(said, charged="no", vendor_code=vendor_code)
         case 401 | 403:
             return AuthError(said, vendor_code=vendor_code)
         case 402:
@@ -43,7 +45,7 @@ def refused(
             return NotFoundError(said, vendor_code=vendor_code)
         case 429 | 503:
             return UnavailableError(said, vendor_code=vendor_code)
-        case _ if _BLOCKED.search(text):
+        case _ if is_moderation(vendor_code, text):
             return ModeratedError(said, charged="no", vendor_code=vendor_code)
         case 400 | 413 | 414 | 415 | 422:
             return UsageError(said, vendor_code=vendor_code)
@@ -56,14 +58,36 @@ def ended(error: FluxError) -> FluxError:
     return RefusedError(error.message, vendor_code=error.vendor_code) if isinstance(error, UsageError) else error
 
 
-_BLOCKED = re.compile(
-    r"moderat|content.?policy|nsfw|safety (system|filter|check)|flagged|sensitive content|prohibited content",
-    re.IGNORECASE,
+_SIGNS = (
+    r"moderat\w*|nsfw|censor\w*|guardrails?|unsafe|flagged|inappropriate|obscen\w*|porn\w*|nude|nudity|gore|hateful|harmful",
+    r"responsible ai|rai|community (guidelines?|standards)|terms of (service|use)",
+    r"(content|usage|use|safety|platform|provider|service) (and \w+ )?(policy|policies|guidelines?|rules)",
+    r"(policy|policies|guidelines?) (violat\w*|breach\w*)",
+    r"violat\w+ (\w+ ){0,4}?(policy|policies|guidelines?|terms|rules|safety|standards)",
+    r"(content|prompt|safety) (filter\w*|checks?|checker|classifier|system|violation|reasons?|concerns?|block\w*)",
+    r"risk control|(for|by|failed) safety|safety (error|settings?|limits?)",
+    r"(sensitive|explicit|sexual\w*|violent|adult|offensive|illegal|abusive) (content|prompts?|images?|material|input)",
+    r"(prohibited|forbidden|restricted|disallowed|banned) (content|prompts?|images?|words?|terms?|subjects?|topics?)",
+    r"(is|as|be|possibly|potentially) (too )?(sensitive|explicit|offensive|disallowed)",
+    r"copyright\w*|trademark\w*|intellectual property|public figures?|real (person|people)|celebrit\w+",
+    r"(content|prompt|image)s? (\w+ ){0,2}?(rejected|declined|not allowed|not permitted)",
+    r"(content|prompt|image|input|output|request|generation|result)s? (\w+ ){0,2}?(blocked|filtered|withheld)",
+    r"(rejected|declined|blocked|filtered|withheld) (\w+ ){0,1}?(content|prompt|image)s?",
 )
+_BLOCKED = rf"\b({'|'.join(_SIGNS)})\b"
+"""What hosts without a code for it say of a blocked prompt or image, as single words in lower case.
+
+It is wide on purpose: a block that is not seen as one is offered for a retry, and bought again.
+"""
+
+
+def is_moderation(*told: str) -> bool:
+    """Whether a host's codes and messages, such as ``CONTENT_MODERATED``, say that a prompt or image was blocked."""
+    return any(re.search(_BLOCKED, re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", one).lower()) for one in told)
 
 
 def failure(text: str, *, provider: str, vendor_code: str = "", charged: Charged | None = None) -> FluxError:
-    """Return why a job failed, in the provider's words: the only sign of moderation at hosts without a code for it."""
-    kind = ModeratedError if _BLOCKED.search(text) else RefusedError
-    said = sentence(text) or "the job failed, no reason given"
+    """Return why a job failed, in the provider's words, judged by them and by its code, if there is one."""
+    kind = ModeratedError if is_moderation(vendor_code, text) else RefusedError
+    said = sentence(text) or sentence(vendor_code) or "the job failed, no reason given"
     return kind(f"{provider}: {said}", vendor_code=vendor_code, charged=charged)

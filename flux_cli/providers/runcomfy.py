@@ -56,17 +56,21 @@ def cancel(remote: Remote) -> Flow[State]:
 def check() -> Flow[Account]:
     """Read each model's description, which needs a key; then the balance, which lives on another host."""
     drift: tuple[str, ...] = ()
+    prices: dict[str, float] = {}
     for model in (_PRO, _ULTRA):
         reply = yield Request("GET", f"/v1/models/{model.slug}")
         spoken(reply)
         drift += from_schema(model, reply.json)
+        price = number(reply.object.get("base_price_usd"))
+        if price is not None and reply.object.get("price_unit") == "output":  # not by the second
+            prices[model.name] = price
     try:
         reply = yield Request("GET", "/prod/v2/balance", origin=BALANCE_HOST)
     except FluxError:
-        return Account(drift=drift)
+        return Account(prices=prices, drift=drift)
     amount, currency = number(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
     balance = None if amount is None else Cost(amount=amount, currency=currency[:8].upper())
-    return Account(balance=balance, drift=drift)
+    return Account(balance=balance, prices=prices, drift=drift)
 
 
 def refusal(response: Response) -> FluxError | None:
@@ -78,6 +82,9 @@ def refusal(response: Response) -> FluxError | None:
     code = int(number(body.get("error_code")) or number(body.get("code")) or 0)
     told = next((body[key] for key in ("error_message", "message", "error", "detail") if body.get(key)), "")
     text = told if isinstance(told, str) else str(told)
+    name = body.get("error")
+    if isinstance(name, str) and name != text:  # the code's own name, beside a message
+        text = f"{sentence(text)} ({name})"
     if response.status < 400 and body.get("error_code") is None:  # noqa: PLR2004 - no refusal
         return None
     said = (sentence(text) or f"HTTP {response.status}") + (f" ({code})" if code else "")
@@ -110,8 +117,9 @@ def _result(body: Any) -> State:
     amount, told = number(body.get("cost")), body.get("error")
     cost = None if amount is None else Cost(amount=amount)
     if body["status"] == "failed" or (told and not body.get("output")):
-        text = (told.get("message") or told) if isinstance(told, dict) else told
-        return Failed(error=failure(str(text or ""), provider="runcomfy"), cost=cost)
+        code, text = (told.get("code"), told.get("message") or told) if isinstance(told, dict) else (None, told)
+        error = failure(str(text or ""), provider="runcomfy", vendor_code=sentence(str(code or ""), limit=60))
+        return Failed(error=error, cost=cost)
     output = body["output"]
     links = output.get("images") or [output["image"]]
     if not isinstance(links, list):
@@ -163,7 +171,10 @@ PROVIDER = Provider(
     check=check,
     refusal=refusal,
     owned=("prompt", "seed"),
-    param_notes={"image_size": "the host takes image_size=Custom but documents no field names for the size itself"},
+    param_notes={
+        "image_size": "the host takes image_size=Custom with sides in multiples of 32, else it rounds them; "
+        "it documents no field names for them"
+    },
     origins=(BALANCE_HOST,),
     cancel_note="while queued",
 )

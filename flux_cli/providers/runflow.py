@@ -1,8 +1,8 @@
 """Runflow.
 
 Pages: https://docs.runflow.io (concepts/runs, concepts/errors, guides/cancel-a-run) and the model's own page.
-A run's state is in ``status_code``; its links are signed for about three days and signed anew whenever the run is read.
-There is no cancelling with an ordinary key.
+A run's state is in ``status_code`` (in ``status`` on some pages); its links are signed for about three days and signed
+anew whenever the run is read. There is no cancelling with an ordinary key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flux_cli.errors import FluxError, NotFoundError
 from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, percent, spoken, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
-from flux_cli.providers.options import AlwaysOn, Labels, Link, Range
+from flux_cli.providers.options import Labels, Link, Option, Pixels, Range
 from flux_cli.providers.refusals import failure, refused
 from flux_cli.text import sentence
 
@@ -76,25 +76,33 @@ def refusal(response: Response) -> FluxError | None:
 
 
 def _state(run: Any) -> State:
-    match run["status_code"]:
+    status = run["status_code"] if run.get("status_code") is not None else run["status"]
+    match status:
         case "queued" | "dispatching":
             return Queued()
         case "running":
             done, total = whole(run.get("nodes_completed")), whole(run.get("nodes_total"))
             return Running(progress=percent(100 * done / total) if done is not None and total else None)
         case "succeeded" | "partial_succeeded":
-            return _result(run)
+            return _result(run, in_part=status == "partial_succeeded")
         case "failed":
-            code = sentence(str(run.get("failure_code") or ""), limit=60)
-            text = str(run.get("failure_message") or code)
+            code, text = _failure(run)
             return Failed(error=failure(text, provider="runflow", vendor_code=code), cost=_cost(run))
         case "cancelled" | "canceled":
-            return Cancelled()
+            return Cancelled(cost=_cost(run))  # a cancel by an administrator refunds nothing
         case other:
             return Running(detail=sentence(str(other), limit=60))
 
 
-def _result(run: Any) -> State:
+def _failure(run: Any) -> tuple[str, str]:
+    """Return the code and the message of a failure: of ``failure_*``, else of ``error``, as some pages have it."""
+    told = run.get("error")
+    inner = told if isinstance(told, dict) else {"message": told}
+    code = sentence(str(run.get("failure_code") or inner.get("code") or ""), limit=60)
+    return code, str(run.get("failure_message") or inner.get("message") or code)
+
+
+def _result(run: Any, *, in_part: bool) -> State:
     """Return the images among the outputs. An older page shows ``image_urls`` in their place."""
     output = run["output"]
     nsfw, seed = flag(output.get("nsfw_detected")), whole(output.get("seed"))
@@ -117,13 +125,13 @@ def _result(run: Any) -> State:
         sentence(str(name), limit=40): value for name, told in timing.items() if (value := number(told)) is not None
     }
     duration = number(run.get("duration_ms"))
-    reason = str(run.get("failure_message") or "the run succeeded only in part, no reason given")
+    reason = _failure(run)[1] or "the run succeeded only in part, no reason given"
     return Succeeded(
         images=tuple(images),
         seed=seed,
         cost=_cost(run),
         timing=times if duration is None else {"provider_ms": duration, **times},
-        detail=sentence(reason) if run["status_code"] == "partial_succeeded" else None,
+        detail=sentence(reason) if in_part else None,
     )
 
 
@@ -132,17 +140,28 @@ def _cost(run: Any) -> Cost | None:
     return None if amount is None else Cost(amount=amount)
 
 
+_OPTIONS: dict[str, Option] = {
+    "seed": Range(field="input.seed", low=1, high=2**63 - 1, default="random"),
+    "webhook": Link(field="callback_url", limit=2048),
+    "metadata": Labels(field="metadata"),
+}
 _ULTRA = Model(
     name="flux-1.1-pro-ultra",
     slug="black-forest-labs/flux-1-1-pro-ultra",
     prompt_field="input.prompt",
-    options={
-        "seed": Range(field="input.seed", low=1, high=2**63 - 1, default="random"),
-        "check_content": AlwaysOn(note="Runflow reports nsfw_detected for every run"),
-        "webhook": Link(field="callback_url", limit=2048),
-        "metadata": Labels(field="metadata"),
-    },
+    options=_OPTIONS,
     price=Price(amount=0.06, source="the model's page at docs.runflow.io", date="2026-11"),
+)
+_PRO = Model(
+    name="flux-1.1-pro",
+    slug="black-forest-labs/flux-1-1-pro",
+    prompt_field="input.prompt",
+    options={
+        "size": Pixels(field="input.width, input.height", low=1, high=1440, note="no page states a smallest side"),
+        **_OPTIONS,
+    },
+    price=Price(amount=0.04, source="the model's page at runflow.io", date="2026-11"),
+    note="the name is inferred from those of Runflow's other models",
 )
 
 PROVIDER = Provider(
@@ -153,7 +172,7 @@ PROVIDER = Provider(
     key_variables=("RUNFLOW_API_KEY",),
     key_page="your organisation's settings, see https://docs.runflow.io",
     docs="https://docs.runflow.io",
-    models={_ULTRA.name: _ULTRA},
+    models={model.name: model for model in (_PRO, _ULTRA)},
     submit=submit,
     poll=poll,
     check=check,

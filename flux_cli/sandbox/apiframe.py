@@ -149,7 +149,7 @@ def _accepted(body: Any, key: str | None, scene: Scene) -> Answer:
         name = _keyed(key, turn)
     if json.dumps(job.asked, sort_keys=True) != json.dumps(body, sort_keys=True):
         return _refused(409, "Idempotency-Key was used with a different request body")
-    if new and "lost-reply" in job.plays:
+    if "lost-replies" in job.plays or (new and "lost-reply" in job.plays):
         raise LostReply(job.id)
     return reply(202, {"jobId": job.id, "status": _status(job, scene)}, x_request_id=uuid4().hex)
 
@@ -179,12 +179,14 @@ def _job(name: str, scene: Scene) -> Answer:
 
 def _status(job: Job, scene: Scene) -> str:
     phase = job.phase(scene.now())
+    if phase == "done" and job.stopped:
+        return "CANCELLED"
     return "FAILED" if phase == "done" and (job.blocked or job.broken) else _STATUSES[phase]
 
 
 def _described(job: Job, scene: Scene) -> dict[str, Any]:
     status, now = _status(job, scene), scene.now()
-    failure = "Blocked by the provider's content policy" if job.blocked else "The provider could not make the image"
+    failure = job.block if job.blocked else "The provider could not make the image"
     return {
         "id": job.id,
         "status": status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from flux_cli.sandbox.life import Job
@@ -48,10 +49,15 @@ def denied() -> Answer:
 
 
 def serve(call: Call, job: Job, index: int, provider: str) -> Answer:
-    """Return a job's image, or the one range of it that was asked for."""
+    """Return a job's image, or the one range of it that was asked for.
+
+    A rehearsal of ``broken-download`` breaks off half-way, unless a range is asked for: so it can be taken up again.
+    """
     whole = content(job, index, provider)
-    headers = {"content-type": MEDIA[job.format], "accept-ranges": "bytes"}
-    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("range", ""))
+    mark = f'"{hashlib.sha256(whole).hexdigest()[:32]}"'
+    headers = {"content-type": MEDIA[job.format], "accept-ranges": "bytes", "etag": mark}
+    same = call.headers.get("if-range", mark) == mark
+    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("range", "")) if same else None
     status, body = 200, whole
     if asked and (asked[1] or asked[2]):
         first, last = _span(asked[1], asked[2], len(whole))
@@ -60,7 +66,8 @@ def serve(call: Call, job: Job, index: int, provider: str) -> Answer:
         status, body = 206, whole[first : last + 1]
         headers["content-range"] = f"bytes {first}-{last}/{len(whole)}"
     headers["content-length"] = str(len(body))
-    return Answer(status=status, headers=headers, body=b"" if call.method == "HEAD" else body)
+    cut = len(whole) // 2 if "broken-download" in job.plays and status == 200 else None  # noqa: PLR2004 - HTTP
+    return Answer(status=status, headers=headers, body=body, cut=cut)
 
 
 def _span(first: str, last: str, size: int) -> tuple[int, int]:

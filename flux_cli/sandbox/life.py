@@ -18,12 +18,23 @@ REHEARSALS = (
     "credits",
     "rate-limit",
     "lost-reply",
+    "lost-replies",
+    "cancelled",
     "slow",
     "never",
     "bad-image",
+    "broken-download",
     "nsfw",
 )
 """The words that may follow ``sandbox:`` in a prompt."""
+
+BLOCKS = (
+    "the request was blocked by the content policy",
+    "Request Moderated",
+    "The prompt contains prohibited words.",
+    "The output was flagged as sensitive. (E005)",
+)
+"""What hosts without a code for it have said of a blocked job; its seed chooses."""
 
 QUEUED_SHARE = 0.3
 """The part of a job's life that it stands in the queue."""
@@ -69,9 +80,24 @@ class Job:
         return "moderated" in self.plays
 
     @property
+    def block(self) -> str:
+        """What is said of it where it is blocked."""
+        return BLOCKS[self.seed % len(BLOCKS)]
+
+    @property
     def broken(self) -> bool:
         """Whether it ends in an ordinary failure."""
         return "fail" in self.plays and not self.blocked
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody else cancels it, by the time at which it would be done."""
+        return "cancelled" in self.plays and not self.blocked and not self.broken
+
+    @property
+    def imageless(self) -> bool:
+        """Whether it ends without an image."""
+        return self.blocked or self.broken or self.stopped
 
     @property
     def started(self) -> float:
@@ -95,8 +121,8 @@ class Job:
         """Return how many of its images exist: they come one after the other while it runs."""
         match self.phase(now):
             case "done":
-                return 0 if self.blocked or self.broken else self.count
-            case "running" if not (self.blocked or self.broken or "never" in self.plays):
+                return 0 if self.imageless else self.count
+            case "running" if not (self.imageless or "never" in self.plays):
                 return int(self.count * self._share(now))
             case _:
                 return 0

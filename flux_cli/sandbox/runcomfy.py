@@ -1,10 +1,12 @@
 """RunComfy's Model API, from its own side.
 
 Read from https://docs.runcomfy.com/model-apis/async-queue-endpoints and …/error-codes, and from the two models' pages.
+Where an answer is known in several shapes, the seed chooses.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -35,6 +37,8 @@ _INPUTS = {
         "raw": Field(kind="boolean"),
     },
 }
+PRICES = {ULTRA: 0.06, PRO: 0.04}
+"""USD an image. No page shows them; these are the model's maker's."""
 _TITLES = {ULTRA: "Flux 1.1 Pro Ultra", PRO: "FLUX 1.1 Pro"}
 _SEEDS = {ULTRA: 90290776, PRO: 81048285}
 """The seed of the page's example, which stands in where none is sent."""
@@ -47,7 +51,10 @@ _CODES = {
 }
 _QUEUE = {"queued": "in_queue", "running": "in_progress", "done": "completed", "cancelled": "cancelled"}
 
+_CATEGORIES = ["text-to-image"]
 _ROUTES = {
+    ("GET", r"/v1/models"): "models",
+    ("GET", r"/v1/models/categories"): "categories",
     ("POST", r"/v1/models/(.+)"): "submit",
     ("GET", r"/v1/models/(.+)"): "model",
     ("GET", r"/v1/requests/([^/]+)/status"): "status",
@@ -68,8 +75,12 @@ def answer(call: Call, scene: Scene) -> Answer:
     match name:
         case "submit":
             return _submit(call, scene, part)
+        case "models":
+            return _models(call)
+        case "categories":
+            return reply(200, {"categories": _CATEGORIES})
         case "model":
-            return _model(part)
+            return _refused(400001) if part not in _INPUTS else reply(200, _described(part))
         case "balance":
             return reply(200, {"balance_usd": 100.0, "currency": "USD"})
         case _:
@@ -99,7 +110,7 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
     if wrong:
         text = "; ".join(f"{one.path or 'body'} {one.message}" for one in wrong)
         return reply(422, {"error": "invalid input", "message": text})
-    refused = _rehearsed(body["prompt"])
+    refused = _rehearsed(body["prompt"], body.get("seed", 0))
     if refused is not None:
         return refused
     ratio = body.get("image_size" if model == PRO else "aspect_ratio", "16:9")
@@ -114,19 +125,20 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         format="png",
         asked=body,
     )
-    if "lost-reply" in job.plays:
+    if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
     root = f"https://{HOSTS[0]}/v1/requests/{job.id}"
     urls = {f"{what}_url": f"{root}/{what}" for what in ("status", "result", "cancel")}
     return reply(200, {"request_id": job.id, **urls})
 
 
-def _rehearsed(prompt: str) -> Answer | None:
+def _rehearsed(prompt: str, seed: int) -> Answer | None:
+    """Return a refusal that the prompt asks for: as the pages have it, or as the vendor's own clients expect it."""
     plays = rehearsals(prompt)
-    if "unauthorized" in plays:
-        return _refused(400004)
-    if "credits" in plays:
-        return _refused(400002)
+    for word, code, status in (("unauthorized", 400004, 401), ("credits", 400002, 402)):
+        if word in plays:
+            under_200 = reply(200, {"error_code": code, "error_message": _CODES[code]})
+            return (_refused(code), reply(status, {"detail": _CODES[code]}), under_200)[seed % 3]
     return reply(429, {"error": "Too Many Requests"}) if "rate-limit" in plays else None
 
 
@@ -140,45 +152,62 @@ def _about(name: str, job: Job, call: Call, scene: Scene) -> Answer:
         outcome, status = ("cancelled", "cancelled") if phase == "queued" else ("not_cancellable", _QUEUE[phase])
         return reply(202, {"request_id": job.id, "status": status, "outcome": outcome})
     told: dict[str, Any] = {"request_id": job.id, "status": _QUEUE[phase]}
+    if phase == "done" and job.stopped:
+        told["status"] = "cancelled"
     if name == "status":
+        if phase == "done" and job.broken and job.seed % 2:
+            told["status"] = "failed"
         root = f"https://{HOSTS[0]}/v1/requests/{job.id}"
         told |= {"status_url": f"{root}/status", "result_url": f"{root}/result"}
         return reply(200, told | ({"queue_position": job.position(now)} if phase == "queued" else {}))
     told["created_at"] = stamp(job.created)
-    if phase == "done":
+    if phase == "done" and not job.stopped:
         told |= _outcome(job, scene) | {"finished_at": stamp(job.ended)}
-        told |= {"cost": 0.0} if call.query.get("include_cost") == "true" else {}
+        cost = 0.0 if job.imageless else PRICES[job.model]
+        told |= {"cost": cost} if call.query.get("include_cost") == "true" else {}
     return reply(200, told)
 
 
 def _outcome(job: Job, scene: Scene) -> dict[str, Any]:
     """Return what a finished job came to: ``completed`` in the queue is not yet success."""
     if job.blocked:
-        return {"status": "failed", "error": "the request was blocked by the content policy"}
+        return {"status": "failed", "error": job.block}
     if job.broken:
         return {
             "status": "failed",
             "error": {"code": "inference_error", "message": "the model could not make the image"},
         }
-    return {"status": "succeeded", "output": {"image": f"{scene.links}/sandbox/{job.id}/0.png"}}
+    link = f"{scene.links}/sandbox/{job.id}/0.png"
+    return {"status": "succeeded", "output": {"image": link} if job.model == PRO else {"images": [link]}}
 
 
-def _model(model: str) -> Answer:
-    if model not in _INPUTS:
-        return _refused(404001)
+def _models(call: Call) -> Answer:
+    """Return the catalogue, a page of it, with or without the schemas."""
+    found = [_described(model) for model in _INPUTS]
+    if call.query.get("include_schema") != "true":
+        for one in found:
+            del one["input_schema"]
+    search, category = call.query.get("search", "").lower(), call.query.get("category", _CATEGORIES[0])
+    found = [one for one in found if search in one["display_name"].lower() and category in one["categories"]]
+    limit, offset = call.query.get("limit", "50"), call.query.get("offset", "0")
+    if not (re.fullmatch(r"\d{1,3}", limit) and re.fullmatch(r"\d{1,6}", offset)):
+        return reply(422, {"error": "invalid input", "message": "limit and offset must be integers"})
+    return reply(200, {"models": found[int(offset) : int(offset) + int(limit)], "total": len(found)})
+
+
+def _described(model: str) -> dict[str, Any]:
     fields = {
         name: {"type": "string" if one.kind == "text" else one.kind, **({"enum": one.choices} if one.choices else {})}
         for name, one in _INPUTS[model].items()
     }
-    described = {
+    return {
         "model_id": model,
         "display_name": _TITLES[model],
-        "base_price_usd": 0.0,
-        "price_unit": "image",
-        "categories": ["text-to-image"],
+        "base_price_usd": PRICES[model],
+        "price_unit": "output",
+        "categories": _CATEGORIES,
         "input_schema": {"type": "object", "title": "Input", "required": ["prompt"], "properties": fields},
     }
-    return reply(200, described)
 
 
 def _refused(code: int) -> Answer:

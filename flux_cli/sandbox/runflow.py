@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import operator
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -24,33 +26,52 @@ FILES = "https://runflow-outputs.s3.amazonaws.com"
 """Root of the links to images."""
 
 MODEL = "black-forest-labs/flux-1-1-pro-ultra"
+PRO = "black-forest-labs/flux-1-1-pro"
 LINK_LIFE = 3 * 24 * 3600
 """Seconds for which a link is signed."""
 
 _ORGANISATION = "0198f000-0000-7000-8000-000000000001"
 _STATUSES = ("queued", "dispatching", "running", "succeeded", "failed", "canceled", "partial_succeeded")
-_BODY = Field(
-    kind="object",
-    fields={
-        "input": Field(
-            kind="object",
-            required=True,
-            fields={"prompt": Field(kind="text", required=True), "seed": Field(kind="integer", low=1)},
-        ),
-        "callback_url": Field(kind="link", nullable=True, high=2048),
-        "metadata": Field(kind="object", nullable=True),
-        "client_ref": Field(kind="text", nullable=True, high=255),
+_SIDE = Field(kind="integer", low=1, high=1440)
+_INPUTS = {
+    MODEL: {"prompt": Field(kind="text", required=True), "seed": Field(kind="integer", low=1)},
+    PRO: {
+        "prompt": Field(kind="text", required=True),
+        "seed": Field(kind="integer", low=1),
+        "width": _SIDE,
+        "height": _SIDE,
     },
-)
+}
+_BODIES = {
+    model: Field(
+        kind="object",
+        fields={
+            "input": Field(kind="object", required=True, fields=fields),
+            "callback_url": Field(kind="link", nullable=True, high=2048),
+            "metadata": Field(kind="object", nullable=True),
+            "client_ref": Field(kind="text", nullable=True, high=255),
+        },
+    )
+    for model, fields in _INPUTS.items()
+}
+PRICES = {MODEL: "0.0600", PRO: "0.0400"}
+"""USD an image, as the models' pages have it."""
+_SORTED = ("created_at", "started_at", "completed_at", "duration_ms", "cost", "status_code")
+"""What a list can be put in the order of."""
+_COMPARED = {":": operator.eq, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _ROUTES = {
     ("POST", r"/v1/models/(.+)/runs"): "submit",
     ("GET", r"/v1/runs"): "list",
     ("GET", r"/v1/runs/statuses"): "statuses",
     ("GET", r"/v1/runs/([^/]+)"): "run",
+    ("GET", r"/v1/runs/([^/]+)/logs"): "parts",
+    ("GET", r"/v1/runs/([^/]+)/node-runs"): "parts",
+    ("GET", r"/v1/runs/([^/]+)/callback"): "callback",
     ("POST", r"/v1/admin/runs/[^/]+/cancellation"): "admin",
     ("GET", r"/v1/auth/me"): "me",
     ("GET", r"/v1/billing/balance"): "balance",
     ("GET", r"/v1/health"): "health",
+    ("GET", r"/v1/readiness"): "health",
 }
 
 
@@ -70,9 +91,12 @@ def answer(call: Call, scene: Scene) -> Answer:
             return _submit(call, scene, part)
         case "list":
             return _list(call, scene)
-        case "run":
+        case "run" | "parts" | "callback":
             job = scene.job(part)
-            return _refused(404, "RUN_NOT_FOUND", "no run has this id") if job is None else reply(200, _run(job, scene))
+            if job is None:
+                return _refused(404, "RUN_NOT_FOUND", "no run has this id")
+            deliveries = {"callback_url": job.asked.get("callback_url"), "attempts": []}
+            return reply(200, {"run": _run(job, scene), "parts": {"items": []}, "callback": deliveries}[name])
         case "statuses":
             return reply(200, {"items": list(_STATUSES)})
         case "me":
@@ -100,7 +124,7 @@ def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
 
 
 def _submit(call: Call, scene: Scene, model: str) -> Answer:
-    if model != MODEL:
+    if model not in _BODIES:
         return _refused(404, "MODEL_NOT_FOUND", "no model has this name")
     if not call.is_json:
         return _refused(415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json")
@@ -108,17 +132,18 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         body: Any = call.json()
     except ValueError:
         return _refused(422, "VALIDATION_ERROR", "the body is not JSON", [])
-    wrong = [{"field": one.path, "message": one.message, "type": one.why} for one in problems(body, _BODY)]
+    wrong = [{"field": one.path, "message": one.message, "type": one.why} for one in problems(body, _BODIES[model])]
     if wrong:
         return _refused(422, "VALIDATION_ERROR", "the request is not valid", wrong)
     prompt = body["input"]["prompt"]
     refused = _rehearsed(prompt)
     if refused is not None:
         return refused
-    width, height = shapes.ULTRA["16:9"]
+    size = shapes.ULTRA["16:9"] if model == MODEL else shapes.PRO["1:1"]
+    width, height = (body["input"].get(name, side) for name, side in zip(("width", "height"), size, strict=True))
     job, _ = scene.accept(
         id=_time_ordered(scene.now()),
-        model=MODEL,
+        model=model,
         prompt=prompt,
         seed=body["input"].get("seed", 1 + secrets.randbelow(2**31 - 1)),
         width=width,
@@ -126,7 +151,7 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         format="jpg",
         asked=body,
     )
-    if "lost-reply" in job.plays:
+    if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
     return reply(201, _run(job, scene))
 
@@ -142,27 +167,58 @@ def _rehearsed(prompt: str) -> Answer | None:
 
 def _list(call: Call, scene: Scene) -> Answer:
     """Return a page of runs, the newest first. The cursor is opaque: it hides how many came before."""
-    limit, cursor = call.query.get("limit", "50"), call.query.get("pq", "")
-    wrong = [
-        {"field": name, "message": "the sandbox does not know this parameter", "type": "unknown"}
-        for name in call.query
-        if name not in {"limit", "pq", "sort_by"}
-    ]
-    if not re.fullmatch(r"\d{1,3}", limit) or not 1 <= int(limit) <= 500:  # noqa: PLR2004 - the page's limit
-        wrong.append({"field": "limit", "message": "must be 1 to 500", "type": "invalid"})
-    if call.query.get("sort_by", "created_at:desc") != "created_at:desc":
-        wrong.append({"field": "sort_by", "message": "must be created_at:desc", "type": "invalid"})
-    before = re.fullmatch(r"after-(\d{1,9})", _plain(cursor)) if cursor else None
-    if cursor and not before:
-        wrong.append({"field": "pq", "message": "is not a cursor", "type": "invalid"})
-    if wrong:
-        return _refused(422, "VALIDATION_ERROR", "the request is not valid", wrong)
-    jobs, start = scene.jobs(), int(before[1]) if before else 0
-    end = start + int(limit)
-    following = base64.urlsafe_b64encode(f"after-{end}".encode()).decode() if end < len(jobs) else None
-    return reply(
-        200, {"items": [_run(job, scene) for job in jobs[start:end]], "next_pq": following, "prev_pq": cursor or None}
-    )
+    asked = {"limit": "50", "pq": "", "sort_by": "created_at:desc", "from_prev": "false", "q": "", "fields": ""}
+    told = {**asked, **call.query}
+    wrong = [(name, "the sandbox does not know this parameter", "unknown") for name in call.query if name not in asked]
+    if not re.fullmatch(r"\d{1,3}", told["limit"]) or not 1 <= int(told["limit"]) <= 500:  # noqa: PLR2004 - the page's limit
+        wrong.append(("limit", "must be 1 to 500", "invalid"))
+    order = re.fullmatch(rf"({'|'.join(_SORTED)}):(asc|desc)", told["sort_by"])
+    if not order:
+        wrong.append(("sort_by", "must be a field of a run, with :asc or :desc", "invalid"))
+    if told["from_prev"] not in {"true", "false"}:
+        wrong.append(("from_prev", "must be true or false", "invalid"))
+    before = re.fullmatch(r"after-(\d{1,9})", _plain(told["pq"])) if told["pq"] else None
+    if told["pq"] and not before:
+        wrong.append(("pq", "is not a cursor", "invalid"))
+    runs = [_run(job, scene) for job in scene.jobs()]
+    try:
+        runs = _matching(runs, told["q"])
+    except ValueError as error:
+        wrong.append(("q", str(error), "invalid"))
+    if wrong or not order:
+        errors = [{"field": name, "message": message, "type": kind} for name, message, kind in wrong]
+        return _refused(422, "VALIDATION_ERROR", "the request is not valid", errors)
+    runs.sort(key=lambda run: (run.get(order[1]) is not None, run.get(order[1]) or 0), reverse=order[2] == "desc")
+    size, at = int(told["limit"]), int(before[1]) if before else 0
+    start = max(0, at - 2 * size) if told["from_prev"] == "true" else at
+    page = runs[start : start + size]
+    if told["fields"]:
+        page = [{name: run[name] for name in told["fields"].split(",") if name in run} for run in page]
+    following = _cursor(start + size) if start + size < len(runs) else None
+    return reply(200, {"items": page, "next_pq": following, "prev_pq": _cursor(start + size) if start else None})
+
+
+def _matching(runs: list[dict[str, Any]], query: str) -> list[dict[str, Any]]:
+    """Return the runs of a query such as ``status_code:failed AND cost>0``. Raises ``ValueError``."""
+    for term in query.split(" AND ") if query else []:
+        found = re.fullmatch(r"(\w+)(:|>=|<=|>|<)(\S+)", term)
+        if not found or found[1] not in {"client_ref", "model_id", "id", *_SORTED}:
+            raise ValueError(f"is not a filter: {term}")
+        name, compare, value = found[1], _COMPARED[found[2]], found[3]
+        runs = [run for run in runs if run.get(name) is not None and _holds(compare, str(run[name]), value)]
+    return runs
+
+
+def _holds(compare: Callable[[Any, Any], bool], one: str, other: str) -> bool:
+    """Compare as numbers where both are some, else as text, which is right for times as well."""
+    try:
+        return compare(float(one), float(other))
+    except ValueError:
+        return compare(one, other)
+
+
+def _cursor(after: int) -> str:
+    return base64.urlsafe_b64encode(f"after-{after}".encode()).decode()
 
 
 def _plain(cursor: str) -> str:
@@ -178,28 +234,27 @@ def _run(job: Job, scene: Scene) -> dict[str, Any]:
     phase = job.phase(now)
     done, failed = phase == "done", job.blocked or job.broken
     status = "queued" if now < (job.created + job.started) / 2 else "dispatching" if phase == "queued" else "running"
-    status = ("failed" if failed else "succeeded") if done else status
-    failure = "the request was blocked by the content policy" if job.blocked else "the provider refused the input"
+    status = ("failed" if failed else "canceled" if job.stopped else "succeeded") if done else status
     trouble = {
         "failure_code": "INPUT_VALIDATION_FAILED",
-        "failure_message": failure,
-        "failure_stage_code": "dispatch",
+        "failure_message": job.block if job.blocked else "the provider refused the input",
+        "failure_stage_code": "preprocess",
     }
-    return {
+    run = {
         "id": job.id,
         "status_code": status,
-        "model_id": MODEL,
+        "model_id": job.model,
         "target_type": "model",
         "org_id": _ORGANISATION,
         "source_code": "api",
         "input": job.asked["input"],
-        "output": _output(job, scene) if done and not failed else None,
+        "output": _output(job, scene) if status == "succeeded" else None,
         "context": None,
         "duration_ms": round(1000 * job.hold) if done else None,
-        "cost": "0.00" if done else None,
+        "cost": ("0.00" if failed else PRICES[job.model]) if done else None,  # a cancel refunds nothing
         "cost_breakdown": None,
         "nodes_total": 1,
-        "nodes_completed": int(done and not failed),
+        "nodes_completed": int(status == "succeeded"),
         "batch_id": None,
         "client_ref": job.asked.get("client_ref"),
         "request_id": None,
@@ -211,10 +266,26 @@ def _run(job: Job, scene: Scene) -> dict[str, Any]:
         "has_logs": False,
         "has_node_runs": False,
         "links": {"self": f"https://{HOSTS[0]}/v1/runs/{job.id}"},
-        **(trouble if done and failed else dict.fromkeys(trouble)),
+        **(trouble if status == "failed" else dict.fromkeys(trouble)),
         "node_runs": [],
         "logs": [],
     }
+    return _other_shape(run, job) if status == "failed" else run
+
+
+def _other_shape(run: dict[str, Any], job: Job) -> dict[str, Any]:
+    """Return a run that failed in one of the shapes in which it is documented or known; the seed chooses."""
+    match job.seed % 3:
+        case 1 if job.blocked:
+            return run | {"failure_code": "CONTENT_MODERATED", "failure_message": "the run could not be completed"}
+        case 2:
+            code = "PROMPT_BLOCKED" if job.blocked else "PROVIDER_ERROR"
+            error = {"code": code, "message": "the run could not be completed"}
+            kept = {name: told for name, told in run.items() if not name.startswith("failure_")}
+            kept["status"] = kept.pop("status_code")
+            return kept | {"error": error, "finished_at": run["completed_at"]}
+        case _:
+            return run
 
 
 def _output(job: Job, scene: Scene) -> dict[str, Any]:
@@ -237,7 +308,7 @@ def _output(job: Job, scene: Scene) -> dict[str, Any]:
         "outputs": [made],
         "seed": job.seed,
         "timing": {"inference_ms": round(1000 * (job.ended - job.started))},
-        "nsfw_detected": "nsfw" in job.plays,
+        "nsfw_detected": True if "nsfw" in job.plays else None,  # null: nothing was checked
     }
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from flux_cli.sandbox import files
 from flux_cli.sandbox.life import Job, rehearsals
-from flux_cli.sandbox.runware_tasks import complaint, complaints
+from flux_cli.sandbox.runware_tasks import COSTS, complaint, complaints
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call, LostReply, reply
 
@@ -141,6 +141,8 @@ def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
         asked=task,
         **({"hold": 0.0} if sync else {}),
     )
+    if "lost-replies" in job.plays:
+        raise LostReply(job.id)
     if not new:
         raise _Refused(400, complaint("conflictTaskUUID", "a task with this taskUUID exists already", task, "taskUUID"))
     if "lost-reply" in job.plays or (sync and "never" in job.plays):
@@ -170,6 +172,9 @@ def _progress(job: Job, scene: Scene) -> tuple[list[Any], list[Any]]:
     if phase == "queued":
         return [], []
     named = {"taskType": "imageInference", "taskUUID": job.asked["taskUUID"]}
+    if phase == "done" and job.stopped:
+        said = {"code": "taskCancelled", "message": "the task was cancelled"}
+        return [{**named, "status": "error", "error": said}], []
     if phase == "done" and job.blocked:
         return [], [{**_failure(job), "status": "error"}]
     if phase == "done" and job.broken:
@@ -210,7 +215,7 @@ def _item(job: Job, index: int, scene: Scene) -> dict[str, Any]:
     safety = job.asked.get("safety", {})
     if safety.get("checkContent") or safety.get("mode") == "fast":
         item["NSFWContent"] = "nsfw" in job.plays
-    return item | ({"cost": 0.0} if job.asked.get("includeCost") else {})
+    return item | ({"cost": COSTS[job.model]} if job.asked.get("includeCost") else {})
 
 
 def _details(task: dict[str, Any], scene: Scene) -> dict[str, Any]:

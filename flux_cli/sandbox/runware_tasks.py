@@ -13,6 +13,9 @@ from flux_cli.sandbox.shapes import ULTRA as ULTRA_SIZES
 PRO = "bfl:2@1"
 ULTRA = "bfl:2@2"
 
+COSTS = {PRO: 0.04, ULTRA: 0.06}
+"""USD an image, as the models' pages have it."""
+
 UUID4 = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
 
 _DOCUMENTATION = "https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra"

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 
 from flux_cli.sandbox.wire import Call, LostReply
 from flux_cli.sandbox.world import World
+
+
+class _Broken(httpx.SyncByteStream):
+    """A body whose connection breaks at its end."""
+
+    def __init__(self, begun: bytes, request: httpx.Request) -> None:
+        self._begun = begun
+        self._request = request
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield what arrives. Raises ``ReadError``."""
+        yield self._begun
+        raise httpx.ReadError("the sandbox broke the connection, as it was asked to", request=self._request)
 
 
 class SandboxTransport(httpx.BaseTransport):
@@ -32,5 +47,5 @@ class SandboxTransport(httpx.BaseTransport):
             raise httpx.ReadError("the sandbox lost the reply, as it was asked to", request=request) from None
         except ValueError as error:
             raise httpx.ConnectError(str(error), request=request) from None
-        stream = httpx.ByteStream(answer.body)
+        stream = httpx.ByteStream(answer.body) if answer.cut is None else _Broken(answer.body[: answer.cut], request)
         return httpx.Response(answer.status, headers=dict(answer.headers), stream=stream, request=request)

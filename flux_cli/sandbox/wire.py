@@ -54,6 +54,8 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
+    cut: int | None = None
+    """Bytes of the body after which the connection breaks, where it does."""
 
 
 class LostReply(Exception):  # noqa: N818 - what happened, not an error of ours

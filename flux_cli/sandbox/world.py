@@ -60,10 +60,13 @@ class World:
     def answer_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as ``provider``'s API, whatever its host. Raises `LostReply`."""
         answer: Answer = _PROVIDERS[provider].answer(call, self._scenes[provider])
-        return answer
+        return _fitting(call, answer)
 
     def file_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as the host of ``provider``'s images, whatever its host."""
+        return _fitting(call, self._file(provider, call))
+
+    def _file(self, provider: str, call: Call) -> Answer:
         refused = files.refusal(call)
         if refused is not None:
             return refused
@@ -75,3 +78,11 @@ class World:
             return files.missing()
         job, index = found
         return files.serve(call, job, index, provider)
+
+
+def _fitting(call: Call, answer: Answer) -> Answer:
+    """Return an answer as HTTP wants it: without a body after HEAD, with the length that it would have."""
+    if call.method != "HEAD":
+        return answer
+    headers = {"content-length": str(len(answer.body)), **answer.headers}
+    return Answer(status=answer.status, headers=headers)

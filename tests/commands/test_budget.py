@@ -69,7 +69,7 @@ def test_what_would_pass_a_limit_is_never_sent(flux, host, config, budget):
     fits = flux(*FOX, "-n", "2", *limit)
 
     assert (refused.code, refused.object["error"]["code"], refused.object["error"]["charged"]) == (6, "payment", "no")
-    assert "would be passed" in refused.object["error"]["message"]
+    assert "this would exceed" in refused.object["error"]["message"]
     assert ledger == ""
     assert (fits.code, host.paid["runware"]) == (0, 1)
 
@@ -84,13 +84,13 @@ def test_what_others_spent_counts_against_a_budget(flux, host, config, spent):
     first, second = flux(*FOX, "--no-wait"), flux(*FOX, "--no-wait")
 
     assert (first.code, second.code, host.paid["runware"]) == (0, 6, 1)
-    assert "budget.daily would be passed: $1.00 of $1.00 are spent or reserved" in second.err
+    assert "this would exceed budget.daily: $1.00 of $1.00 are spent or reserved" in second.err
     assert "hint: `flux status --spend --by day` shows what was spent" in second.err
 
 
 def test_a_reservation_is_settled_with_what_the_job_did_cost(flux, host, config):
-    """Here nothing, so the next one fits again."""
-    config("[budget]\ndaily = 0.06\n")
+    """Here less than was expected, so the next one fits again."""
+    config(f'[budget]\ndaily = 0.22\n[providers.runware.price]\n"{ULTRA}" = 0.10\n')
 
     codes = [flux(*FOX, *more).code for more in ([], ["--no-wait"], [])]
 
@@ -147,13 +147,41 @@ def test_a_budget_of_nothing_buys_nothing_and_fetches_everything(flux, host, con
     assert host.paid["runware"] == 2
 
 
-def test_a_budget_can_be_rehearsed(flux, config):
-    """In the sandbox it holds for the sandbox's own jobs, at the prices of the real ones."""
+@pytest.mark.parametrize("waits", [[], ["--no-wait"]], ids=["finished", "reserved"])
+@pytest.mark.parametrize("provider", ["runware", "runflow", "runcomfy", "apiframe"])
+def test_a_budget_can_be_rehearsed(flux, config, provider, waits):
+    """In the sandbox it holds for the sandbox's own jobs, at the prices of the real ones, finished or not."""
+    own = f'[providers.{provider}.price]\n"{ULTRA}" = 0.06\n' if provider in {"runcomfy", "apiframe"} else ""
+    config(f"[budget]\ndaily = 0.10\n{own}")
+
+    codes = [flux("generate", "a fox", "-p", provider, "--sandbox", *waits).code for _ in range(3)]
+    last = flux("generate", "a fox", "-p", provider, "--sandbox")
+
+    assert codes == [0, 6, 6]
+    assert "budget.daily would be passed: $0.06 of $0.10 are spent or reserved" in last.err
+
+
+def test_what_is_rehearsed_is_kept_apart_from_what_is_paid(flux, host, config):
+    """Each world has sums of its own, in limits and in what is told of them."""
     config("[budget]\ndaily = 0.10\n")
 
-    codes = [flux(*FOX, "--sandbox", "--no-wait").code for _ in range(2)]
+    rehearsed = flux(*FOX, "--sandbox")
+    empty = flux("status", "--spend", "--json").objects
+    shown = flux("status", "--spend", "--json", "--sandbox").objects
+    bought, over = flux(*FOX, "--no-wait"), flux(*FOX, "--sandbox")
 
-    assert codes == [0, 6]
+    assert (rehearsed.code, bought.code, over.code) == (0, 0, 6)
+    assert [(one["name"], one["usd"]) for one in empty] == [("total", 0.0), ("budget.daily", 0.0)]
+    assert [(one["name"], one["usd"]) for one in shown] == [("runware", 0.06), ("total", 0.06), ("budget.daily", 0.06)]
+    assert shown[-1]["left"] == 0.04
+
+
+def test_max_cost_can_be_rehearsed(flux):
+    """A run stops where its sums pass the limit, with each job settled at the price that the table has."""
+    refused = flux(*FOX, "--sandbox", "-n", "2", "--max-cost", "0.11")
+    fits = flux(*FOX, "--sandbox", "-n", "2", "--max-cost", "0.12")
+
+    assert (refused.code, fits.code) == (6, 0)
 
 
 @pytest.mark.parametrize("amount", ["-1", "nan", "inf"])
@@ -193,7 +221,7 @@ def test_a_batch_stops_submitting_when_another_process_spends_the_rest(flux, hos
 
     assert done.code == 9, done.err
     assert (len(done.lines), host.paid["runware"]) == (1, 1)
-    assert "budget.daily would be passed" in done.err
+    assert "this would exceed budget.daily" in done.err
     assert Path("prompts.txt.failed.jsonl").read_text("utf-8").count("\n") == 2
 
 

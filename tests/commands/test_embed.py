@@ -94,6 +94,25 @@ def test_an_image_that_takes_no_story_is_saved_all_the_same(flux, host):
     assert "note: saved without its story: the provider has signed it (C2PA)" in done.err
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_bytes_behind_the_end_of_an_image_are_kept_beside_its_story(flux, host, tmp_path, kind):
+    """Whatever a host appends, the image is saved; -v says that something follows."""
+    path = tmp_path / "image"
+    Image.new("RGB", (64, 64), "red").save(path, kind)
+    content = path.read_bytes() + b"\0\nappended"
+    host.script = lambda call: Answer(status=200, body=content) if call.method == "GET" and "/im" in call.path else None
+
+    done = flux("generate", "a fox", "-p", "runware", "-o", "a/", "-v", "-P", "outputFormat=PNG")
+    plain = flux("generate", "a fox", "-p", "runware", "-o", "b/")
+
+    assert (done.code, plain.code) == (0, 0), done
+    (saved,) = Path("a").iterdir()
+    assert read(saved).prompt == "a fox"
+    assert saved.read_bytes().endswith(b"\0\nappended")
+    assert "note: 10 bytes follow the end of the " in done.err
+    assert "bytes follow" not in plain.err
+
+
 def test_no_wait_leaves_the_story_to_result(flux):
     """There is no file yet that an option could speak of."""
     refused = flux("generate", "a fox", "--sandbox", "--no-wait", "--no-embed")
@@ -159,7 +178,7 @@ def test_a_file_without_a_story(flux, content):
     done = flux("status", "fox.jpg")
 
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("flux: error: fox.jpg carries no story of flux\nhint: `flux status` lists")
+    assert done.err.startswith("flux: error: fox.jpg has no flux metadata\nhint: `flux status` lists")
 
 
 def test_a_file_that_cannot_be_read(flux, monkeypatch):

@@ -106,7 +106,7 @@ def test_in_json_the_job_that_counts_is_the_one_that_is_told(flux, host):
     ("arguments", "told"),
     [
         (["--fallback", "runflow", "--raw"], "runflow has no --raw"),
-        (["--fallback", "runflow", "-m", "pro"], "runflow does not host flux-1.1-pro"),
+        (["--fallback", "runflow", "--size", "2048x2048"], "runflow has no --size for flux-1.1-pro-ultra"),
         (["--fallback", "runwear"], "there is no provider 'runwear'"),
         (["--fallback", "runware"], "each other provider once"),
         (["--fallback", "runflow,runflow"], "each other provider once"),

@@ -201,18 +201,18 @@ def test_a_name_of_once_under_which_nothing_was_bought_is_free(flux, book, host)
 
 
 WRONG = [
-    (["--forget"], "--forget takes the jobs to forget: JOB..."),
-    (["--forget", "--batch", "x.txt"], "--forget takes the jobs to forget: JOB..."),
+    (["--forget"], "--forget needs the jobs to forget: JOB..."),
+    (["--forget", "--batch", "x.txt"], "--forget needs the jobs to forget: JOB..."),
     (["--forget", "nothing1"], "there is no job nothing1"),
     (["--forget", "runware:0f0f0f0f-0f0f-4f0f-8f0f-0f0f0f0f0f0f"], "there is no job runware:"),
-    (["--forget", "@1", "--watch"], "--forget shows nothing"),
+    (["--forget", "@1", "--watch"], "--forget cannot be combined with --active"),
     (["--forget", "@1", "-p", "nobody"], "nobody"),
     (["--forget-older-than", "90"], "--forget-older-than takes a time, not 90"),
     (["--forget-older-than", "-1d"], "--forget-older-than takes a time, not -1d"),
     (["--forget-older-than", "999999w"], "--forget-older-than takes a time, not 999999w"),
-    (["--forget-older-than", "90d", "@1"], "it takes no JOB"),
-    (["--forget-older-than", "90d", "--forget"], "it takes no JOB"),
-    (["@1", "--yes"], "--yes goes with --forget"),
+    (["--forget-older-than", "90d", "@1"], "cannot be combined with a JOB"),
+    (["--forget-older-than", "90d", "--forget"], "cannot be combined with a JOB"),
+    (["@1", "--yes"], "--yes only works together with --forget"),
     (["--spend", "--forget"], "--spend sums up all jobs"),
 ]
 

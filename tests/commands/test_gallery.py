@@ -118,7 +118,7 @@ def test_an_interrupted_run_shows_what_it_has(flux, host, clock, many):
     assert links() == done.lines
     assert len(links()) == 1
     assert re.search(r"job \w+: \w+.*, and not saved\s+`flux result --wait \w+` fetches it", told)
-    assert re.search(r"interrupted before all of it was sent\s+ask for it again\s+charged: no", told)
+    assert re.search(r"interrupted before everything was sent\s+run the command again\s+charged: no", told)
 
 
 def test_where_the_next_provider_stepped_in_its_image_is_shown_and_the_refusal_is_not(flux, host):
@@ -189,7 +189,7 @@ def test_only_a_page_of_ours_is_replaced(flux, host):
     replaced = flux("generate", "a fox", *RUNWARE, *TO_PAGE, "--overwrite")
 
     assert (refused.code, sent, kept) == (2, 0, "<!DOCTYPE html>\n<p>my own")
-    assert "index.html exists already, and is no gallery of flux" in refused.err
+    assert "index.html already exists, and is not a gallery that flux made" in refused.err
     assert "hint: choose another name with --gallery, or add --overwrite" in refused.err
     assert (replaced.code, len(links())) == (0, 1)
 
@@ -201,7 +201,7 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(flux, host):
     done = flux("generate", "a fox", *RUNWARE, "-s", "7", *TO_PAGE)
 
     assert (done.code, done.lines) == (0, ["a-fox-7.jpg"])
-    assert "flux: warning: cannot write the gallery index.html: there is another file by now" in done.err
+    assert "flux: warning: cannot write the gallery index.html: another file has appeared there" in done.err
     assert PAGE.read_text("utf-8") == "my own"
     assert parts() == []
 
@@ -212,8 +212,8 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(flux, host):
         (["--gallery", "page.pdf"], "--gallery writes a page of HTML, not page.pdf", "--gallery index.html"),
         (["--gallery", "-"], "--gallery writes a page of HTML, not -", "--gallery index.html"),
         (["--gallery", "no/where.html"], "there is no folder no", "mkdir -p no"),
-        (["--gallery", "folder.html"], "folder.html exists already", "choose another name"),
-        (["--gallery", "folder.html", "--overwrite"], "folder.html exists already", "choose another name"),
+        (["--gallery", "folder.html"], "folder.html already exists", "choose another name"),
+        (["--gallery", "folder.html", "--overwrite"], "folder.html already exists", "choose another name"),
         (["--gallery", "i.html", "--no-wait"], "--gallery shows images that are saved", "leave one of them out"),
         (["--gallery", "i.html", "-o", "-"], "--gallery shows images that are saved", "leave one of them out"),
         (["--gallery", "x" * 300 + ".html"], "cannot write", "choose another place"),
@@ -239,6 +239,66 @@ def test_a_folder_that_cannot_be_written_to_is_refused_first(flux, host):
 
     assert done.code == 2
     assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    ("output", "page"),
+    [
+        ("gal/", "gal/index.html"),
+        ("gal/big/", "gal/index.html"),
+        ("gal/../gal/", "./gal/index.html"),
+        ("gal/{slug}/{seed}.{ext}", "gal/index.html"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("-b", "p.jsonl"), ("--once", "cover")], ids=["prompt", "batch", "once"])
+def test_a_folder_that_the_run_creates_takes_the_page(flux, host, output, page, more):
+    """Nothing has to be made by hand first, and a dry run makes nothing either."""
+    wish = ["a fox"] if more[:1] != ("-b",) else []
+    batch("a fox")
+
+    rehearsed = flux("generate", *wish, *more, *RUNWARE, "-o", output, "--gallery", page, "--dry-run", "-q")
+    before = Path("gal").exists()
+    done = flux("generate", *wish, *more, *RUNWARE, "-o", output, "--gallery", page, "-q")
+
+    assert (rehearsed.code, before) == (0, False)
+    assert done.code == 0
+    assert len(done.lines) == 1
+    assert Path(page).is_file()
+    assert not [*Path().rglob("*.part")]
+
+
+def test_a_page_comes_also_where_no_image_made_its_folder(flux):
+    done = flux(
+        "generate", "a fox sandbox:moderated", "--sandbox", *RUNWARE, "-o", "gal/{seed}.jpg", "--gallery", "gal/i.html"
+    )
+
+    assert done.code == 5
+    assert Path("gal/i.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("-o", "gal/", "--gallery", "gal/page/index.html"),
+        ("-o", "gal/", "--gallery", "other/index.html"),
+        ("-o", "gal.jpg", "--gallery", "gal.jpg/index.html"),
+        ("--gallery", "gal/index.html"),
+    ],
+)
+def test_a_folder_that_nothing_creates_is_refused(flux, host, more):
+    done = flux("generate", "a fox", *RUNWARE, *more)
+
+    assert (done.code, host.requests) == (2, [])
+    assert "there is no folder" in done.err
+    assert list(Path().iterdir()) == []
+
+
+def test_the_folder_of_one_row_takes_the_page_of_all(flux):
+    file = batch({"prompt": "a fox", "seed": 7, "output": "gal/"}, {"prompt": "a hen", "seed": 7})
+
+    done = flux("generate", "-b", file, "--sandbox", *RUNWARE, "--gallery", "gal/index.html", "-q")
+
+    assert (done.code, Path("gal/index.html").is_file()) == (0, True)
 
 
 def test_a_rehearsal_writes_no_page(flux, host):

@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
+from flux_cli.sandbox.wire import Answer
 from tests.bare import bare
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
@@ -151,11 +153,45 @@ def test_where_bytes_on_stdout_would_do_harm(flux, host, more, tty):
     assert host.requests == []
 
 
-def test_prompts_from_stdin(flux, host):
-    """A dash reads the prompt from stdin, without the line's end."""
-    flux("generate", "-", "-p", "runcomfy", "--no-wait", stdin="a fox\nin two lines\r\n")
+@pytest.mark.parametrize(
+    ("typed", "stdin", "file"),
+    [
+        (["a fox\nin snow\r"], "", ""),
+        (["a fox\nin snow \t\r\n"], "", ""),
+        (["-"], "a fox\nin snow\r\n", ""),
+        (["-"], "a fox\nin snow \n\n", ""),
+        (["-b", "p.jsonl"], "", '{"prompt": "a fox\\nin snow \\r\\n"}'),
+        (["-b", "p.csv"], "", 'prompt\r\n"a fox\r\nin snow \r\n"\r\n'),
+    ],
+)
+def test_what_a_prompt_ends_in_is_not_sent(flux, host, typed, stdin, file):
+    """Blanks and the ends of lines, as loops over files from Windows leave them; those inside stay."""
+    Path(typed[-1]).write_text(file, "utf-8", newline="") if file else None
 
-    assert host.requests[0].body["prompt"] == "a fox\nin two lines"
+    done = flux("generate", *typed, "-p", "runcomfy", "--no-wait", stdin=stdin)
+
+    assert done.code == 0, done.err
+    assert host.requests[0].body["prompt"] == "a fox\nin snow"
+    assert flux("status", "@1", "--json", "--offline").object["prompt"] == "a fox\nin snow"
+
+
+def test_a_row_with_a_blank_at_its_end_is_known_again(flux, host):
+    Path("p.jsonl").write_text('{"prompt": "a fox "}\n', "utf-8")
+    flux("generate", "-b", "p.jsonl", "-p", "runcomfy")
+    sent = len(host.requests)
+
+    done = flux("generate", "-b", "p.jsonl", "-p", "runcomfy", "--resume")
+
+    assert done.code == 0
+    assert len(host.requests) == sent
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\r\n", "\t"])
+def test_a_prompt_of_blanks_is_empty(flux, host, prompt):
+    done = flux("generate", "-p", "runcomfy", "--", prompt)
+
+    assert (done.code, host.requests) == (2, [])
+    assert "the prompt is empty" in done.err
 
 
 def test_stdin_is_touched_in_no_other_case(flux, clock):
@@ -192,6 +228,24 @@ def test_any_prompt_arrives_as_it_is(flux, host, prompt):
     for shown in (done, flux("status"), flux("status", "@1"), flux("status", "@1", "-v")):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown.out + shown.err)
     assert len(Path(done.lines[0]).name.encode()) < 255
+
+
+def test_another_shape_than_was_asked_for_is_told(flux, host, tmp_path):
+    """In a note, and in --json, also later: what was asked for, and what came."""
+    wide = tmp_path / "wide.jpg"
+    PIL.Image.new("RGB", (2752, 1536), "red").save(wide)
+    served = Answer(status=200, body=wide.read_bytes())
+    host.script = lambda call: served if call.method == "GET" and "/im" in call.path else None
+
+    other = flux("generate", "a fox", "-p", "runware", "-a", "1:1", "-o", "fox.jpg", "--json")
+    bytes_only = flux("generate", "a fox", "-p", "runware", "-a", "1:1", "-o", "-")
+    same = flux("generate", "a fox", "-p", "runware", "-a", "16:9", "--json")
+
+    assert (other.object["shape_differs"], same.object["shape_differs"]) == (True, False)
+    assert "flux: note: asked for 1:1, got 2752x1536: fox.jpg" in other.err
+    assert "flux: note: asked for 1:1, got 2752x1536: -" in bytes_only.err
+    assert "asked for" not in same.err
+    assert flux("status", other.object["id"], "--json").object["shape_differs"] is True
 
 
 def test_verbose_shows_one_line_each_way_and_no_key(flux, host):

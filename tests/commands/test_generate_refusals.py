@@ -6,14 +6,14 @@ import pytest
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
 OFFERED = {
-    "--size": ("640x640", {"runware"}),
+    "--size": ("640x640", {"runflow", "runware"}),
     "-a": ("1:1", {"runcomfy", "apiframe", "runware"}),
     "--raw": (None, {"runcomfy", "apiframe", "runware"}),
     "-i": ("https://example.com/a.png", {"apiframe"}),
     "--image-strength": ("0.5", {"apiframe"}),
     "--upsample-prompt": (None, {"apiframe", "runware"}),
     "--safety-tolerance": ("2", {"runware"}),
-    "--check-content": (None, {"runflow", "runware"}),
+    "--check-content": (None, {"runware"}),
     "--webhook": ("https://example.com/h", {"runflow", "apiframe", "runware"}),
     "--metadata": ("a=b", {"runflow"}),
 }
@@ -55,7 +55,7 @@ def test_an_option_that_the_provider_lacks(flux, host, provider, option):
     ("typed", "hint"),
     [
         (["-p", "runware", "-m", "pro", "--raw"], "runware with flux-1.1-pro-ultra"),
-        (["-p", "runflow", "-m", "pro"], "runcomfy, apiframe and runware do"),
+        (["-p", "runflow", "-m", "ultra", "--size", "1440x1440"], "runflow with flux-1.1-pro and runware do"),
     ],
 )
 def test_what_one_model_lacks(flux, host, typed, hint):

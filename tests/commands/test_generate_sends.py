@@ -66,14 +66,6 @@ def test_keys_go_to_their_own_provider_and_never_to_a_download(flux, host):
         assert told == ({} if seen.file else wanted)
 
 
-def test_runflow_says_that_the_check_is_always_on(flux, host):
-    """An option that the provider always honours is accepted, with a note."""
-    done = flux("generate", "a red fox", "-p", "runflow", "--check-content", "--no-wait")
-
-    assert done.code == 0
-    assert "flux: note: --check-content is always on at runflow" in done.err
-
-
 def test_a_custom_size_at_runcomfy_comes_with_a_note(flux, host):
     """``image_size=Custom`` is passed on, and a note says that the host documents no names for the size."""
     done = flux("generate", "a red fox", "-p", "runcomfy", "-m", "pro", "-P", "image_size=Custom", "--no-wait")

@@ -25,6 +25,10 @@ PLAIN: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
         "/v1/models/blackforestlabs/flux-1-1-pro/ultra/text-to-image",
         {"prompt": "a red fox", "seed": 7},
     ),
+    ("runflow", PRO): (
+        "/v1/models/black-forest-labs/flux-1-1-pro/runs",
+        {"input": {"prompt": "a red fox", "seed": 7}},
+    ),
     ("runflow", ULTRA): (
         "/v1/models/black-forest-labs/flux-1-1-pro-ultra/runs",
         {"input": {"prompt": "a red fox", "seed": 7}},
@@ -67,7 +71,7 @@ def _cells():
         yield "runcomfy", model, ["--raw"], {"raw": True}
         yield "runcomfy", model, ["--no-raw"], {"raw": False}
     yield "runcomfy", PRO, ["-P", "image_size=1:1"], {"image_size": "1:1"}
-    yield "runflow", ULTRA, ["--check-content"], {}
+    yield "runflow", PRO, ["--size", "1440x1024"], {"input.width": 1440, "input.height": 1024}
     hook = "https://example.com/hook?a=1&b=%20"
     yield "runflow", ULTRA, ["--webhook", hook], {"callback_url": hook}
     yield "runflow", ULTRA, ["--metadata", "team=a=b", "--metadata", "n=1"], {"metadata": {"team": "a=b", "n": "1"}}

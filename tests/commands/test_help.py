@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 
+from flux_cli.cli import drop_absurd_sizes
 from flux_cli.commands import examples
 
 ROWS = 24
@@ -54,6 +55,40 @@ def test_each_ends_with_examples(screen, path):
     assert max(map(len, lines)) <= 80
     assert "…" not in "".join(lines).replace("8 …", "")
     assert last.startswith(" ".join(["flux", *path]).rstrip())
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_no_type_of_python_is_shown(screen, path):
+    """Each argument of the usage line has its sentence instead, above the options."""
+    lines = screen(*path)
+
+    usage = next(line for line in lines if "Usage:" in line)
+    before = "\n".join(lines).partition("─ Options ─")[0]
+    arguments = set(re.findall(r"[A-Z]{2,}", usage)) - {"OPTIONS", "COMMAND", "ARGS"}
+    assert not re.search(r"<\w+|\blist\[|\bbool\b", "\n".join(lines))
+    assert [word for word in arguments if not re.search(rf"^ {word}: \w", before, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [("80", True), ("20", True), ("1000", True), ("0", False), ("1", False), ("19", False), ("1001", False),
+     ("1000000", False), ("9" * 5000, False), ("-3", False), ("8O", False), ("٨٠", False), ("", False)],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["COLUMNS", "TERMINAL_WIDTH"])
+def test_a_width_that_makes_no_sense_is_as_good_as_none(name, size, kept):
+    environ = {name: size, "LINES": "1", "HOME": "0"}
+
+    drop_absurd_sizes(environ)
+
+    assert environ == {"LINES": "1", "HOME": "0"} | ({name: size} if kept else {})
+
+
+def test_a_height_of_nothing_is_none():
+    environ = {"LINES": "0"}
+
+    drop_absurd_sizes(environ)
+
+    assert environ == {}
 
 
 EXAMPLES = [

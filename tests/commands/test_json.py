@@ -32,6 +32,7 @@ JOB = [
     "finished_at",
     "batch",
     "estimate",
+    "shape_differs",
 ]
 IMAGE = ["path", "url", "width", "height", "content_type", "bytes", "seed", "nsfw"]
 ERROR = ["code", "message", "hint", "exit_code", "charged", "retry"]

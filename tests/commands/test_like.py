@@ -192,8 +192,8 @@ def test_what_an_image_does_not_tell_is_said(flux, claimed):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"prompt": ""}, "claimed.png tells no prompt"),
-        ({"withheld": ("prompt",)}, "claimed.png tells only the beginning of its prompt"),
+        ({"prompt": ""}, "claimed.png records no prompt"),
+        ({"withheld": ("prompt",)}, "claimed.png records only the beginning of its prompt"),
     ],
 )
 def test_a_prompt_that_is_not_there_has_to_be_typed(flux, claimed, changes, words):
@@ -220,7 +220,7 @@ def test_what_an_image_claims_is_checked_like_anything_typed(flux, claimed, chan
     ("reference", "words"),
     [
         ("nope.jpg", "there is no job or image nope.jpg"),
-        ("plain.txt", "plain.txt carries no story of flux"),
+        ("plain.txt", "plain.txt has no flux metadata"),
         ("@1", "there is no job or image @1"),
         ("", "there is no job or image"),
     ],
@@ -241,7 +241,7 @@ def test_a_run_of_several_prompts_is_no_wish(flux):
     done = flux("generate", "--like", "@1", "--sandbox")
 
     assert done.code == 2
-    assert "@1 stands for several prompts" in done.err
+    assert "@1 matches jobs with different prompts" in done.err
 
 
 def test_a_batch_may_start_from_an_image(flux, host):

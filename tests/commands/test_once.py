@@ -62,7 +62,7 @@ def test_a_name_stands_for_one_wish(flux, host, other):
     run = flux("generate", *other, "-p", "runware", "--once", "cover")
 
     assert run.code == 2
-    assert "--once cover stands for another prompt" in run.err
+    assert "--once cover was used with another prompt" in run.err
     assert host.paid["runware"] == 1
 
 
@@ -137,3 +137,35 @@ def test_a_name_is_taken_over_by_one_of_many(tmp_path):
 def test_an_empty_name_is_an_error(flux, host):
     assert flux("generate", "a fox", "-p", "runware", "--once", " ").code == 2
     assert not host.requests
+
+
+@pytest.mark.parametrize(
+    ("provider", "prompt", "code"),
+    [("runcomfy", "a fox sandbox:lost-reply", 7), ("apiframe", "a fox sandbox:slow", 0), ("runware", "a fox", 0)],
+    ids=["unknown", "under way", "nearly done"],
+)
+def test_without_waiting_the_second_use_of_a_name_prints_the_id_and_leaves(flux, clock, provider, prompt, code):
+    """No pause at all, whatever became of the job, and although the process that has the name still lives."""
+    line = ("generate", prompt, "--sandbox", "-p", provider, "--once", "cover", "--no-wait")
+    first = flux(*line)
+    slept = len(clock.slept)
+
+    again, for_scripts = flux(*line), flux(*line, "--json")
+
+    assert (first.code, again.code, for_scripts.code) == (code, code, code)
+    assert (len(first.lines), again.lines) == (1, first.lines)
+    assert for_scripts.object["id"] == first.lines[0]
+    assert clock.slept[slept:] == []
+
+
+def test_without_waiting_a_host_that_is_out_of_reach_hides_no_id(flux, host, clock):
+    line = ("generate", "a fox", "-p", "runware", "--once", "cover", "--no-wait")
+    first = flux(*line)
+    slept = len(clock.slept)
+    host.script = lambda _: Answer(status=503, headers={}, body=b"")
+
+    again = flux(*line)
+
+    assert (again.code, again.lines) == (0, first.lines)
+    assert clock.slept[slept:] == []
+    assert host.paid["runware"] == 1

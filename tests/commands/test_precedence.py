@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from flux_cli.providers import runflow
 
 
 def _task(host):
@@ -94,8 +97,10 @@ def test_a_configured_option_that_cannot_be_honoured(flux, host, config, provide
     assert f"--{name.replace('_', '-')}" in notes[0]
 
 
-def test_a_configured_model_that_the_provider_lacks(flux, host, config):
+def test_a_configured_model_that_the_provider_lacks(flux, host, config, monkeypatch):
     """Is left out with a note, and told as skipped; a typed one is an error."""
+    ultra = {"flux-1.1-pro-ultra": runflow.PROVIDER.models["flux-1.1-pro-ultra"]}
+    monkeypatch.setattr(runflow, "PROVIDER", replace(runflow.PROVIDER, models=ultra))
     config('[generate]\nmodel = "pro"\n')
 
     done = flux("generate", "a fox", "-p", "runflow", "--no-wait", "--json")

@@ -6,6 +6,7 @@ import pytest
 
 from flux_cli.jobs import Cost, Image, Job
 from flux_cli.ledger import Ledger
+from flux_cli.providers import MODELS, load
 from flux_cli.sandbox.wire import reply
 
 PROVIDERS = ["runcomfy", "runflow", "apiframe", "runware"]
@@ -33,7 +34,7 @@ def test_which_models(flux):
     both = ["flux-1.1-pro", "flux-1.1-pro-ultra"]
     assert {name: one["models"] for name, one in told.items()} == {
         "runcomfy": both,
-        "runflow": ["flux-1.1-pro-ultra"],
+        "runflow": both,
         "apiframe": both,
         "runware": both,
     }
@@ -103,7 +104,7 @@ def test_what_this_machine_has_seen(flux):
 
 OPTIONS = {
     "runcomfy": ["image_size", "aspect_ratio", "1:1 (hd)", "--raw", "queued"],
-    "runflow": ["callback_url", "metadata", "always on", "input.seed", "1 to|1 or more"],
+    "runflow": ["callback_url", "metadata", "input.width, input.height", "1440", "input.seed", "1 to|1 or more"],
     "apiframe": ["fluxParams.image_prompt_strength", "POST /v2/uploads", "webhookUrl", "0 to 100"],
     "runware": ["positivePrompt", "1344x768", "2752x1536", "20 to 99", "numberResults", "safety.checkContent"],
 }
@@ -216,6 +217,91 @@ def test_check_tells_where_our_tables_are_behind(flux, host):
     assert line.startswith("runcomfy\tdrift\t")
     assert "--param" in line
     assert any("glitter" in one for one in told["drift"])
+
+
+def test_a_models_name_that_is_inferred_says_so(flux):
+    """Runflow's page of the model does not show its name in the API."""
+    (line,) = [line for line in flux("providers", "runflow").lines if line.startswith("flux-1.1-pro\t")][:1]
+    told = {one["model"]: one for one in flux("providers", "runflow", "--json").object["models"]}
+
+    assert "black-forest-labs/flux-1-1-pro, $0.04, " in line
+    assert "inferred" in line
+    assert "inferred" in told["flux-1.1-pro"]["note"]
+    assert told["flux-1.1-pro-ultra"]["note"] == ""
+
+
+def described(**prices):
+    """Return a script that answers as RunComfy describes its models, at these prices; an alias a name."""
+    paths = {f"/v1/models/{model.slug}": model.name for model in load("runcomfy").models.values()}
+    amounts = {MODELS[alias]: amount for alias, amount in prices.items()}
+
+    def script(call):
+        if call.path not in paths:
+            return None
+        return reply(200, {"base_price_usd": amounts.get(paths[call.path]), "price_unit": "output"})
+
+    return script
+
+
+def test_check_keeps_the_prices_that_a_host_tells(flux, host):
+    """Estimates and limits use them from then on, with the day on which they were told."""
+    host.script = described(pro=0.05)
+    before = flux("generate", "a fox", "-p", "runcomfy", "-m", "pro", "--max-cost", "1", "--dry-run")
+
+    checked = flux("providers", "runcomfy", "--check", "--json").object
+    after = flux("generate", "a fox", "-p", "runcomfy", "-m", "pro", "--max-cost", "0.04")
+    told = {one["model"]: one for one in flux("providers", "runcomfy", "--json").object["models"]}
+
+    assert before.code == 2
+    assert "nobody tells what an image of flux-1.1-pro costs" in before.err
+    assert checked["prices"] == {"flux-1.1-pro": 0.05}
+    assert (after.code, host.accepted("runcomfy")) == (6, 0)
+    assert "expected to cost $0.05" in after.err
+    assert told["flux-1.1-pro"]["price"] == "$0.05"
+    assert told["flux-1.1-pro"]["price_source"] == "told by runcomfy"
+    assert told["flux-1.1-pro"]["price_date"].startswith("2026-11-")
+    assert told["flux-1.1-pro-ultra"]["price"] is None
+
+
+@pytest.mark.parametrize("price", [0.0, -1, None])
+def test_a_price_of_nothing_is_not_kept(flux, host, price):
+    """Unknown is never taken for zero."""
+    host.script = described(pro=price)
+
+    flux("providers", "runcomfy", "--check")
+
+    assert flux("providers", "runcomfy", "--json").object["models"][0]["price"] is None
+
+
+def test_check_says_where_a_hosts_price_is_not_ours(flux, host, config):
+    """Your own price stays, and how to change it; what was told before gives way. The same price is no news."""
+    config("[providers.runcomfy.price]\nultra = 0.06\n")
+    host.script = described(pro=0.05, ultra=0.06)
+    same = flux("providers", "runcomfy", "--check")
+    host.script = described(pro=0.07, ultra=0.08)
+
+    done = flux("providers", "runcomfy", "--check")
+    again = flux("providers", "runcomfy", "--check", "--json").object
+    prices = {one["model"]: one["price"] for one in flux("providers", "runcomfy", "--json").object["models"]}
+
+    assert "\tprice\t" not in same.out
+    pro, ultra = [line.split("\t")[3] for line in done.lines if "\tprice\t" in line]
+    assert pro.startswith("flux-1.1-pro costs $0.07 an image, not $0.05 (told by runcomfy, 2026-")
+    assert ultra.startswith("flux-1.1-pro-ultra costs $0.08 an image, not $0.06 (your config); ")
+    assert "`flux config set providers.runcomfy.price.flux-1.1-pro-ultra 0.08`" in ultra
+    assert [line.split(" ")[0] for line in again["drift"] if "costs" in line] == ["flux-1.1-pro-ultra"]
+    assert prices == {"flux-1.1-pro": "$0.07", "flux-1.1-pro-ultra": "$0.06"}
+
+
+def test_prices_that_cannot_be_kept_are_no_reason_to_stop(flux, host, home):
+    """Something is in the way: a warning, and the key works all the same."""
+    (home / ".local" / "state" / "flux-cli" / "prices.json").mkdir(parents=True)
+    host.script = described(pro=0.05)
+
+    done = flux("providers", "runcomfy", "--check")
+
+    assert "cannot keep the prices of runcomfy" in done.err
+    assert done.lines[0].startswith("runcomfy\tworks\t")
 
 
 def test_an_unknown_provider(flux):

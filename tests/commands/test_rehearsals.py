@@ -30,9 +30,12 @@ REHEARSALS = {
     "credits": (6, 6, 6, 6),
     "rate-limit": (4, 4, 4, 4),
     "lost-reply": (7, 7, 0, 0),
+    "lost-replies": (7, 7, 7, 7),
+    "cancelled": (1, 1, 1, 1),
     "slow": (0, 0, 0, 0),
     "never": (8, 8, 8, 8),
     "bad-image": (10, 10, 10, 10),
+    "broken-download": (0, 0, 0, 0),
     "nsfw": (0, 0, 0, 0),
 }
 """Exit codes by rehearsal, in the order of `PROVIDERS`. A lost reply is repeated where a handle makes that safe."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import httpx
 import pytest
 
 from flux_cli.sandbox.wire import Answer
@@ -88,10 +90,95 @@ def test_a_link_that_has_expired_is_renewed(flux, host, clock):
     assert [seen.file for seen in host.requests[-3:]] == [True, False, True]
 
 
-def test_a_link_that_nobody_renews(flux, host):
+@pytest.mark.parametrize("refusals", [1, 9])
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_link_whose_host_lags_behind(flux, host, clock, status, refusals):
+    """A fresh link that is refused is tried again with pauses: a file server may need a minute to know a new file."""
+    left = [Answer(status=status)] * refusals
+    host.script = lambda call: left.pop() if left and call.method == "GET" else None
+
+    done = flux("generate", "a red fox", "-p", "runware")
+
+    assert done.code == 0, done.err
+    assert Path(done.lines[0]).is_file()
+    assert left == []
+
+
+def test_a_link_whose_host_does_not_catch_up(flux, host, clock):
+    """The time-out ends the waiting; a link of a few seconds is not called dead, and the job stays collectable."""
+    host.script = lambda call: Answer(status=404) if call.method == "GET" else None
+    began = clock.time
+
+    done = flux("generate", "a red fox", "-p", "runware", "-q", "--timeout", "60")
+
+    assert (done.code, done.out) == (10, "")
+    assert 30 < clock.time - began <= 60
+    assert re.search(r"not yet there \(its link is \d+ seconds old, and answers HTTP 404\)", done.err)
+    assert "any more" not in done.err
+    host.script = None
+    assert flux("result", "@1").code == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 410])
+def test_a_fresh_link_that_is_wrong_in_itself(flux, host, clock, status):
+    """What no waiting helps against is told at once."""
+    host.script = lambda call: Answer(status=status) if call.method == "GET" else None
+    began = clock.time
+
+    done = flux("generate", "a red fox", "-p", "runware", "-q")
+
+    assert done.code == 10
+    assert "does not work any more" in done.err
+    assert clock.time - began < 30
+
+
+class SlowFiles(httpx.BaseTransport):
+    """The network, but each byte of a file takes a second."""
+
+    def __init__(self, clock):
+        self.clock, self.real = clock, httpx.HTTPTransport()
+
+    def handle_request(self, request):
+        answer = self.real.handle_request(request)
+        if request.method != "GET":
+            return answer
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=self._Trickle(self.clock, answer))
+
+    def close(self):
+        self.real.close()
+
+    class _Trickle(httpx.SyncByteStream):
+        def __init__(self, clock, answer):
+            self.clock, self.answer = clock, answer
+
+        def __iter__(self):
+            for chunk in self.answer.stream:
+                for byte in chunk:
+                    self.clock.time += 1
+                    yield bytes([byte])
+
+        def close(self):
+            self.answer.close()
+
+
+@pytest.mark.parametrize(("wait", "least", "most"), [(10, 10, 11), (3.5, 3.5, 11)])
+def test_a_download_that_trickles_is_bounded_by_the_timeout(flux, host, clock, wait, least, most):
+    """Exit 10 once the time is up; a job that is done at the very end has a few seconds for its download."""
+    began = clock.time
+
+    done = flux("generate", "a red fox", "-p", "runware", "-q", "--timeout", wait, connect=lambda: SlowFiles(clock))
+
+    assert done.code == 10
+    assert "time was up" in done.err
+    assert least <= clock.time - began <= most
+    assert flux("result", "@1").code == 0
+
+
+def test_a_link_that_nobody_renews(flux, host, clock):
     """Exit 10, a clear error, and the job stays collectable."""
     job = flux("generate", "a red fox", "-p", "runware", "--no-wait", "-q").lines[0]
     flux("status", job)
+    clock.sleep(3600)
     host.script = lambda call: Answer(status=404) if call.method == "GET" else None
 
     done = flux("result", job, "-q")
@@ -180,6 +267,16 @@ def test_bytes_on_stdout(flux, host):
 
     assert done.code == 0
     assert [bare(done.raw)] == list(host.images.values())
+
+
+def test_bytes_on_stdout_leave_the_saved_file_known(flux, host):
+    """What was saved before is still found without a download."""
+    saved = flux("generate", "a red fox", "-p", "runware").lines
+    flux("result", "@1", "-o", "-")
+    host.requests.clear()
+
+    assert flux("result", "@1").lines == saved
+    assert host.requests == []
 
 
 def test_two_jobs_under_one_name(flux, queued):

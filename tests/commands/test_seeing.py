@@ -132,8 +132,8 @@ def test_a_preview_waits_where_the_config_would_not(flux, config):
         ("generate", ["a fox", "--preview", "--no-wait"], "--no-wait leaves before"),
         ("result", ["@1", "--preview", "-o", "-"], "--preview shows images that are saved"),
         ("result", ["@1", "--open", "-o", "-"], "--open opens images that are saved"),
-        ("result", ["@1", "--open", "--url"], "--url saves nothing"),
-        ("result", ["@1", "--preview", "--url"], "--url saves nothing"),
+        ("result", ["@1", "--open", "--url"], "--url saves no image"),
+        ("result", ["@1", "--preview", "--url"], "--url saves no image"),
     ],
 )
 def test_what_cannot_be_seen_is_refused_before_anything_is_sent(flux, host, opener, command, typed, said):

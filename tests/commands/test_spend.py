@@ -177,13 +177,13 @@ def test_what_does_not_go_with_spend_is_refused(flux, typed):
 
     assert done.code == 2
     assert "--spend sums up all jobs" in done.err
-    assert "hint: --provider, --batch and --by do" in done.err
+    assert "hint: --provider, --batch and --by narrow it down" in done.err
 
 
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (["--by", "day"], "--by goes with --spend"),
+        (["--by", "day"], "--by only works together with --spend"),
         (["--spend", "--by", "modle"], "did you mean model?"),
         (["--spend", "--by", "fox"], "--by takes provider, model or day, not 'fox'"),
     ],

@@ -160,8 +160,8 @@ def test_a_file_that_nothing_was_made_from(flux, batch):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (["--watch", "--offline"], "--watch asks the providers"),
-        (["@1", "--batch", "prompts.txt"], "--batch lists jobs"),
+        (["--watch", "--offline"], "--watch cannot be combined with --offline"),
+        (["@1", "--batch", "prompts.txt"], "--batch cannot be combined with a JOB"),
         (["--spend", "--watch"], "--spend sums up all jobs"),
     ],
     ids=["offline", "job", "spend"],

@@ -75,7 +75,8 @@ def test_a_full_stdout_loses_no_image(flux):
 
     assert ended.code == 1
     assert ended.err.splitlines() == [
-        "flux: error: cannot write the output: No space left on device",
+        "flux: error: cannot write the output: No space left on device; saved: fox-7.jpg",
+        f"hint: `flux result {flux('status').line[:8]}` prints where the images are",
         "charged: yes",
     ]
     assert again.lines == ["fox-7.jpg"]
@@ -103,13 +104,37 @@ def test_the_bytes_on_stdout_are_the_file(flux):
     assert Path("fox-7.jpg").read_bytes() == ended.raw
 
 
-@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
-def test_closed_streams(bash, closed):
-    """A daemon's closed descriptors end in an image, and in no other file's place."""
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), ("2>&-", 0), (">&-", 1), ("<&- >&- 2>&-", 1)])
+def test_closed_streams(bash, closed, code):
+    """A daemon's closed descriptors end in an image, in no other file's place; a path that is lost is no success."""
     ended = bash(f"flux generate -q -s 7 fox {closed}").end()
 
-    assert ended.code == 0, ended.err
+    assert ended.code == code, ended.err
     assert whole("fox-7.jpg")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("generate -q -s 7 fox", "saved: fox-7.jpg"),
+        ("generate -q -s 7 fox --json", "saved: fox-7.jpg"),
+        ("generate -q -s 7 fox -n 2", "saved: fox-7.jpg, fox-8.jpg"),
+        ("generate -q -s 7 fox --no-wait", "goes on at runware"),
+        ("generate -q -s 7 fox --no-wait --json", "goes on at runware"),
+        ("providers", "cannot write the output"),
+        ("providers --json", "cannot write the output"),
+        ("--version", "cannot write the output"),
+        ("--help", "cannot write the output"),
+    ],
+)
+@pytest.mark.parametrize("stdout", [">&-", ">/dev/full"])
+def test_what_cannot_be_printed_is_told(bash, command, told, stdout):
+    """On stderr, with what was saved or goes on; and the exit code is no success."""
+    ended = bash(f"flux {command} {stdout}").end()
+
+    assert ended.code == 1
+    assert told in ended.err
+    assert "unexpected" not in ended.err
 
 
 def test_no_control_characters_reach_a_pipe(flux):

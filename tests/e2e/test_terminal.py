@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import KEYS
+from tests.e2e.process import Terminal
 
 KEY = KEYS["runcomfy"][1]
 COLOUR = rb"\x1b\[[0-9;]*3[0-7]m"
+HIDE = b"\x1b[?25l"
+"""What hides the cursor: the first thing that is drawn."""
 
 
 @pytest.fixture
@@ -79,6 +82,70 @@ def test_a_second_ctrl_c_gives_the_cursor_back(terminal, host):
 
     assert code == -signal.SIGINT
     assert not shown.cursor_hidden
+
+
+@pytest.fixture
+def shell(env, cleaned) -> Terminal:
+    """Return bash on a terminal, which hands that on from job to job."""
+    shown = Terminal(["bash", "--norc", "--noprofile", "--noediting", "-i"], env | {"PS1": "$ "})
+    cleaned.callback(shown.clear)
+    shown.wait("$")
+    return shown
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(shell, host):
+    """Stopped twice: each time the lines are gone and the cursor is there, and both come back with ``fg``."""
+    shell.type(b"flux generate -p runcomfy -s 7 'a red fox'\n")
+    hidden, stopped = [], []
+    for times in (1, 2):
+        shell.wait("runcomfy ultra", "queued (position ")
+        hidden.append(shell.cursor_hidden)
+        shell.type(b"\x1a")
+        shell.wait_for(lambda: sum("Stopped" in line for line in shell.screen) == times)  # noqa: B023 - called at once
+        stopped.append((shell.cursor_hidden, any("queued" in line for line in shell.screen)))
+        shell.type(b"fg\n")
+    shell.wait("runcomfy ultra", "queued (position ")
+    host.finish_jobs()
+    shell.wait("a-red-fox-7.png")
+    shell.type(b"exit\n")
+    code = shell.end()
+
+    assert (hidden, stopped) == ([True, True], [(False, False), (False, False)])
+    assert code == 0
+    assert not shell.cursor_hidden
+    assert host.accepted("runcomfy") == 1
+
+
+def test_nothing_is_drawn_in_the_background(shell, host):
+    """Neither behind ``&`` nor after Ctrl-Z and ``bg``: the prompt is somebody else's. With ``fg`` the lines come."""
+    shell.type(b"flux generate -p runcomfy -s 7 'a red fox' &\n")
+    looks = len(host.requests)
+    shell.wait_for(lambda: len(host.requests) >= looks + 2)
+    behind = shell.raw
+    shell.type(b"fg\n")
+    shell.wait("runcomfy ultra", "queued (position ")
+    shell.type(b"\x1a")
+    shell.wait("Stopped")
+    shell.type(b"bg\n")
+    begun, looks = len(shell.raw), len(host.requests)
+    shell.wait_for(lambda: len(host.requests) >= looks + 1)
+    after = shell.raw[begun:]
+    host.finish_jobs()
+    shell.wait("a-red-fox-7.png")
+    shell.type(b"exit\n")
+    shell.end()
+
+    assert HIDE not in behind
+    assert HIDE not in after
+    assert not shell.cursor_hidden
+
+
+@pytest.mark.parametrize("more", [{"COLUMNS": "0", "LINES": "0"}, {"TERMINAL_WIDTH": "wide"}], ids=str)
+def test_help_has_room_whatever_the_environment_says_of_the_window(flux, more):
+    plain, told = flux("--help"), flux("--help", more=more)
+
+    assert (told.code, told.out) == (0, plain.out)
+    assert "Make images with FLUX" in told.out
 
 
 def test_a_window_that_changes_its_size(terminal, host):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flux_cli import providers
@@ -215,18 +217,20 @@ def test_runware_is_always_sent_a_shape_and_sixteen_to_nine_if_nobody_asks_for_a
     assert {name: value for name, value in done.params.options.items() if name != "seed"} == shape
 
 
-def test_what_is_always_on_is_taken_with_a_note():
-    done = fitted("runflow", check_content=True)
+def test_a_check_that_runflow_makes_or_not_as_it_likes_cannot_be_asked_for():
+    """``nsfw_detected`` is null where nothing was checked, so a check is not to be relied on there."""
+    error = refusal("runflow", check_content=True)
 
-    assert done.notes == ("--check-content is always on at runflow",)
+    assert error.message == "runflow has no --check-content"
+    assert error.hint == "runware does"
 
 
 def test_a_param_with_a_known_snag_comes_with_a_note():
     done = fitted("runcomfy", "pro", extra={"image_size": "Custom"})
 
-    assert done.notes == (
-        "--param image_size: the host takes image_size=Custom but documents no field names for the size itself",
-    )
+    (note,) = done.notes
+    assert note.startswith("--param image_size: the host takes image_size=Custom with sides in multiples of 32")
+    assert note.endswith("it documents no field names for them")
 
 
 @pytest.mark.parametrize(
@@ -279,12 +283,17 @@ def test_an_option_that_one_provider_has_is_said_of_one():
     assert refusal("runware", metadata={"a": "b"}).hint == "runflow does"
 
 
+RUNFLOW = providers.load("runflow")
+ULTRA_ONLY = replace(RUNFLOW, models={"flux-1.1-pro-ultra": RUNFLOW.models["flux-1.1-pro-ultra"]})
+"""A provider that hosts one of the models."""
+
+
 def test_a_model_that_a_provider_does_not_host_is_refused_with_those_that_do():
     with pytest.raises(UsageError) as caught:
-        find_model(providers.load("runflow"), "flux-1.1-pro")
+        find_model(ULTRA_ONLY, "flux-1.1-pro")
 
     assert caught.value.message == "runflow does not host flux-1.1-pro"
-    assert caught.value.hint == "runcomfy, apiframe and runware do; runflow has flux-1.1-pro-ultra"
+    assert caught.value.hint == "runcomfy, runflow, apiframe and runware do; runflow has flux-1.1-pro-ultra"
 
 
 def test_a_model_that_one_provider_hosts_is_found():
@@ -293,6 +302,6 @@ def test_a_model_that_one_provider_hosts_is_found():
 
 def test_a_model_that_nobody_hosts_is_refused():
     with pytest.raises(UsageError) as caught:
-        find_model(providers.load("runflow"), "flux-2")
+        find_model(ULTRA_ONLY, "flux-2")
 
     assert caught.value.hint == "no provider does; runflow has flux-1.1-pro-ultra"

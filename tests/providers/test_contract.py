@@ -15,7 +15,7 @@ from flux_cli.errors import FluxError, UsageError
 from flux_cli.flow import Response, drive
 from flux_cli.jobs import Remote
 from flux_cli.providers.base import SEED_LIMIT, Accepted
-from flux_cli.providers.options import AlwaysOn, Option
+from flux_cli.providers.options import Option
 
 LONG_NAMES = {
     "aspect_ratio",
@@ -98,7 +98,7 @@ def test_an_option_is_described_and_is_sent_where_no_owned_field_stands(provider
     for name, option in model.options.items():
         assert isinstance(option, Option)
         assert option.accepts
-        assert bool(option.field) != isinstance(option, AlwaysOn)
+        assert option.field
         for field in filter(None, re.split(r",\s*", option.field)):
             assert re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", field)
             assert field not in provider.owned or name == "seed"

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from flux_cli.errors import UsageError
 from flux_cli.providers.base import place
 from flux_cli.providers.options import (
-    AlwaysOn,
     Choice,
     Labels,
     Link,
@@ -41,12 +40,12 @@ def test_a_plain_option_takes_and_sends_anything():
         (Range(low=1), "1 or more"),
         (Range(low=0, high=6), "0 to 6"),
         (Switch(), "on off"),
-        (AlwaysOn(), "always on"),
         (Link(limit=10), "web address, up to 10 characters"),
         (Picture(), "web address or local file"),
         (Labels(), "KEY=VALUE"),
         (Ratios(sizes={"1:1": (8, 8)}), "1:1=8x8"),
         (Pixels(low=256, high=1440, step=32), "256 to 1440 a side, in multiples of 32"),
+        (Pixels(low=1, high=1440), "1 to 1440 a side"),
         (Pixels(table=TABLE), "3136x1344 2752x1536 2048x2048"),
     ],
 )

@@ -122,6 +122,11 @@ def test_the_end_of_the_queue_is_no_result_yet(talk, ended, body, state):
         (result("failed", error=["a", 2]), RefusedError, "runcomfy: ['a', 2]"),
         (result("failed"), RefusedError, "runcomfy: the job failed, no reason given"),
         (result("failed", error="blocked by content policy"), ModeratedError, "runcomfy: blocked by content policy"),
+        (
+            result("failed", error={"code": "CONTENT_MODERATED", "message": "try again"}),
+            ModeratedError,
+            "runcomfy: try again",
+        ),
         (result("completed", error="no GPU", output=None), RefusedError, "runcomfy: no GPU"),
     ],
 )
@@ -180,6 +185,12 @@ def test_a_result_without_a_usable_link_makes_no_sense(talk, output):
         (404, {}, NotFoundError, "HTTP 404"),
         (401, {"detail": "no"}, AuthError, "no"),
         (402, {"message": "top up"}, PaymentError, "top up"),
+        (
+            400,
+            {"code": 400009, "error": "PromptBlockedError", "message": "try another"},
+            ModeratedError,
+            "try another (PromptBlockedError) (400009)",
+        ),
         (422, {"detail": [{"msg": "bad", "loc": ["raw"]}]}, UsageError, "[{'msg': 'bad', 'loc': ['raw']}]"),
         (400, {"message": "Content Policy violated."}, ModeratedError, "Content Policy violated"),
         (429, {"message": "too many"}, UnavailableError, "too many"),
@@ -271,7 +282,7 @@ def test_a_cancel_is_believed_by_its_outcome_only(talk, reply, outcome, then, st
 def test_a_key_that_works_is_not_called_bad_because_the_balance_is_silent(talk, reply, balance, account):
     answer = reply(balance) if isinstance(balance, bytes) else balance
 
-    said = talk(PROVIDER, PROVIDER.check(), *[{"model_id": "x", "base_price_usd": 0.06}] * 2, answer)
+    said = talk(PROVIDER, PROVIDER.check(), *[{"model_id": "x"}] * 2, answer)
 
     assert said.requests == [
         Request("GET", "/v1/models/blackforestlabs/flux-1-1-pro/text-to-image"),
@@ -279,6 +290,25 @@ def test_a_key_that_works_is_not_called_bad_because_the_balance_is_silent(talk, 
         Request("GET", "/prod/v2/balance", origin="https://api.runcomfy.net"),
     ]
     assert said.result == account
+
+
+@pytest.mark.parametrize(
+    ("told", "prices"),
+    [
+        ({"base_price_usd": 0.05, "price_unit": "output"}, {"flux-1.1-pro": 0.05}),
+        ({"base_price_usd": "0.05", "price_unit": "output"}, {"flux-1.1-pro": 0.05}),
+        ({"base_price_usd": 0.05, "price_unit": "second"}, {}),
+        ({"base_price_usd": 0.05}, {}),
+        ({"base_price_usd": None, "price_unit": "output"}, {}),
+        ({"price_unit": "output"}, {}),
+    ],
+)
+@pytest.mark.parametrize("balance", [{"balance_usd": 1}, UnavailableError("cannot reach it")])
+def test_a_check_learns_the_price_of_an_image(talk, told, prices, balance):
+    """Of an image, not of a second; also where the balance cannot be had."""
+    said = talk(PROVIDER, PROVIDER.check(), told, {"model_id": "x"}, balance)
+
+    assert said.result.prices == prices
 
 
 def test_a_bad_key_is_seen_at_the_first_request(talk, reply):

@@ -29,7 +29,7 @@ def run(status, **more):
 
 
 def test_a_submit_wraps_the_input_and_labels_the_run(talk, order, reply):
-    wanted = order("runflow", webhook="https://you.example/hook", metadata={"shelf": "3"}, check_content=True)
+    wanted = order("runflow", webhook="https://you.example/hook", metadata={"shelf": "3"})
 
     said = talk(PROVIDER, PROVIDER.submit(wanted), reply(run("queued"), 201))
 
@@ -43,6 +43,38 @@ def test_a_submit_wraps_the_input_and_labels_the_run(talk, order, reply):
     assert said.requests == [Request("POST", path, json=body, paid=True)]
     assert said.result == Accepted(remote=Remote(id=ID))
     assert not said.requests[0].safe
+
+
+def test_the_pro_model_takes_width_and_height(talk, order, reply):
+    said = talk(PROVIDER, PROVIDER.submit(order("runflow", "pro", size="1440x1024")), reply(run("queued"), 201))
+
+    body = {"client_ref": "k3f9q2mx", "input": {"prompt": "a fox", "seed": 7, "width": 1440, "height": 1024}}
+    assert said.requests == [
+        Request("POST", "/v1/models/black-forest-labs/flux-1-1-pro/runs", json=body, paid=True),
+    ]
+
+
+@pytest.mark.parametrize("code", [{}, {"status_code": None}])
+@pytest.mark.parametrize("status", ["queued", "running", "canceled", "failed", "odd"])
+def test_a_run_without_a_status_code_is_read_by_its_status(talk, code, status):
+    told = {**run(status), "status": status}
+    del told["status_code"]
+
+    by_code = talk(PROVIDER, PROVIDER.poll(REMOTE), run(status)).result
+    by_status = talk(PROVIDER, PROVIDER.poll(REMOTE), {**told, **code}).result
+
+    assert (type(by_status), str(by_status)) == (type(by_code), str(by_code))
+
+
+def test_the_status_code_wins_over_the_status(talk):
+    assert talk(PROVIDER, PROVIDER.poll(REMOTE), {**run("running"), "status": "queued"}).result == Running()
+
+
+@pytest.mark.parametrize("status", ["canceled", "cancelled"])
+@pytest.mark.parametrize(("cost", "kept"), [("0.0600", Cost(amount=0.06)), ("0.00", Cost(amount=0.0)), (None, None)])
+def test_a_run_that_somebody_cancelled_keeps_its_cost(talk, status, cost, kept):
+    """An administrator's cancel stops nothing and refunds nothing."""
+    assert talk(PROVIDER, PROVIDER.poll(REMOTE), run(status, cost=cost)).result == Cancelled(cost=kept)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +180,28 @@ def test_a_run_that_succeeded_in_part_keeps_its_images_and_says_so(talk, reason,
         ({"failure_code": "TIMED_OUT"}, RefusedError, "runflow: TIMED_OUT", "TIMED_OUT"),
         ({}, RefusedError, "runflow: the job failed, no reason given", ""),
         ({"failure_message": "request moderated"}, ModeratedError, "runflow: request moderated", ""),
+        (
+            {"failure_code": "CONTENT_MODERATED", "failure_message": "try something else"},
+            ModeratedError,
+            "runflow: try something else",
+            "CONTENT_MODERATED",
+        ),
+        ({"failure_code": "CONTENT_MODERATED"}, ModeratedError, "runflow: CONTENT_MODERATED", "CONTENT_MODERATED"),
+        (
+            {"error": {"code": "PROMPT_BLOCKED", "message": "no"}, "finished_at": "2026-11-01T10:00:00Z"},
+            ModeratedError,
+            "runflow: no",
+            "PROMPT_BLOCKED",
+        ),
+        ({"error": {"code": "X", "message": "no GPU"}}, RefusedError, "runflow: no GPU", "X"),
+        ({"error": "no GPU"}, RefusedError, "runflow: no GPU", ""),
+        ({"error": ["odd"]}, RefusedError, "runflow: ['odd']", ""),
+        (
+            {"failure_code": "A", "failure_message": "this", "error": {"code": "B", "message": "that"}},
+            RefusedError,
+            "runflow: this",
+            "A",
+        ),
     ],
 )
 def test_a_failed_run_says_why(talk, told, kind, message, code):

@@ -14,12 +14,14 @@ HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 MODELS = [
     ("runcomfy", "pro"),
     ("runcomfy", "ultra"),
+    ("runflow", "pro"),
     ("runflow", "ultra"),
     ("apiframe", "pro"),
     ("apiframe", "ultra"),
     ("runware", "pro"),
     ("runware", "ultra"),
 ]
+RUNFLOW = [("runflow", "pro"), ("runflow", "ultra")]
 APIFRAME = [("apiframe", "pro"), ("apiframe", "ultra")]
 RUNWARE = [("runware", "pro"), ("runware", "ultra")]
 RUNCOMFY = [("runcomfy", "pro"), ("runcomfy", "ultra")]
@@ -81,7 +83,11 @@ SENT = [
     *cells([("runware", "pro")], "size", "1024X768", width=1024, height=768),
     *cells(RUNCOMFY, "seed", 0, seed=0),
     *cells(RUNCOMFY, "seed", 90290776, seed=90290776),
-    *[("runflow", "ultra", "seed", seed, {"input.seed": seed}) for seed in (1, 2**40)],
+    *[(*model, "seed", seed, {"input.seed": seed}) for model in RUNFLOW for seed in (1, 2**40)],
+    *[
+        ("runflow", "pro", "size", f"{width}x{height}", {"input.width": width, "input.height": height})
+        for width, height in ((1440, 1440), (1024, 768), (333, 1))
+    ],
     *[(*model, "seed", seed, {"fluxParams.seed": seed}) for model in APIFRAME for seed in (0, 5)],
     *[(*model, "seed", seed, {"seed": seed}) for model in RUNWARE for seed in (0, 2**63 - 1)],
     *[(*model, "raw", value, {"raw": value}) for model in RUNCOMFY for value in (True, False)],
@@ -116,14 +122,13 @@ SENT = [
         for model in RUNWARE
         for value in (0, 6)
     ],
-    ("runflow", "ultra", "check_content", True, {}),
     *[(*model, "check_content", True, {"safety.checkContent": True}) for model in RUNWARE],
-    ("runflow", "ultra", "webhook", HOOK, {"callback_url": HOOK}),
+    *cells(RUNFLOW, "webhook", HOOK, callback_url=HOOK),
     *cells(APIFRAME, "webhook", HOOK, webhookUrl=HOOK),
     *cells(RUNWARE, "webhook", HOOK, webhookURL=HOOK),
-    ("runflow", "ultra", "metadata", {"shelf": "3"}, {"metadata": {"shelf": "3"}}),
-    *[(name, alias, "format", "png", {}) for name, alias in (*RUNCOMFY, ("runflow", "ultra"))],
-    *[(name, alias, "quality", 80, {}) for name, alias in (*RUNCOMFY, ("runflow", "ultra"))],
+    *cells(RUNFLOW, "metadata", {"shelf": "3"}, metadata={"shelf": "3"}),
+    *[(*model, "format", "png", {}) for model in (*RUNCOMFY, *RUNFLOW)],
+    *[(*model, "quality", 80, {}) for model in (*RUNCOMFY, *RUNFLOW)],
 ]
 SAMPLES = {
     "aspect_ratio": "1:1",
@@ -141,15 +146,15 @@ SAMPLES = {
 
 CAN = {
     "aspect_ratio": {*RUNCOMFY, *APIFRAME, *RUNWARE},
-    "size": {*RUNWARE},
+    "size": {("runflow", "pro"), *RUNWARE},
     "raw": {*RUNCOMFY, *APIFRAME, ("runware", "ultra")},
     "image": {*APIFRAME},
     "image_strength": {*APIFRAME},
     "upsample_prompt": {*APIFRAME, *RUNWARE},
     "safety_tolerance": {*RUNWARE},
-    "check_content": {("runflow", "ultra"), *RUNWARE},
-    "webhook": {("runflow", "ultra"), *APIFRAME, *RUNWARE},
-    "metadata": {("runflow", "ultra")},
+    "check_content": {*RUNWARE},
+    "webhook": {*RUNFLOW, *APIFRAME, *RUNWARE},
+    "metadata": {*RUNFLOW},
 }
 REFUSED = [(*model, option) for option in SAMPLES for model in MODELS if model not in CAN[option]]
 
@@ -218,6 +223,7 @@ def test_the_table_has_a_cell_for_every_option_that_a_model_offers():
 PLAIN = {
     ("runcomfy", "pro"): {"prompt": "a fox", "seed": 7},
     ("runcomfy", "ultra"): {"prompt": "a fox", "seed": 7},
+    ("runflow", "pro"): {"client_ref": "k3f9q2mx", "input": {"prompt": "a fox", "seed": 7}},
     ("runflow", "ultra"): {"client_ref": "k3f9q2mx", "input": {"prompt": "a fox", "seed": 7}},
     ("apiframe", "pro"): {"prompt": "a fox", "model": "flux-1.1-pro", "fluxParams": {"seed": 7}},
     ("apiframe", "ultra"): {"prompt": "a fox", "model": "flux-1.1-pro-ultra", "fluxParams": {"seed": 7}},

@@ -16,32 +16,37 @@ from flux_cli.errors import (
     UnavailableError,
 )
 from flux_cli.flow import drive
-from flux_cli.jobs import Failed, Running, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Running, Succeeded
 from tests.sandbox.talk import SMALL, fetched, order
 
+SEEDS = range(1, 13)
+"""One for each shape in which a host's answers are known to come."""
 
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("name", "model"), SMALL)
 @pytest.mark.parametrize(
     ("word", "error", "charged"),
     [("unauthorized", AuthError, "no"), ("credits", PaymentError, "no"), ("rate-limit", UnavailableError, "no")],
 )
-def test_refused(line, world, name, model, word, error, charged):
+def test_refused(line, world, name, model, word, error, charged, seed):
     """A refusal of the submit is the same error at every provider, costs nothing, and makes no job."""
     talk = line(name)
 
     with pytest.raises(error) as caught:
-        drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}")), talk)
+        drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}", seed=seed)), talk)
 
     assert caught.value.charged == charged
     assert world.jobs(name) == []
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("name", "model"), SMALL)
 @pytest.mark.parametrize(("word", "error"), [("moderated", ModeratedError), ("fail", RefusedError)])
-def test_failed(line, clock, name, model, word, error):
-    """A job that fails is a failed job at every provider, and a blocked one is known as such."""
+def test_failed(line, clock, name, model, word, error, seed):
+    """A job that fails is a failed job at every provider, and a blocked one is known as such in whatever words."""
     talk = line(name)
-    accepted = drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}")), talk)
+    accepted = drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}", seed=seed)), talk)
     clock.forward(10)
 
     state = drive(talk.provider.poll(accepted.remote), talk)
@@ -77,7 +82,8 @@ def test_successes_with_a_catch(line, world, clock, name, model, word):
     (image,) = drive(talk.provider.poll(accepted.remote), talk).images
 
     answer = fetched(world, image.url)
-    assert image.nsfw == ((word == "nsfw") if name in {"runflow", "runware"} else None)
+    flags = {"runflow": True if word == "nsfw" else None, "runware": word == "nsfw"}
+    assert image.nsfw is flags.get(name)
     assert answer.headers["content-length"] == str(len(answer.body))
     if word == "bad-image":
         with pytest.raises(OSError, match="truncated"):
@@ -100,3 +106,32 @@ def test_lost_reply(line, world, name, model):
             drive(talk.provider.submit(wanted), talk)
         assert (caught.value.vendor_code, lost.id) == ("conflictTaskUUID", wanted.handle)
     assert world.jobs(name) == [lost]
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "cost"),
+    [
+        ("runcomfy", "flux-1.1-pro", None),
+        ("runflow", "flux-1.1-pro", Cost(amount=0.04)),
+        ("runflow", "flux-1.1-pro-ultra", Cost(amount=0.06)),
+    ],
+)
+def test_cancelled_by_somebody_else(line, clock, name, model, cost):
+    """A job that somebody else cancelled has ended; Runflow does not refund it."""
+    talk = line(name)
+    accepted = drive(talk.provider.submit(order(name, model, "sandbox:cancelled")), talk)
+    clock.forward(10)
+
+    assert drive(talk.provider.poll(accepted.remote), talk) == Cancelled(cost=cost)
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+def test_replies_that_stay_lost(line, world, name, model):
+    """No repeat of the submit is answered; where there is a handle, no repeat makes a second job."""
+    talk = line(name)
+    wanted = order(name, model, "sandbox:lost-replies")
+    for _ in range(3):
+        with pytest.raises(LostReplyError):
+            drive(talk.provider.submit(wanted), talk)
+
+    assert len(world.jobs(name)) == (1 if name in {"apiframe", "runware"} else 3)

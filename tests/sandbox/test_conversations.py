@@ -17,6 +17,24 @@ from flux_cli.flow import drive
 from flux_cli.jobs import Cancelled, Queued, Remote, Running, Succeeded
 from tests.sandbox.talk import EVERY, fetched, order
 
+COSTS = {
+    ("runcomfy", "flux-1.1-pro"): 0.04,
+    ("runcomfy", "flux-1.1-pro-ultra"): 0.06,
+    ("runflow", "flux-1.1-pro"): 0.04,
+    ("runflow", "flux-1.1-pro-ultra"): 0.06,
+    ("runware", "flux-1.1-pro"): 0.04,
+    ("runware", "flux-1.1-pro-ultra"): 0.06,
+}
+"""USD an image; what is told in credits is not here."""
+
+
+@pytest.mark.parametrize(("name", "model"), COSTS)
+def test_the_sandbox_costs_what_the_table_says(name, model):
+    """Where a page tells a price, the table has that one."""
+    price = providers.load(name).models[model].price
+
+    assert price is None or price.amount == COSTS[name, model]
+
 
 @pytest.mark.parametrize(("name", "model"), EVERY)
 def test_success(line, world, clock, name, model):
@@ -34,7 +52,7 @@ def test_success(line, world, clock, name, model):
     assert [type(state) for state in seen] == [Queued, Running]
     assert isinstance(end, Succeeded)
     assert end.cost is not None
-    assert end.cost.amount == 0
+    assert end.cost.currency == "credits" or end.cost.amount == COSTS[name, model]
     assert end.images[0].seed in {5, None}
     assert end.images[0].width in {image.width, None}
     assert talk.paid == 1
@@ -108,5 +126,7 @@ def test_check(line, name):
 
     assert account.balance is not None
     assert account.balance.amount > 0
+    assert all(price == COSTS[name, model] for model, price in account.prices.items() if (name, model) in COSTS)
+    assert name != "runcomfy" or len(account.prices) == 2
     with pytest.raises(AuthError):
         drive(talk.provider.check(), talk)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -26,15 +27,19 @@ def test_a_whole_image():
     assert answer.headers == {
         "content-type": "image/png",
         "accept-ranges": "bytes",
+        "etag": answer.headers["etag"],
         "content-length": str(len(WHOLE)),
     }
 
 
-def test_head():
-    """HEAD tells the length and sends nothing."""
-    answer = files.serve(call("HEAD"), JOB, 0, "runware")
+def test_the_mark_is_that_of_the_bytes():
+    """The same for the same image, another for another; a range under a mark of other bytes gets the whole."""
+    first, other = (files.serve(call(), JOB, index, "runware").headers["etag"] for index in (0, 1))
 
-    assert (answer.body, answer.headers["content-length"]) == (b"", str(len(WHOLE)))
+    assert re.fullmatch(r'"[0-9a-f]+"', first)
+    assert files.serve(call(), JOB, 0, "runware").headers["etag"] == first != other
+    assert files.serve(call(range="bytes=1-", **{"if-range": first}), JOB, 0, "runware").status == 206
+    assert files.serve(call(range="bytes=1-", **{"if-range": other}), JOB, 0, "runware").status == 200
 
 
 @pytest.mark.parametrize(

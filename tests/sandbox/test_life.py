@@ -62,13 +62,13 @@ def test_cancelled():
     assert (job.phase(1e9), job.ready(1e9), job.progress(1e9)) == ("cancelled", 0, 0)
 
 
-@pytest.mark.parametrize("word", ["moderated", "fail"])
+@pytest.mark.parametrize("word", ["moderated", "fail", "cancelled"])
 def test_a_failed_job_has_no_image(word):
     """What ends badly never shows an image."""
     job = replace(JOB, prompt=f"sandbox:{word}")
 
     assert (job.phase(110.0), job.ready(109.0), job.ready(110.0)) == ("done", 0, 0)
-    assert (job.blocked, job.broken) == (word == "moderated", word == "fail")
+    assert (job.blocked, job.broken, job.stopped) == (word == "moderated", word == "fail", word == "cancelled")
 
 
 def test_no_hold():

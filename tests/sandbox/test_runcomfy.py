@@ -65,23 +65,28 @@ def test_image(ask, told, clock, submit, url, fields, size):
     clock.forward(10)
     result = told(ask("GET", f"{ROOT}/requests/{name}/result"))
 
-    answer = ask("GET", result["output"]["image"])
+    link = result["output"]["image"] if url == PRO else result["output"]["images"][0]
+    answer = ask("GET", link)
 
     image = Image.open(io.BytesIO(answer.body))
     assert (answer.status, image.format, image.size) == (200, "PNG", size)
-    assert result["output"]["image"] == f"https://playgrounds-storage-public.runcomfy.net/sandbox/{name}/0.png"
+    assert link == f"https://playgrounds-storage-public.runcomfy.net/sandbox/{name}/0.png"
 
 
-def test_cost_only_where_asked(ask, told, clock, submit):
-    """The cost is in the result where the query asks for it, and is nothing."""
-    name = submit()
+@pytest.mark.parametrize(
+    ("url", "prompt", "cost"), [(PRO, "a fox", 0.04), (ULTRA, "a fox", 0.06), (PRO, "sandbox:fail", 0.0)]
+)
+def test_cost_only_where_asked(ask, told, clock, submit, url, prompt, cost):
+    """The cost is in the result where the query asks for it: that of the description, or nothing for a failure."""
+    name = submit(prompt, url=url)
     clock.forward(10)
 
     plain = told(ask("GET", f"{ROOT}/requests/{name}/result"))
     costly = told(ask("GET", f"{ROOT}/requests/{name}/result?include_cost=true"))
 
     assert "cost" not in plain
-    assert costly["cost"] == 0.0
+    assert costly["cost"] == cost
+    assert told(ask("GET", url))["base_price_usd"] in {cost, 0.04}
 
 
 def test_no_image_before_its_time(ask, submit, clock):
@@ -186,40 +191,94 @@ def test_model_and_balance(ask, told):
 
     assert {"model_id", "display_name", "base_price_usd", "price_unit", "categories"} <= set(model)
     assert model["input_schema"]["properties"]["aspect_ratio"]["enum"][:2] == ["21:9", "16:9"]
+    assert (model["base_price_usd"], model["price_unit"]) == (0.06, "output")
     assert balance == {"balance_usd": 100.0, "currency": "USD"}
-    assert ask("GET", f"{ROOT}/models/other").status == 404
+    other = ask("GET", f"{ROOT}/models/other")
+    assert (other.status, told(other)["code"]) == (400, 400001)
 
 
 @pytest.mark.parametrize(
-    ("word", "status", "text"),
-    [("unauthorized", 400, "400004"), ("credits", 400, "400002"), ("rate-limit", 429, "Too Many Requests")],
+    ("query", "titles", "total"),
+    [
+        ("", ["Flux 1.1 Pro Ultra", "FLUX 1.1 Pro"], 2),
+        ("?search=ultra", ["Flux 1.1 Pro Ultra"], 1),
+        ("?category=video", [], 0),
+        ("?limit=1&offset=1", ["FLUX 1.1 Pro"], 2),
+    ],
 )
-def test_refusing_rehearsals(ask, world, word, status, text):
-    """The words for a refusal make no job."""
-    answer = ask("POST", PRO, json_body={"prompt": f"a fox sandbox:{word}"})
+def test_catalogue(ask, told, query, titles, total):
+    """The models are listed, with their schemas where they are asked for, and the categories too."""
+    plain = told(ask("GET", f"{ROOT}/models{query}"))
+    whole = told(ask("GET", f"{ROOT}/models{query}{'&' if query else '?'}include_schema=true"))
+
+    assert ([one["display_name"] for one in plain["models"]], plain["total"]) == (titles, total)
+    assert all("input_schema" not in one for one in plain["models"])
+    assert all("input_schema" in one for one in whole["models"])
+    assert told(ask("GET", f"{ROOT}/models/categories")) == {"categories": ["text-to-image"]}
+    assert ask("GET", f"{ROOT}/models?limit=x").status == 422
+
+
+@pytest.mark.parametrize(
+    ("word", "seed", "status", "text"),
+    [
+        ("unauthorized", 0, 400, '"code":400004'),
+        ("unauthorized", 1, 401, "UserAccountError"),
+        ("unauthorized", 2, 200, '"error_code":400004'),
+        ("credits", 0, 400, '"code":400002'),
+        ("credits", 1, 402, "InsufficientResources"),
+        ("credits", 2, 200, '"error_code":400002'),
+        ("rate-limit", 5, 429, "Too Many Requests"),
+    ],
+)
+def test_refusing_rehearsals(ask, world, word, seed, status, text):
+    """The words for a refusal make no job; the seed chooses among the shapes in which one is known to come."""
+    answer = ask("POST", PRO, json_body={"prompt": f"a fox sandbox:{word}", "seed": seed})
 
     assert (answer.status, text in answer.body.decode()) == (status, True)
     assert world.jobs("runcomfy") == []
 
 
-@pytest.mark.parametrize(("word", "text"), [("moderated", "content policy"), ("fail", "could not make")])
-def test_failing_rehearsals(ask, told, clock, submit, word, text):
-    """The words for a failure end in completed, and a result that failed."""
-    name = submit(f"sandbox:{word}")
+@pytest.mark.parametrize(
+    ("word", "seed", "queue", "text"),
+    [
+        ("moderated", 0, "completed", "content policy"),
+        ("moderated", 1, "completed", "Request Moderated"),
+        ("moderated", 2, "completed", "prohibited words"),
+        ("moderated", 3, "completed", "flagged as sensitive"),
+        ("fail", 0, "completed", "could not make"),
+        ("fail", 1, "failed", "could not make"),
+    ],
+)
+def test_failing_rehearsals(ask, told, clock, submit, word, seed, queue, text):
+    """The words for a failure end in completed, or failed, and a result that failed, in words that vary."""
+    name = submit(f"sandbox:{word}", seed=seed)
     clock.forward(10)
 
     status = told(ask("GET", f"{ROOT}/requests/{name}/status"))
     result = told(ask("GET", f"{ROOT}/requests/{name}/result"))
 
-    assert (status["status"], result["status"]) == ("completed", "failed")
+    assert (status["status"], result["status"]) == (queue, "failed")
     assert text in str(result["error"])
     assert "output" not in result
 
 
-def test_lost_reply(ask, world):
+def test_cancelled_by_somebody_else(ask, told, clock, submit):
+    """The word for it ends in cancelled, in the queue and in the result, without a cost."""
+    name = submit("sandbox:cancelled")
+    clock.forward(10)
+
+    status = told(ask("GET", f"{ROOT}/requests/{name}/status"))
+    result = told(ask("GET", f"{ROOT}/requests/{name}/result?include_cost=true"))
+
+    assert (status["status"], result["status"]) == ("cancelled", "cancelled")
+    assert not {"output", "cost", "error"} & result.keys()
+
+
+@pytest.mark.parametrize("word", ["lost-reply", "lost-replies"])
+def test_lost_reply(ask, world, word):
     """Every submit whose reply is lost makes a job: there is no handle here."""
     for _ in range(2):
         with pytest.raises(LostReply):
-            ask("POST", PRO, json_body={"prompt": "sandbox:lost-reply"})
+            ask("POST", PRO, json_body={"prompt": f"sandbox:{word}"})
 
     assert len(world.jobs("runcomfy")) == 2

@@ -11,6 +11,7 @@ from flux_cli.sandbox.wire import LostReply
 
 ROOT = "https://api.runflow.io/v1"
 SUBMIT = f"{ROOT}/models/black-forest-labs/flux-1-1-pro-ultra/runs"
+OTHER = f"{ROOT}/models/black-forest-labs/flux-1-1-pro/runs"
 
 RUN = {
     *("id", "status_code", "model_id", "target_type", "org_id", "source_code", "input", "output", "context"),
@@ -22,8 +23,8 @@ RUN = {
 
 @pytest.fixture
 def submit(ask, told):
-    def run(prompt="a fox", **more):
-        return told(ask("POST", SUBMIT, json_body={"input": {"prompt": prompt}, **more}))["id"]
+    def run(prompt="a fox", seed=3, **more):
+        return told(ask("POST", SUBMIT, json_body={"input": {"prompt": prompt, "seed": seed}, **more}))["id"]
 
     return run
 
@@ -55,7 +56,7 @@ def test_life(ask, told, clock, submit):
 
 
 def test_output(ask, told, clock):
-    """The output holds one JPEG with its documented neighbours; nothing is charged."""
+    """The output holds one JPEG with its documented neighbours; nothing was checked; it costs what the page says."""
     run = told(ask("POST", SUBMIT, json_body={"input": {"prompt": "a fox", "seed": 5}}))
     clock.forward(10)
     run = told(ask("GET", f"{ROOT}/runs/{run['id']}"))
@@ -65,8 +66,51 @@ def test_output(ask, told, clock):
 
     assert (image.format, image.size) == ("JPEG", (2752, 1536))
     assert (made["type"], made["width"], made["height"], made["content_type"]) == ("image", 2752, 1536, "image/jpeg")
-    assert (run["output"]["seed"], run["output"]["nsfw_detected"]) == (5, False)
-    assert (run["cost"], run["duration_ms"], run["nodes_completed"]) == ("0.00", 10_000, 1)
+    assert (run["output"]["seed"], run["output"]["nsfw_detected"]) == (5, None)
+    assert (run["cost"], run["duration_ms"], run["nodes_completed"]) == ("0.0600", 10_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"), [({}, (1024, 1024)), ({"width": 1440, "height": 1000}, (1440, 1000)), ({"width": 8}, (8, 1024))]
+)
+def test_the_other_model(ask, told, clock, fields, size):
+    """FLUX 1.1 [pro] takes a width and a height, and costs less."""
+    run = told(ask("POST", OTHER, json_body={"input": {"prompt": "a fox", **fields}}))
+    clock.forward(10)
+    run = told(ask("GET", f"{ROOT}/runs/{run['id']}"))
+
+    (made,) = run["output"]["outputs"]
+    assert (made["width"], made["height"]) == size
+    assert (run["model_id"], run["cost"]) == ("black-forest-labs/flux-1-1-pro", "0.0400")
+    assert ask("POST", OTHER, json_body={"input": {"prompt": "a fox", "width": 1441}}).status == 422
+    assert ask("POST", SUBMIT, json_body={"input": {"prompt": "a fox", "width": 1440}}).status == 422
+
+
+def test_cancelled_by_an_administrator(ask, told, clock, submit):
+    """The run was neither refunded nor gave an image: it keeps its cost."""
+    name = submit("sandbox:cancelled")
+    clock.forward(10)
+
+    run = told(ask("GET", f"{ROOT}/runs/{name}"))
+
+    assert (run["status_code"], run["cost"], run["output"], run["failure_code"]) == ("canceled", "0.0600", None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("logs", {"items": []}),
+        ("node-runs", {"items": []}),
+        ("callback", {"callback_url": "https://you.example/h", "attempts": []}),
+    ],
+)
+def test_what_belongs_to_a_run(ask, told, submit, path, body):
+    """Its logs, its steps and its callbacks can be read, under an id that exists."""
+    name = submit(callback_url="https://you.example/h")
+
+    assert told(ask("GET", f"{ROOT}/runs/{name}/{path}")) == body
+    assert ask("GET", f"{ROOT}/runs/nobody/{path}").status == 404
+    assert ask("GET", f"{ROOT}/readiness", headers={"authorization": ""}).status == 200
 
 
 def test_links_are_signed_anew(ask, told, clock, submit):
@@ -174,7 +218,42 @@ def test_list(ask, told, clock, submit):
     assert pages == [["job-4", "job-3"], ["job-2", "job-1"], ["job-0"]]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "pq=x", "pq=eA==", "sort_by=cost", "page=2"])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [3, 2, 1]),
+        ("sort_by=created_at:asc", [1, 2, 3]),
+        ("sort_by=cost:desc", [1, 2, 3]),
+        ("q=status_code:succeeded", [1]),
+        ("q=status_code:failed", [2]),
+        ("q=cost>0", [1]),
+        ("q=client_ref:job-3", [3]),
+        ("q=status_code:succeeded AND cost<=0.06", [1]),
+        ("q=created_at>=2026-09-21T14:13:21", [3, 2]),
+        ("limit=1&pq=YWZ0ZXItMg==&from_prev=true", [3]),
+    ],
+)
+def test_a_list_is_filtered_and_sorted(ask, told, clock, submit, query, found):
+    """By fields of a run, as numbers, times and words; with a cursor also backwards."""
+    submit(client_ref="job-1")
+    clock.forward(1)
+    submit("sandbox:fail", client_ref="job-2")
+    clock.forward(10)
+    submit(client_ref="job-3")
+
+    items = told(ask("GET", f"{ROOT}/runs?fields=client_ref,id{'&' if query else ''}{query}"))["items"]
+
+    assert [int(run["client_ref"][-1]) for run in items] == found
+    assert all(run.keys() == {"client_ref", "id"} for run in items)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=501", "limit=x", "pq=x", "pq=eA==", "sort_by=cost", "sort_by=input:asc", "page=2"),
+        *("q=nonsense", "q=input:x", "from_prev=maybe"),
+    ],
+)
 def test_list_strictness(ask, query):
     """A query that is not documented, or out of range, is 422."""
     assert ask("GET", f"{ROOT}/runs?{query}").status == 422
@@ -197,17 +276,39 @@ def test_refusing_rehearsals(ask, told, world, word, status, code):
     assert world.jobs("runflow") == []
 
 
-@pytest.mark.parametrize(("word", "text"), [("moderated", "content policy"), ("fail", "refused the input")])
-def test_failing_rehearsals(ask, told, clock, submit, word, text):
-    """The words for a failure end in a failed run that says why."""
-    name = submit(f"sandbox:{word}")
+@pytest.mark.parametrize(
+    ("word", "seed", "code", "text"),
+    [
+        ("moderated", 12, "INPUT_VALIDATION_FAILED", "the request was blocked by the content policy"),
+        ("moderated", 3, "INPUT_VALIDATION_FAILED", "The output was flagged as sensitive. (E005)"),
+        ("moderated", 1, "CONTENT_MODERATED", "the run could not be completed"),
+        ("fail", 1, "INPUT_VALIDATION_FAILED", "the provider refused the input"),
+        ("fail", 3, "INPUT_VALIDATION_FAILED", "the provider refused the input"),
+    ],
+)
+def test_failing_rehearsals(ask, told, clock, submit, word, seed, code, text):
+    """The words for a failure end in a failed run that costs nothing and says why, by code or by message."""
+    name = submit(f"sandbox:{word}", seed)
     clock.forward(10)
 
     run = told(ask("GET", f"{ROOT}/runs/{name}"))
 
-    assert (run["status_code"], run["output"]) == ("failed", None)
-    assert text in run["failure_message"]
-    assert (run["failure_code"], run["failure_stage_code"]) == ("INPUT_VALIDATION_FAILED", "dispatch")
+    assert (run["status_code"], run["output"], run["cost"]) == ("failed", None, "0.00")
+    assert (run["failure_code"], run["failure_message"]) == (code, text)
+    assert run["failure_stage_code"] == "preprocess"
+
+
+@pytest.mark.parametrize(("word", "code"), [("moderated", "PROMPT_BLOCKED"), ("fail", "PROVIDER_ERROR")])
+def test_the_other_shape_of_a_failure(ask, told, clock, submit, word, code):
+    """``status`` and ``error`` stand in the place of ``status_code`` and ``failure_*``."""
+    name = submit(f"sandbox:{word}", 2)
+    clock.forward(10)
+
+    run = told(ask("GET", f"{ROOT}/runs/{name}"))
+
+    assert (run["status"], run["error"]["code"], bool(run["finished_at"])) == ("failed", code, True)
+    assert not [field for field in run if field.startswith("failure_") or field == "status_code"]
+    assert told(ask("GET", f"{ROOT}/runs?sort_by=status_code:asc&q=status_code:failed"))["items"] == []
 
 
 def test_nsfw(ask, told, clock, submit):
@@ -218,9 +319,10 @@ def test_nsfw(ask, told, clock, submit):
     assert told(ask("GET", f"{ROOT}/runs/{name}"))["output"]["nsfw_detected"] is True
 
 
-def test_lost_reply(ask, told):
+@pytest.mark.parametrize("word", ["lost-reply", "lost-replies"])
+def test_lost_reply(ask, told, word):
     """The run whose reply was lost can be found in the list by its label."""
     with pytest.raises(LostReply):
-        ask("POST", SUBMIT, json_body={"input": {"prompt": "sandbox:lost-reply"}, "client_ref": "mine"})
+        ask("POST", SUBMIT, json_body={"input": {"prompt": f"sandbox:{word}"}, "client_ref": "mine"})
 
     assert [run["client_ref"] for run in told(ask("GET", f"{ROOT}/runs"))["items"]] == ["mine"]

@@ -136,7 +136,7 @@ def test_synchronous_is_the_default(post, poll):
     ("fields", "flag", "cost"),
     [
         ({}, None, None),
-        ({"includeCost": True}, None, 0.0),
+        ({"includeCost": True}, None, 0.04),
         ({"safety": {"checkContent": True}}, False, None),
         ({"safety": {"mode": "fast"}}, False, None),
         ({"safety": {"checkContent": True}, "positivePrompt": "sandbox:nsfw"}, True, None),
@@ -144,7 +144,7 @@ def test_synchronous_is_the_default(post, poll):
     ],
 )
 def test_what_was_asked_for(post, fields, flag, cost):
-    """The flag and the cost are there where they were asked for, and nothing is charged."""
+    """The flag and the cost are there where they were asked for; it is the price of the model's page."""
     _, body = post({**PRO, "deliveryMethod": "sync", **fields})
 
     assert (body["data"][0].get("NSFWContent"), body["data"][0].get("cost")) == (flag, cost)

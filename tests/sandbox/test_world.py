@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -110,3 +111,30 @@ def test_nothing_is_written_before_the_first_job(tmp_path, clock):
     world.answer_as("runflow", Call(method="GET", host="", path="/v1/runs", headers=HEADERS))
 
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "file"),
+    [
+        ("runcomfy", "/v1/requests/x/status", False),
+        ("runflow", "/v1/runs", False),
+        ("apiframe", "/v2/nothing", False),
+        ("runware", "/v1", False),
+        ("runcomfy", "/sandbox/{job}/0.png", True),
+        ("runcomfy", "/sandbox/none/0.png", True),
+    ],
+)
+def test_no_answer_to_head_has_a_body(tmp_path, clock, provider, path, file):
+    """Whatever the answer is; its length is that of the body that a GET would have had, where there is one."""
+    world = World(tmp_path / "w", clock, 5.0)
+    world.answer_as("runcomfy", submit("runcomfy"))
+    clock.forward(5)
+    (job,) = world.jobs("runcomfy")
+    answer = world.file_as if file else world.answer_as
+    call = partial(Call, host="x", path=path.format(job=job.id))
+
+    head, whole = answer(provider, call(method="HEAD")), answer(provider, call(method="GET"))
+
+    assert head.body == b""
+    if head.status == whole.status:
+        assert head.headers["content-length"] == str(len(whole.body))
