@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ COPY = "copy"
 _DIGITS = 6
 """Of its number, at most."""
 
-FAILED = ".failed.jsonl"
-"""What the name of the file of rows that may be fed back ends with."""
+_FAILED = re.compile(r"\.failed(-[1-9]\d*)?\.jsonl$")
+"""What the name of a file of rows that can be retried ends with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +74,14 @@ def kind_of(name: str) -> str:
 
 def family(path: str) -> str:
     """Return the name under which a batch file's jobs are kept: a file of rows that failed belongs to its origin."""
-    while path.endswith(FAILED):
-        path = path.removesuffix(FAILED)
+    while found := _FAILED.search(path):
+        path = path[: found.start()]
     return path
+
+
+def failed_name(name: str, number: int = 1) -> str:
+    """Return the name of the file for the rows of ``name`` that can be retried; there may be further ones, from 2."""
+    return f"{name}.failed.jsonl" if number == 1 else f"{name}.failed-{number}.jsonl"
 
 
 def read(text: str, name: str, kind: str) -> tuple[list[Row], list[UsageError]]:

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flux_cli.errors import UsageError
-from flux_cli.rows import FAILED, KINDS, NAMES, Row, family, kind_of, read
+from flux_cli.rows import KINDS, NAMES, Row, failed_name, family, kind_of, read
 
 
 def fields(text: str, kind: str = "jsonl") -> list[dict]:
@@ -46,8 +46,14 @@ def test_another_name_is_refused(name):
 
 
 def test_a_file_of_rows_that_failed_belongs_to_its_origin():
-    """Also one that was made of such a file."""
-    assert family(f"/a/b.txt{FAILED}") == family(f"/a/b.txt{FAILED}{FAILED}") == family("/a/b.txt") == "/a/b.txt"
+    """Also one that was made of such a file, and one that had to take another name."""
+    once, another = failed_name("/a/b.txt"), failed_name("/a/b.txt", 12)
+
+    assert (once, another) == ("/a/b.txt.failed.jsonl", "/a/b.txt.failed-12.jsonl")
+    assert {family(one) for one in ("/a/b.txt", once, another, failed_name(once), failed_name(another, 2))} == {
+        "/a/b.txt"
+    }
+    assert family("/a/failed-2.jsonl") == "/a/failed-2.jsonl"
 
 
 def test_a_text_file_has_a_prompt_a_line():

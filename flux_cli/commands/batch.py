@@ -84,7 +84,7 @@ def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], b
     if anew:
         runtime.ledger.detach([job for job in earlier if job.mark in marks])
         _name(runtime, [job for job in earlier if job.mark in marks and waiting(job)], "an earlier run")
-    elif not wanted.file.endswith(rows.FAILED):
+    elif rows.family(wanted.file) == wanted.file:
         others = [job for job in earlier if job.mark not in marks and waiting(job)]
         _name(runtime, others, f"rows that {printable(wanted.file)} no longer has")
     tasks = [replace(task, terms=replace(task.terms, limits=limits)) for task in tasks]

@@ -21,9 +21,11 @@ from flux_cli.commands.options import verdict
 from flux_cli.commands.seeing import show
 from flux_cli.commands.underway import UnderWay
 from flux_cli.errors import FluxError, Interrupted, LimitError
+from flux_cli.failed_rows import FailedRows
 from flux_cli.jobs import Job
 from flux_cli.orders import Purchase
-from flux_cli.rows import COPY, FAILED, Row
+from flux_cli.places import state_path
+from flux_cli.rows import COPY, Row
 from flux_cli.runtime import Runtime
 from flux_cli.tally import Tally, money_text
 from flux_cli.text import listed, printable
@@ -90,6 +92,7 @@ class Shift:
             work += [partial(self._buy, task, purchase) for purchase in task.purchases]
         self._tally = Tally(len(work), self._runtime.clock.monotonic)
         left: list[tuple[Job, FluxError]] = []
+        finished = False
         try:
             with self._runtime.progress(self._tally) as progress:
                 under_way = UnderWay(self._runtime, progress)
@@ -98,15 +101,16 @@ class Shift:
                 except Interrupted:
                     left = under_way.left()
                     raise
+            finished = True
         except Interrupted:
             self._interrupted(left)
             raise
         finally:
-            failed = self._write_failed()
+            failed, name = self._write_failed(finished=finished)
             if (gallery := self._gallery) is not None:
                 title = "Prompts from stdin" if self._file == "-" else Path(self._file).name
                 gallery.write(lambda: [self._part(gallery, task) for task in self._tasks], title=title)
-        self._sum_up(failed)
+        self._sum_up(failed, name)
         show(self._runtime)
         done = [None for task in self._tasks if task.standing.made]
         return verdict([*outcomes, *done])
@@ -150,28 +154,31 @@ class Shift:
         self._tally.add(end.bought if bought else (), end.error, told=told)
         return end.error
 
-    def _write_failed(self) -> int:
-        """Write the rows that may safely be fed back to their file, whole, and return how many there are."""
-        path = Path("stdin" if self._file == "-" else self._file)
-        path = path.with_name(path.name + FAILED)
+    def _write_failed(self, *, finished: bool) -> tuple[int, str]:
+        """Write the rows that can be retried to their file. Return how many there are, and the file's name.
+
+        Only a run that has ``finished`` replaces or removes the file of an earlier one.
+        """
         lines = [_fed_back(task.standing) for task in self._tasks if self._safe(task)]
-        passing = path.with_name(f".{path.name}.{os.getpid()}")
+        digests = state_path(sandbox=self._runtime.sandbox) / "failed"
+        files = FailedRows(batch=Path("stdin" if self._file == "-" else self._file), digests=digests)
+        path, say = files.usual, self._runtime.output
         try:
-            if not lines:
-                if self._file != "-":
-                    path.unlink(missing_ok=True)
-                return 0
-            try:
-                passing.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-                passing.replace(path)
-            finally:
-                passing.unlink(missing_ok=True)
+            if not finished and os.path.lexists(path):
+                return 0, ""
+            if lines:
+                path = files.write(lines)
+            kept = path != files.usual if lines else self._file != "-" and not files.remove()
         except OSError as error:
             again = "" if self._file == "-" else "; --resume makes these rows all the same"
             with suppress(FluxError, Interrupted):
-                self._runtime.output.warning(f"cannot write {printable(str(path))}: {error.strerror}{again}")
-            return 0
-        return len(lines)
+                say.warning(f"cannot write {printable(str(path))}: {error.strerror}{again}")
+            return 0, ""
+        if kept:
+            now = f"the rows that failed are in {path}" if lines else "no row that can be retried failed this time"
+            with suppress(FluxError, Interrupted):
+                say.warning(f"{printable(str(files.usual))} is not as flux wrote it, and is kept; {now}")
+        return len(lines), str(path)
 
     def _safe(self, task: Task) -> bool:
         """Whether a row may be fed back as it stands: all of it failed, and none of it would be bought twice."""
@@ -203,8 +210,8 @@ class Shift:
         elif left:
             self._runtime.output.note("`flux result --wait @1` fetches what was bought")
 
-    def _sum_up(self, failed: int) -> None:
-        """Say on stderr what became of the batch."""
+    def _sum_up(self, failed: int, file: str) -> None:
+        """Say on stderr what became of the batch; ``failed`` rows can be retried, and stand in ``file``."""
         count = self._tally.count()
         before = sum(not task.purchases and not task.standing.pending for task in self._tasks if task.standing.made)
         parts = [f"{count.done} of {count.total} jobs done"] if count.total else ["nothing left to do"]
@@ -216,8 +223,7 @@ class Shift:
         for error in self._stopped.values() if self._unsent else ():
             self._runtime.output.warning(f"the rest was not sent: {error.message}")
         if failed:
-            name = shlex.quote(("stdin" if self._file == "-" else self._file) + FAILED)
-            self._runtime.output.note(f"{_rows(failed)} may be fed back: `flux generate --batch {name}`")
+            self._runtime.output.note(f"{_rows(failed)} may be fed back: `flux generate --batch {shlex.quote(file)}`")
 
 
 def _rows(number: int) -> str:

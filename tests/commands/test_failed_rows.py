@@ -250,18 +250,96 @@ def test_images_that_a_job_did_not_make_are_told_again(flux, host):
 
 def test_where_the_list_cannot_be_written_that_is_said(flux, host):
     """Nothing else changes, nothing is left behind, and --resume makes the rows all the same."""
-    FAILED.mkdir()
+    name = f"{'p' * 243}.jsonl"  # no room for what the list's name has more
     refusing(host, EMPTY)
-    write({"prompt": "fox"})
+    write({"prompt": "fox"}, name=name)
 
-    done = flux("generate", "-b", "p.jsonl", *RUNWARE)
+    done = flux("generate", "-b", name, *RUNWARE)
     host.script = None
 
     assert done.code == 6
-    assert "flux: warning: cannot write p.jsonl.failed.jsonl: " in done.err
+    assert f"flux: warning: cannot write {name}.failed.jsonl: " in done.err
     assert "--resume makes these rows all the same" in done.err
-    assert sorted(path.name for path in Path().iterdir()) == ["p.jsonl", "p.jsonl.failed.jsonl"]
-    assert flux("generate", "-b", "p.jsonl", *RUNWARE, "--resume").code == 0
+    assert [path.name for path in Path().iterdir()] == [name]
+    assert flux("generate", "-b", name, *RUNWARE, "--resume").code == 0
+
+
+OURS = '{"prompt": "owl"}\n'
+EDITS = {
+    "left alone": OURS,
+    "a row edited": '{"prompt": "a better owl"}\n',
+    "a row added": OURS + '{"prompt": "hen"}\n',
+    "emptied": "",
+}
+
+
+@pytest.fixture
+def once_failed(flux, host):
+    """Leave a batch of two rows of which the second failed, and its list."""
+    refusing(host, EMPTY, b"owl")
+    assert flux("generate", "-b", write({"prompt": "fox"}, {"prompt": "owl"}), *RUNWARE, "-j", "1").code == 9
+    host.script = None
+    assert FAILED.read_text("utf-8") == OURS
+
+
+@pytest.mark.usefixtures("once_failed")
+@pytest.mark.parametrize("text", EDITS.values(), ids=EDITS)
+def test_a_run_that_is_interrupted_leaves_the_list_as_it_is(flux, host, clock, text):
+    """Whatever it holds: what the run would have come to, nobody knows."""
+    FAILED.write_text(text, "utf-8")
+    host.script = lambda _: clock.stop(2)
+
+    done = flux("generate", "-b", "p.jsonl", *RUNWARE, "--resume")
+    clock._stopped.clear()
+
+    assert (done.code, FAILED.read_text("utf-8")) == (130, text)
+    assert [path.name for path in Path().glob("*.failed*")] == [FAILED.name]
+
+
+@pytest.mark.usefixtures("once_failed")
+@pytest.mark.parametrize("text", EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize("fails", [True, False], ids=["owl fails again", "all made"])
+def test_a_run_that_is_finished_replaces_the_list_unless_it_was_changed(flux, host, text, fails):
+    """What was changed stays; the new one then has another name, which is said, and can be fed back as well."""
+    FAILED.write_text(text, "utf-8")
+    if fails:
+        refusing(host, NO_KEY, b"owl")
+
+    done = flux("generate", "-b", "p.jsonl", *RUNWARE, "--resume")
+    host.script = None
+
+    other = Path("p.jsonl.failed-2.jsonl")
+    kept = f"flux: warning: {FAILED} is not as flux wrote it, and is kept; "
+    if text == OURS:
+        assert (FAILED.exists(), other.exists(), kept in done.err) == (fails, False, False)
+    else:
+        assert (FAILED.read_text("utf-8"), other.exists()) == (text, fails)
+        assert kept + (f"the rows that failed are in {other}" if fails else "no row ") in done.err
+    if fails:
+        named = str(FAILED if text == OURS else other)
+        assert f"1 row may be fed back: `flux generate --batch {named}`" in done.err
+        assert Path(named).read_text("utf-8") == OURS
+        assert len(flux("generate", "-b", named, *RUNWARE).lines) == 1
+        assert "nothing left to do" in flux("generate", "-b", "p.jsonl", *RUNWARE, "--resume").err
+        assert (host.accepted("runware"), other.exists()) == (2, False)
+
+
+@pytest.mark.parametrize("kind", ["a file", "a folder", "a link that leads nowhere"])
+def test_what_flux_did_not_write_is_never_replaced(flux, host, kind):
+    """It may have been there before the batch was first made."""
+    if kind == "a folder":
+        FAILED.mkdir()
+    elif kind == "a file":
+        FAILED.write_text(OURS, "utf-8")
+    else:
+        FAILED.symlink_to("nowhere")
+    refusing(host, EMPTY, b"owl")
+
+    done = flux("generate", "-b", write({"prompt": "owl"}), *RUNWARE)
+
+    assert Path("p.jsonl.failed-2.jsonl").read_text("utf-8") == OURS
+    assert f"{FAILED} is not as flux wrote it, and is kept" in done.err
+    assert (FAILED.is_dir(), FAILED.is_symlink()) == (kind == "a folder", kind.startswith("a link"))
 
 
 def test_rows_of_stdin_have_a_list_too(flux, host):
