@@ -50,13 +50,19 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
 
         words = sys.argv[1:] if arguments is None else list(arguments)
-        code = _guarded(words, Runtime(), PurePath(sys.argv[0]).stem if sys.argv else "flux")
+        code = _guarded(words, Runtime(), _program(sys.argv[0] if sys.argv else ""))
     except Interrupted as stop:
         code = 128 + stop.signum
     if code in {128 + number for number in _numbers((*_SIGNALS, "SIGPIPE"))}:
         _die(code - 128)
     _let_go()
     return code
+
+
+def _program(path: str) -> str:
+    """Return how the program was called, for the hints in its errors: ``flux``, or ``python -m flux_cli``."""
+    name = PurePath(path).stem
+    return f"python -m {__package__}" if name == "__main__" else name or "flux"
 
 
 def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:

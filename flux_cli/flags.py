@@ -14,5 +14,7 @@ class Flags:
     quiet: bool = False
     verbose: bool = False
     sandbox: bool = False
+    print0: bool = False
+    """Whether paths, ids and links end in NUL."""
     preview: bool | None = None
     """Whether saved images are shown in the terminal; ``None`` leaves it to the config."""

@@ -124,16 +124,22 @@ class Base:
 class Human(Base):
     """Lines and tables."""
 
+    def __init__(self, streams: Streams, *, quiet: bool = False, end: str = "\n") -> None:
+        """Write to ``streams``; ``end`` comes after each path, id or link, where that is all that is printed."""
+        super().__init__(streams, quiet=quiet)
+        self._end = end
+
     def path(self, shown: str) -> None:
         """Print the path."""
-        self.streams.out(printable(shown) if self.streams.stdout.isatty() else shown)
+        plain = self._end == "\n" and self.streams.stdout.isatty()
+        self.streams.out(printable(shown) if plain else shown, end=self._end)
 
     def finished(self, job: Job) -> None:
         """Print nothing: the paths were printed as they came."""
 
     def submitted(self, job: Job) -> None:
         """Print the id."""
-        self.streams.out(job.id)
+        self.streams.out(job.id, end=self._end)
 
     def job(self, job: Job, *, note: str = "") -> None:
         """Print id and status."""
@@ -197,7 +203,7 @@ class Human(Base):
     def links(self, job: Job, links: Sequence[str]) -> None:  # noqa: ARG002 - the links are the data
         """Print one link a line."""
         for link in links:
-            self.streams.out(printable(link))
+            self.streams.out(printable(link), end=self._end)
 
     def error(
         self,

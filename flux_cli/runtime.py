@@ -110,8 +110,9 @@ class Runtime:
     @property
     def output(self) -> Output:
         """How results are printed: for people, or as JSON."""
-        kind = Json if self.flags.json else Human
-        return kind(self.streams, quiet=self.flags.quiet)
+        if self.flags.json:
+            return Json(self.streams, quiet=self.flags.quiet)
+        return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
     def note_once(self, text: str) -> None:
         """Note something that several jobs may have to say in the same words."""

@@ -20,14 +20,14 @@ class Streams:
         self.stderr = stderr
         self._lock = threading.Lock()
 
-    def out(self, text: str) -> None:
-        """Write a line of data, whole and at once."""
-        self._write(self.stdout, text)
+    def out(self, text: str, *, end: str = "\n") -> None:
+        """Write a line of data, whole and at once; ``end`` ends it."""
+        self._write(self.stdout, text + end)
 
     def err(self, text: str) -> None:
         """Write a line for people. One that cannot be written stops nothing: there is no other place to say so."""
         with suppress(OutputError):
-            self._write(self.stderr, text)
+            self._write(self.stderr, f"{text}\n")
 
     def binary(self) -> BinaryIO:
         """Return stdout for bytes."""
@@ -37,9 +37,9 @@ class Streams:
         buffer = getattr(stream, "buffer", None)
         with self._lock, self.reader():
             if buffer is None:
-                stream.write(f"{text}\n")
+                stream.write(text)
             else:
-                buffer.write(_encoded(f"{text}\n", stream.encoding))
+                buffer.write(_encoded(text, stream.encoding))
                 buffer.flush()
 
     @staticmethod

@@ -48,6 +48,7 @@ def generate(
     overwrite: options.Overwrite = False,
     embed: options.Embed = None,
     preview: options.Preview = None,
+    print0: options.Print0 = False,
     no_wait: wishes.NoWait = False,
     timeout: options.Timeout = None,
     dry_run: wishes.DryRun = False,
@@ -70,6 +71,7 @@ def generate(
 ) -> int:
     """Make images, wait for them, save them, and print their paths."""
     runtime = options.runtime_of(ctx)
+    options.check_print0(runtime, dry_run=dry_run)
     seeing.check(runtime, preview, output=output, no_wait=no_wait)
     typed = {
         "aspect_ratio": aspect_ratio,

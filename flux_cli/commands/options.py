@@ -116,6 +116,18 @@ Timeout = Annotated[
         rich_help_panel=_KEEPING,
     ),
 ]
+Print0 = Annotated[
+    bool,
+    typer.Option(
+        "--print0",
+        "-0",
+        metavar="",
+        callback=_set,
+        show_default=False,
+        help="End each path in NUL, not a newline, as `xargs -0` reads them.",
+        rich_help_panel=_KEEPING,
+    ),
+]
 
 FORMATS = ("jpg", "png", "webp")
 DEFAULT_TIMEOUT = 600.0
@@ -232,10 +244,19 @@ def tell_nothing(runtime: Runtime, words: str, *, active: bool = False, provider
     runtime.output.note(f"{words}; {in_sandbox(count, narrowed)}" if count else words)
 
 
+def check_print0(runtime: Runtime, *, dry_run: bool = False) -> None:
+    """Refuse ``--print0`` where no path is printed. Raises `UsageError`."""
+    wrong = "--json" if runtime.flags.json else "--dry-run" if dry_run else ""
+    if runtime.flags.print0 and wrong:
+        raise UsageError(f"--print0 cannot be combined with {wrong}", hint="leave out one of them")
+
+
 def check_stdout(runtime: Runtime) -> None:
     """Refuse to write image bytes where they would do harm. Raises `UsageError`."""
     if runtime.flags.json:
         raise UsageError("-o - and --json both write to stdout", hint="give one of them")
+    if runtime.flags.print0:
+        raise UsageError("--print0 cannot be combined with -o -", hint="-o - writes the image's bytes, and no path")
     if runtime.stdout.isatty():
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")
 

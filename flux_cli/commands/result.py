@@ -33,6 +33,7 @@ def result(
     open_: Annotated[
         bool, typer.Option("--open", metavar="", help="Show them in the system's viewer.", show_default=False)
     ] = False,
+    print0: options.Print0 = False,
     preview: options.Preview = None,
     provider: options.ProviderOption = None,
     overwrite: options.Overwrite = False,
@@ -58,6 +59,7 @@ def result(
         raise UsageError("--provider cannot be combined with --all", hint="leave it out")
     if url and (open_ or preview):
         raise UsageError("--url saves no image, so there is none to show", hint="leave out --url")
+    options.check_print0(runtime)
     seeing.check(runtime, preview, output=output)
     command = seeing.viewer_for(runtime, output) if open_ else None
     wanted = options.checked_format(format)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,22 @@ def test_both_names_are_the_same_program(flux, bash):
     """``flux-cli`` is ``flux``."""
     assert shutil.which("flux-cli", path=str(Path(FLUX).parent))
     assert bash("flux-cli --version").end().line.split()[-1] == flux("--version").line.split()[-1]
+
+
+def test_the_package_is_the_program(bash):
+    """`python -m flux_cli` does what `flux` does, calls itself by that name, and ends with its exit codes."""
+    python = f"{shlex.quote(sys.executable)} -m flux_cli"
+
+    version = bash(f"{python} --version").end()
+    wrong = bash(f"{python} generat").end()
+
+    assert (version.code, version.out) == (0, bash("flux --version").end().out)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "hint: did you mean `python -m flux_cli generate`?" in wrong.err
+
+
+def test_names_with_newlines_reach_the_next_program_whole(bash):
+    ended = bash("flux generate -q -0 -p runflow -n 2 -s 7 -o $'a\\nb-{index}.{ext}' fox | xargs -0 -n 1 test -f").end()
+
+    assert ended.code == 0, ended.err
+    assert sorted(path.name for path in Path().iterdir()) == ["a\nb-1.jpg", "a\nb-2.jpg"]
