@@ -225,7 +225,8 @@ def require(job: Job, *wanted: str) -> None:
     charged: Charged = "unknown"
     if job.status == "cancelled":
         charged = "no" if job.cost is None or job.cost.amount <= 0 else "yes"
-    raise RefusedError(f"job {job.id} is {job.status}", charged=charged)
+    hint = f"`flux generate --like {job.id}` starts it again, as a new paid job"
+    raise RefusedError(f"job {job.id} is {job.status}", hint=hint, charged=charged)
 
 
 def verdict(outcomes: Sequence[FluxError | None]) -> int:
