@@ -85,10 +85,7 @@ def answer(call: Call, scene: Scene) -> Answer:
         case "submit":
             return _submit(call, scene, part)
         case "list":
-            page = runflow_list.page([_run(job, scene) for job in scene.jobs()], call.query)
-            if isinstance(page, list):
-                return _refused(422, "VALIDATION_ERROR", _INVALID, page)
-            return reply(200, page)
+            return _list(call, scene)
         case "run" | "parts" | "callback":
             job = scene.job(part)
             if job is None:
@@ -161,6 +158,11 @@ def _rehearsed(prompt: str) -> Answer | None:
     if "credits" in plays:
         return _refused(402, "INSUFFICIENT_CREDIT", "the balance does not cover this run")
     return _refused(429, "RATE_LIMITED", "too many requests") if "rate-limit" in plays else None
+
+
+def _list(call: Call, scene: Scene) -> Answer:
+    page = runflow_list.page([_run(job, scene) for job in scene.jobs()], call.query)
+    return _refused(422, "VALIDATION_ERROR", _INVALID, page) if isinstance(page, list) else reply(200, page)
 
 
 def _run(job: Job, scene: Scene) -> dict[str, Any]:
