@@ -60,7 +60,7 @@ class Wire:
         self.files: dict[str, list] = {}
         self.fetched: list[str] = []
 
-    def send(self, provider, request, *, sandbox, tries):
+    def send(self, provider, request, *, sandbox, tries, deadline):
         self.sent.append(request)
         step = self.script.pop(0)
         step = step() if callable(step) else step
