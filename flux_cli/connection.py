@@ -21,14 +21,14 @@ from flux_cli.errors import ConfigError, FluxError
 from flux_cli.network import Authorities, Proxy, authorities, proxy_for, trust
 from flux_cli.text import printable
 
-_HANDSHAKE = 10
+_HANDSHAKE = 10.0
 """Seconds that a SOCKS proxy may take for each of its answers, for which httpcore would wait without end."""
 
 
 class Network(httpx.BaseTransport):
     """Sends each request directly or through its proxy. One instance may serve many threads."""
 
-    def __init__(self, *, limits: httpx.Limits, handshake: int = _HANDSHAKE) -> None:
+    def __init__(self, *, limits: httpx.Limits, handshake: float = _HANDSHAKE) -> None:
         """Keep connections within ``limits``; ``handshake`` is in seconds."""
         self._limits = limits
         self._handshake = handshake
@@ -38,13 +38,15 @@ class Network(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer. Raises ``ConnectError`` where no byte of the request has left, and `ConfigError`."""
         left = False
+        opened: list[Any] = []
 
         def hear(event: str, info: Mapping[str, Any]) -> None:
             nonlocal left
             if event.endswith(".send_request_headers.started"):
                 left |= info["request"].method != b"CONNECT"  # which only asks the proxy for a tunnel
             elif event == "socks.connect_tcp.complete":
-                self._limit(info["return_value"].get_extra_info("socket"))
+                opened.append(info["return_value"])
+                self._limit(opened[-1].get_extra_info("socket"))
 
         request.extensions = {**request.extensions, "trace": hear}
         proxy = proxy_for(str(request.url))
@@ -55,6 +57,8 @@ class Network(httpx.BaseTransport):
         except Exception as error:
             if left:
                 raise
+            for stream in opened:  # httpcore forgets it
+                stream.close()
             through = f" (through the proxy {proxy.address} of {proxy.source})" if proxy else ""
             raise httpx.ConnectError(reason(error) + through, request=request) from error
 
@@ -63,7 +67,7 @@ class Network(httpx.BaseTransport):
         with self._lock:
             url = proxy.url if proxy else None
             if url not in self._routes:
-                context = _context(authorities())
+                context = _context(authorities(), os.environ.get("SSLKEYLOGFILE"))
                 via = None
                 if url is not None:
                     via = httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
@@ -72,7 +76,9 @@ class Network(httpx.BaseTransport):
 
     def _limit(self, connection: socket.socket) -> None:
         if os.name == "posix":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", self._handshake, 0))
+            seconds, rest = divmod(self._handshake, 1)
+            limit = struct.pack("ll", int(seconds), int(rest * 1e6))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
     def close(self) -> None:
         """Close every connection."""
@@ -81,12 +87,14 @@ class Network(httpx.BaseTransport):
 
 
 @cache
-def _context(found: Authorities) -> ssl.SSLContext:
-    """Return whom we trust. Reading the certificates takes 30 ms: once is enough, as long as the variables stay."""
+def _context(found: Authorities, log: str | None) -> ssl.SSLContext:
+    """Return whom we trust, where Python writes its keys to ``log``.
+
+    Reading the certificates takes 30 ms: once is enough, as long as the variables stay.
+    """
     try:
         return trust(found) if found.source else httpx.create_ssl_context(trust_env=False)
     except OSError as error:
-        log = os.environ.get("SSLKEYLOGFILE")
         what = f"cannot write to SSLKEYLOGFILE, {printable(log)}" if log else "cannot set up TLS"
         raise ConfigError(f"{what}: {reason(error)}", hint="nothing was sent", retry="later") from error
 

@@ -151,12 +151,13 @@ class Transport:
     def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
         """Return a refusal, with what it asks us to wait. A read that is refused is no mistake of the user.
 
-        A paid request that is refused was not accepted. A provider whose page says otherwise of some answer reads it as
-        an `UnknownOutcomeError`.
+        A paid request that is refused with 4xx was not accepted. A provider whose page says otherwise of some answer
+        reads it as an `UnknownOutcomeError`.
         """
         if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
             refusal.retry_after = self._asked(response) or 0.0
-        if request.paid and not isinstance(refusal, UnknownOutcomeError):
+        mine = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
+        if request.paid and mine and not isinstance(refusal, UnknownOutcomeError):
             refusal.charged = "no"
         return refusal if request.paid or request.upload is not None else ended(refusal)
 
