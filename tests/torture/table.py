@@ -21,7 +21,17 @@ OPERATIONS = {
 REPEATABLE = frozenset({"apiframe", "runware"})
 """Who has a handle that makes a repeat of the submit safe."""
 _TWINS = {
-    *("no such host", "no route", "TLS refused", "405", "410", "connect time-out", "bad certificate", "closed without a reply", "read time-out"),
+    *(
+        "no such host",
+        "no route",
+        "TLS refused",
+        "405",
+        "410",
+        "connect time-out",
+        "bad certificate",
+        "closed without a reply",
+        "read time-out",
+    ),
     *("502 HTML", "504", "429 in a year", "200 empty", "200 of a wrong shape", "200 of 100,000 levels"),
     *("200 gzip bomb", "200 not the gzip it says", "403 HTML", "402"),
 }
