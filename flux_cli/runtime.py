@@ -156,9 +156,10 @@ class Runtime:
         from flux_cli.places import state_path
         from flux_cli.prices import PriceFile, Prices
 
+        name = "prices-sandbox.json" if self.sandbox else "prices.json"
         return Prices(
             own=self.settings.price,
-            told=PriceFile(state_path(sandbox=self.sandbox) / ("prices-sandbox.json" if self.sandbox else "prices.json")),
+            told=PriceFile(state_path(sandbox=self.sandbox) / name),
             paid=lambda provider, model: self.ledger.paid(provider, model, sandbox=self.sandbox),
         )
 

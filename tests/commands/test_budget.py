@@ -158,7 +158,7 @@ def test_a_budget_can_be_rehearsed(flux, config, provider, waits):
     last = flux("generate", "a fox", "-p", provider, "--sandbox")
 
     assert codes == [0, 6, 6]
-    assert "budget.daily would be passed: $0.06 of $0.10 are spent or reserved" in last.err
+    assert "this would exceed budget.daily: $0.06 of $0.10 are spent or reserved" in last.err
 
 
 def test_what_is_rehearsed_is_kept_apart_from_what_is_paid(flux, host, config):

@@ -253,7 +253,7 @@ def test_check_keeps_the_prices_that_a_host_tells(flux, host):
     told = {one["model"]: one for one in flux("providers", "runcomfy", "--json").object["models"]}
 
     assert before.code == 2
-    assert "nobody tells what an image of flux-1.1-pro costs" in before.err
+    assert "no price is known for flux-1.1-pro at runcomfy" in before.err
     assert checked["prices"] == {"flux-1.1-pro": 0.05}
     assert (after.code, host.accepted("runcomfy")) == (6, 0)
     assert "expected to cost $0.05" in after.err
