@@ -182,7 +182,7 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
         ("providers runw", ["runware"]),
         ("generate -m u", ["ultra"]),
         ("generate -m flux-1.1-pro-", ["flux-1.1-pro-ultra"]),
-        ("generate -p runflow -m p", []),
+        ("generate -p runflow -m p", ["pro"]),
         ("generate -f p", ["png"]),
         ("generate --fallback runc", ["runcomfy"]),
         ("generate -p runware --fallback runcomfy,", ["runcomfy,runflow", "runcomfy,apiframe"]),

@@ -464,7 +464,7 @@ def test_a_job_never_overwrites_an_image_of_its_own(here):
     one = saver("fox.jpg", overwrite=True)
     one.save([JPG], FOX)
 
-    with pytest.raises(UnsavedError, match="exists by now"):
+    with pytest.raises(UnsavedError, match="has appeared meanwhile"):
         one.save([JPG + b" two"], replace(FOX, index=3))
 
     assert (here / "fox.jpg").read_bytes() == JPG

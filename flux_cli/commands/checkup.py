@@ -79,7 +79,7 @@ def _prices(runtime: Runtime, provider: Provider, told: Mapping[str, float]) -> 
     told = {model: amount for model, amount in told.items() if model in provider.models and amount > 0}
     found: list[str] = []
     for model, amount in told.items():
-        known = runtime.stated_price(provider.name, model)
+        known = runtime.prices.stated(provider.name, model)
         if known is None or math.isclose(known.amount, amount, abs_tol=1e-6):
             continue
         source = ", ".join(part for part in (known.source, known.date) if part)
@@ -89,7 +89,7 @@ def _prices(runtime: Runtime, provider: Provider, told: Mapping[str, float]) -> 
         found.append(f"{model} costs {dollars(amount)} an image, not {dollars(known.amount)} ({source}); {then}")
     if told:
         try:
-            runtime.price_file.keep(provider.name, told, now=runtime.clock.now())
+            runtime.prices.told.keep(provider.name, told, now=runtime.clock.now())
         except OSError as error:
             runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
     return found
@@ -134,5 +134,6 @@ def _findings(runtime: Runtime, chosen: list[Provider]) -> list[Finding]:
     return [
         machine.config_file(settings),
         machine.on_path(runtime.environ.get("PATH", os.defpath), Path(sys.argv[0])),
-        machine.proxy(hosts, runtime.environ),
+        machine.proxy(hosts),
+        machine.certificates(),
     ]

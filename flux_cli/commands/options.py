@@ -272,10 +272,10 @@ def require(job: Job, *wanted: str) -> None:
         raise job.error
     if job.status == "unknown":
         raise UnknownOutcomeError(f"{job.provider} has not confirmed that it accepted job {job.id}")
-    charged: Charged = "unknown"
-    if job.status == "cancelled":
-        charged = "no" if job.cost is None or job.cost.amount <= 0 else "yes"
-    raise RefusedError(f"job {job.id} is {job.status}", charged=charged)
+    paid = job.cost is not None and job.cost.amount > 0
+    hint = f"`flux generate --like {job.id}` starts it again, as a new paid job"
+    charged: Charged = "unknown" if job.status != "cancelled" else "yes" if paid else "no"
+    raise RefusedError(f"job {job.id} is {job.status}", hint=hint, charged=charged)
 
 
 def verdict(outcomes: Sequence[FluxError | None]) -> int:

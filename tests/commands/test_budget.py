@@ -89,8 +89,8 @@ def test_what_others_spent_counts_against_a_budget(flux, host, config, spent):
 
 
 def test_a_reservation_is_settled_with_what_the_job_did_cost(flux, host, config):
-    """Here less than was expected, so the next one fits again."""
-    config(f'[budget]\ndaily = 0.22\n[providers.runware.price]\n"{ULTRA}" = 0.10\n')
+    """Here $0.06 where $0.10 was expected, so the next one fits again."""
+    config("[budget]\ndaily = 0.25\n[providers.runware.price]\nultra = 0.10\n")
 
     codes = [flux(*FOX, *more).code for more in ([], ["--no-wait"], [])]
 
@@ -158,7 +158,7 @@ def test_a_budget_can_be_rehearsed(flux, config, provider, waits):
     last = flux("generate", "a fox", "-p", provider, "--sandbox")
 
     assert codes == [0, 6, 6]
-    assert "budget.daily would be passed: $0.06 of $0.10 are spent or reserved" in last.err
+    assert "this would exceed budget.daily: $0.06 of $0.10 are spent or reserved" in last.err
 
 
 def test_what_is_rehearsed_is_kept_apart_from_what_is_paid(flux, host, config):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from flux_cli.sandbox.wire import reply
+
 
 def test_a_queued_job_is_cancelled_and_stays_so(flux, queued):
     """Cancelled: 0. The second time: already cancelled, also 0."""
@@ -30,6 +32,21 @@ def test_a_running_job_is_too_late(flux, queued, clock):
     assert f"too late to cancel job {job}: it is running" in done.err
     assert f"hint: `flux result --wait {job}`" in done.err
     assert flux("result", "--wait", job, "--sandbox").code == 0
+
+
+def test_a_job_that_the_host_keeps_in_its_queue(flux, queued, host):
+    """Exit 1: it says that the job is still queued, not that it is too late; and how to go on."""
+    answer = {"request_id": "x", "status": "in_queue", "outcome": "not_cancellable", "queue_position": 2}
+    waiting = reply(202, answer)
+    host.script = lambda call: waiting if call.path.endswith(("/cancel", "/status")) else None
+    job = flux("generate", "a red fox", "-p", "runcomfy", "--no-wait", "--json").object["id"]
+
+    done = flux("cancel", job)
+
+    assert done.code == 1
+    assert "too late" not in done.err
+    assert f"runcomfy did not cancel job {job}, although it is still queued (position 2)" in done.err
+    assert f"`flux cancel {job}` asks again" in done.err
 
 
 def test_a_finished_job_is_too_late(flux, queued, clock):

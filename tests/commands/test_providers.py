@@ -197,8 +197,8 @@ def test_check_looks_at_this_machine_too(flux, host, config):
     told = {one["check"]: one for one in flux("providers", "--check", "--json").objects if one["provider"] is None}
 
     assert done.code == 0
-    assert [line.split("\t")[0] for line in done.lines] == [*PROVIDERS, "config", "PATH", "proxy"]
-    assert list(told) == ["config", "PATH", "proxy"]
+    assert [line.split("\t")[0] for line in done.lines] == [*PROVIDERS, "config", "PATH", "proxy", "certificates"]
+    assert list(told) == ["config", "PATH", "proxy", "certificates"]
     assert (told["config"]["works"], told["config"]["state"]) == (False, "open")
     assert "chmod 600" in told["config"]["hint"]
     assert len(flux("providers", "runware", "--check").lines) == 1
@@ -253,7 +253,7 @@ def test_check_keeps_the_prices_that_a_host_tells(flux, host):
     told = {one["model"]: one for one in flux("providers", "runcomfy", "--json").object["models"]}
 
     assert before.code == 2
-    assert "nobody tells what an image of flux-1.1-pro costs" in before.err
+    assert "no price is known for flux-1.1-pro at runcomfy" in before.err
     assert checked["prices"] == {"flux-1.1-pro": 0.05}
     assert (after.code, host.accepted("runcomfy")) == (6, 0)
     assert "expected to cost $0.05" in after.err
