@@ -246,9 +246,10 @@ def tell_nothing(runtime: Runtime, words: str, *, active: bool = False, provider
 
 def check_print0(runtime: Runtime, *, dry_run: bool = False) -> None:
     """Refuse ``--print0`` where no path is printed. Raises `UsageError`."""
-    wrong = "--json" if runtime.flags.json else "--dry-run" if dry_run else ""
-    if runtime.flags.print0 and wrong:
-        raise UsageError(f"--print0 cannot be combined with {wrong}", hint="leave out one of them")
+    if runtime.flags.print0 and runtime.flags.json:
+        raise UsageError("--print0 cannot be combined with --json", hint="leave out one of them")
+    if runtime.flags.print0 and dry_run:
+        raise UsageError("--print0 cannot be combined with --dry-run", hint="leave out one of them")
 
 
 def check_stdout(runtime: Runtime) -> None:

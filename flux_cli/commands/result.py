@@ -25,7 +25,7 @@ def result(
     ] = False,
     all_jobs: Annotated[
         bool,
-        typer.Option("--all", metavar="", help="Every finished job with unsaved images.", show_default=False),
+        typer.Option("--all", metavar="", help="Ask about every job, save what was never saved.", show_default=False),
     ] = False,
     url: Annotated[
         bool, typer.Option("--url", metavar="", help="Print the links; save nothing.", show_default=False)

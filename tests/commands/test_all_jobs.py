@@ -111,14 +111,15 @@ def test_jobs_that_are_not_listed_and_cannot_be_asked_about_take_one_line(flux, 
 
 
 def test_a_host_that_wants_fewer_requests_gets_fewer(flux, host, in_flight, clock):
-    """One refusal slows all the others down: each job is asked about, with few requests too many."""
+    """One refusal slows all the others down: only what was under way with it is refused as well, and asked again."""
     in_flight(40)
     refused = []
+    until = clock.now() + 2
 
     def script(call):
-        if len(refused) < 8:
+        if clock.now() < until:
             refused.append(call)
-            return reply(429, {"code": "RATE_LIMITED", "message": "slow down"}, {"retry-after": "2"})
+            return reply(429, {"code": "RATE_LIMITED", "message": "slow down"}, retry_after="2")
         return None
 
     host.script = script
@@ -127,9 +128,8 @@ def test_a_host_that_wants_fewer_requests_gets_fewer(flux, host, in_flight, cloc
 
     assert done.code == 0
     assert states(flux) == {"succeeded"}
-    assert len(refused) == 8
+    assert 1 <= len(refused) <= 8
     assert len(host.requests) == 40 + len(refused)
-    assert sum(clock.slept) >= 2
 
 
 @pytest.mark.parametrize("count", [1, 30, 40])
@@ -173,15 +173,16 @@ def test_result_all_names_what_is_under_way_and_waits_for_it_on_demand(flux, que
 
 
 def test_result_all_is_held_up_by_nothing_that_takes_long(flux, queued, clock):
-    """More jobs that never end than are dealt with at a time: those that are done come home all the same."""
+    """More jobs that never end than are saved at a time: one that does end comes home before they are given up."""
     for _ in range(6):
         queued("runflow", "sandbox:never")
     ready = queued("runware", "a fox")["id"]
 
-    done = flux("result", "--all", "--sandbox", "--wait", "--timeout", "5", "--json")
+    done = flux("result", "--all", "--sandbox", "--wait", "--timeout", "600", "--json")
 
     assert done.code == 8
-    assert [job["id"] for job in done.objects if job["error"] is None] == [ready]
+    assert (done.objects[0]["id"], done.objects[0]["error"]) == (ready, None)
+    assert {job["error"]["code"] for job in done.objects[1:]} == {"pending"}
 
 
 @pytest.mark.parametrize(
