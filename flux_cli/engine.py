@@ -7,6 +7,7 @@ travels is the wire's business, and what must not be forgotten goes into the boo
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +19,7 @@ from flux_cli.clock import Clock
 from flux_cli.errors import (
     FluxError,
     LedgerError,
+    LostReplyError,
     NotFoundError,
     ProtocolError,
     UnavailableError,
@@ -28,7 +30,7 @@ from flux_cli.flow import Flow, Request, Response, drive
 from flux_cli.jobs import Failed, Job, State, Succeeded, advance
 from flux_cli.money import Limit
 from flux_cli.patience import APART, Bracket, telling
-from flux_cli.providers.base import Account, Lost, Order, Provider
+from flux_cli.providers.base import Accepted, Account, Lost, Order, Provider
 from flux_cli.seams import Book, Wire
 from flux_cli.text import printable
 from flux_cli.watching import Watcher
@@ -82,12 +84,15 @@ class Engine:
             poll_seconds=lambda job: load(job.provider).poll_seconds,
         )
 
-    def submit(self, job: Job, order: Order, *, limits: Sequence[Limit] = (), tries: int = 5) -> Job:
+    def submit(
+        self, job: Job, order: Order, *, limits: Sequence[Limit] = (), tries: int = 5, deadline: float = math.inf
+    ) -> Job:
         """Buy one job within ``limits``. Return it as far as it got; a refusal or a lost answer is in its ``error``.
 
         The intent, with the exact body and the handle, is in the book before the paid request leaves, and the
-        provider's id as soon as it is read. Raises `FluxError` only where no paid request was sent, or where the book
-        fails us afterwards: then its error says so, and names the id.
+        provider's id as soon as it is read. Nothing waits for a better moment beyond the ``deadline``, a reading of the
+        clock. Raises `FluxError` only where no paid request was sent, or where the book fails us afterwards: then its
+        error says so, and names the id.
         """
         provider = self._load(job.provider)
         written = False
@@ -104,10 +109,10 @@ class Engine:
                     new = replace(job, handle=order.handle, remote_id=remote_id, request=intent)
                     self._book.add(new, limits)
                     written = True
-            return self._wire.send(provider, request, sandbox=job.sandbox, tries=tries)
+            return self._wire.send(provider, request, sandbox=job.sandbox, tries=tries, deadline=deadline)
 
         try:
-            accepted = drive(provider.submit(order), send)
+            accepted = _submitted(provider, order, send)
         except FluxError as error:
             if not written:
                 raise
@@ -143,7 +148,14 @@ class Engine:
         return replace(job, status="failed", error=advised(error, provider), finished_at=self._clock.now())
 
     def _ask(
-        self, provider: Provider, conversation: Flow[T], *, sandbox: bool, tries: int, job: Job | None = None
+        self,
+        provider: Provider,
+        conversation: Flow[T],
+        *,
+        sandbox: bool,
+        tries: int,
+        deadline: float = math.inf,
+        job: Job | None = None,
     ) -> T:
         """Hold a conversation that buys nothing. Raises `FluxError`, with a hint.
 
@@ -151,7 +163,8 @@ class Engine:
         """
         try:
             found = drive(
-                conversation, lambda request: self._wire.send(provider, request, sandbox=sandbox, tries=tries)
+                conversation,
+                lambda request: self._wire.send(provider, request, sandbox=sandbox, tries=tries, deadline=deadline),
             )
         except FluxError as error:
             if job is not None:
@@ -163,36 +176,43 @@ class Engine:
             advised(found.error, provider)
         return found
 
-    def _look(self, job: Job, *, tries: int) -> State:
+    def _look(self, job: Job, *, tries: int, deadline: float) -> State:
         """Ask once how a job is doing; where the answer makes no sense, once more for each try. Raises `FluxError`."""
         provider = self._load(job.provider)
         while True:
             tries -= 1
             try:
-                return self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=tries + 1, job=job)
+                return self._ask(
+                    provider,
+                    provider.poll(job.remote),
+                    sandbox=job.sandbox,
+                    tries=tries + 1,
+                    deadline=deadline,
+                    job=job,
+                )
             except ProtocolError:
-                if tries < 1:
+                if tries < 1 or self._clock.monotonic() + APART > deadline:
                     raise
             self._clock.sleep(APART)
 
-    def refresh(self, job: Job, *, tries: int = 3, working: float | None = None) -> Job:
+    def refresh(self, job: Job, *, tries: int = 3, working: float | None = None, deadline: float = math.inf) -> Job:
         """Ask the provider once how a job is doing, and write that down. Only ever reads. Raises `FluxError`.
 
         A job whose submit nobody finished, or whose answer was lost, is looked for; it stays ``unknown`` until it is
         found. ``working`` is when a look last found it at work, in seconds since it was accepted, where anybody has
-        been waiting for it.
+        been waiting for it. Nothing waits for a better moment beyond the ``deadline``, a reading of the clock.
         """
         if job.status == "submitting":
             if not self._gone(job):
                 return job
             job = self.abandon(job)
         if job.status == "unknown":
-            return self._settle(job, tries=tries)
-        return self._poll(job, tries=tries, working=working)
+            return self._settle(job, tries=tries, deadline=deadline)
+        return self._poll(job, tries=tries, deadline=deadline, working=working)
 
-    def _poll(self, job: Job, *, tries: int, working: float | None = None) -> Job:
+    def _poll(self, job: Job, *, tries: int, deadline: float, working: float | None = None) -> Job:
         at = self._clock.now() - job.since
-        state = self._look(job, tries=tries)
+        state = self._look(job, tries=tries, deadline=deadline)
 
         def taken(known: Job) -> Job:
             new = advance(known, state, now=self._clock.now())
@@ -202,7 +222,7 @@ class Engine:
 
         return self._book.change(job.id, taken)
 
-    def _settle(self, job: Job, *, tries: int) -> Job:
+    def _settle(self, job: Job, *, tries: int, deadline: float) -> Job:
         """Find out what became of a job whose answer was lost, if the provider can be asked at all.
 
         After a day nobody is asked any more: Apiframe keeps its jobs no longer, and a list only gets longer.
@@ -211,18 +231,18 @@ class Engine:
             return job
         if job.remote_id is not None:
             with suppress(NotFoundError):
-                job = self._poll(job, tries=tries)
+                job = self._poll(job, tries=tries, deadline=deadline)
         provider = self._load(job.provider)
         if job.status != "unknown" or provider.find is None or job.request is None:
             return job
         lost = Lost(job=job.id, handle=job.handle, body=_sent(job), sent_at=job.created_at)
-        remote = self._ask(provider, provider.find(lost), sandbox=job.sandbox, tries=tries, job=job)
+        remote = self._ask(provider, provider.find(lost), sandbox=job.sandbox, tries=tries, deadline=deadline, job=job)
         if remote is None:
             return job
         job = self._book.change(
             job.id, lambda known: replace(known, remote_id=remote.id, status="queued", error=None, detail=None)
         )
-        return self._poll(job, tries=tries)
+        return self._poll(job, tries=tries, deadline=deadline)
 
     def adopt(self, job: Job) -> Job:
         """Take in a job that was made elsewhere, once its provider knows it. Raises `FluxError`."""
@@ -230,9 +250,9 @@ class Engine:
         state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox, tries=3)
         return self._book.add(advance(job, state, now=self._clock.now()))
 
-    def watch(self, job: Job, *, timeout: float) -> Iterator[Job]:
+    def watch(self, job: Job, *, timeout: float, deadline: float | None = None) -> Iterator[Job]:
         """Yield the job after each look at it, until it is finished, as `Watcher.watch` does. Raises `FluxError`."""
-        return self._watcher.watch(job, timeout=timeout)
+        return self._watcher.watch(job, timeout=timeout, deadline=deadline)
 
     def expected(self, job: Job) -> float | None:
         """Return how many seconds a job is expected to take from its acceptance, where earlier ones tell."""
@@ -265,6 +285,47 @@ class Engine:
     def check(self, provider: Provider, *, sandbox: bool) -> Account:
         """Ask a provider whether our key works, with the cheapest call that it has. Raises `FluxError`."""
         return self._ask(provider, provider.check(), sandbox=sandbox, tries=2)
+
+
+def _submitted(provider: Provider, order: Order, send: Callable[[Request], Response]) -> Accepted:
+    """Hold the conversation that buys, and return what it learned.
+
+    A paid request that may be repeated, and whose answer makes no sense, is sent once more, exactly as it was: what
+    went before it in the conversation is answered as it was, and not sent again. A repeat that is refused settles
+    nothing.
+    """
+    heard: list[tuple[Request, Response | FluxError]] = []
+
+    def listen(request: Request) -> Response:
+        try:
+            reply = send(request)
+        except FluxError as error:
+            heard.append((request, error))
+            raise
+        heard.append((request, reply))
+        return reply
+
+    try:
+        return drive(provider.submit(order), listen)
+    except ProtocolError as error:
+        asked = heard[-1][0] if heard else None
+        if asked is None or not (asked.paid and asked.safe):
+            raise
+        lost = error
+    earlier = iter(heard[:-1])
+
+    def again(request: Request) -> Response:
+        _, known = next(earlier, (None, None))
+        if isinstance(known, FluxError):
+            raise known
+        try:
+            return known or send(request)
+        except UnknownOutcomeError:
+            raise
+        except FluxError as refusal:
+            raise LostReplyError(lost.message, refusal=refusal) from refusal
+
+    return drive(provider.submit(order), again)
 
 
 def _intent(request: Request) -> dict[str, Any]:

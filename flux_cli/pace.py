@@ -12,6 +12,7 @@ asked about those that it has. What it asks for with ``Retry-After`` holds for b
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import threading
@@ -83,37 +84,46 @@ class Pace:
         """Return for how many seconds yet the provider asked us to wait."""
         return max(self._held - self._clock.monotonic(), 0.0)
 
-    def turn(self, *, paid: bool) -> Turn:
-        """Wait until a request may leave. Raises `Interrupted` as soon as we are told to stop."""
-        while True:
-            turn = self._reserved(paid=paid)
-            if turn is not None:
-                return turn
+    def turn(self, *, paid: bool, deadline: float = math.inf) -> Turn | None:
+        """Wait until a request may leave. Raises `Interrupted` as soon as we are told to stop.
 
-    def again(self, *, paid: bool, waves: int) -> Turn | None:
+        Return ``None``, at once, where that would be after the ``deadline``, a reading of the clock.
+        """
+        return self.again(paid=paid, waves=math.inf, deadline=deadline)
+
+    def again(self, *, paid: bool, waves: float, deadline: float = math.inf) -> Turn | None:
         """Wait until a request that was refused may leave again, as `turn` does.
 
-        Return ``None`` as soon as so many ``waves`` of refusals in a row have come: what one request has found out,
-        the others need not.
+        Return ``None`` also as soon as so many ``waves`` of refusals in a row have come: what one request has found
+        out, the others need not.
         """
         while self._lanes[paid].row < waves:
-            turn = self._reserved(paid=paid)
-            if turn is not None:
-                return turn
+            reserved = self._reserved(paid=paid, deadline=deadline)
+            if reserved is None:
+                return None
+            if self._left(reserved):
+                return reserved[0]
         return None
 
-    def _reserved(self, *, paid: bool) -> Turn | None:
-        """Wait for the next free moment. Return ``None`` where a request was refused meanwhile, which moves it."""
+    def _reserved(self, *, paid: bool, deadline: float) -> tuple[Turn, float] | None:
+        """Return the next free turn and its moment, ``None`` where that lies ahead and after the ``deadline``."""
         lane = self._lanes[paid]
         with self._lock:
             now = self._clock.monotonic()
             start = max(now, self._held, lane.free)
+            if start > max(now, deadline):
+                return None
             lane.free = start + lane.spacing
-            wave = lane.wave
-        if start > now:
-            self._clock.sleep(start - now)
+            return Turn(paid, lane.wave), start
+
+    def _left(self, reserved: tuple[Turn, float]) -> bool:
+        """Wait for a turn's moment. Return whether it holds: not where a request was refused meanwhile."""
+        turn, start = reserved
+        pause = start - self._clock.monotonic()
+        if pause > 0:
+            self._clock.sleep(pause)
         with self._lock:
-            return Turn(paid, wave) if lane.wave == wave and self._held <= start else None
+            return self._lanes[turn.paid].wave == turn.wave and self._held <= start
 
     def served(self, turn: Turn) -> None:
         """Take in that the provider dealt with a request, whatever its answer."""

@@ -8,6 +8,7 @@ answer is lost it stays lost, however later attempts end, unless a later one is 
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -34,15 +35,22 @@ class Repeats:
         self._lock = threading.Lock()
 
     def send(
-        self, provider: str, request: Request, attempt: Callable[[], Response | FluxError], *, tries: int
+        self,
+        provider: str,
+        request: Request,
+        attempt: Callable[[], Response | FluxError],
+        *,
+        tries: int,
+        deadline: float = math.inf,
     ) -> Response:
         """Make attempts at ``request``, at most ``tries``, with growing pauses, and return the first answer.
 
-        Raises what the last attempt came to, or that an answer was lost, if one was.
+        No pause lasts beyond the ``deadline``, a reading of the clock: an attempt that would have to wait longer is not
+        made. Raises what the last attempt came to, or that an answer was lost, if one was.
         """
         with self._lock:
             pace = self._paces.setdefault(provider, Pace(self._clock, self._jitter))
-        turn = self._first(provider, pace, request, once=tries == 1)
+        turn = self._first(provider, pace, request, once=tries == 1, deadline=deadline)
         lost: LostReplyError | None = None
         made = 0
         while True:
@@ -53,7 +61,8 @@ class Repeats:
                 return error
             if isinstance(error, LostReplyError):
                 lost = lost or error
-            following = self._next(pace, turn, request, error, made=made, tries=tries)
+            left = min(tries, CONNECT_TRIES) - made if isinstance(error, UnreachedError) else tries - made
+            following = self._next(pace, turn, request, error, made=made, left=left, deadline=deadline)
             if following is not None:
                 turn = following
             elif lost is not None and error is not lost:
@@ -62,36 +71,49 @@ class Repeats:
             else:
                 raise error
 
-    @staticmethod
-    def _first(provider: str, pace: Pace, request: Request, *, once: bool) -> Turn:
+    def _first(self, provider: str, pace: Pace, request: Request, *, once: bool, deadline: float) -> Turn:
         """Wait until a request may leave. Raises `UnavailableError` where it does not.
 
         Whoever asks ``once`` asks again later: how long to wait for that is told, not waited.
         """
-        if once and (left := pace.held()):
-            raise UnavailableError(f"{provider} asked us to wait", retry_after=left)
+        held = pace.held()
+        if once and held:
+            raise UnavailableError(f"{provider} asked us to wait", retry_after=held)
         try:
-            return pace.turn(paid=request.paid)
+            turn = pace.turn(paid=request.paid, deadline=deadline)
         except Interrupted:
             if not request.lasting:
                 raise
             raise UnavailableError(f"told to stop before anything was sent to {provider}") from None
+        if turn is None:
+            raise UnavailableError(f"{provider} asked us to wait for longer than the time-out", retry_after=held)
+        return turn
 
     def _next(
-        self, pace: Pace, turn: Turn, request: Request, error: FluxError, *, made: int, tries: int
+        self,
+        pace: Pace,
+        turn: Turn,
+        request: Request,
+        error: FluxError,
+        *,
+        made: int,
+        left: int,
+        deadline: float,
     ) -> Turn | None:
         """Wait for the next attempt. Return ``None`` where there is none, also because the wait was cut off."""
-        again = request.safe if isinstance(error, LostReplyError) else isinstance(error, UnavailableError)
         turned_away = error.retry_after is not None
+        unaccepted = isinstance(error, UnreachedError) or (isinstance(error, UnavailableError) and turned_away)
         if turned_away and not pace.refused(turn, error.retry_after):
             return None
-        if not again or made >= (min(tries, CONNECT_TRIES) if isinstance(error, UnreachedError) else tries):
+        if left < 1 or not (unaccepted or (request.safe and isinstance(error, LostReplyError | UnavailableError))):
             return None
         try:
             if turned_away:
-                return pace.again(paid=request.paid, waves=tries)
-            pause = min(_PAUSE * 2 ** (made - 1), _LAST_PAUSE)
-            self._clock.sleep(pause * (0.75 + self._jitter() / 2))
-            return pace.turn(paid=request.paid)
+                return pace.again(paid=request.paid, waves=made + left, deadline=deadline)
+            pause = min(_PAUSE * 2 ** (made - 1), _LAST_PAUSE) * (0.75 + self._jitter() / 2)
+            if self._clock.monotonic() + pause > deadline:
+                return None
+            self._clock.sleep(pause)
+            return pace.turn(paid=request.paid, deadline=deadline)
         except Interrupted:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -40,11 +41,13 @@ class Routes:
         self._transports: dict[bool, Transport] = {}
         self._lock = threading.RLock()
 
-    def send(self, provider: Provider, request: Request, *, sandbox: bool, tries: int) -> Response:
+    def send(
+        self, provider: Provider, request: Request, *, sandbox: bool, tries: int, deadline: float = math.inf
+    ) -> Response:
         """Return the answer to ``request``. Raises `FluxError`, whose message never quotes the key."""
         channel = self.channel(provider, sandbox=sandbox)
         try:
-            return self._transport(sandbox=sandbox).send(channel, request, tries=tries)
+            return self._transport(sandbox=sandbox).send(channel, request, tries=tries, deadline=deadline)
         except FluxError as error:
             if not sandbox:  # some hosts repeat the key that they refuse
                 error.message = error.message.replace(channel.key, "***")

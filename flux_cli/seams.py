@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,8 +16,13 @@ from flux_cli.providers.base import Provider
 class Wire(Protocol):
     """How requests travel."""
 
-    def send(self, provider: Provider, request: Request, *, sandbox: bool, tries: int) -> Response:
-        """Return the answer to ``request``. Raises `FluxError`."""
+    def send(
+        self, provider: Provider, request: Request, *, sandbox: bool, tries: int, deadline: float = math.inf
+    ) -> Response:
+        """Return the answer to ``request``, without waiting for a better moment beyond the ``deadline``.
+
+        That is a reading of the clock. Raises `FluxError`.
+        """
         ...
 
     def download(self, url: str, *, sandbox: bool) -> Iterator[bytes]:

@@ -8,12 +8,11 @@ Redirects of an API are not followed at all; downloads never carry a key.
 
 from __future__ import annotations
 
-import os
+import math
 import random
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urljoin
 
@@ -22,13 +21,16 @@ import httpx
 from flux_cli import __version__, trace
 from flux_cli.channel import Channel, private
 from flux_cli.clock import Clock
+from flux_cli.connection import Network, reason
 from flux_cli.errors import (
+    ConfigError,
     FluxError,
     LostReplyError,
     NotFoundError,
     ProtocolError,
     RefusedError,
     UnavailableError,
+    UnknownOutcomeError,
     UnreachedError,
     UsageError,
 )
@@ -43,22 +45,18 @@ ANSWER_LIMIT = 256 * 2**20
 """Bytes of the largest answer that is read: twenty images as base64 fit."""
 
 _CONNECT, _READ, _PAID_READ = 10.0, 30.0, 150.0
+_GRACE = 3.0
+"""Seconds that a request always has, also one that leaves in the last moment of the time-out."""
+_WHOLE = 600.0
+"""Seconds in which an answer must be complete where there is no time-out: a host may send it byte by byte."""
 _RESUME_PAUSE = 0.5
 """Seconds before a download that broke off is taken up again."""
 _REDIRECTS = 5
+_TOO_SLOW = 408
+"""The one answer of "not now" that does not speak of the pace: the host had no whole request in time."""
 _ELSEWHERE = frozenset({301, 302, 303})
 """Redirects that may follow upon work that was done; 307 and 308 say that it was not."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-
-
-_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Environment variables that say whom to trust."""
-
-
-@cache
-def _trust(*_authorities: str | None) -> ssl.SSLContext:
-    """Return whom we trust. Reading the certificates takes 30 ms: once is enough, as long as the variables stay."""
-    return httpx.create_ssl_context()
 
 
 class Transport:
@@ -89,11 +87,11 @@ class Transport:
         with self._lock:
             if fresh not in self._clients:
                 limits = httpx.Limits(max_keepalive_connections=0 if fresh else 20)
-                options: dict[str, Any] = {"limits": limits, "verify": _trust(*map(os.environ.get, _AUTHORITIES))}
-                if self._connect is not None:
-                    options = {"transport": self._connect()}
+                behind = Network(limits=limits) if self._connect is None else self._connect()
                 agent = {"User-Agent": f"flux-image/{__version__}"}
-                self._clients[fresh] = httpx.Client(headers=agent, follow_redirects=False, **options)
+                self._clients[fresh] = httpx.Client(
+                    headers=agent, follow_redirects=False, trust_env=False, transport=behind
+                )
             return self._clients[fresh]
 
     def close(self) -> None:
@@ -102,30 +100,42 @@ class Transport:
             client.close()
         self._clients.clear()
 
-    def send(self, channel: Channel, request: Request, *, tries: int = TRIES) -> Response:
+    def send(self, channel: Channel, request: Request, *, tries: int = TRIES, deadline: float = math.inf) -> Response:
         """Send ``request`` and return its answer, if it is no refusal.
 
-        Sends again where that is safe, at most ``tries`` times in all, with growing pauses. Raises the `FluxError`
-        that the provider reads in the answer, `UnavailableError` where nothing was accepted, `LostReplyError` where
-        nobody knows.
+        Sends again where that is safe, at most ``tries`` times in all, with growing pauses, none of which lasts beyond
+        the ``deadline``, a reading of the clock. Raises the `FluxError` that the provider reads in the answer,
+        `UnavailableError` where nothing was accepted, `LostReplyError` where nobody knows.
         """
         name = channel.provider.name
-        return self._repeats.send(name, request, lambda: self._attempt(channel, request), tries=tries)
+        return self._repeats.send(
+            name, request, lambda: self._attempt(channel, request, deadline), tries=tries, deadline=deadline
+        )
 
-    def _attempt(self, channel: Channel, request: Request) -> Response | FluxError:
+    def _attempt(self, channel: Channel, request: Request, deadline: float) -> Response | FluxError:
         """Send once. Return the answer, or what went wrong (as a value: the caller decides what that means)."""
         name = channel.provider.name
-        url = channel.url(request)
-        if not private(url):
-            return UsageError(f"{url} is neither https nor on this machine: the key stays here")
-        try:
-            response = self._exchange(channel, request, url)
-        except _NOT_SENT as error:
-            failure = UnreachedError(f"cannot reach {name}: {_reason(error)}")
-            failure.__cause__ = error
-            return failure
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return self._unanswered(request, f"no answer from {name}: {_reason(error)}")
+        with ExitStack() as files:
+            try:
+                client, prepared = self._prepare(channel, request, deadline, files)
+            except FluxError as error:
+                return error
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left this machine
+                message = f"cannot set up the request to {name}: {reason(error)}"
+                return _because(UsageError(message, hint="nothing was sent; FLUX_DEBUG=1 shows where it fails"), error)
+            try:
+                response = self._exchange(channel, request, deadline, client, prepared)
+            except FluxError as error:
+                return error
+            except _NOT_SENT as error:
+                return _because(UnreachedError(f"cannot reach {name}: {reason(error)}"), error)
+            except httpx.HTTPError as error:
+                return self._unanswered(request, f"no answer from {name}: {reason(error)}")
+        return self._understood(channel, request, response)
+
+    def _understood(self, channel: Channel, request: Request, response: Response) -> Response | FluxError:
+        """Return an answer that says what was asked for, or what any other means."""
+        name = channel.provider.name
         refusal = channel.provider.refusal(response)
         if refusal is not None:
             return self._refusal(request, response, refusal)
@@ -134,13 +144,26 @@ class Transport:
         unclear = request.lasting and response.status in _ELSEWHERE
         if response.status < 500 and not unclear:  # noqa: PLR2004 - HTTP classes
             return RefusedError(f"{name} answered HTTP {response.status}, which it does not document", charged="no")
-        return self._unanswered(request, f"{name} answered HTTP {response.status}")
+        failure = self._unanswered(request, f"{name} answered HTTP {response.status}")
+        failure.retry_after = self._asked(response)
+        return failure
 
     def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
-        """Return a refusal, with what it asks us to wait. A read that is refused is no mistake of the user."""
-        if isinstance(refusal, UnavailableError):
-            refusal.retry_after = asked(response.headers.get("retry-after", ""), now=self._clock.now()) or 0.0
+        """Return a refusal, with what it asks us to wait. A read that is refused is no mistake of the user.
+
+        A paid request that is refused with 4xx was not accepted. A provider whose page says otherwise of some answer
+        reads it as an `UnknownOutcomeError`.
+        """
+        if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
+            refusal.retry_after = self._asked(response) or 0.0
+        mine = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
+        if request.paid and mine and not isinstance(refusal, UnknownOutcomeError):
+            refusal.charged = "no"
         return refusal if request.paid or request.upload is not None else ended(refusal)
+
+    def _asked(self, response: Response) -> float | None:
+        """Return the seconds that an answer asks us to wait, where it does."""
+        return asked(response.headers.get("retry-after", ""), now=self._clock.now())
 
     @staticmethod
     def _unanswered(request: Request, message: str) -> FluxError:
@@ -149,29 +172,47 @@ class Transport:
             return LostReplyError(message)
         return UnavailableError(message)
 
-    def _exchange(self, channel: Channel, request: Request, url: str) -> Response:
-        read = _PAID_READ if request.paid or request.upload else _READ
+    def _prepare(
+        self, channel: Channel, request: Request, deadline: float, files: ExitStack
+    ) -> tuple[httpx.Client, httpx.Request]:
+        """Return all that it takes to send a request: nothing leaves before. Raises `FluxError`."""
+        url = channel.url(request)
+        if not private(url):
+            raise UsageError(f"{url} is neither https nor on this machine: the key stays here")
+        left = max(deadline - self._clock.monotonic(), _GRACE)
+        read = _PAID_READ if request.paid or request.upload else min(_READ, left)
         options: dict[str, Any] = {
             "headers": {"Accept": "application/json", **request.headers, **channel.headers()},
-            "timeout": httpx.Timeout(read, connect=_CONNECT),
+            "timeout": httpx.Timeout(read, connect=min(_CONNECT, left)),
             "params": dict(request.query) or None,
         }
         if request.json is not None:
             options["content"] = encode(request.json)
             options["headers"]["Content-Type"] = "application/json"
-        self._say(f"> {request.method} {url} {trace.sent(request)}", channel)
         if request.upload is not None:
             try:
-                with open(request.upload.path, "rb") as file:  # noqa: PTH123 - a path as the user typed it
-                    options["files"] = {request.upload.field: file}
-                    return self._read(channel, request, url, options)
+                file = files.enter_context(open(request.upload.path, "rb"))  # noqa: PTH123, SIM115 - as it was typed
             except OSError as error:
-                message = f"cannot read {printable(request.upload.path)}: {error.strerror}"
-                raise UsageError(message) from error
-        return self._read(channel, request, url, options)
+                raise _unread(request.upload.path, error) from error
+            options["files"] = {request.upload.field: file}
+        client = self._client(fresh=request.paid)
+        return client, client.build_request(request.method, url, **options)
 
-    def _read(self, channel: Channel, request: Request, url: str, options: Mapping[str, Any]) -> Response:
-        with self._client(fresh=request.paid).stream(request.method, url, **options) as answer:
+    def _exchange(
+        self, channel: Channel, request: Request, deadline: float, client: httpx.Client, prepared: httpx.Request
+    ) -> Response:
+        self._say(f"> {request.method} {channel.url(request)} {trace.sent(request)}", channel)
+        now = self._clock.monotonic()
+        ends = max(deadline, now + (_PAID_READ if request.paid else _GRACE))
+        try:
+            return self._read(channel, client, prepared, min(ends, now + _WHOLE))
+        except OSError as error:  # those of the network are httpx's
+            raise _unread(request.upload.path if request.upload else "", error) from error
+
+    def _read(self, channel: Channel, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
+        """Return the whole answer, where it is no larger than we take and complete when the time ``ends``."""
+        answer = client.send(prepared, stream=True)
+        try:
             announced = answer.headers.get("content-length", "")
             if announced.isdecimal() and int(announced) > ANSWER_LIMIT:
                 raise httpx.DecodingError(f"an answer of {announced} bytes", request=answer.request)
@@ -181,9 +222,13 @@ class Transport:
                 if len(body) > ANSWER_LIMIT:
                     message = f"an answer of more than {ANSWER_LIMIT} bytes"
                     raise httpx.DecodingError(message, request=answer.request)
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            self._say(f"< {answer.status_code} {trace.answered(bytes(body), headers)}", channel)
-            return Response(status=answer.status_code, headers=headers, body=bytes(body))
+                if self._clock.monotonic() > ends:
+                    raise httpx.ReadTimeout("", request=answer.request)
+        finally:
+            answer.close()
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        self._say(f"< {answer.status_code} {trace.answered(bytes(body), headers)}", channel)
+        return Response(status=answer.status_code, headers=headers, body=bytes(body))
 
     def download(self, url: str) -> Iterator[bytes]:
         """Yield the bytes behind a result's link, to the last one, without a key.
@@ -212,9 +257,11 @@ class Transport:
                     if length.isdecimal() and received != before + int(length):
                         raise UnavailableError(f"the download ended after {received} of {before + int(length)} bytes")
                     return
+            except ConfigError as error:  # which says nothing of the job: its image is only not saved
+                raise UnavailableError(f"the download failed: {error.message}") from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if not mark or received == before:
-                    raise UnavailableError(f"the download failed: {_reason(error)}") from error
+                    raise UnavailableError(f"the download failed: {reason(error)}") from error
                 self._clock.sleep(_RESUME_PAUSE)
 
     def _open(self, url: str, headers: Mapping[str, str]) -> _Opened:
@@ -275,12 +322,11 @@ def _mark(answer: httpx.Response) -> str:
     return etag if etag.startswith('"') else str(answer.headers.get("last-modified", ""))
 
 
-def _reason(error: Exception) -> str:
-    """Return in a few plain words why an exchange failed."""
-    words: dict[type[Exception], str] = {
-        httpx.ConnectTimeout: "it does not answer",
-        httpx.ReadTimeout: "it took too long",
-        httpx.WriteTimeout: "it took too long",
-        httpx.PoolTimeout: "too many connections",
-    }
-    return words.get(type(error)) or printable(str(error), limit=160) or type(error).__name__
+def _because(failure: FluxError, error: Exception) -> FluxError:
+    """Return a failure with what caused it, for ``FLUX_DEBUG``."""
+    failure.__cause__ = error
+    return failure
+
+
+def _unread(path: str, error: OSError) -> UsageError:
+    return UsageError(f"cannot read {printable(path)}: {error.strerror}")

@@ -28,11 +28,11 @@ Kind = tuple[str, str | None, bool]
 class Look(Protocol):
     """Asks once how a job is doing, and writes it down."""
 
-    def __call__(self, job: Job, *, working: float | None) -> Job:
+    def __call__(self, job: Job, *, working: float | None, deadline: float) -> Job:
         """Return the job; ``working`` is when a look last found it at work, in seconds since it was accepted.
 
-        That is 0 where this is the first look, and ``None`` where it does not tell when the job became ready. Raises
-        `FluxError`.
+        That is 0 where this is the first look, and ``None`` where it does not tell when the job became ready. Nothing
+        waits beyond the ``deadline``, a reading of the clock. Raises `FluxError`.
         """
         ...
 
@@ -67,15 +67,15 @@ class Watcher:
         with self._lock:
             return self._plan(job).median
 
-    def watch(self, job: Job, *, timeout: float) -> Iterator[Job]:
+    def watch(self, job: Job, *, timeout: float, deadline: float | None = None) -> Iterator[Job]:
         """Yield the job after each look at it, until it is finished.
 
         A look that fails in a way that may pass (no answer, 5xx, 429, garbage) is taken again later. Raises
         `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job goes on
-        in either case.
+        in either case. The seconds count from now on or, where they began earlier, end at the ``deadline``.
         """
         gc.enable()  # which starting up does without: from here on it may take long
-        deadline = self._clock.monotonic() + timeout
+        deadline = self._clock.monotonic() + timeout if deadline is None else deadline
         began = self._elapsed(job)
         new = began < APART
         first, bold = self._begin(job) if new else (began + APART, False)
@@ -99,7 +99,7 @@ class Watcher:
             if not working and at > due + APART:  # held up: whether it was done before, nobody knows
                 working = None
             try:
-                job = self._look(job, working=working)
+                job = self._look(job, working=working, deadline=deadline)
             except (UnavailableError, ProtocolError, NotFoundError) as error:
                 misses += isinstance(error, NotFoundError)
                 if misses >= _MISSES:

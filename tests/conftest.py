@@ -84,8 +84,9 @@ class Stream(io.TextIOWrapper):
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch) -> Path:
     """Give each test a home, a current folder, and no settings."""
+    ours = ("FLUX_", "XDG_", "RUN", "APIFRAME_", "SSL", "REQUESTS_")
     for name in list(os.environ):
-        if name.startswith(("FLUX_", "XDG_", "RUN", "APIFRAME_")) or name.lower().endswith("_proxy"):
+        if name.startswith(ours) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()

@@ -22,7 +22,7 @@ from flux_cli.errors import (
     UnsavedError,
     UsageError,
 )
-from flux_cli.flow import Request, Response, Upload
+from flux_cli.flow import Request, Response, Upload, identifier
 from flux_cli.jobs import Cancelled, Image, Job, Params, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
 from flux_cli.providers.options import Range
@@ -57,11 +57,13 @@ class Wire:
     def __init__(self, *script):
         self.script = list(script)
         self.sent: list[Request] = []
+        self.deadlines: list[float] = []
         self.files: dict[str, list] = {}
         self.fetched: list[str] = []
 
-    def send(self, provider, request, *, sandbox, tries):
+    def send(self, provider, request, *, sandbox, tries, deadline):
         self.sent.append(request)
+        self.deadlines.append(deadline)
         step = self.script.pop(0)
         step = step() if callable(step) else step
         if isinstance(step, BaseException):
@@ -207,6 +209,101 @@ def test_an_answer_that_makes_no_sense_makes_the_job_unknown(desk):
     found = desk(replace(toy(), submit=submit), b"[]")
 
     assert found.submit().status == "unknown"
+
+
+UNREADABLE = [b"", b"<html>Sign in</html>", b'{"id": ', b'[{"data": 3}, null]', b"{}", b'{"id": "../../steal"}']
+
+
+def buys_under_a_key(*, upload=False) -> Provider:
+    """Return a provider whose paid request may be repeated under its key, and whose answer names the job."""
+
+    def submit(order):
+        if upload:
+            yield Request("POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True)
+        paid = Request("POST", "/jobs", json={}, headers={"K": order.handle}, paid=True, repeatable=True)
+        try:
+            reply = yield paid
+        except UsageError:
+            reply = yield replace(paid, json={"renamed": True})
+        except LostReplyError as lost:
+            if not isinstance(lost.refusal, RefusedError):
+                raise
+            return Accepted(remote=Remote(id="found"))
+        return Accepted(remote=Remote(id=identifier(reply.json["id"])))
+
+    return replace(toy(), submit=submit)
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+def test_an_unreadable_answer_to_a_purchase_under_a_key_is_asked_for_once_more(desk, answer):
+    """Exactly as it was; what went before is not sent again."""
+    one = desk(buys_under_a_key(upload=True), b"{}", answer, b'{"id": "r-1"}')
+
+    job = one.submit()
+
+    upload, first, second = one.wire.sent
+    assert (job.status, job.remote_id, job.error) == ("queued", "r-1", None)
+    assert (first, upload.upload is not None) == (second, True)
+
+
+def test_an_answer_that_stays_unreadable_is_asked_for_once_more_and_no_oftener(desk):
+    one = desk(buys_under_a_key(), b"<html>", b"<html>")
+
+    job = one.submit()
+
+    assert (job.status, job.error.charged, len(one.wire.sent)) == ("unknown", "unknown", 2)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [
+        (PaymentError("no credits"), "unknown"),
+        (UnavailableError("busy"), "unknown"),
+        (LostReplyError("no answer"), "unknown"),
+        (RefusedError("it exists"), "queued"),
+    ],
+)
+def test_a_refusal_of_the_repeat_says_nothing_of_the_first_purchase(desk, refusal, status):
+    """Only the provider's conversation may know better: to some, "it exists" is good news."""
+    one = desk(buys_under_a_key(), b"<html>", refusal)
+
+    assert one.submit().status == status
+
+
+def test_what_was_refused_before_an_unreadable_answer_is_not_asked_again(desk):
+    """The conversation is taken up where it stood: the first spelling was refused, the second one is repeated."""
+    one = desk(buys_under_a_key(), UsageError("another name"), b"<html>", b'{"id": "r-1"}')
+
+    job = one.submit()
+
+    assert [request.json for request in one.wire.sent] == [{}, {"renamed": True}, {"renamed": True}]
+    assert (job.remote_id, job.request["body"]) == ("r-1", {"renamed": True})
+
+
+def test_an_unreadable_answer_to_a_purchase_without_a_key_is_not_asked_for_again(desk):
+    def submit(order):
+        reply = yield Request("POST", "/jobs", json={}, paid=True)
+        return Accepted(remote=Remote(id=reply.json["id"]))
+
+    one = desk(replace(toy(), submit=submit), b"<html>")
+
+    job = one.submit()
+
+    assert (job.status, len(one.wire.sent)) == ("unknown", 1)
+
+
+@pytest.mark.parametrize("known", ["submit", "refresh", "watch"])
+def test_the_time_out_reaches_every_request(desk, clock, known):
+    """Submit, look and wait: none of them waits beyond the deadline."""
+    one = desk(toy(states=[Queued(), Succeeded(images=IMAGES)]), *[b"{}"] * 3)
+    deadline = clock.monotonic() + 50
+    if known == "submit":
+        one.engine.submit(make(), order(one.provider), deadline=deadline)
+    else:
+        job = one.known(make("queued", remote_id="r-1"))
+        list(one.engine.watch(job, timeout=50)) if known == "watch" else one.engine.refresh(job, deadline=deadline)
+
+    assert set(one.wire.deadlines) == {deadline}
 
 
 def test_a_refusal_makes_the_job_failed(desk):

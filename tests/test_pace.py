@@ -146,6 +146,20 @@ def test_whoever_waits_gives_up_after_so_many_waves(pace, clock):
     assert pace.again(paid=True, waves=1) is not None
 
 
+@pytest.mark.parametrize("leave", [Pace.turn, partial(Pace.again, waves=9)])
+def test_nobody_waits_for_a_turn_that_comes_after_the_deadline(pace, clock, leave):
+    """That is told at once; a turn that is free now is given whatever the time."""
+    free = leave(pace, paid=True, deadline=clock.monotonic() - 1)
+    pace.refused(free, 30.0)
+
+    late = leave(pace, paid=True, deadline=clock.monotonic() + 29)
+    slept = list(clock.slept)
+    in_time = leave(pace, paid=True, deadline=clock.monotonic() + 30)
+
+    assert (free is not None, late, slept) == (True, None, [])
+    assert (in_time is not None, clock.slept) == (True, [30.0])
+
+
 def test_waiting_ends_when_we_are_told_to_stop(pace, clock):
     pace.refused(pace.turn(paid=True), 60.0)
     clock.stop(2)

@@ -112,3 +112,14 @@ def test_being_turned_away_after_a_lost_reply_leaves_it_lost(repeats, clock):
         repeats.send("apiframe", repeatable, Host(clock, LostReplyError("no answer"), busy()), tries=5)
 
     assert isinstance(caught.value.refusal, UnavailableError)
+
+
+def test_a_lost_reply_stays_lost_when_there_is_no_time_for_a_repeat(repeats, clock):
+    """It may have been accepted; and the pause of half a second is not made."""
+    repeatable = Request("POST", "/jobs", json={}, paid=True, repeatable=True)
+    host = Host(clock, LostReplyError("no answer"))
+
+    with pytest.raises(LostReplyError):
+        repeats.send("apiframe", repeatable, host, tries=5, deadline=clock.monotonic() + 0.4)
+
+    assert (host.asked, clock.slept) == ([0.0], [])

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+from dataclasses import replace
 from email.utils import formatdate
 
 import httpx
@@ -11,6 +13,8 @@ from flux_cli import providers
 from flux_cli.channel import Channel
 from flux_cli.errors import (
     AuthError,
+    ConfigError,
+    FluxError,
     Interrupted,
     LostReplyError,
     NotFoundError,
@@ -18,6 +22,7 @@ from flux_cli.errors import (
     ProtocolError,
     RefusedError,
     UnavailableError,
+    UnknownOutcomeError,
     UsageError,
 )
 from flux_cli.flow import Request, Upload
@@ -266,6 +271,188 @@ def test_being_told_to_stop_in_a_pause_ends_with_what_is_known(carry, clock):
 
     with pytest.raises(UnavailableError):
         transport.send(channel(), PAID)
+
+
+@pytest.mark.parametrize("name", providers.NAMES)
+def test_every_4xx_to_a_paid_request_says_that_nothing_was_charged(carry, name):
+    """Whatever the code, and whether or not there is a word of the host's in it."""
+    bodies = (b"", b"<html>", json.dumps({"error": "no", "message": "no", "detail": "no"}).encode())
+    for status, body in itertools.product(range(400, 500), bodies):
+        _, transport = carry(httpx.Response(status, content=body))
+
+        with pytest.raises(FluxError) as caught:
+            transport.send(channel(name), PAID)
+
+        assert (status, caught.value.charged, caught.value.code != "unknown") == (status, "no", True)
+
+
+def test_a_refusal_that_the_page_of_the_provider_leaves_open_stays_open(carry):
+    """A provider says so by reading it as an unknown outcome."""
+    _, transport = carry(httpx.Response(409))
+    open_ = replace(channel(), provider=replace(channel().provider, refusal=lambda _: UnknownOutcomeError("perhaps")))
+
+    with pytest.raises(UnknownOutcomeError) as caught:
+        transport.send(open_, PAID)
+
+    assert caught.value.charged == "unknown"
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(PAID, 1), (REPEATABLE, 5), (READ, 5)])
+def test_a_request_that_came_too_slowly_is_repeated_only_where_that_is_safe(carry, asked, sent):
+    """408 says that no whole request came; no page documents that as leave to buy again."""
+    host, transport = carry(httpx.Response(408))
+
+    with pytest.raises(UnavailableError) as caught:
+        transport.send(channel("apiframe"), asked)
+
+    assert (len(host.asked), caught.value.charged) == (sent, "no")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("asked", [READ, REPEATABLE])
+def test_the_pause_that_a_server_error_asks_for_is_made(carry, clock, status, asked):
+    """Where the request may be sent again at all."""
+    host, transport = carry(httpx.Response(status, headers={"retry-after": "7"}), OK)
+
+    assert transport.send(channel("runware"), asked).status == 200
+    assert (clock.slept, len(host.asked)) == ([7.0], 2)
+
+
+def test_a_server_error_tells_whoever_asks_once_how_long_to_wait(carry):
+    _, transport = carry(httpx.Response(503, headers={"retry-after": "20"}))
+
+    with pytest.raises(UnavailableError) as caught:
+        transport.send(channel(), READ, tries=1)
+
+    assert caught.value.retry_after == 20
+
+
+@pytest.mark.parametrize("asked", [PAID, READ])
+@pytest.mark.parametrize(
+    ("step", "sent"),
+    [
+        (httpx.Response(429, headers={"retry-after": "86400"}), 1),
+        (httpx.Response(429, headers={"retry-after": "9"}), 3),
+        (httpx.Response(429), 5),
+        (httpx.ConnectError, 3),
+    ],
+)
+def test_no_pause_lasts_beyond_the_deadline(carry, clock, asked, step, sent):
+    """What cannot be tried again in time is told at once, and a purchase was not made."""
+    began = clock.monotonic()
+    host, transport = carry(step)
+
+    with pytest.raises(UnavailableError) as caught:
+        transport.send(channel(), asked, deadline=began + 20)
+
+    assert clock.monotonic() <= began + 20
+    assert (len(host.asked), caught.value.charged) == (sent, "no")
+
+
+def test_a_request_is_not_held_beyond_the_deadline_by_what_another_one_was_told(carry, clock):
+    host, transport = carry(httpx.Response(429, headers={"retry-after": "60"}))
+    with pytest.raises(UnavailableError):
+        transport.send(channel(), READ, tries=1)
+
+    with pytest.raises(UnavailableError, match="longer than the time-out") as caught:
+        transport.send(channel(), PAID, deadline=clock.monotonic() + 20)
+
+    assert (len(host.asked), clock.slept, caught.value.charged) == (1, [], "no")
+
+
+def test_a_request_that_need_not_wait_leaves_also_when_the_time_is_up(carry, clock):
+    """``--timeout 0`` submits and leaves."""
+    _, transport = carry(OK)
+
+    assert transport.send(channel(), PAID, deadline=clock.monotonic()).status == 200
+
+
+@pytest.mark.parametrize(("asked", "left", "read"), [(READ, 1000, 30), (READ, 12, 12), (READ, 0, 3), (PAID, 0, 150)])
+def test_a_read_waits_for_its_answer_no_longer_than_there_is_time(carry, clock, asked, left, read):
+    """An answer about money is worth waiting for; and a last look has a few seconds."""
+    host, transport = carry(OK)
+
+    transport.send(channel(), asked, deadline=clock.monotonic() + left)
+
+    told = host.asked[0].extensions["timeout"]
+    assert (told["read"], told["connect"]) == (read, min(10, max(left, 3)))
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(READ, 20), (PAID, 150)])
+def test_an_answer_that_trickles_ends_with_the_time_out(clock, asked, seconds):
+    class Trickle(httpx.SyncByteStream):
+        def __iter__(self):
+            for _ in range(10_000):
+                clock.sleep(2)
+                yield b" "
+
+    host = httpx.MockTransport(lambda _: httpx.Response(200, stream=Trickle()))
+    began = clock.monotonic()
+
+    with pytest.raises((UnavailableError, LostReplyError), match="took too long"):
+        Transport(clock=clock, connect=lambda: host).send(channel(), asked, tries=1, deadline=began + 20)
+
+    assert clock.monotonic() - began <= seconds + 2
+
+
+@pytest.mark.parametrize("asked", [PAID, REPEATABLE, READ])
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "no such file"), ImportError("socksio"), ValueError("oops")])
+def test_what_fails_before_anything_is_sent_is_never_a_lost_reply(clock, asked, error):
+    def connect():
+        raise error
+
+    with pytest.raises(UsageError, match=r"cannot set up the request to runware: .*(no such|socksio|oops)") as caught:
+        Transport(clock=clock, connect=connect).send(channel("runware"), asked)
+
+    assert (caught.value.charged, caught.value.exit_code, clock.slept) == ("no", 2, [])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"key": "schlüssel"},
+        {"base_url": "https://example.com:port"},
+        {"base_url": "https://[::1"},
+        {"base_url": f"https://{'ä' * 64}.example"},
+    ],
+    ids=["key", "port", "bracket", "long name"],
+)
+def test_a_request_that_cannot_be_made_is_never_a_lost_reply(carry, bad):
+    host, transport = carry(OK)
+
+    with pytest.raises(UsageError) as caught:
+        transport.send(channel(**bad), PAID)
+
+    assert (host.asked, caught.value.charged) == ([], "no")
+
+
+def test_a_prompt_that_cannot_be_written_is_never_a_lost_reply(carry):
+    host, transport = carry(OK)
+
+    with pytest.raises(UsageError, match="surrogates"):
+        transport.send(channel(), replace(PAID, json={"prompt": "\ud800"}))
+
+    assert host.asked == []
+
+
+def test_a_setting_that_is_found_wrong_on_the_way_is_told_as_it_is(carry):
+    wrong = ConfigError("cannot read the certificates that SSL_CERT_FILE names")
+    host, transport = carry(wrong)
+
+    with pytest.raises(ConfigError) as caught:
+        transport.send(channel(), PAID)
+
+    assert (caught.value, len(host.asked)) == (wrong, 1)
+
+
+def test_a_setting_that_is_found_wrong_by_a_download_is_a_failure_of_the_download(clock):
+    """The job was made and paid for: it is no mistake that cost nothing."""
+
+    def host(_):
+        raise ConfigError("cannot read the certificates that SSL_CERT_FILE names")
+
+    with pytest.raises(UnavailableError, match="SSL_CERT_FILE"):
+        fetch(clock, host)
 
 
 def test_a_redirect_of_an_api_is_not_followed(carry):

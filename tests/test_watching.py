@@ -24,7 +24,7 @@ class Host:
         self.asked: dict[str, list[float]] = {}
         self.troubles: list[UnavailableError] = []
 
-    def look(self, job: Job, *, working: float | None) -> Job:
+    def look(self, job: Job, *, working: float | None, deadline: float) -> Job:
         at = self.clock.now() - job.since
         self.asked.setdefault(job.id, []).append(at)
         if self.troubles:

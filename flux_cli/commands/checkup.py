@@ -134,5 +134,6 @@ def _findings(runtime: Runtime, chosen: list[Provider]) -> list[Finding]:
     return [
         machine.config_file(settings),
         machine.on_path(runtime.environ.get("PATH", os.defpath), Path(sys.argv[0])),
-        machine.proxy(hosts, runtime.environ),
+        machine.proxy(hosts),
+        machine.certificates(),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -106,18 +106,25 @@ class End:
 class Errand:
     """Gets the images of one job: submits it where it is new, waits, and saves."""
 
-    def __init__(self, runtime: Runtime, under_way: UnderWay, terms: Terms) -> None:
-        """Report to ``under_way``."""
+    def __init__(self, runtime: Runtime, under_way: UnderWay, terms: Terms, *, deadline: float | None = None) -> None:
+        """Report to ``under_way``. The time-out begins now, or ends at the ``deadline``, a reading of the clock."""
         self._runtime = runtime
         self._under_way = under_way
         self._terms = terms
+        self._deadline = runtime.clock.monotonic() + terms.timeout if deadline is None else deadline
 
     def buy(self, purchase: Purchase) -> End:
         """Submit a new job, and take it to its end; where the provider accepts nothing, go on to the next one."""
         job = replace(purchase.job, created_at=self._runtime.clock.now())
         self._under_way.show(job, "sending")
         try:
-            job = self._runtime.engine.submit(job, purchase.order, limits=self._terms.limits(), tries=self._terms.tries)
+            job = self._runtime.engine.submit(
+                job,
+                purchase.order,
+                limits=self._terms.limits(),
+                tries=self._terms.tries,
+                deadline=self._deadline,
+            )
         except FluxError as error:
             if purchase.instead and error.code in _ELSEWHERE and not isinstance(error, LimitError):
                 return self._go_on(purchase, error)
@@ -132,7 +139,10 @@ class Errand:
         with self._under_way.aside():
             self._runtime.output.note(f"going on with {purchase.instead[0].job.provider}: {error.message}")
         several = replace(self._terms, named=self._terms.named or len(purchase.instead) > 1)
-        ends = [Errand(self._runtime, self._under_way, several).buy(one) for one in purchase.instead]
+        ends = [
+            Errand(self._runtime, self._under_way, several, deadline=self._deadline).buy(one)
+            for one in purchase.instead
+        ]
         failed = [end.error for end in ends if end.error is not None]
         failed.sort(key=lambda one: one.retry != "never")  # what must not be tried again has the last word
         outcome: FluxError | None = failed[0] if failed else None
@@ -156,7 +166,7 @@ class Errand:
     def _looked_at(self, job: Job, *, wait: bool) -> Job:
         """Return the job as its provider has it now; a look that fails for now is taken again where we wait anyway."""
         try:
-            return self._runtime.engine.refresh(job)
+            return self._runtime.engine.refresh(job, deadline=self._deadline)
         except (UnavailableError, ProtocolError):
             if not wait or job.remote_id is None:
                 raise
@@ -165,11 +175,14 @@ class Errand:
     def _heard_of(self, job: Job) -> Job:
         """Wait until its provider speaks of a job, which some do only once they have started it. Return the job."""
         with suppress(PendingError):
-            for job in self._runtime.engine.watch(job, timeout=self._terms.timeout):  # noqa: B020, PLR1704 - the same job, later
+            for job in self._watch(job):  # noqa: B020, PLR1704 - the same job, later
                 self._under_way.show(job)
                 if job.status != "unknown":
                     break
         return job
+
+    def _watch(self, job: Job) -> Iterator[Job]:
+        return self._runtime.engine.watch(job, timeout=self._terms.timeout, deadline=self._deadline)
 
     def _see_to(self, job: Job, first: int, *, wait: bool) -> End:
         """Take a submitted job to its end, and tell of it."""
@@ -182,7 +195,7 @@ class Errand:
                     self._runtime.output.submitted(job)
             else:
                 if job.active and wait:
-                    for job in self._runtime.engine.watch(job, timeout=self._terms.timeout):  # noqa: B020, PLR1704 - the same job, later
+                    for job in self._watch(job):  # noqa: B020, PLR1704 - the same job, later
                         self._under_way.show(job)
                 require(job, "succeeded")
                 job = self._save(job, place, first)

@@ -1,4 +1,4 @@
-"""What of this machine decides whether `flux` works: the config file, the PATH, a proxy. Looks, and changes nothing."""
+"""What of this machine decides whether `flux` works: config file, PATH, proxy, certificates. It only looks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from flux_cli.errors import ConfigError
+from flux_cli.network import authorities, proxy_for, trust
 from flux_cli.text import listed, printable
 
 if TYPE_CHECKING:
@@ -90,25 +91,30 @@ def _is_ours(found: Path) -> bool:
         return False
 
 
-def proxy(hosts: Mapping[str, str], environ: Mapping[str, str]) -> Finding:
+def proxy(hosts: Mapping[str, str]) -> Finding:
     """Say whether requests to ``hosts`` (by provider) go through a proxy: its address, without a password in it."""
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - only here
-
-    known = getproxies()  # as httpx does; also what macOS and Windows have in their settings
-    address = known.get("https") or known.get("all")
-    if not address:
-        return Finding(check="proxy", state="none", detail="requests go to the providers directly")
-    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-    source = next((name for name in names if environ.get(name)), "the system's settings")
     try:
-        parts = urlsplit(address if "://" in address else f"http://{address}")
-        shown = printable(f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}")
-    except ValueError:
-        shown = ""
-    if not shown:
-        hint = f"{source} takes an address such as http://proxy.example:3128"
-        return Finding(check="proxy", state="wrong", detail=f"{source} is no address", hint=hint, works=False)
-    direct = [name for name, host in hosts.items() if proxy_bypass(host)]
-    detail = f"{shown}, from {source}{f', not for {listed(direct)}' if direct else ''}"
-    hint = f"to go directly, unset {source}" if source in names else "to go directly, change them"
+        known = {name: proxy_for(f"https://{host}") for name, host in hosts.items()}
+    except ConfigError as error:
+        return Finding(check="proxy", state="wrong", detail=error.message, hint=error.hint, works=False)
+    used = next((found for found in known.values() if found is not None), None)
+    if used is None:
+        return Finding(check="proxy", state="none", detail="requests go to the providers directly")
+    direct = [name for name, found in known.items() if found is None]
+    detail = f"{used.address}, from {used.source}{f', not for {listed(direct)}' if direct else ''}"
+    hint = f"to go directly, unset {used.source}" if used.source.isidentifier() else "to go directly, change them"
     return Finding(check="proxy", state="in use", detail=detail, hint=f"{hint}, or name hosts in NO_PROXY")
+
+
+def certificates() -> Finding:
+    """Say which certificate authorities are trusted, and whether they can be read."""
+    try:
+        found = authorities()
+        if found.source:
+            trust(found)
+    except ConfigError as error:
+        return Finding(check="certificates", state="wrong", detail=error.message, hint=error.hint, works=False)
+    if not found.source:
+        return Finding(check="certificates", state="fine", detail="the built-in authorities are trusted")
+    names = " and ".join(printable(one) for one in (found.folder, found.file) if one)
+    return Finding(check="certificates", state="in use", detail=f"{names}, from {found.source}")

@@ -43,7 +43,7 @@ def refused(
             return PaymentError(said, vendor_code=vendor_code)
         case 404:
             return NotFoundError(said, vendor_code=vendor_code)
-        case 429 | 503:
+        case 408 | 429 | 503:
             return UnavailableError(said, vendor_code=vendor_code)
         case _ if is_moderation(vendor_code, text):
             return ModeratedError(said, charged="no", vendor_code=vendor_code)

@@ -20,6 +20,7 @@ from flux_cli.errors import (
     PartialError,
     PaymentError,
     RefusedError,
+    UnknownOutcomeError,
     UsageError,
 )
 from flux_cli.flow import Flow, Request, Response, flag, link, number, percent, whole
@@ -52,6 +53,10 @@ def submit(order: Order) -> Flow[Accepted]:
         if lost.vendor_code != CONFLICT:
             raise
         return Accepted(remote=remote)
+    except RefusedError as error:
+        if error.vendor_code != CONFLICT:
+            raise
+        raise UnknownOutcomeError(error.message) from error  # our UUID is new: something on the way sent it twice
     state = _read(reply.json, remote, last=task["deliveryMethod"] == "sync")
     if isinstance(state, Failed):
         raise state.error

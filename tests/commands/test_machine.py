@@ -114,7 +114,7 @@ def test_no_flux_on_the_path(put, tmp_path):
 
 
 def test_no_proxy(monkeypatch):
-    found = machine.proxy(HOSTS, {})
+    found = machine.proxy(HOSTS)
 
     assert (found.state, found.hint) == ("none", "")
 
@@ -125,7 +125,7 @@ def test_a_proxy_is_named_without_its_password(monkeypatch, variable):
     monkeypatch.setenv(variable, "http://me:hidden@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "runware.ai")
 
-    found = machine.proxy(HOSTS, os.environ)
+    found = machine.proxy(HOSTS)
 
     assert (found.state, found.works) == ("in use", True)
     assert found.detail == f"proxy.example:3128, from {variable}, not for runware"
@@ -137,7 +137,7 @@ def test_a_proxy_is_named_without_its_password(monkeypatch, variable):
 def test_a_proxy_that_is_none(monkeypatch, address):
     monkeypatch.setenv("HTTPS_PROXY", address)
 
-    found = machine.proxy(HOSTS, os.environ)
+    found = machine.proxy(HOSTS)
 
     assert (found.state, found.works) == ("wrong", False)
     assert "HTTPS_PROXY" in found.hint

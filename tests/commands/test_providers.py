@@ -197,8 +197,8 @@ def test_check_looks_at_this_machine_too(flux, host, config):
     told = {one["check"]: one for one in flux("providers", "--check", "--json").objects if one["provider"] is None}
 
     assert done.code == 0
-    assert [line.split("\t")[0] for line in done.lines] == [*PROVIDERS, "config", "PATH", "proxy"]
-    assert list(told) == ["config", "PATH", "proxy"]
+    assert [line.split("\t")[0] for line in done.lines] == [*PROVIDERS, "config", "PATH", "proxy", "certificates"]
+    assert list(told) == ["config", "PATH", "proxy", "certificates"]
     assert (told["config"]["works"], told["config"]["state"]) == (False, "open")
     assert "chmod 600" in told["config"]["hint"]
     assert len(flux("providers", "runware", "--check").lines) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flux_cli.errors import LostReplyError, ModeratedError, RefusedError, UsageError
+from flux_cli.errors import LostReplyError, ModeratedError, RefusedError, UnknownOutcomeError, UsageError
 from flux_cli.flow import Request
 from flux_cli.jobs import Cost, Image, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Accepted
@@ -81,11 +81,11 @@ def test_any_other_lost_reply_stays_lost(talk, order, refusal):
     assert said.error is lost
 
 
-def test_a_conflict_on_the_first_attempt_is_a_refusal(talk, order, reply):
+def test_a_conflict_on_the_first_attempt_leaves_open_whether_the_task_was_accepted(talk, order, reply):
+    """The UUID is new, so it was sent twice by something on the way: there may be a task, and it may be paid for."""
     said = talk(PROVIDER, PROVIDER.submit(order("runware")), reply({"errors": [problem("conflictTaskUUID")]}, 400))
 
-    assert type(said.error) is RefusedError
-    assert said.error.vendor_code == "conflictTaskUUID"
+    assert type(said.error) is UnknownOutcomeError
 
 
 def test_an_error_under_200_refuses_the_submit_as_what_it_is(talk, order):
