@@ -178,7 +178,10 @@ class Picture(Option):
         return f"web address or local file, up to {self.limit // 2**20} MB"
 
 
-_PICTURE = rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM|II\*\x00|MM\x00\*|....ftyp(avif|avis|heic|heix|mif1|msf1)"
+_PICTURE = (
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM|II\*\x00|MM\x00\*"
+    rb"|....ftyp(avif|avis|heic|heix|mif1|msf1)"
+)
 """How a file of an image begins: not only in formats that a host names, since a host may take more."""
 
 

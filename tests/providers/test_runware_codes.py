@@ -15,7 +15,6 @@ from flux_cli.errors import (
 )
 from flux_cli.providers.runware import PROVIDER
 
-
 FAMILIES = {
     "quota": (
         PaymentError,
@@ -24,38 +23,50 @@ FAMILIES = {
     "rate limit": (UnavailableError, "rateLimitExceeded providerRateLimit"),
     "safety": (
         ModeratedError,
-        "contentPolicyViolation providerContentPolicyViolation sensitiveContentDetected unsafeContentDetected "
-        "nsfwContentDetected promptBlocked imageBlocked moderationFailed invalidProviderContent",
+        (
+            "contentPolicyViolation providerContentPolicyViolation sensitiveContentDetected unsafeContentDetected "
+            "nsfwContentDetected promptBlocked imageBlocked moderationFailed invalidProviderContent"
+        ),
     ),
     "auth": (
         AuthError,
-        "unauthorized forbidden permissionDenied insufficientPermissions authenticationFailed authFailed authTimeout "
-        "invalidAuthentication invalidCredentials missingAuthentication tokenExpired tokenInvalid tokenMissing "
-        "tokenRevoked accountSuspended accountDisabled organizationSuspended organizationDisabled workspaceSuspended "
-        "workspaceDisabled invalidApiKey missingApiKey",
+        (
+            "unauthorized forbidden permissionDenied insufficientPermissions authenticationFailed authFailed "
+            "authTimeout invalidAuthentication invalidCredentials missingAuthentication "
+            "tokenExpired tokenInvalid tokenMissing tokenRevoked accountSuspended accountDisabled organizationSuspended organizationDisabled "
+            "workspaceSuspended workspaceDisabled invalidApiKey missingApiKey"
+        ),
     ),
     "time-out": (RefusedError, "timeoutProvider inferenceTimeout"),
     "not found": (NotFoundError, "taskCancelled taskFailedOrNotFound unknownModel modelNotFound imageExpired"),
     "server": (
         RefusedError,
-        "internalServerError serviceUnavailable serverUnavailable standardError unknownError undefinedError "
-        "defaultError unrecognizedResponse errorRetrievingAccountManagement",
+        (
+            "internalServerError serviceUnavailable serverUnavailable standardError unknownError undefinedError "
+            "defaultError unrecognizedResponse errorRetrievingAccountManagement"
+        ),
     ),
     "upstream": (
         RefusedError,
-        "inferenceError processingFailed taskFailed downloadFailed uploadFailed noAvailableServer modelUnavailable "
-        "modelDisabled modelNotReady mediaStorageFileCouldNotBeMoved",
+        (
+            "inferenceError processingFailed taskFailed downloadFailed uploadFailed noAvailableServer modelUnavailable "
+            "modelDisabled modelNotReady mediaStorageFileCouldNotBeMoved"
+        ),
     ),
     "upstream, not our account": (
         RefusedError,
-        "providerError providerUnauthorized providerForbidden providerInvalidApiKey providerInsufficientCredits "
-        "providerQuotaExceeded providerNotFound",
+        (
+            "providerError providerUnauthorized providerForbidden providerInvalidApiKey providerInsufficientCredits "
+            "providerQuotaExceeded providerNotFound"
+        ),
     ),
     "validation": (
         UsageError,
-        "invalidModel missingPositivePrompt conflictParams duplicateTask unsupportedSize valueTooLarge arrayTooLong "
-        "maxResults seedConflict unknownParameter incompatibleParameters mismatchProviderSettingsProvider "
-        "unknownProviderSettingsProvider validationFailed",
+        (
+            "invalidModel missingPositivePrompt conflictParams duplicateTask unsupportedSize valueTooLarge "
+            "arrayTooLong maxResults seedConflict unknownParameter incompatibleParameters "
+            "mismatchProviderSettingsProvider unknownProviderSettingsProvider validationFailed"
+        ),
     ),
     "none": (RefusedError, "conflictTaskUUID odd"),
 }
