@@ -32,8 +32,8 @@ FAMILIES = {
         AuthError,
         (
             "unauthorized forbidden permissionDenied insufficientPermissions authenticationFailed authFailed "
-            "authTimeout invalidAuthentication invalidCredentials missingAuthentication "
-            "tokenExpired tokenInvalid tokenMissing tokenRevoked accountSuspended accountDisabled organizationSuspended organizationDisabled "
+            "authTimeout invalidAuthentication invalidCredentials missingAuthentication tokenExpired tokenInvalid "
+            "tokenMissing tokenRevoked accountSuspended accountDisabled organizationSuspended organizationDisabled "
             "workspaceSuspended workspaceDisabled invalidApiKey missingApiKey"
         ),
     ),

@@ -144,7 +144,7 @@ def test_replies_that_stay_lost(line, world, name, model):
 
 
 def test_a_lost_job_of_apiframe_is_found_among_others(line, world, clock):
-    """Its list does not say what was asked for: the jobs of its time are read one by one. Two that fit prove nothing."""
+    """Its list does not say what was asked for, so the jobs of its time are read. Two that fit prove nothing."""
     talk = line("apiframe")
     wanted = order("apiframe", "flux-1.1-pro", "sandbox:lost-replies", seed=7)
     others = [order("apiframe", "flux-1.1-pro", prompt, seed=seed) for prompt, seed in (("a fox", 7), ("an owl", 8))]
