@@ -21,61 +21,6 @@ Paid = tuple[float, float]
 """What one image of an earlier job cost, in USD, and when that job was made, in seconds since 1970."""
 
 
-class Prices:
-    """The prices of one run: each is looked up once."""
-
-    def __init__(
-        self,
-        *,
-        own: Callable[[str, str], float | None],
-        told: Callable[[str, str], Price | None],
-        paid: Callable[[str, str], Sequence[Paid]],
-    ) -> None:
-        """Take three sources of the price of a provider's model; the provider's table stands before the last.
-
-        ``own`` is the user's price, ``told`` what the host said of itself, and ``paid`` what an image cost in the
-        latest jobs, newest first; it is asked only where nothing else tells a price.
-        """
-        self._own = own
-        self._told = told
-        self._paid = paid
-        self._known: dict[tuple[str, str], Price | None] = {}
-
-    def of(self, provider: str, model: str) -> Price | None:
-        """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
-        if (provider, model) not in self._known:
-            self._known[provider, model] = self._find(provider, model)
-        return self._known[provider, model]
-
-    def _find(self, provider: str, model: str) -> Price | None:
-        return self.stated(provider, model) or learned(self._paid(provider, model))
-
-    def stated(self, provider: str, model: str) -> Price | None:
-        """Return the price that the user, the host or its page states, whatever earlier jobs did cost."""
-        own = self._own(provider, model)
-        if own is not None:
-            return Price(amount=own, source="your config", date="")
-        told = self._told(provider, model)
-        if told is not None and told.currency == USD:
-            return told
-        hosted = providers.load(provider).models.get(model)
-        if hosted is not None and hosted.price is not None and hosted.price.currency == USD:
-            return hosted.price
-        return None
-
-
-def learned(paid: Sequence[Paid]) -> Price | None:
-    """Return the median of what was paid for an image, dated by the newest; ``None`` where nothing was."""
-    if not paid:
-        return None
-    jobs = "1 job" if len(paid) == 1 else f"{len(paid)} jobs"
-    return Price(
-        amount=round(statistics.median(amount for amount, _ in paid), 6),
-        source=f"learned from {jobs} here",
-        date=datetime.fromtimestamp(max(when for _, when in paid)).astimezone().strftime("%Y-%m-%d"),
-    )
-
-
 class PriceFile:
     """What the hosts said that an image costs when they were last checked, in one small file.
 
@@ -113,3 +58,58 @@ class PriceFile:
         except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+class Prices:
+    """The prices of one run: each is looked up once."""
+
+    def __init__(
+        self,
+        *,
+        own: Callable[[str, str], float | None],
+        told: PriceFile,
+        paid: Callable[[str, str], Sequence[Paid]],
+    ) -> None:
+        """Take three sources of the price of a provider's model; the provider's table stands before the last.
+
+        ``own`` is the user's price, ``told`` holds what the host said of itself, and ``paid`` what an image cost in the
+        latest jobs, newest first; it is asked only where nothing else tells a price.
+        """
+        self._own = own
+        self.told = told
+        self._paid = paid
+        self._known: dict[tuple[str, str], Price | None] = {}
+
+    def of(self, provider: str, model: str) -> Price | None:
+        """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
+        if (provider, model) not in self._known:
+            self._known[provider, model] = self._find(provider, model)
+        return self._known[provider, model]
+
+    def _find(self, provider: str, model: str) -> Price | None:
+        return self.stated(provider, model) or learned(self._paid(provider, model))
+
+    def stated(self, provider: str, model: str) -> Price | None:
+        """Return the price that the user, the host or its page states, whatever earlier jobs did cost."""
+        own = self._own(provider, model)
+        if own is not None:
+            return Price(amount=own, source="your config", date="")
+        told = self.told.find(provider, model)
+        if told is not None and told.currency == USD:
+            return told
+        hosted = providers.load(provider).models.get(model)
+        if hosted is not None and hosted.price is not None and hosted.price.currency == USD:
+            return hosted.price
+        return None
+
+
+def learned(paid: Sequence[Paid]) -> Price | None:
+    """Return the median of what was paid for an image, dated by the newest; ``None`` where nothing was."""
+    if not paid:
+        return None
+    jobs = "1 job" if len(paid) == 1 else f"{len(paid)} jobs"
+    return Price(
+        amount=round(statistics.median(amount for amount, _ in paid), 6),
+        source=f"learned from {jobs} here",
+        date=datetime.fromtimestamp(max(when for _, when in paid)).astimezone().strftime("%Y-%m-%d"),
+    )

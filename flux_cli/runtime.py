@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flux_cli.money import Limit
     from flux_cli.orders import Origin
     from flux_cli.patience import Bracket
-    from flux_cli.prices import PriceFile, Prices
+    from flux_cli.prices import Prices
     from flux_cli.providers.base import Model, Price, Provider
     from flux_cli.seams import Shelf
     from flux_cli.settings import Settings
@@ -95,8 +95,6 @@ class Runtime:
     flags: Flags = field(default_factory=Flags)
     saved: list[tuple[int, int, list[str]]] = field(default_factory=list[tuple[int, int, list[str]]])
     """Images that are on disk now: row of the batch, number within the run, and paths, as they came."""
-    noted: set[str] = field(default_factory=set[str])
-    """What was noted and need not be noted again."""
     connect: Connect | None = None
     """Makes what stands behind httpx; the network where it is ``None``."""
     new_id: Callable[[], str] = new_id
@@ -113,12 +111,6 @@ class Runtime:
         """How results are printed: for people, or as JSON."""
         kind = Json if self.flags.json else Human
         return kind(self.streams, quiet=self.flags.quiet)
-
-    def note_once(self, text: str) -> None:
-        """Note something that several jobs may have to say in the same words."""
-        if text not in self.noted:
-            self.noted.add(text)
-            self.output.note(text)
 
     def progress(self, tally: Tally | None = None) -> Progress:
         """Return a display for as long as we wait: live on a terminal, plain lines elsewhere; of a batch its tally."""
@@ -160,30 +152,20 @@ class Runtime:
         return ledger
 
     @cached_property
-    def price_file(self) -> PriceFile:
-        """What the hosts said of their prices; the sandbox's say it in a file of their own."""
+    def prices(self) -> Prices:
+        """What images cost; what hosts said of it is kept beside the ledger, the sandbox's in a file of its own."""
         from flux_cli.places import state_path
-        from flux_cli.prices import PriceFile
-
-        return PriceFile(state_path() / ("prices-sandbox.json" if self.sandbox else "prices.json"))
-
-    @cached_property
-    def _prices(self) -> Prices:
-        from flux_cli.prices import Prices
+        from flux_cli.prices import PriceFile, Prices
 
         return Prices(
             own=self.settings.price,
-            told=self.price_file.find,
+            told=PriceFile(state_path() / ("prices-sandbox.json" if self.sandbox else "prices.json")),
             paid=lambda provider, model: self.ledger.paid(provider, model, sandbox=self.sandbox),
         )
 
     def price(self, provider: str, model: str) -> Price | None:
         """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
-        return self._prices.of(provider, model)
-
-    def stated_price(self, provider: str, model: str) -> Price | None:
-        """Return the price of an image that the user, the host or its page states, whatever earlier jobs did cost."""
-        return self._prices.stated(provider, model)
+        return self.prices.of(provider, model)
 
     def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
         """Return what the jobs of ``run`` may not pass as of now: ``--max-cost``, and the budgets of the config.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -118,11 +119,12 @@ def test_pairs_that_are_none(values):
 
 def test_a_configured_model_gives_way_and_a_typed_one_does_not():
     """A model that the provider lacks: the default with a word about it, or an error."""
-    model, note = orders.choose_model(RUNFLOW, "pro", typed=False)
+    ultra_only = replace(RUNFLOW, models={"flux-1.1-pro-ultra": RUNFLOW.models["flux-1.1-pro-ultra"]})
+    model, note = orders.choose_model(ultra_only, "pro", typed=False)
 
     assert (model.name, bool(note)) == ("flux-1.1-pro-ultra", True)
     with pytest.raises(UsageError):
-        orders.choose_model(RUNFLOW, "pro", typed=True)
+        orders.choose_model(ultra_only, "pro", typed=True)
     assert orders.choose_model(RUNWARE, "pro", typed=False)[1] is None
 
 

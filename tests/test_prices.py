@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,15 +16,17 @@ NOON = 1_795_003_200.0
 """2026-11-18, about noon UTC: the same day almost everywhere."""
 
 
+NOTHING = PriceFile(Path("none.json"))
+"""No host said anything."""
+
+
 class Desk:
     """Prices from a table of the user's own and from earlier jobs, and how often those were looked for."""
 
     def __init__(self, own=None, paid=(), told=None):
         self.asked = 0
         self.paid = paid
-        self.prices = Prices(
-            own=lambda *place: (own or {}).get(place), told=lambda *place: (told or {}).get(place), paid=self.look
-        )
+        self.prices = Prices(own=lambda *place: (own or {}).get(place), told=told or NOTHING, paid=self.look)
 
     def look(self, provider, model):
         self.asked += 1
@@ -41,11 +45,13 @@ def test_a_price_of_nothing_is_a_price():
     assert Desk({("runware", ULTRA): 0.0}).prices.of("runware", ULTRA).amount == 0.0
 
 
-def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price():
-    word = Price(amount=0.07, source="told by runware", date="2026-11-18")
-    told = {("runware", ULTRA): word}
+def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price(tmp_path):
+    told = PriceFile(tmp_path / "prices.json")
+    told.keep("runware", {ULTRA: 0.07}, now=NOON)
 
-    assert Desk(told=told, paid=[(0.01, NOON)]).prices.of("runware", ULTRA) == word
+    found = Desk(told=told, paid=[(0.01, NOON)]).prices.of("runware", ULTRA)
+
+    assert found == Price(amount=0.07, source="told by runware", date="2026-11-18")
     assert Desk({("runware", ULTRA): 0.05}, told=told).prices.of("runware", ULTRA).amount == 0.05
 
 

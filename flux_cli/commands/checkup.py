@@ -78,7 +78,7 @@ def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]
     told = {model: amount for model, amount in account.prices.items() if model in provider.models and amount > 0}
     found: list[str] = []
     for model, amount in told.items():
-        known = runtime.stated_price(provider.name, model)
+        known = runtime.prices.stated(provider.name, model)
         if known is None or math.isclose(known.amount, amount, abs_tol=1e-6):
             continue
         source = ", ".join(part for part in (known.source, known.date) if part)
@@ -87,14 +87,14 @@ def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]
         then = how if own else "estimates use the new price from now on"
         found.append(f"{model} costs {dollars(amount)} an image, not {dollars(known.amount)} ({source}); {then}")
     for model, amount in account.credit_prices.items():
-        before = runtime.price_file.find(provider.name, model)
+        before = runtime.prices.told.find(provider.name, model)
         if before is not None and before.currency == CREDITS and not math.isclose(before.amount, amount):
             source = f"{before.source}, {before.date}"
             found.append(f"{model} costs {amount:g} credits an image, not {before.amount:g} ({source})")
     for currency, prices in ((USD, told), (CREDITS, account.credit_prices)):
         if prices:
             try:
-                runtime.price_file.keep(provider.name, prices, now=runtime.clock.now(), currency=currency)
+                runtime.prices.told.keep(provider.name, prices, now=runtime.clock.now(), currency=currency)
             except OSError as error:
                 runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
     return found

@@ -210,8 +210,7 @@ class Errand:
         """
         self._under_way.show(job, "saving")
         if job.unsaved and (dearer := overrun(job)):
-            with self._under_way.aside():
-                self._runtime.note_once(dearer)
+            self._under_way.note_once(dearer)
         shown: list[str] = []
         shelf = self._runtime.shelf(job, place, first=first, placed=shown.append)
         shown += [_from_here(image.path) for image in job.images if image.path and shelf.kept(image)]

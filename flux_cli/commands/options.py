@@ -222,10 +222,9 @@ def require(job: Job, *wanted: str) -> None:
         raise job.error
     if job.status == "unknown":
         raise UnknownOutcomeError(f"{job.provider} has not said that it knows job {job.id}")
-    charged: Charged = "unknown"
-    if job.status == "cancelled":
-        charged = "no" if job.cost is None or job.cost.amount <= 0 else "yes"
+    paid = job.cost is not None and job.cost.amount > 0
     hint = f"`flux generate --like {job.id}` starts it again, as a new paid job"
+    charged: Charged = "unknown" if job.status != "cancelled" else "yes" if paid else "no"
     raise RefusedError(f"job {job.id} is {job.status}", hint=hint, charged=charged)
 
 

@@ -37,7 +37,17 @@ class UnderWay:
         self._engine = runtime.engine  # built here, once, not by whichever thread comes first
         self._progress = progress
         self._jobs: dict[str, Job] = {}
+        self._noted: set[str] = set()
         self._lock = threading.Lock()
+
+    def note_once(self, text: str) -> None:
+        """Note what several jobs may have to say in the same words."""
+        with self._lock:
+            new = text not in self._noted
+            self._noted.add(text)
+        if new:
+            with self.aside():
+                self._runtime.output.note(text)
 
     def show(self, job: Job, activity: str = "") -> None:
         """Take in how a job stands; ``activity`` is what we are doing about it."""

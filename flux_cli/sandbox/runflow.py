@@ -5,17 +5,14 @@ Read from https://docs.runflow.io: concepts/runs, concepts/errors, guides/cancel
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import operator
 import re
 import secrets
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flux_cli.sandbox import shapes
+from flux_cli.sandbox import runflow_list, shapes
 from flux_cli.sandbox.life import Job, rehearsals
 from flux_cli.sandbox.schema import Field, problems
 from flux_cli.sandbox.store import Scene
@@ -56,9 +53,7 @@ _BODIES = {
 }
 PRICES = {MODEL: "0.0600", PRO: "0.0400"}
 """USD an image, as the models' pages have it."""
-_SORTED = ("created_at", "started_at", "completed_at", "duration_ms", "cost", "status_code")
-"""What a list can be put in the order of."""
-_COMPARED = {":": operator.eq, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+_INVALID = "the request is not valid"
 _ROUTES = {
     ("POST", r"/v1/models/(.+)/runs"): "submit",
     ("GET", r"/v1/runs"): "list",
@@ -134,7 +129,7 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         return _refused(422, "VALIDATION_ERROR", "the body is not JSON", [])
     wrong = [{"field": one.path, "message": one.message, "type": one.why} for one in problems(body, _BODIES[model])]
     if wrong:
-        return _refused(422, "VALIDATION_ERROR", "the request is not valid", wrong)
+        return _refused(422, "VALIDATION_ERROR", _INVALID, wrong)
     prompt = body["input"]["prompt"]
     refused = _rehearsed(prompt)
     if refused is not None:
@@ -166,66 +161,8 @@ def _rehearsed(prompt: str) -> Answer | None:
 
 
 def _list(call: Call, scene: Scene) -> Answer:
-    """Return a page of runs, the newest first. The cursor is opaque: it hides how many came before."""
-    asked = {"limit": "50", "pq": "", "sort_by": "created_at:desc", "from_prev": "false", "q": "", "fields": ""}
-    told = {**asked, **call.query}
-    wrong = [(name, "the sandbox does not know this parameter", "unknown") for name in call.query if name not in asked]
-    if not re.fullmatch(r"\d{1,3}", told["limit"]) or not 1 <= int(told["limit"]) <= 500:  # noqa: PLR2004 - the page's limit
-        wrong.append(("limit", "must be 1 to 500", "invalid"))
-    order = re.fullmatch(rf"({'|'.join(_SORTED)}):(asc|desc)", told["sort_by"])
-    if not order:
-        wrong.append(("sort_by", "must be a field of a run, with :asc or :desc", "invalid"))
-    if told["from_prev"] not in {"true", "false"}:
-        wrong.append(("from_prev", "must be true or false", "invalid"))
-    before = re.fullmatch(r"after-(\d{1,9})", _plain(told["pq"])) if told["pq"] else None
-    if told["pq"] and not before:
-        wrong.append(("pq", "is not a cursor", "invalid"))
-    runs = [_run(job, scene) for job in scene.jobs()]
-    try:
-        runs = _matching(runs, told["q"])
-    except ValueError as error:
-        wrong.append(("q", str(error), "invalid"))
-    if wrong or not order:
-        errors = [{"field": name, "message": message, "type": kind} for name, message, kind in wrong]
-        return _refused(422, "VALIDATION_ERROR", "the request is not valid", errors)
-    runs.sort(key=lambda run: (run.get(order[1]) is not None, run.get(order[1]) or 0), reverse=order[2] == "desc")
-    size, at = int(told["limit"]), int(before[1]) if before else 0
-    start = max(0, at - 2 * size) if told["from_prev"] == "true" else at
-    page = runs[start : start + size]
-    if told["fields"]:
-        page = [{name: run[name] for name in told["fields"].split(",") if name in run} for run in page]
-    following = _cursor(start + size) if start + size < len(runs) else None
-    return reply(200, {"items": page, "next_pq": following, "prev_pq": _cursor(start + size) if start else None})
-
-
-def _matching(runs: list[dict[str, Any]], query: str) -> list[dict[str, Any]]:
-    """Return the runs of a query such as ``status_code:failed AND cost>0``. Raises ``ValueError``."""
-    for term in query.split(" AND ") if query else []:
-        found = re.fullmatch(r"(\w+)(:|>=|<=|>|<)(\S+)", term)
-        if not found or found[1] not in {"client_ref", "model_id", "id", *_SORTED}:
-            raise ValueError(f"is not a filter: {term}")
-        name, compare, value = found[1], _COMPARED[found[2]], found[3]
-        runs = [run for run in runs if run.get(name) is not None and _holds(compare, str(run[name]), value)]
-    return runs
-
-
-def _holds(compare: Callable[[Any, Any], bool], one: str, other: str) -> bool:
-    """Compare as numbers where both are some, else as text, which is right for times as well."""
-    try:
-        return compare(float(one), float(other))
-    except ValueError:
-        return compare(one, other)
-
-
-def _cursor(after: int) -> str:
-    return base64.urlsafe_b64encode(f"after-{after}".encode()).decode()
-
-
-def _plain(cursor: str) -> str:
-    try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii", "replace")
-    except ValueError:
-        return ""
+    page = runflow_list.page([_run(job, scene) for job in scene.jobs()], call.query)
+    return _refused(422, "VALIDATION_ERROR", _INVALID, page) if isinstance(page, list) else reply(200, page)
 
 
 def _run(job: Job, scene: Scene) -> dict[str, Any]:

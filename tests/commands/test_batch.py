@@ -80,7 +80,7 @@ def test_every_row_becomes_an_image(flux, host, name, text):
 
     assert (done.code, sorted(done.lines)) == (0, ["a-red-fox-7.jpg", "an-owl-7.jpg"])
     assert images() == sorted(done.lines)
-    assert done.err.splitlines()[-1] == "flux: note: 2 of 2 jobs done, $0.00"
+    assert done.err.splitlines()[-1] == "flux: note: 2 of 2 jobs done, $0.12"
     assert done.err.count("of 2 done") == 2
     assert {seen.body[0]["positivePrompt"] for seen in host.requests if submits_seen(seen)} == {"a red fox", "an owl"}
 

@@ -89,8 +89,8 @@ def test_what_others_spent_counts_against_a_budget(flux, host, config, spent):
 
 
 def test_a_reservation_is_settled_with_what_the_job_did_cost(flux, host, config):
-    """Here nothing, so the next one fits again."""
-    config("[budget]\ndaily = 0.06\n")
+    """Here $0.06 where $0.10 was expected, so the next one fits again."""
+    config("[budget]\ndaily = 0.25\n[providers.runware.price]\nultra = 0.10\n")
 
     codes = [flux(*FOX, *more).code for more in ([], ["--no-wait"], [])]
 

@@ -49,7 +49,7 @@ def test_a_job_has_the_keys_of_the_contract(flux, host):
     assert (told["provider"], told["model"], told["status"]) == ("runware", "flux-1.1-pro-ultra", "succeeded")
     shape = {"aspect_ratio": "1:1", "format": "jpg"}
     assert (told["prompt"], told["seed"], told["parameters"]) == ("a fox", 7, shape)
-    assert told["cost"] == {"amount": 0.0, "currency": "USD"}
+    assert told["cost"] == {"amount": 0.06, "currency": "USD"}
     assert (told["error"], told["sandbox"], told["skipped"], told["batch"], told["row"]) == (
         None,
         False,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from flux_cli.embedding import embed, read
+from flux_cli.providers import runflow
 from flux_cli.story import Story
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
@@ -120,7 +122,9 @@ def test_what_another_provider_cannot_honour_is_left_out_and_named(flux, host):
     assert done.object["seed"] < 2**31
 
 
-def test_a_model_that_another_provider_lacks_is_left_out_and_named(flux, host):
+def test_a_model_that_another_provider_lacks_is_left_out_and_named(flux, host, monkeypatch):
+    ultra = {"flux-1.1-pro-ultra": runflow.PROVIDER.models["flux-1.1-pro-ultra"]}
+    monkeypatch.setattr(runflow, "PROVIDER", replace(runflow.PROVIDER, models=ultra))
     flux("generate", "a fox", "-p", "runware", "-m", "pro", "-o", "fox.jpg")
 
     done = flux("generate", "--like", "fox.jpg", "-p", "runflow", "--json")

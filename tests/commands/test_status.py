@@ -84,7 +84,7 @@ def test_one_job_in_every_detail(flux):
     assert facts["provider"] == "runware (sandbox)"
     assert facts["image"].split(" ")[0].endswith("/fox.jpg")
     assert "2048x2048" in facts["image"]
-    assert facts["cost"] == "$0"
+    assert facts["cost"] == "$0.06"
     assert "ttl" in facts["param"]
     assert {"created", "finished", "run", "remote id"} <= facts.keys()
 
