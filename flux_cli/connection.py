@@ -60,7 +60,7 @@ class Network(httpx.BaseTransport):
             for stream in opened:  # httpcore forgets it
                 stream.close()
             through = f" (through the proxy {proxy.address} of {proxy.source})" if proxy else ""
-            raise httpx.ConnectError(reason(error) + through, request=request) from error
+            raise httpx.ConnectError(reason(error).rstrip(".") + through, request=request) from error
 
     def _route(self, proxy: Proxy | None) -> httpx.HTTPTransport:
         """Return the connections that go through a proxy, or directly."""

@@ -64,13 +64,13 @@ def test_asking_for_one_provider_loads_no_other():
 
 
 def test_every_file_is_one_idea():
-    """No module is longer than 300 lines."""
+    """No module has 400 lines or more."""
     sources = [*(ROOT / "flux_cli").rglob("*.py")]
 
     lengths = {source.name: len(source.read_text(encoding="utf-8").splitlines()) for source in sources}
 
     assert len(lengths) > 20
-    assert {name: length for name, length in lengths.items() if length > 300} == {}
+    assert {name: length for name, length in lengths.items() if length >= 400} == {}
 
 
 def test_no_module_is_named_after_nothing():

@@ -102,6 +102,26 @@ def test_a_name_is_free_again_when_its_process_died_and_nothing_was_accepted(flu
     assert host.accepted("apiframe") == 1
 
 
+@pytest.mark.parametrize("name", ["runcomfy", "runflow", "apiframe", "runware"])
+def test_every_refusal_leaves_the_name_and_the_budget_free(flux, host, config, abandon, name):
+    """A 4xx to a paid request means that nothing was accepted: it is told so, and costs nothing."""
+    price = f'[providers.{name}]\nprice = {{ "flux-1.1-pro-ultra" = 0.06 }}\n'
+    config(f"[budget]\ndaily = 0.06\n{price}")
+    line = ("generate", "a fox", "-p", name, "--once", "cover")
+    refusals = (400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 413, 418, 422, 425, 451, 499)
+    told = []
+
+    for status in refusals:
+        host.script = lambda _, status=status: Answer(status=status, headers={}, body=b"")
+        told.append("charged: no" in flux(*line).err or status in {400, 413, 422})  # a usage error needs no such line
+        abandon()
+    host.script = None
+
+    assert told == [True] * len(refusals)
+    assert flux(*line).code == 0
+    assert host.accepted(name) == 1
+
+
 def test_a_name_that_another_process_is_at_is_waited_for(flux, host, clock):
     """It holds the name, and has not come as far as a job: we look until our time is up, and buy nothing."""
     flux("generate", "a fox", "-p", "runware", "--once", "cover", "--no-wait")

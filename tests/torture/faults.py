@@ -42,7 +42,8 @@ class Fault:
     proof: str
     """What it proves about the request, for a host at its worst.
 
-    ``unsent``: nothing arrived; ``busy``: it was turned away for now; ``refused``: it was turned away, with ``status``;
+    ``unsent``: nothing arrived; ``busy``: it was turned away for now; ``slow``: it did not arrive whole, and no page
+    says that it may simply be sent again; ``refused``: it was turned away, with ``status``;
     ``lost``: it had its effect, and there was no answer; ``garbled``: it had its effect, and the answer is nonsense;
     ``moved``: a redirect that promises nothing; ``strange``: one answer or one link is not what it should be.
     """
@@ -228,6 +229,8 @@ FAULTS = [
     Fault("connection refused", "unsent", _raising(httpx.ConnectError, "connection refused", reached=False)),
     Fault("no such host", "unsent", _raising(httpx.ConnectError, "name or service not known", reached=False)),
     Fault("connect time-out", "unsent", _raising(httpx.ConnectTimeout, "timed out", reached=False)),
+    Fault("no route", "unsent", _raising(httpx.ConnectError, "[Errno 113] No route to host", reached=False)),
+    Fault("TLS refused", "unsent", _raising(httpx.ConnectError, "[SSL: WRONG_VERSION_NUMBER]", reached=False)),
     Fault("bad certificate", "unsent", _raising(httpx.ConnectError, "certificate verify failed", reached=False)),
     Fault("reset before the reply", "lost", _raising(httpx.ReadError, "connection reset by peer")),
     Fault("closed without a reply", "lost", _raising(httpx.RemoteProtocolError, "server disconnected")),
@@ -238,7 +241,10 @@ FAULTS = [
     Fault("402", "refused", _answering(402, _NO), 402),
     Fault("403 HTML", "refused", _answering(403, _HTML), 403),
     Fault("404", "refused", _answering(404, _NO), 404),
+    Fault("405", "refused", _answering(405, _NO), 405),
+    Fault("408", "slow", _answering(408, _NO), 408),
     Fault("409", "refused", _answering(409, _NO), 409),
+    Fault("410", "refused", _answering(410, _NO), 410),
     Fault("429", "busy", _answering(429, _NO), 429),
     Fault("429 in 10 s", "busy", _answering(429, _NO, retry_after="10"), 429),
     Fault("429 at a date", "busy", _at_a_date, 429),

@@ -21,7 +21,17 @@ OPERATIONS = {
 REPEATABLE = frozenset({"apiframe", "runware"})
 """Who has a handle that makes a repeat of the submit safe."""
 _TWINS = {
-    *("no such host", "connect time-out", "bad certificate", "closed without a reply", "read time-out"),
+    *(
+        "no such host",
+        "no route",
+        "TLS refused",
+        "405",
+        "410",
+        "connect time-out",
+        "bad certificate",
+        "closed without a reply",
+        "read time-out",
+    ),
     *("502 HTML", "504", "429 in a year", "200 empty", "200 of a wrong shape", "200 of 100,000 levels"),
     *("200 gzip bomb", "200 not the gzip it says", "403 HTML", "402"),
 }
@@ -111,6 +121,8 @@ def truth(cell: Cell) -> Truth:
 def _proof(cell: Cell) -> str:
     if cell.fault.name == "503" and cell.operation != "download" and cell.provider in _TURNED_AWAY:
         return "busy"
+    if cell.fault.proof == "slow" and (cell.operation != "submit" or cell.provider in REPEATABLE):
+        return "busy"
     return cell.fault.proof
 
 
@@ -124,15 +136,18 @@ def _submit(cell: Cell, proof: str) -> Truth:
     match proof:
         case "unsent" | "busy":
             return Truth(4, frozenset({"failed"}), accepted=0) if cell.lasting else _SAVED
+        case "slow":
+            return Truth(4, frozenset({"failed"}), accepted=0)
         case "refused":
             code = 2 if cell.fault.status == 400 else _CODES.get(cell.fault.status, 1)
             return Truth(code, frozenset({"failed"}), accepted=0)
         case "lost" | "moved":
             return unknown if cell.lasting or cell.provider not in REPEATABLE else _SAVED
         case "strange":  # Runware's ids are ours, and a state never heard of is no reason to despair of a job
-            return _SAVED if cell.provider == "runware" or "status" in cell.fault.name else unknown
-        case _:
-            return unknown
+            again = not cell.lasting and cell.provider in REPEATABLE
+            return _SAVED if cell.provider == "runware" or "status" in cell.fault.name or again else unknown
+        case _:  # where a repeat is safe, what makes no sense is asked for once more
+            return unknown if cell.lasting or cell.provider not in REPEATABLE else _SAVED
 
 
 def _read(cell: Cell, proof: str) -> Truth:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flux_cli.jobs import Job
+from flux_cli.money import settled
 from flux_cli.providers import NAMES
 from flux_cli.records import decode
 from flux_cli.sandbox.world import World
@@ -127,6 +128,7 @@ def test_cell(cell, scene, record_property):
         told = json.dumps(job.request["body"], ensure_ascii=False, separators=(",", ":")).encode()
         assert all(body == told for _, body in scene.wire.arrived)
         assert not (accepted and job.error and job.error.charged == "no"), job.error
+        assert accepted or job.error is None or (job.error.charged, settled(job)) == ("no", 0.0), job.error
     errors = [one["error"] for one in done.objects if one.get("error") and "status" in one]
     for error in errors if accepted and cell.operation not in {"cancel", "status"} else []:
         assert error["charged"] != "no", error
