@@ -167,7 +167,7 @@ def _state(job: Any) -> State:
             text = str(job.get("error") or "")
             return Failed(error=failure(text, provider="apiframe", charged="no"))  # the page: credits are returned
         case "CANCELLED" | "CANCELED":
-            return Cancelled()
+            return Cancelled(cost=cost)
         case other:
             return Running(detail=sentence(str(other), limit=60))
 

@@ -152,6 +152,8 @@ def test_nothing_else_is_tried_twice(talk, order, reply, webhook, status, body):
         (job("PROCESSING", progress=-3), Running(progress=0)),
         (job("CANCELLED"), Cancelled()),
         (job("CANCELED"), Cancelled()),
+        (job("CANCELLED", creditCost=0), Cancelled(cost=Cost(amount=0, currency="credits"))),
+        (job("CANCELLED", creditCost=12), Cancelled(cost=Cost(amount=12, currency="credits"))),
         (job("PAUSED"), Running(detail="PAUSED")),
     ],
 )

@@ -287,6 +287,7 @@ def test_the_link_of_an_upload_leads_to_the_file(ask, told, upload):
 
     assert (answer.status, answer.headers["content-type"], answer.body) == (200, "image/png", PNG)
     assert ask("GET", url.replace("/uploads/", "/uploads/0")).status == 404
+    assert ask("GET", "https://cdn2.apiframe.ai/uploads/no name.png").status == 404
 
 
 def test_an_upload_that_was_never_made(ask):

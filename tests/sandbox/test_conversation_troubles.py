@@ -116,7 +116,7 @@ def test_lost_reply(line, world, name, model):
     ("name", "model", "cost"),
     [
         ("runcomfy", "flux-1.1-pro", None),
-        ("apiframe", "flux-1.1-pro", None),
+        ("apiframe", "flux-1.1-pro", Cost(amount=0, currency="credits")),
         ("runware", "flux-1.1-pro", None),
         ("runflow", "flux-1.1-pro", Cost(amount=0.04)),
         ("runflow", "flux-1.1-pro-ultra", Cost(amount=0.06)),
