@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from flux_cli.errors import UsageError
 from flux_cli.jobs import Job, Params
 from flux_cli.providers.base import Model, Order, Provider
 from flux_cli.providers.checks import Fit, find_model, fit, spelled
+from flux_cli.providers.options import Picture, Unfit
 
 IMAGE_OPTIONS = (
     "aspect_ratio",
@@ -115,7 +117,7 @@ def plan(
     if not 1 <= wish.count <= MOST:
         raise UsageError(f"--count takes 1 to {MOST}, not {wish.count}")
     _check_text(wish)
-    _check_image(wish)
+    _check_image(wish, provider, model)
     seed = wish.options.get("seed")
     if seed is None:
         seed = max(origin.new_seed() - (wish.count - 1), 1)
@@ -217,17 +219,24 @@ def _check_text(wish: Wish) -> None:
         raise UsageError("--param is not valid Unicode", hint=NOT_UTF8) from None
 
 
-def _check_image(wish: Wish) -> None:
+def _check_image(wish: Wish, provider: Provider, model: Model) -> None:
+    """Refuse a local image that cannot be read, or that the model does not take."""
     image = wish.options.get("image")
     if image is None or "://" in image:
         return
     try:
         with Path(image).open("rb") as file:
-            file.read(1)
+            head, size = file.read(16), file.seek(0, os.SEEK_END)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         hint = "give a path, absolute or relative to the current folder, or a web address"
         raise UsageError(f"cannot read the image {image}: {reason}", hint=hint) from error
+    option = model.options.get("image")
+    if isinstance(option, Picture):
+        try:
+            option.check_file(head, size)
+        except Unfit as error:
+            raise UsageError(f"{provider.name}: --image {error}: {image}") from None
 
 
 def _check_quality(wish: Wish, model: Model, found: Fit) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from flux_cli import providers
-from flux_cli.providers.base import Price
+from flux_cli.providers.base import USD, Price
 
 Paid = tuple[float, float]
 """What one image of an earlier job cost, in USD, and when that job was made, in seconds since 1970."""
@@ -34,14 +34,16 @@ class PriceFile:
         """Return what a host said of a model, with the day on which it did, ``None`` where it never did."""
         try:
             told = self._read()[provider][model]
-            return Price(amount=float(told["amount"]), source=f"told by {provider}", date=str(told["date"]))
-        except (LookupError, TypeError, ValueError):
+            currency = str(told.get("currency", USD))
+            source, date = f"told by {provider}", str(told["date"])
+            return Price(amount=float(told["amount"]), currency=currency, source=source, date=date)
+        except (LookupError, TypeError, ValueError, AttributeError):
             return None
 
-    def keep(self, provider: str, prices: Mapping[str, float], *, now: float) -> None:
+    def keep(self, provider: str, prices: Mapping[str, float], *, now: float, currency: str = USD) -> None:
         """Write down what a host said at ``now``, in seconds since 1970. Raises ``OSError``."""
         date = datetime.fromtimestamp(now).astimezone().strftime("%Y-%m-%d")
-        told = {model: {"amount": amount, "date": date} for model, amount in prices.items()}
+        told = {model: {"amount": amount, "currency": currency, "date": date} for model, amount in prices.items()}
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = self._path.with_name(f".{self._path.name}.{uuid4().hex}")
         try:
@@ -93,10 +95,10 @@ class Prices:
         if own is not None:
             return Price(amount=own, source="your config", date="")
         told = self.told.find(provider, model)
-        if told is not None:
+        if told is not None and told.currency == USD:
             return told
         hosted = providers.load(provider).models.get(model)
-        if hosted is not None and hosted.price is not None and hosted.price.currency == "USD":
+        if hosted is not None and hosted.price is not None and hosted.price.currency == USD:
             return hosted.price
         return None
 

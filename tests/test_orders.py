@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import replace
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_typed_seed_that_counts_out_of_range_is_refused():
     """The last of several seeds must fit too."""
     with pytest.raises(UsageError, match="seed"):
         orders.plan(
-            orders.Wish(prompt="a fox", options={"seed": 2**31 - 1}, typed=frozenset({"seed"}), count=2),
+            orders.Wish(prompt="a fox", options={"seed": 2**63 - 1}, typed=frozenset({"seed"}), count=2),
             RUNCOMFY,
             RUNCOMFY.models["flux-1.1-pro-ultra"],
             origin(),
@@ -129,7 +130,10 @@ def test_a_configured_model_gives_way_and_a_typed_one_does_not():
 
 def test_an_image_must_be_there(tmp_path):
     """A local image is opened before anything else happens; a web address is left alone."""
-    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    os.truncate(tmp_path / "large.png", 25 * 2**20 + 1)
+    (tmp_path / "text.png").write_bytes(b"no image")
     frame = providers.load("apiframe")
 
     plan(frame, image=str(tmp_path / "a.png"))
@@ -137,6 +141,9 @@ def test_an_image_must_be_there(tmp_path):
     for missing in (tmp_path / "b.png", tmp_path, "nul\0"):
         with pytest.raises(UsageError, match="cannot read"):
             plan(frame, typed=["image"], image=str(missing))
+    for name, said in (("large.png", "at most 25 MB"), ("text.png", "is none")):
+        with pytest.raises(UsageError, match=said):
+            plan(frame, typed=["image"], image=str(tmp_path / name))
 
 
 @pytest.mark.parametrize("field", ["prompt", "option", "param"])

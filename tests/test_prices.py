@@ -55,6 +55,17 @@ def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price(
     assert Desk({("runware", ULTRA): 0.05}, told=told).prices.of("runware", ULTRA).amount == 0.05
 
 
+def test_a_price_in_credits_is_kept_and_is_no_price_in_money(tmp_path):
+    """What a credit costs depends on the plan, so that nobody can tell."""
+    told = PriceFile(tmp_path / "prices.json")
+    told.keep("apiframe", {ULTRA: 12}, now=NOON, currency="credits")
+
+    kept = told.find("apiframe", ULTRA)
+
+    assert kept == Price(amount=12, currency="credits", source="told by apiframe", date="2026-11-18")
+    assert Desk(told=told).prices.of("apiframe", ULTRA) is None
+
+
 def test_a_stated_price_is_anybodys_word_and_not_what_was_paid():
     """So a host's news are compared with its page, and without a ledger."""
     desk = Desk({("runcomfy", ULTRA): 0.05}, paid=[(0.01, NOON)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from flux_cli.crew import Crew
 from flux_cli.errors import AuthError, FluxError
 from flux_cli.jobs import Cost
 from flux_cli.money import dollars
-from flux_cli.providers.base import Account, Provider
+from flux_cli.providers.base import CREDITS, USD, Account, Provider
 from flux_cli.rendering import error_object
 from flux_cli.routes import no_key
 from flux_cli.runtime import Runtime
@@ -48,7 +47,7 @@ def check_up(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
     outcomes: list[FluxError | None] = []
     for provider, answer in zip(chosen, answers, strict=True):
         missing = key_source(runtime, provider) is None
-        prices = [] if isinstance(answer, FluxError) else _prices(runtime, provider, answer.prices)
+        prices = [] if isinstance(answer, FluxError) else _prices(runtime, provider, answer)
         rows += _rows(provider, answer, prices, missing=missing)
         data.append(_object(provider, answer, prices))
         if named or not missing:
@@ -71,12 +70,12 @@ def money(cost: Cost | None) -> str:
     """Return what is left on an account, for people."""
     if cost is None:
         return "not told"
-    return f"${cost.amount:.2f}" if cost.currency == "USD" else f"{cost.amount:g} {cost.currency}"
+    return f"${cost.amount:.2f}" if cost.currency == USD else f"{cost.amount:g} {cost.currency}"
 
 
-def _prices(runtime: Runtime, provider: Provider, told: Mapping[str, float]) -> list[str]:
-    """Keep what a host says of its prices for estimates. Return how that differs from what they were made with."""
-    told = {model: amount for model, amount in told.items() if model in provider.models and amount > 0}
+def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]:
+    """Keep what a host says of its prices. Return how that differs from what was known before."""
+    told = {model: amount for model, amount in account.prices.items() if model in provider.models and amount > 0}
     found: list[str] = []
     for model, amount in told.items():
         known = runtime.prices.stated(provider.name, model)
@@ -87,11 +86,17 @@ def _prices(runtime: Runtime, provider: Provider, told: Mapping[str, float]) -> 
         how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` takes it over"
         then = how if own else "estimates use the new price from now on"
         found.append(f"{model} costs {dollars(amount)} an image, not {dollars(known.amount)} ({source}); {then}")
-    if told:
-        try:
-            runtime.prices.told.keep(provider.name, told, now=runtime.clock.now())
-        except OSError as error:
-            runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
+    for model, amount in account.credit_prices.items():
+        before = runtime.prices.told.find(provider.name, model)
+        if before is not None and before.currency == CREDITS and not math.isclose(before.amount, amount):
+            source = f"{before.source}, {before.date}"
+            found.append(f"{model} costs {amount:g} credits an image, not {before.amount:g} ({source})")
+    for currency, prices in ((USD, told), (CREDITS, account.credit_prices)):
+        if prices:
+            try:
+                runtime.prices.told.keep(provider.name, prices, now=runtime.clock.now(), currency=currency)
+            except OSError as error:
+                runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
     return found
 
 
@@ -107,7 +112,9 @@ def _rows(
     advice = "a newer flux may know it; until then `--param` reaches every field"
     drift = [(provider.name, "drift", "-", f"{difference}; {advice}") for difference in answer.drift]
     dearer = [(provider.name, "price", "-", difference) for difference in prices]
-    return [(provider.name, "works", money(answer.balance), answer.name), *drift, *dearer]
+    told = ", ".join(f"{model} {amount:g} credits an image" for model, amount in answer.credit_prices.items())
+    detail = "; ".join(part for part in (answer.name, told) if part)
+    return [(provider.name, "works", money(answer.balance), detail), *drift, *dearer]
 
 
 def _object(provider: Provider, answer: Account | FluxError, prices: list[str]) -> dict[str, Any]:
@@ -121,6 +128,7 @@ def _object(provider: Provider, answer: Account | FluxError, prices: list[str]) 
         "balance": None if left is None else {"amount": left.amount, "currency": left.currency},
         "drift": [*account.drift, *prices] if account else [],
         "prices": dict(account.prices) if account else {},
+        "credit_prices": dict(account.credit_prices) if account else {},
         "error": error_object(answer) if isinstance(answer, FluxError) else None,
     }
 

@@ -9,7 +9,7 @@ import typer
 from flux_cli import providers as registry
 from flux_cli.commands import options
 from flux_cli.commands.checkup import check_up, key_source
-from flux_cli.providers.base import Model, Price, Provider
+from flux_cli.providers.base import USD, Model, Price, Provider
 from flux_cli.providers.checks import spelled
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed
@@ -56,7 +56,7 @@ def providers(
         failed = f"{100 * seen.failures / seen.jobs:.0f} %" if seen and seen.jobs else "-"
         key = key_source(runtime, one)
         models = [registry.alias(name) for name in one.models]
-        prices = {name: runtime.price(one.name, name) for name in one.models}
+        prices = {name: _price(runtime, one, name) for name in one.models}
         told = [f"{registry.alias(name)} {_amount(price)}" for name, price in prices.items() if price]
         shown = ", ".join(told) or "unknown"
         cancel = (one.cancel_note or "yes") if one.cancel else "no"
@@ -78,9 +78,16 @@ def providers(
     return 0
 
 
+def _price(runtime: Runtime, provider: Provider, model: str) -> Price | None:
+    """Return what an image costs, in USD where that is known, else in the host's credits if it told so."""
+    return runtime.price(provider.name, model) or runtime.prices.told.find(provider.name, model)
+
+
 def _amount(price: Price | None) -> str | None:
     """Return what an image costs, for people, or ``None`` where nobody says."""
-    return None if price is None else f"${price.amount:g}"
+    if price is None:
+        return None
+    return f"${price.amount:g}" if price.currency == USD else f"{price.amount:g} {price.currency}"
 
 
 def _describe(runtime: Runtime, provider: Provider) -> None:
@@ -100,7 +107,7 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
     sections: dict[str, list[tuple[str, ...]]] = {}
     listing: list[dict[str, Any]] = []
     for model in provider.models.values():
-        price = runtime.price(provider.name, model.name)
+        price = _price(runtime, provider, model.name)
         told = (_amount(price) or "price unknown", *((price.source, price.date) if price else ()))
         facts.append((model.name, ", ".join(word for word in (model.slug, *told, model.note) if word)))
         rows = _options(model)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from flux_cli.errors import FluxError, UsageError
+from flux_cli.errors import FluxError, NotFoundError, UsageError
 from flux_cli.flow import Flow, Request, Response, Upload, identifier, link, number, percent
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Provider, place
+from flux_cli.providers.base import CREDITS, SEEDS, Accepted, Account, Lost, Model, Order, Provider, place
 from flux_cli.providers.drift import from_catalogue
 from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, words
 from flux_cli.providers.refusals import failure, refused
@@ -57,14 +57,31 @@ def poll(remote: Remote) -> Flow[State]:
 
 
 def find(lost: Lost) -> Flow[Remote | None]:
-    """Look through the latest jobs for one with our input, made around the time of ours.
+    """List the latest jobs, keep those made around the time of ours, and read each: only then its input is told.
 
     The input is compared in what makes it ours, prompt and seed. Two that fit prove nothing.
     """
-    reply = yield Request("GET", "/v2/jobs", query={"limit": "100", "model": lost.body["model"]})
+    near: list[tuple[float, str]] = []
+    query = {"limit": "100", "model": lost.body["model"]}
+    for _ in range(_PAGES):
+        reply = yield Request("GET", "/v2/jobs", query=query)
+        away = [(_away(job, lost.sent_at), job["id"]) for job in reply.json["jobs"]]
+        near += [(abs(seconds), identifier(name)) for seconds, name in away if -_SLACK <= seconds <= _LONGEST + _SLACK]
+        following = reply.json.get("nextCursor")
+        if not isinstance(following, str) or not following or all(seconds < -_SLACK for seconds, _ in away):
+            break
+        query = {**query, "cursor": following}
     wanted = lost.body["prompt"], lost.body["fluxParams"]["seed"]
-    found = [job["id"] for job in reply.json["jobs"] if _asked(job) == wanted and _near(job, lost.sent_at)]
-    return Remote(id=identifier(found[0])) if len(found) == 1 else None
+    found: list[str] = []
+    for _, name in sorted(near)[:_READS]:
+        try:
+            reply = yield Request("GET", f"/v2/jobs/{name}")
+        except NotFoundError:
+            continue
+        found += [name] if _asked(reply.json) == wanted else []
+        if len(found) > 1:
+            break
+    return Remote(id=found[0]) if len(found) == 1 else None
 
 
 def _asked(job: Any) -> tuple[Any, Any]:
@@ -73,18 +90,19 @@ def _asked(job: Any) -> tuple[Any, Any]:
     return told.get("prompt"), inner.get("seed")
 
 
-def _near(job: Any, sent_at: float) -> bool:
-    """Whether a job was made within the time that a submit takes; a job that does not say when is taken as near."""
+def _away(job: Any, sent_at: float) -> float:
+    """Return by how many seconds a job is younger than ``sent_at``; one that does not say when is taken as near."""
     told = job.get("createdAt")
     if not isinstance(told, str):
-        return True
+        return 0.0
     made = datetime.fromisoformat(told)
-    made = made if made.tzinfo else made.replace(tzinfo=UTC)
-    return -_SLACK <= made.timestamp() - sent_at <= _LONGEST + _SLACK
+    return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp() - sent_at
 
 
 _LONGEST, _SLACK = 900.0, 120.0
 """Seconds: how long a submit with all its repeats may take, and by how much two clocks may differ."""
+_PAGES, _READS = 10, 100
+"""Pages of the list that are looked through, and jobs that are read, those nearest in time first."""
 
 
 def check() -> Flow[Account]:
@@ -93,14 +111,27 @@ def check() -> Flow[Account]:
     team = reply.json.get("team") or {}
     left = number(team.get("credits"))
     account = Account(
-        balance=None if left is None else Cost(amount=left, currency="credits"),
+        balance=None if left is None else Cost(amount=left, currency=CREDITS),
         name=sentence(str(team.get("name") or ""), limit=60),
     )
     try:
         reply = yield Request("GET", "/v2/models")
     except FluxError:
         return account
-    return replace(account, drift=from_catalogue(_MODELS, reply.json))
+    return replace(account, drift=from_catalogue(_MODELS, reply.json), credit_prices=_prices(reply.json))
+
+
+def _prices(published: Any) -> dict[str, float]:
+    """Return what an image of our models costs, in credits: where the catalogue tells one price, not a range."""
+    listed = published.get("models") if isinstance(published, dict) else published
+    entries = {one.get("id"): one for one in listed or [] if isinstance(one, dict)} if isinstance(listed, list) else {}
+    found: dict[str, float] = {}
+    for model in _MODELS:
+        told = entries.get(model.slug, {})
+        low, high = number(told.get("costMin")), number(told.get("costMax"))
+        if high and low == high and told.get("pricingMode") in {None, "flat", "per-output"}:
+            found[model.name] = high
+    return found
 
 
 def refusal(response: Response) -> FluxError | None:
@@ -119,7 +150,7 @@ def refusal(response: Response) -> FluxError | None:
 
 def _state(job: Any) -> State:
     charged = number(job.get("creditCost"))
-    cost = None if charged is None else Cost(amount=charged, currency="credits")
+    cost = None if charged is None else Cost(amount=charged, currency=CREDITS)
     match job["status"]:
         case "QUEUED":
             return Queued()
@@ -136,7 +167,7 @@ def _state(job: Any) -> State:
             text = str(job.get("error") or "")
             return Failed(error=failure(text, provider="apiframe", charged="no"))  # the page: credits are returned
         case "CANCELLED" | "CANCELED":
-            return Cancelled()
+            return Cancelled(cost=cost)
         case other:
             return Running(detail=sentence(str(other), limit=60))
 
@@ -153,18 +184,31 @@ def _links(result: Any) -> list[Any]:
 
 _OPTIONS = {
     "aspect_ratio": Choice(field="fluxParams.aspect_ratio", values=words("1:1", "3:4", "4:3", "9:16", "16:9")),
-    "seed": Range(field="fluxParams.seed", low=0, high=2**31 - 1, default="random"),
-    "raw": Switch(field="fluxParams.raw", default="off", note="here: no prompt enhancement"),
-    "image": Picture(field="fluxParams.image_prompt", note="a local file goes to POST /v2/uploads first"),
-    "image_strength": Range(field="fluxParams.image_prompt_strength", low=0, high=1, fractions=True, default="0.5"),
+    "seed": Range(field="fluxParams.seed", low=SEEDS[0], high=SEEDS[1], default="random"),
+    "image": Picture(
+        field="fluxParams.image_prompt", limit=25 * 2**20, note="a local file goes to POST /v2/uploads first"
+    ),
     "format": Choice(field="fluxParams.output_format", default="jpg", values=words("jpg", "png", "webp")),
     "quality": Range(field="fluxParams.output_quality", low=0, high=100, default="90"),
-    "upsample_prompt": Switch(field="fluxParams.prompt_upsampling"),
     "webhook": Link(field="webhookUrl"),
 }
-_MODELS = tuple(
-    Model(name=name, slug=name, options=_OPTIONS, prompt=(1, 2000)) for name in ("flux-1.1-pro", "flux-1.1-pro-ultra")
+_PRO = Model(
+    name="flux-1.1-pro",
+    slug="flux-1.1-pro",
+    options={**_OPTIONS, "upsample_prompt": Switch(field="fluxParams.prompt_upsampling")},
+    prompt=(1, 2000),
 )
+_ULTRA = replace(
+    _PRO,
+    name="flux-1.1-pro-ultra",
+    slug="flux-1.1-pro-ultra",
+    options={
+        **_OPTIONS,
+        "raw": Switch(field="fluxParams.raw", default="off", note="here: no prompt enhancement"),
+        "image_strength": Range(field="fluxParams.image_prompt_strength", low=0, high=1, fractions=True, default="0.5"),
+    },
+)
+_MODELS = (_PRO, _ULTRA)
 
 PROVIDER = Provider(
     name="apiframe",

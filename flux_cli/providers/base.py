@@ -17,6 +17,12 @@ from flux_cli.providers.options import Option
 
 SEED_LIMIT = 2**31 - 1
 """The largest seed that flux draws: every provider takes it."""
+SEEDS = (-(2**63), 2**63 - 1)
+"""The least and the largest seed where a host states no limits: what fits into 64 bits."""
+
+
+USD, CREDITS = "USD", "credits"
+"""The currencies of prices: a host may count in credits of its own, whose worth depends on what you paid for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +30,7 @@ class Price:
     """What one image costs, where that was read, and when."""
 
     amount: float
-    currency: str = "USD"
+    currency: str = USD
     source: str
     date: str
     """ISO date of the page."""
@@ -123,6 +129,8 @@ class Account:
     name: str = ""
     prices: Mapping[str, float] = field(default_factory=dict[str, float])
     """What the host says that an image costs, in USD, by the model's name."""
+    credit_prices: Mapping[str, float] = field(default_factory=dict[str, float])
+    """The same of a host that counts in credits."""
     drift: tuple[str, ...] = ()
     """How what the host publishes differs from our tables, a sentence each."""
 

@@ -132,16 +132,16 @@ class Switch(Option):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Option):
-    """A web address of at most ``limit`` characters."""
+    """A web address, of at most ``limit`` characters where the host has a limit."""
 
-    limit: int = 2048
+    limit: int | None = None
 
     def check(self, value: Any) -> Any:
         """Return the address. Raises `Unfit`."""
         if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]+\S*", value):
             message = f"takes a web address (https://…), not {value}"
             raise Unfit(message)
-        if len(value) > self.limit:
+        if self.limit is not None and len(value) > self.limit:
             message = f"takes an address of at most {self.limit} characters, not {len(value)}"
             raise Unfit(message)
         return value
@@ -149,21 +149,40 @@ class Link(Option):
     @property
     def accepts(self) -> str:
         """The kind of address."""
-        return f"web address, up to {self.limit} characters"
+        return "web address" + (f", up to {self.limit} characters" if self.limit else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture(Option):
-    """An image: a web address, or a local file that a conversation uploads first."""
+    """An image: a web address, or a local file of at most ``limit`` bytes that a conversation uploads first."""
+
+    limit: int
 
     def check(self, value: Any) -> Any:
         """Return the address or the path. Raises `Unfit` for an address of another kind."""
         return Link().check(value) if not isinstance(value, str) or "://" in value else value
 
+    def check_file(self, head: bytes, size: int) -> None:
+        """Check a local file by its first 16 bytes and its size. Raises `Unfit`."""
+        if not size:
+            raise Unfit("takes an image, and the file is empty")
+        if not re.match(_PICTURE, head, re.DOTALL):
+            raise Unfit("takes an image, such as PNG, JPEG, WebP or GIF, and the file is none")
+        if size > self.limit:
+            message = f"takes a file of at most {self.limit // 2**20} MB, not {size / 2**20:.1f} MB"
+            raise Unfit(message)
+
     @property
     def accepts(self) -> str:
         """The two ways."""
-        return "web address or local file"
+        return f"web address or local file, up to {self.limit // 2**20} MB"
+
+
+_PICTURE = (
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM|II\*\x00|MM\x00\*"
+    rb"|....ftyp(avif|avis|heic|heix|mif1|msf1)"
+)
+"""How a file of an image begins: not only in formats that a host names, since a host may take more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
 from flux_cli.flow import Flow, Request, Response, identifier, link, number, spoken, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
+from flux_cli.providers.base import SEEDS, Accepted, Account, Model, Order, Provider
 from flux_cli.providers.drift import from_schema
 from flux_cli.providers.options import Choice, Range, Switch, words
 from flux_cli.providers.refusals import ended, failure, refused
@@ -127,7 +127,7 @@ def _result(body: Any) -> State:
     return Succeeded(images=tuple(Image(url=link(url)) for url in links), cost=cost)
 
 
-_SEED = Range(field="seed", low=0, high=2**31 - 1, note="always sent: the host's own default is a fixed example")
+_SEED = Range(field="seed", low=SEEDS[0], high=SEEDS[1], note="always sent: the host's own default is a fixed example")
 _RAW = Switch(field="raw", default="off", note="less processed, more natural-looking")
 
 _ULTRA = Model(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from flux_cli.errors import (
     FluxError,
@@ -24,11 +25,11 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.flow import Flow, Request, Response, flag, link, number, percent, whole
-from flux_cli.jobs import Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
 from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
 from flux_cli.providers.refusals import ended, refused
-from flux_cli.providers.runware_codes import CONFLICT, explain
+from flux_cli.providers.runware_codes import CANCELLED, CONFLICT, explain
 from flux_cli.text import printable, sentence
 
 
@@ -67,6 +68,10 @@ def poll(remote: Remote) -> Flow[State]:
     """Ask for all results of the task so far. What is said of the task itself, also as a refusal, is its end."""
     try:
         reply = yield _post({"taskType": "getResponse", "taskUUID": remote.id})
+    except NotFoundError as error:
+        if error.vendor_code != CANCELLED:
+            raise
+        return Cancelled()
     except (ModeratedError, PaymentError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
             raise
@@ -87,16 +92,12 @@ def find(lost: Lost) -> Flow[Remote | None]:
 
 def check() -> Flow[Account]:
     """Read the account. ``balance`` is a number in the pages and an object in the vendor's types."""
-    task = {
-        "taskType": "accountManagement",
-        "operation": "getDetails",
-        "taskUUID": "00000000-0000-4000-8000-000000000000",
-    }
-    reply = yield _post(task)
-    errors = _errors(reply.json)
-    if errors:
-        raise explain(errors[0])
-    details: Any = next(iter(reply.json["data"]), {})
+    try:
+        details = yield from _account()
+    except RefusedError as error:
+        if error.vendor_code != CONFLICT:
+            raise
+        details = yield from _account()  # the first attempt's answer was lost, and its repeat came under the same UUID
     told = details.get("balance")
     known = told.values() if isinstance(told, dict) else (told,)
     amount = next((found for one in known if (found := number(one)) is not None), None)
@@ -115,6 +116,15 @@ def refusal(response: Response) -> FluxError | None:
     if not isinstance(first, dict) or not isinstance(first.get("code"), str):
         return refused(response, str(listed or ""), provider="runware")
     return explain(first, status=response.status)
+
+
+def _account() -> Flow[Any]:
+    """Ask for the account, under a new UUID: each is good for one task, also for one that only reads."""
+    reply = yield _post({"taskType": "accountManagement", "operation": "getDetails", "taskUUID": str(uuid4())})
+    errors = _errors(reply.json)
+    if errors:
+        raise explain(errors[0])
+    return next(iter(reply.json["data"]), {})
 
 
 def _post(task: dict[str, Any]) -> Request:
@@ -137,8 +147,8 @@ def _read(body: Any, remote: Remote, *, last: bool = False) -> State:
     if not (last or complete or only_refused):
         return _unfinished(waiting) if waiting or made else Queued(seen=False)
     if not made:
-        return Failed(error=explain(errors[0]) if errors else RefusedError("runware: the task ended without an image"))
-    images = tuple(_image(key, one) for key, one in made.items())
+        return _imageless(errors)
+    images = _in_order([_image(key, one) for key, one in made.items()])
     costs = [cost for one in made.values() if (cost := number(one.get("cost"))) is not None]
     wanted = max(wanted, settled)
     reason = explain(errors[0]).message if errors else "runware gave no reason"
@@ -150,6 +160,23 @@ def _read(body: Any, remote: Remote, *, last: bool = False) -> State:
         if len(made) < wanted
         else None,
     )
+
+
+def _imageless(errors: list[Any]) -> State:
+    """Return the end of a task without an image. A block, which a repeat would meet again, counts before the rest."""
+    reasons = [explain(one) for one in errors] or [RefusedError("runware: the task ended without an image")]
+    blocked = next((one for one in reasons if isinstance(one, ModeratedError)), None)
+    if blocked is None and all(one.vendor_code == CANCELLED for one in reasons):
+        return Cancelled()
+    return Failed(error=blocked or reasons[0])
+
+
+def _in_order(images: list[Image]) -> tuple[Image, ...]:
+    """Return images by their seeds, where they all have one: they come in any order, and seeds count up from ours."""
+    seeds = [image.seed for image in images]
+    if None in seeds:
+        return tuple(images)
+    return tuple(sorted(images, key=lambda image: image.seed or 0))
 
 
 def _unfinished(waiting: list[Any]) -> State:
@@ -242,6 +269,7 @@ _PRO = Model(
     most=20,
     count_field="numberResults",
     implied={"aspect_ratio": "16:9"},
+    price=Price(amount=0.04, source="the model's page at runware.ai/docs", date="2026-11"),
 )
 _ULTRA = replace(
     _PRO,

@@ -1,7 +1,8 @@
 """Apiframe, version 2, from its own side.
 
 Read from the OpenAPI file of the vendor's Node SDK and from https://docs-v2.apiframe.ai. Names that the schema does not
-list are refused, at the top and inside ``fluxParams``.
+list are refused, at the top and inside ``fluxParams``, and there also those that the model's own page does not list.
+Where an answer is known in several shapes, the seed chooses.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -23,8 +25,12 @@ FILES = "https://cdn2.apiframe.ai"
 """Root of the links to images."""
 
 MODELS = ("flux-1.1-pro", "flux-1.1-pro-ultra")
+CREDITS = {MODELS[0]: 8, MODELS[1]: 12}
+"""Credits an image. No page shows them; the sandbox has its own."""
 REPLAY = 24 * 3600
 """Seconds for which an ``Idempotency-Key`` stands for its first job."""
+RETENTION = 24 * 3600
+"""Seconds for which the links of a job work."""
 
 _LARGEST = 25 * 1024 * 1024
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -46,17 +52,19 @@ _FLUX = {
     "guidance": Field(kind="number", low=1.5, high=10),
     "go_fast": Field(kind="boolean"),
 }
+_FOREIGN = {MODELS[0]: {"raw", "image_prompt_strength"}, MODELS[1]: {"prompt_upsampling"}}
+"""Names of the family's schema that the page of a model does not list."""
 _EVENTS = Field(kind="text", choices=("progress", "completed", "failed"))
-_BODY = Field(
-    kind="object",
-    fields={
-        "prompt": Field(kind="text", required=True, low=1, high=2000),
-        "model": Field(kind="text", required=True, choices=MODELS),
-        "fluxParams": Field(kind="object", fields=_FLUX),
-        "webhookUrl": Field(kind="link"),
-        "webhookEvents": Field(kind="array", low=1, items=_EVENTS),
-    },
-)
+_LISTED: dict[str, str] = {
+    "status": "QUEUED|PROCESSING|COMPLETED|FAILED|CANCELLED",
+    "model": ".*",
+    "limit": r"[1-9]\d?|100",
+    "cursor": ".*",
+    "scope": "user|team",
+    "search": _UUID,
+    "include_models": "true|false",
+}
+"""What may stand in the query of the list of jobs."""
 _ROUTES = {
     ("POST", r"/v2/images/generate"): "generate",
     ("GET", r"/v2/jobs"): "jobs",
@@ -67,16 +75,36 @@ _ROUTES = {
 }
 
 
+def _body(model: Any) -> Field:
+    """Return the schema of a submit of ``model``."""
+    foreign = _FOREIGN.get(model, set()) if isinstance(model, str) else set[str]()
+    return Field(
+        kind="object",
+        fields={
+            "prompt": Field(kind="text", required=True, low=1, high=2000),
+            "model": Field(kind="text", required=True, choices=MODELS),
+            "fluxParams": Field(
+                kind="object", fields={name: field for name, field in _FLUX.items() if name not in foreign}
+            ),
+            "webhookUrl": Field(kind="link"),
+            "webhookEvents": Field(kind="array", low=1, items=_EVENTS),
+        },
+    )
+
+
 def answer(call: Call, scene: Scene) -> Answer:
     """Answer as the API would. Raises `LostReply` where a rehearsal wants it."""
+    told = _answer(call, scene)
+    return replace(told, headers={**told.headers, "x-request-id": uuid4().hex})
+
+
+def _answer(call: Call, scene: Scene) -> Answer:
     route = find(_ROUTES, call)
     if isinstance(route, int):
         return _refused(route, "Method not allowed" if route == 405 else "Not found")  # noqa: PLR2004 - HTTP
     name, part = route
     if name == "models":
-        return reply(
-            200, {"models": [{"id": model, "modality": "image", "paramsKey": "fluxParams"} for model in MODELS]}
-        )
+        return reply(200, {"models": [_listed(model) for model in MODELS]})
     if not re.fullmatch(r"[!-~]+", call.headers.get("x-api-key", "")):
         return _refused(401, "Missing or invalid API key")
     match name:
@@ -95,11 +123,21 @@ def answer(call: Call, scene: Scene) -> Answer:
             return reply(200, {"user": user, "team": team, "apiKey": key})
 
 
-def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
-    """Return the job and the number of the image that a link stands for."""
+def _listed(model: str) -> dict[str, Any]:
+    price = CREDITS[model]
+    named = {"id": model, "label": model.replace("-", " ").title(), "modality": "image", "paramsKey": "fluxParams"}
+    return {**named, "costMin": price, "costMax": price, "pricingMode": "flat"}
+
+
+def locate(call: Call, scene: Scene) -> tuple[Job, int] | Answer | None:
+    """Return the job and the number of the image that a link stands for, or the file that was uploaded under it."""
+    sent = re.fullmatch(r"/uploads/([^/.]+)\.(png|jpeg|gif|webp)", call.path)
+    held = scene.uploads.get_bytes(sent[1]) if sent else None
+    if sent and held is not None:
+        return Answer(status=200, headers={"content-type": f"image/{sent[2]}"}, body=held)
     found = re.fullmatch(r"/images/([^/]+)/0\.(jpg|png|webp)", call.path)
     job = scene.job(found[1]) if found else None
-    if found is None or job is None or not job.ready(scene.now()) or job.format != found[2]:
+    if found is None or job is None or not job.ready(scene.now()) or job.format != found[2] or _expired(job, scene):
         return None
     return job, 0
 
@@ -112,7 +150,7 @@ def _generate(call: Call, scene: Scene) -> Answer:
     except ValueError:
         return _refused(400, "Invalid JSON")
     wrong: dict[str, list[str]] = {}
-    for one in problems(body, _BODY):
+    for one in problems(body, _body(body.get("model") if isinstance(body, dict) else None)):
         wrong.setdefault(one.path, []).append("Unrecognized key" if one.why == "unknown" else one.message)
     key = call.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 255:  # noqa: PLR2004 - the schema's limit
@@ -151,7 +189,7 @@ def _accepted(body: Any, key: str | None, scene: Scene) -> Answer:
         return _refused(409, "Idempotency-Key was used with a different request body")
     if "lost-replies" in job.plays or (new and "lost-reply" in job.plays):
         raise LostReply(job.id)
-    return reply(202, {"jobId": job.id, "status": _status(job, scene)}, x_request_id=uuid4().hex)
+    return reply(202, {"jobId": job.id, "status": _status(job, scene)})
 
 
 def _keyed(key: str, turn: int) -> str:
@@ -166,7 +204,7 @@ def _rehearsed(prompt: str) -> Answer | None:
     if "credits" in plays:
         return _refused(402, "Insufficient credits", creditsRequired=12, creditsAvailable=0)
     if "rate-limit" in plays:
-        return reply(429, {"error": "Too many requests"}, retry_after="1", x_request_id=uuid4().hex)
+        return reply(429, {"error": "Too many requests"}, retry_after="1")
     return None
 
 
@@ -174,7 +212,7 @@ def _job(name: str, scene: Scene) -> Answer:
     if not re.fullmatch(_UUID, name):
         return _refused(400, "Validation failed", details={"id": ["must be a UUID"]})
     job = scene.job(name.lower())
-    return _refused(404, "Job not found") if job is None else reply(200, _described(job, scene))
+    return _refused(404, "Job not found") if job is None else reply(200, {**_described(job, scene), "input": job.asked})
 
 
 def _status(job: Job, scene: Scene) -> str:
@@ -184,21 +222,28 @@ def _status(job: Job, scene: Scene) -> str:
     return "FAILED" if phase == "done" and (job.blocked or job.broken) else _STATUSES[phase]
 
 
+def _expired(job: Job, scene: Scene) -> bool:
+    return scene.now() >= job.ended + RETENTION
+
+
 def _described(job: Job, scene: Scene) -> dict[str, Any]:
+    """Return a job as the list has it: what was asked for is told only by the job's own address."""
     status, now = _status(job, scene), scene.now()
+    link = f"{scene.links}/images/{job.id}/0.{job.format}"
+    result = ({"images": [link]}, [link], link)[job.seed % 3]
     failure = job.block if job.blocked else "The provider could not make the image"
     return {
         "id": job.id,
         "status": status,
         "model": job.model,
         "progress": None if status == "QUEUED" else job.progress(now),
-        "result": {"images": [f"{scene.links}/images/{job.id}/0.{job.format}"]} if status == "COMPLETED" else None,
+        "result": result if status == "COMPLETED" else None,
         "error": failure if status == "FAILED" else None,
-        "creditCost": 0,
-        "webhookStatus": None,
+        "creditCost": CREDITS[job.model] if status in {"QUEUED", "PROCESSING", "COMPLETED"} else 0,
+        "webhookStatus": "pending" if "webhookUrl" in job.asked else None,
         "createdAt": stamp(job.created),
         "completedAt": stamp(job.ended) if status in {"COMPLETED", "FAILED"} else None,
-        "input": job.asked,
+        "expired": _expired(job, scene),
     }
 
 
@@ -206,18 +251,16 @@ def _jobs(call: Call, scene: Scene) -> Answer:
     """Return a page of jobs, the newest first; the cursor is the id of the last job of the page before."""
     asked = {"limit": "20", **call.query}
     wrong = {
-        name: ["Unrecognized key"]
-        for name in asked
-        if name not in {"status", "model", "limit", "cursor", "scope", "search", "include_models"}
+        name: ["Unrecognized key" if name not in _LISTED else f"must match {_LISTED[name]}"]
+        for name, value in asked.items()
+        if not re.fullmatch(_LISTED.get(name, "(?!)"), value)
     }
-    if not re.fullmatch(r"\d{1,3}", asked["limit"]) or not 1 <= int(asked["limit"]) <= 100:  # noqa: PLR2004 - the schema's
-        wrong["limit"] = ["must be 1 to 100"]
     jobs = [
         job
         for job in scene.jobs()
         if asked.get("status") in {None, _status(job, scene)}
         and asked.get("model") in {None, job.model}
-        and asked.get("search") in {None, job.id}
+        and asked.get("search", job.id).lower() == job.id
     ]
     ids = [job.id for job in jobs]
     cursor = asked.get("cursor")
@@ -233,7 +276,7 @@ def _jobs(call: Call, scene: Scene) -> Answer:
 
 
 def _upload(call: Call, scene: Scene) -> Answer:
-    """Take a file, look at what it is, and forget its bytes."""
+    """Take a file and look at what it is."""
     try:
         held = uploads.file_of(call)
     except ValueError as error:
@@ -251,6 +294,7 @@ def _upload(call: Call, scene: Scene) -> Answer:
         "expiresAt": stamp(scene.now() + 3600),
     }
     scene.uploads.put(name, record)
+    scene.uploads.put_bytes(name, held)
     return reply(201, record)
 
 
@@ -261,4 +305,4 @@ def _unknown_upload(url: str, scene: Scene) -> bool:
 
 
 def _refused(status: int, error: str, **more: Any) -> Answer:
-    return reply(status, {"error": error, **more}, x_request_id=uuid4().hex)
+    return reply(status, {"error": error, **more})

@@ -1,7 +1,7 @@
 """Runware, from its own side: one address, arrays of tasks in and out.
 
 Read from https://runware.ai/docs/platform (errors, task-polling, authentication, account-management) and from
-the model's page.
+the model's page. Where an answer is known in several shapes, the seed chooses.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ FILES = "https://im.runware.ai"
 
 _MOST = 20
 """Images that one task can make."""
+_BLOCKED = (
+    ("invalidProviderContent", "The content was found invalid by the provider"),
+    ("providerContentPolicyViolation", "the provider blocked the request because of its content policy"),
+    ("providerError", None),
+)
+"""How a blocked task is told: a code and a message, or the words of hosts without a code. The seed chooses."""
 
 
 class _Refused(Exception):  # noqa: N818 - what happened to the task
@@ -56,7 +62,7 @@ def answer(call: Call, scene: Scene) -> Answer:
         keyed = call.bearer
     if not keyed:
         return reply(401, {"errors": [complaint("invalidApiKey", "the API key is missing or not valid", {}, "")]})
-    return _answers(tasks, scene)
+    return _answers(tasks, scene, dry=call.headers.get("x-runware-dry-run") == "1")
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
@@ -77,14 +83,14 @@ def image_uuid(task: str, index: int) -> str:
     return str(UUID(int=UUID(task).int ^ mask))
 
 
-def _answers(tasks: list[Any], scene: Scene) -> Answer:
+def _answers(tasks: list[Any], scene: Scene, *, dry: bool) -> Answer:
     """Return what all tasks come to: results and errors side by side, 200 where there is at least one result."""
     data: list[Any] = []
     errors: list[Any] = []
     refused = 0
     for task in tasks:
         try:
-            told, wrong = _answer(task, scene)
+            told, wrong = _answer(task, scene, dry=dry)
         except _Refused as refusal:
             told, wrong, refused = [], refusal.errors, refusal.status
         data += told
@@ -95,12 +101,15 @@ def _answers(tasks: list[Any], scene: Scene) -> Answer:
     return reply(200 if mixed else refused, {"data": data, "errors": errors} if mixed else {"errors": errors})
 
 
-def _answer(task: Any, scene: Scene) -> tuple[list[Any], list[Any]]:
-    """Return the results and the errors of one task. Raises `_Refused`."""
+def _answer(task: Any, scene: Scene, *, dry: bool) -> tuple[list[Any], list[Any]]:
+    """Return the results and the errors of one task; a ``dry`` one is only checked and priced. Raises `_Refused`."""
     wrong = complaints(task)
     if wrong:
         raise _Refused(400, *wrong)
     match task["taskType"]:
+        case "imageInference" if dry:
+            cost = round(COSTS[task["model"]] * task.get("numberResults", 1), 6)
+            return [{"taskType": "imageInference", "taskUUID": task["taskUUID"], "cost": cost}], []
         case "imageInference":
             return _infer(task, scene)
         case "getResponse":
@@ -109,13 +118,17 @@ def _answer(task: Any, scene: Scene) -> tuple[list[Any], list[Any]]:
         case "getTaskDetails":
             return [_details(task, scene)], []
         case "accountManagement":
+            name = task["taskUUID"].lower()
+            if scene.job(name) is not None or not scene.tasks.add(name, {})[1]:
+                raise _Refused(400, _conflict(task))
             account = {
                 "taskType": "accountManagement",
+                "operation": "getDetails",
                 "taskUUID": task["taskUUID"],
                 "organizationUUID": "00000000-0000-4000-8000-000000000001",
                 "organizationName": "Sandbox",
                 "AIRSource": "sandbox",
-                "balance": 100.0,
+                "balance": {"amount": 100.0, "currency": "USD"},
                 "team": [],
                 "apiKeys": [],
                 "usage": {},
@@ -127,6 +140,8 @@ def _answer(task: Any, scene: Scene) -> tuple[list[Any], list[Any]]:
 
 def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
     _rehearse(task)
+    if scene.tasks.get(task["taskUUID"].lower()) is not None:
+        raise _Refused(400, _conflict(task))
     sync = task.get("deliveryMethod", "sync") == "sync"
     job, new = scene.accept(
         id=task["taskUUID"].lower(),
@@ -144,7 +159,7 @@ def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
     if "lost-replies" in job.plays:
         raise LostReply(job.id)
     if not new:
-        raise _Refused(400, complaint("conflictTaskUUID", "a task with this taskUUID exists already", task, "taskUUID"))
+        raise _Refused(400, _conflict(task))
     if "lost-reply" in job.plays or (sync and "never" in job.plays):
         raise LostReply(job.id)
     if not sync:
@@ -152,6 +167,10 @@ def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
     if job.blocked or job.broken:
         raise _Refused(400, _failure(job))
     return _items(job, job.count, scene), []
+
+
+def _conflict(task: dict[str, Any]) -> dict[str, Any]:
+    return complaint("conflictTaskUUID", "a task with this taskUUID exists already", task, "taskUUID")
 
 
 def _rehearse(task: dict[str, Any]) -> None:
@@ -175,10 +194,10 @@ def _progress(job: Job, scene: Scene) -> tuple[list[Any], list[Any]]:
     if phase == "done" and job.stopped:
         said = {"code": "taskCancelled", "message": "the task was cancelled"}
         return [{**named, "status": "error", "error": said}], []
-    if phase == "done" and job.blocked:
-        return [], [{**_failure(job), "status": "error"}]
-    if phase == "done" and job.broken:
+    if phase == "done" and (job.blocked or job.broken):
         said = _failure(job)
+        if job.blocked == bool(job.seed % 2):  # both shapes are known of either
+            return [], [{**said, "status": "error"}]
         return [{**named, "status": "error", "error": {"code": said["code"], "message": said["message"]}}], []
     done = [{**item, "status": "success"} for item in _items(job, job.ready(now), scene)]
     waiting = {**named, "status": "processing", "progress": job.progress(now)}
@@ -187,14 +206,14 @@ def _progress(job: Job, scene: Scene) -> tuple[list[Any], list[Any]]:
 
 def _failure(job: Job) -> dict[str, Any]:
     if job.blocked:
-        text = "the provider blocked the request because of its content policy"
-        return complaint("providerContentPolicyViolation", text, job.asked, "")
+        code, text = _BLOCKED[job.seed % len(_BLOCKED)]
+        return complaint(code, text or job.block, job.asked, "")
     return complaint("inferenceError", "the provider could not make the image", job.asked, "")
 
 
 def _items(job: Job, ready: int, scene: Scene) -> list[dict[str, Any]]:
-    """Return the first ``ready`` results of a task; result ``k`` has the seed plus ``k``."""
-    return [_item(job, index, scene) for index in range(ready)]
+    """Return the first ``ready`` results of a task; result ``k`` has the seed plus ``k``. They come in no order."""
+    return sorted((_item(job, index, scene) for index in range(ready)), key=lambda item: item["imageUUID"])
 
 
 def _item(job: Job, index: int, scene: Scene) -> dict[str, Any]:
@@ -222,7 +241,7 @@ def _details(task: dict[str, Any], scene: Scene) -> dict[str, Any]:
     """Return the request of a past task and its last response."""
     job = scene.job(task["taskUUID"].lower())
     if job is None:
-        raise _Refused(404, complaint("taskNotFound", "no task has this taskUUID", task, "taskUUID"))
+        raise _Refused(404, complaint("taskFailedOrNotFound", "no such task", task, "taskUUID"))
     data, errors = _progress(job, scene)
     response = {"data": data, **({"errors": errors} if errors else {})}
     return {"taskType": "getTaskDetails", "taskUUID": task["taskUUID"], "request": [job.asked], "response": response}

@@ -49,6 +49,8 @@ def _image(bfl: dict[str, Field]) -> Field:
         "includeCost": Field(kind="boolean"),
         "safety": Field(kind="object", fields=safety),
         "providerSettings": settings,
+        "routing": Field(kind="object"),
+        "advancedFeatures": Field(kind="object"),
     }
     return Field(kind="object", fields=fields)
 
@@ -79,7 +81,7 @@ def complaints(task: Any) -> list[dict[str, Any]]:
     if not isinstance(task, dict):
         return [complaint("invalidTask", "a task must be an object", {}, "")]
     kind = task.get("taskType")
-    if kind not in SCHEMAS:
+    if not isinstance(kind, str) or kind not in SCHEMAS:
         code = "invalidTaskType" if "taskType" in task else "missingTaskType"
         return [complaint(code, "taskType must be one that is documented", task, "taskType")]
     schema = _PRO if kind == "imageInference" and task.get("model") == PRO else SCHEMAS[kind]

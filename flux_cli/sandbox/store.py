@@ -50,6 +50,20 @@ class Store:
         except (FileNotFoundError, ValueError):
             return None
 
+    def put_bytes(self, name: str, held: bytes) -> None:
+        """Keep ``held`` beside the record of that name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._path(name).with_suffix(".bin").write_bytes(held)
+
+    def get_bytes(self, name: str) -> bytes | None:
+        """Return what is kept beside the record of that name, or ``None``."""
+        if not _NAME.fullmatch(name):
+            return None
+        try:
+            return self._path(name).with_suffix(".bin").read_bytes()
+        except FileNotFoundError:
+            return None
+
     def names(self) -> list[str]:
         """Return the names of all records."""
         return [path.stem for path in self.folder.glob("*.json")]
@@ -103,8 +117,13 @@ class Scene:
 
     @property
     def uploads(self) -> Store:
-        """The files that were sent ahead of a job: their descriptions, without the bytes."""
+        """The files that were sent ahead of a job: their descriptions, with the bytes beside them."""
         return Store(self.folder / self.provider / "uploads")
+
+    @property
+    def tasks(self) -> Store:
+        """The ids of requests that made no job, where no id may be used twice."""
+        return Store(self.folder / self.provider / "tasks")
 
     @property
     def _jobs(self) -> Store:

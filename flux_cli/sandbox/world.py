@@ -76,6 +76,8 @@ class World:
             return files.denied()
         if found is None:
             return files.missing()
+        if isinstance(found, Answer):
+            return found
         job, index = found
         return files.serve(call, job, index, provider)
 

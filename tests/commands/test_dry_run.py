@@ -14,6 +14,8 @@ VARIABLES = dict(
     zip(PROVIDERS, ("RUNCOMFY_API_TOKEN", "RUNFLOW_API_KEY", "APIFRAME_API_KEY", "RUNWARE_API_KEY"), strict=True)
 )
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_nothing_is_sent_and_no_key_is_needed(flux, provider):
@@ -78,7 +80,7 @@ def test_an_upload_comes_first(flux, tmp_path):
     from pathlib import Path
 
     name = "a;b, \"c\" 'd'.png"
-    Path(name).write_bytes(b"x")
+    Path(name).write_bytes(PNG)
 
     done = flux("generate", "a fox", "-p", "apiframe", "-i", name, "--dry-run")
 
@@ -93,7 +95,7 @@ def test_control_characters_are_not_obeyed(flux):
     from pathlib import Path
 
     name = "a\x1b[31m\x9b.png"
-    Path(name).write_bytes(b"x")
+    Path(name).write_bytes(PNG)
 
     done = flux("generate", "a\x1b[31m \x85\x9b\u202e fox", "-p", "apiframe", "-i", name, "--dry-run")
 

@@ -43,14 +43,50 @@ def test_a_local_image_is_uploaded_first(flux, host, model, tmp_path):
     flux("generate", "a red fox", "-p", "apiframe", "-o", "first.png", "-f", "png")
     host.requests.clear()
 
-    done = flux("generate", "a red fox", "-p", "apiframe", "-m", model, "-i", "first.png", "--image-strength", "1")
+    done = flux("generate", "a red fox", "-p", "apiframe", "-m", model, "-i", "first.png")
 
     assert done.code == 0, done
     upload, submit = [seen for seen in host.requests if seen.method == "POST"]
     assert Path("first.png").read_bytes() in upload.body
     assert upload.path == "/v2/uploads"
     assert submit.body["fluxParams"]["image_prompt"].startswith(f"{host.root}/files/apiframe/uploads/")
-    assert submit.body["fluxParams"]["image_prompt_strength"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "said"),
+    [
+        (
+            "large.png",
+            b"\x89PNG\r\n\x1a\n" + bytes(25 * 2**20),
+            "takes a file of at most 25 MB, not 25.0 MB: large.png",
+        ),
+        ("empty.png", b"", "the file is empty: empty.png"),
+        ("notes.png", b"Dear diary, ...", "such as PNG, JPEG, WebP or GIF, and the file is none: notes.png"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"], ["-n", "3"]])
+def test_a_local_image_that_apiframe_would_not_take_is_not_uploaded(flux, host, name, held, said, more):
+    """Exit 2 before anything is sent, also for a dry run."""
+    Path(name).write_bytes(held)
+
+    done = flux("generate", "a red fox", "-p", "apiframe", "-i", name, *more)
+
+    assert done.code == 2
+    assert said in done.err
+    assert "charged: no" in done.err
+    assert host.requests == []
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 2**63 - 1])
+@pytest.mark.parametrize("provider", ["runcomfy", "apiframe"])
+def test_a_seed_of_any_size_arrives_where_no_page_limits_it(flux, host, provider, seed):
+    """And is told and named as it was sent."""
+    done = flux("generate", "a red fox", "-p", provider, "-m", "pro", "-s", str(seed), "--json")
+
+    body = next(seen.body for seen in host.requests if seen.method == "POST")
+    assert (body.get("seed") or body["fluxParams"]["seed"]) == seed
+    assert done.object["seed"] == seed
+    assert str(seed) in done.object["images"][0]["path"]
 
 
 def test_keys_go_to_their_own_provider_and_never_to_a_download(flux, host):

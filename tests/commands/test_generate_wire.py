@@ -79,20 +79,16 @@ def _cells():
     for model in (PRO, ULTRA):
         for ratio in ("1:1", "3:4", "4:3", "9:16", "16:9"):
             yield "apiframe", model, ["-a", ratio], {"fluxParams.aspect_ratio": ratio}
-        yield "apiframe", model, ["--raw"], {"fluxParams.raw": True}
         yield (
             "apiframe",
             model,
             ["-i", "https://example.com/a.png"],
             {"fluxParams.image_prompt": "https://example.com/a.png"},
         )
-        yield "apiframe", model, ["--image-strength", "0.25"], {"fluxParams.image_prompt_strength": 0.25}
         for name in ("jpg", "png", "webp"):
             yield "apiframe", model, ["-f", name], {"fluxParams.output_format": name}
         yield "apiframe", model, ["--quality", "0"], {"fluxParams.output_quality": 0}
         yield "apiframe", model, ["--quality", "100"], {"fluxParams.output_quality": 100}
-        yield "apiframe", model, ["--upsample-prompt"], {"fluxParams.prompt_upsampling": True}
-        yield "apiframe", model, ["--no-upsample-prompt"], {"fluxParams.prompt_upsampling": False}
         yield "apiframe", model, ["--webhook", hook], {"webhookUrl": hook}
         yield (
             "apiframe",
@@ -112,6 +108,10 @@ def _cells():
                 "fluxParams.height": 768,
             },
         )
+    yield "apiframe", ULTRA, ["--raw"], {"fluxParams.raw": True}
+    yield "apiframe", ULTRA, ["--image-strength", "0.25"], {"fluxParams.image_prompt_strength": 0.25}
+    yield "apiframe", PRO, ["--upsample-prompt"], {"fluxParams.prompt_upsampling": True}
+    yield "apiframe", PRO, ["--no-upsample-prompt"], {"fluxParams.prompt_upsampling": False}
     for model in (PRO, ULTRA):
         for ratio, width, height in _pixels(model):
             yield "runware", model, ["-a", ratio], {"width": width, "height": height}

@@ -48,7 +48,10 @@ def test_your_own_price(flux, config):
     told = {one["provider"]: one for one in flux("providers", "--json").objects}
 
     assert told["runware"]["prices"]["flux-1.1-pro-ultra"] == "$0.05"
-    assert told["runware"]["price_sources"] == {"flux-1.1-pro": None, "flux-1.1-pro-ultra": "your config"}
+    assert told["runware"]["price_sources"] == {
+        "flux-1.1-pro": "the model's page at runware.ai/docs",
+        "flux-1.1-pro-ultra": "your config",
+    }
 
 
 def test_a_price_that_was_learned_here(flux, home):
@@ -302,6 +305,75 @@ def test_prices_that_cannot_be_kept_are_no_reason_to_stop(flux, host, home):
 
     assert "cannot keep the prices of runcomfy" in done.err
     assert done.lines[0].startswith("runcomfy\tworks\t")
+
+
+def priced(**told):
+    """Return a script that answers as Apiframe lists its models, at these prices in credits; an alias a name."""
+    models = [
+        {
+            "id": MODELS[alias],
+            "label": alias,
+            "modality": "image",
+            "costMin": low,
+            "costMax": high,
+            "pricingMode": "flat",
+        }
+        for alias, (low, high) in told.items()
+    ]
+
+    return lambda call: reply(200, {"models": models}) if call.path == "/v2/models" else None
+
+
+def test_check_tells_and_keeps_prices_in_credits(flux, host):
+    """With the day on which they were told; they are no sum of money, so that no limit is kept by them."""
+    host.script = priced(pro=(8, 8), ultra=(12, 12))
+
+    done = flux("providers", "apiframe", "--check")
+    told = flux("providers", "apiframe", "--check", "--json").object
+    shown = {one["model"]: one for one in flux("providers", "apiframe", "--json").object["models"]}
+    (row,) = [line for line in flux("providers").lines if line.startswith("apiframe\t")]
+    limited = flux("generate", "a fox", "-p", "apiframe", "--max-cost", "5")
+
+    assert "flux-1.1-pro 8 credits an image, flux-1.1-pro-ultra 12 credits an image" in done.lines[0]
+    assert told["credit_prices"] == {"flux-1.1-pro": 8, "flux-1.1-pro-ultra": 12}
+    assert told["prices"] == {}
+    assert told["drift"] == []
+    assert shown["flux-1.1-pro"]["price"] == "8 credits"
+    assert shown["flux-1.1-pro"]["price_source"] == "told by apiframe"
+    assert shown["flux-1.1-pro"]["price_date"].startswith("2026-11-")
+    assert "\tpro 8 credits, ultra 12 credits\t" in row
+    assert limited.code == 2
+    assert "nobody tells what an image of flux-1.1-pro-ultra costs" in limited.err
+
+
+def test_check_says_where_a_price_in_credits_has_changed(flux, host):
+    """From what was told at the last check, with its day."""
+    host.script = priced(pro=(8, 8), ultra=(12, 12))
+    flux("providers", "apiframe", "--check")
+    host.script = priced(pro=(8, 8), ultra=(14, 14))
+
+    done = flux("providers", "apiframe", "--check")
+    again = flux("providers", "apiframe", "--check", "--json").object
+
+    (line,) = [line.split("\t")[3] for line in done.lines if "\tprice\t" in line]
+    assert line.startswith("flux-1.1-pro-ultra costs 14 credits an image, not 12 (told by apiframe, 2026-")
+    assert again["drift"] == []
+
+
+def test_your_own_price_stands_before_one_in_credits(flux, host, config):
+    """It is the one that limits are kept by."""
+    config("[providers.apiframe.price]\nultra = 0.07\n")
+    host.script = priced(pro=(8, 8), ultra=(12, 12))
+    flux("providers", "apiframe", "--check")
+
+    prices = {one["model"]: one["price"] for one in flux("providers", "apiframe", "--json").object["models"]}
+
+    assert prices == {"flux-1.1-pro": "8 credits", "flux-1.1-pro-ultra": "$0.07"}
+
+
+def test_two_checks_of_runware_in_a_row(flux):
+    """The second one is not refused for the UUID of the first."""
+    assert [flux("providers", "runware", "--check", "--sandbox").code for _ in range(2)] == [0, 0]
 
 
 def test_an_unknown_provider(flux):

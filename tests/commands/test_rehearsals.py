@@ -85,6 +85,9 @@ def job_of(done) -> dict:
         ("runcomfy", "fail", "no", 0.0),
         ("runflow", "moderated", "no", 0.0),
         ("runcomfy", "moderated", "no", 0.0),
+        ("apiframe", "moderated", "no", 0.0),
+        ("apiframe", "cancelled", "no", 0.0),
+        ("runware", "cancelled", "no", 0.0),
     ],
 )
 def test_what_a_job_without_an_image_cost(flux, provider, word, charged, usd):
@@ -105,7 +108,7 @@ def test_a_cancel_that_was_charged_is_told_in_plain_words(flux):
 
 
 @pytest.mark.parametrize("seed", range(1, 13))
-@pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_blocked_row_is_not_bought_again_in_whatever_words_it_was_blocked(flux, provider, seed):
     """Moderated (5), not in the file of rows to retry, and not bought by --resume; the words vary with the seed."""
     Path("p.jsonl").write_text(f'{{"prompt": "sandbox:moderated", "seed": {seed}}}\n', "utf-8")
@@ -128,7 +131,9 @@ def test_a_broken_download_is_saved_whole(flux):
     assert Path(done.lines[0]).read_bytes().endswith(b"IEND\xaeB`\x82")
 
 
-@pytest.mark.parametrize(("provider", "status"), [("runflow", "succeeded"), ("runware", "succeeded")])
+@pytest.mark.parametrize(
+    ("provider", "status"), [("runflow", "succeeded"), ("apiframe", "succeeded"), ("runware", "succeeded")]
+)
 def test_a_job_whose_replies_stay_lost_is_found_later(flux, clock, provider, status):
     """Exit 7; once it can be looked for, it is found under its label or its id, and nothing is bought again."""
     lost = flux("generate", "sandbox:lost-replies", "--sandbox", "-p", provider, "--json").object

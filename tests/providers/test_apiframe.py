@@ -152,6 +152,8 @@ def test_nothing_else_is_tried_twice(talk, order, reply, webhook, status, body):
         (job("PROCESSING", progress=-3), Running(progress=0)),
         (job("CANCELLED"), Cancelled()),
         (job("CANCELED"), Cancelled()),
+        (job("CANCELLED", creditCost=0), Cancelled(cost=Cost(amount=0, currency="credits"))),
+        (job("CANCELLED", creditCost=12), Cancelled(cost=Cost(amount=12, currency="credits"))),
         (job("PAUSED"), Running(detail="PAUSED")),
     ],
 )
@@ -205,13 +207,18 @@ def test_a_success_without_an_image_makes_no_sense(talk, result):
             ModeratedError,
             "apiframe: Blocked by the provider's content policy",
         ),
+        ("Request Moderated", ModeratedError, "apiframe: Request Moderated"),
+        ("Prompt contains prohibited words.", ModeratedError, "apiframe: Prompt contains prohibited words"),
+        ("The output was flagged as sensitive. (E005)", ModeratedError, None),
+        ("Your prompt violates our community guidelines", ModeratedError, None),
+        ("NSFW_DETECTED", ModeratedError, None),
     ],
 )
 def test_a_failed_job_gives_its_credits_back(talk, told, kind, message):
     said = talk(PROVIDER, PROVIDER.poll(REMOTE), job("FAILED", error=told))
 
     error = said.result.error
-    assert (type(error), error.message, error.charged) == (kind, message, "no")
+    assert (type(error), error.message, error.charged) == (kind, message or f"apiframe: {told}", "no")
 
 
 @pytest.mark.parametrize(
@@ -284,6 +291,35 @@ def test_a_model_that_left_the_catalogue_is_told(talk):
     said = talk(PROVIDER, PROVIDER.check(), {"team": None}, {"models": [{"id": "flux-1.1-pro"}, {"id": "flux-2"}]})
 
     assert said.result.drift == ("flux-1.1-pro-ultra is no longer in the catalogue",)
+
+
+def entry(model, low, high, **more):
+    return {"id": model, "label": model, "modality": "image", "costMin": low, "costMax": high, **more}
+
+
+@pytest.mark.parametrize(
+    ("published", "prices"),
+    [
+        (
+            [entry("flux-1.1-pro", 8, 8), entry("flux-1.1-pro-ultra", 12, 12, pricingMode="flat"), entry("x", 1, 1)],
+            {"flux-1.1-pro": 8, "flux-1.1-pro-ultra": 12},
+        ),
+        ([entry("flux-1.1-pro-ultra", 12, 12, pricingMode="per-output")], {"flux-1.1-pro-ultra": 12}),
+        ([entry("flux-1.1-pro-ultra", 12, 12, pricingMode="per-second")], {}),
+        ([entry("flux-1.1-pro-ultra", 8, 12, pricingMode="flat")], {}),
+        ([entry("flux-1.1-pro-ultra", 0, 0)], {}),
+        ([entry("flux-1.1-pro-ultra", None, None)], {}),
+        ([entry("flux-1.1-pro-ultra", "x", "x"), None, 5], {}),
+        ({"flux-1.1-pro-ultra": 12}, {}),
+        (None, {}),
+    ],
+)
+def test_a_key_check_tells_what_an_image_costs_in_credits(talk, published, prices):
+    """Where it has one price. It is not told as a sum of money: what a credit costs depends on the plan."""
+    said = talk(PROVIDER, PROVIDER.check(), {"team": None}, {"models": published})
+
+    assert said.result.credit_prices == prices
+    assert said.result.prices == {}
 
 
 def test_a_job_cannot_be_cancelled():

@@ -96,7 +96,15 @@ def test_a_size_of_the_ultra_model_is_one_of_nine_and_the_nearest_is_named():
     assert error.message.count("x") >= 9
 
 
+@pytest.mark.parametrize(("name", "option"), [("apiframe", "webhook"), ("apiframe", "image"), ("runware", "webhook")])
+def test_an_address_is_as_long_as_you_like_where_no_page_limits_it(name, option):
+    link = "https://h/" + "x" * 4000
+
+    assert fitted(name, **{option: link}).params.options[option] == link
+
+
 def test_a_webhook_of_more_than_2048_characters_is_refused():
+    """By Runflow, whose page says so."""
     fitted("runflow", webhook="https://h/" + "x" * 2038)
 
     error = refusal("runflow", webhook="https://h/" + "x" * 2039)
@@ -258,7 +266,7 @@ def test_a_prompt_that_the_provider_would_not_take_is_not_sent(name, prompt, mes
 
 @pytest.mark.parametrize(
     ("name", "seed"),
-    [("runflow", 0), ("runware", -1), ("runware", 2**63), ("apiframe", -1), ("runcomfy", 2**31), ("runware", 1.5)],
+    [("runflow", 0), ("runware", -1), ("runware", 2**63), ("apiframe", 2**63), ("runcomfy", 2**63), ("runware", 1.5)],
 )
 def test_a_seed_out_of_range_is_refused(name, seed):
     error = refusal(name, seed=seed)

@@ -52,7 +52,14 @@ def test_runflow_is_not_searched_for_ever(talk, reply):
 
 
 def job(identity="b2c3", made="2026-11-18T11:06:50Z", **told):
+    """A job as its own address tells it."""
     return {"id": identity, "createdAt": made, "input": {"prompt": "a fox", "fluxParams": {"seed": 7}}, **told}
+
+
+def page(*jobs, following=None):
+    """A page of the list, whose items have no input."""
+    items = [{name: told for name, told in one.items() if name != "input"} for one in jobs]
+    return {"jobs": items, "nextCursor": following, "hasMore": following is not None}
 
 
 @pytest.mark.parametrize(
@@ -63,20 +70,63 @@ def job(identity="b2c3", made="2026-11-18T11:06:50Z", **told):
         ([job(input={"prompt": "a fox", "seed": 7})], "b2c3"),
         ([job(made="2026-11-18T11:06:50")], "b2c3"),
         ([job(made=None)], "b2c3"),
+        ([job(), job("c4d5", input=None)], "b2c3"),
         ([job(), job("c4d5")], None),
-        ([job(made="2026-11-18T11:00:00Z")], None),
-        ([job(made="2026-11-18T12:00:00Z")], None),
+        ([job(), job("c4d5"), job("d6e7")], None),
         ([job(input=None)], None),
         ([job(input={"prompt": "a cat", "fluxParams": {"seed": 7}})], None),
         ([], None),
     ],
 )
-def test_apiframe_is_searched_for_our_input_at_our_time(talk, reply, jobs, found):
-    """Two jobs that fit prove nothing: taking one could take somebody else's."""
-    said = talk(APIFRAME, APIFRAME.find(LOST), reply({"jobs": jobs, "nextCursor": None, "hasMore": False}))
+def test_apiframe_is_searched_for_our_input_at_our_time(talk, jobs, found):
+    """The list says when; only each job itself says what was asked for. Two that fit prove nothing."""
+    said = talk(APIFRAME, APIFRAME.find(LOST), page(*jobs), *jobs)
 
+    assert said.error is None
     assert said.result == (None if found is None else Remote(id=found))
     assert said.requests[0].query == {"limit": "100", "model": "flux-1.1-pro-ultra"}
+    assert {request.path for request in said.requests[1:]} <= {f"/v2/jobs/{one['id']}" for one in jobs}
+    assert all(request.method == "GET" for request in said.requests)
+
+
+def test_apiframe_is_asked_only_for_the_jobs_of_our_time_the_nearest_first(talk):
+    others = [job("a", made="2026-11-18T12:00:00Z"), job("z", made="2026-11-18T11:00:00Z")]
+    far, near = job("far", made="2026-11-18T11:12:00Z", input=None), job("near", made="2026-11-18T11:06:41Z")
+
+    said = talk(APIFRAME, APIFRAME.find(LOST), page(others[0], far, near, others[1]), near, far)
+
+    assert [request.path for request in said.requests[1:]] == ["/v2/jobs/near", "/v2/jobs/far"]
+    assert said.result == Remote(id="near")
+
+
+def test_apiframe_is_searched_page_by_page_until_jobs_are_older_than_ours(talk):
+    younger, older = job("y", made="2026-11-18T13:00:00Z"), job("o", made="2026-11-18T10:00:00Z")
+
+    said = talk(
+        APIFRAME,
+        APIFRAME.find(LOST),
+        page(younger, following="c1"),
+        page(younger, job(), following="c2"),
+        page(older, following="c3"),
+        job(),
+    )
+
+    assert [request.query.get("cursor") for request in said.requests[:3]] == [None, "c1", "c2"]
+    assert said.result == Remote(id="b2c3")
+
+
+def test_apiframe_is_not_searched_for_ever(talk):
+    young = page(job("y", made="2026-11-18T13:00:00Z"), following="again")
+
+    said = talk(APIFRAME, APIFRAME.find(LOST), *[young] * 10)
+
+    assert (said.result, len(said.requests)) == (None, 10)
+
+
+def test_a_job_of_apiframes_list_that_is_gone_when_it_is_read_is_passed_over(talk, reply):
+    said = talk(APIFRAME, APIFRAME.find(LOST), page(job(), job("gone")), job(), reply({"error": "Job not found"}, 404))
+
+    assert said.result == Remote(id="b2c3")
 
 
 def test_apiframe_with_a_time_that_is_none_is_an_answer_that_makes_no_sense(talk, reply):

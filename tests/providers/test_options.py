@@ -41,7 +41,8 @@ def test_a_plain_option_takes_and_sends_anything():
         (Range(low=0, high=6), "0 to 6"),
         (Switch(), "on off"),
         (Link(limit=10), "web address, up to 10 characters"),
-        (Picture(), "web address or local file"),
+        (Link(), "web address"),
+        (Picture(limit=25 * 2**20), "web address or local file, up to 25 MB"),
         (Labels(), "KEY=VALUE"),
         (Ratios(sizes={"1:1": (8, 8)}), "1:1=8x8"),
         (Pixels(low=256, high=1440, step=32), "256 to 1440 a side, in multiples of 32"),
@@ -107,3 +108,39 @@ def test_a_ratio_that_is_not_taken_is_answered_with_the_one_of_the_nearest_shape
 
     with pytest.raises(Unfit, match=f"did you mean {meant}[?]$"):
         Choice(values=ratios).check(typed)
+
+
+HEADS = {
+    "png": b"\x89PNG\r\n\x1a\n" + bytes(8),
+    "jpeg": b"\xff\xd8\xff\xe0" + bytes(12),
+    "gif": b"GIF89a" + bytes(10),
+    "webp": b"RIFF\n\x00\x00\nWEBPVP8 ",
+    "avif": b"\x00\x00\x00\x1cftypavif" + bytes(4),
+    "bmp": b"BM" + bytes(14),
+    "tiff": b"II*\x00" + bytes(12),
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+@pytest.mark.parametrize("size", [16, 25 * 2**20])
+def test_a_file_of_an_image_is_taken_up_to_its_limit(head, size):
+    Picture(limit=25 * 2**20).check_file(head, size)
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "message"),
+    [
+        (HEADS["png"], 25 * 2**20 + 1, "takes a file of at most 25 MB, not 25.0 MB"),
+        (HEADS["png"], 40 * 2**20, "takes a file of at most 25 MB, not 40.0 MB"),
+        (b"", 0, "takes an image, and the file is empty"),
+        (b"<svg xmlns='http", 99, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
+        (b"RIFF....WAVEfmt ", 99, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
+        (b"\x00\x00\x00\x1cftypisom....", 99, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
+        (b"\x89PN", 3, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
+    ],
+)
+def test_any_other_file_is_refused_with_the_reason(head, size, message):
+    with pytest.raises(Unfit) as caught:
+        Picture(limit=25 * 2**20).check_file(head, size)
+
+    assert str(caught.value) == message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +16,7 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.flow import Request
-from flux_cli.jobs import Cost, Failed, Image, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Account
 from flux_cli.providers.runware import PROVIDER
 
@@ -151,6 +152,67 @@ def test_what_is_said_of_the_task_under_400_is_its_end_too(talk, reply, code, ki
     assert type(said.result.error) is kind
 
 
+BLOCKED, RAN_HOT = problem("invalidProviderContent", "not that"), problem("providerError", "ran hot")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"errors": [BLOCKED]},
+        {"errors": [RAN_HOT, BLOCKED]},
+        {"errors": [RAN_HOT], "data": [item(status="error", error=BLOCKED)]},
+        {"errors": [problem("providerError", "blocked by the content policy")]},
+    ],
+)
+def test_a_block_is_the_reason_whatever_else_went_wrong(talk, body):
+    """It would be met again, so it is never safe to repeat."""
+    said = talk(PROVIDER, PROVIDER.poll(remote(2)), body)
+
+    assert type(said.result.error) is ModeratedError
+    assert said.result.error.retry == "never"
+
+
+CANCELLED = problem("taskCancelled", "the task was cancelled")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"errors": [CANCELLED]}, 200),
+        ({"data": [item(status="error", error={"code": "taskCancelled", "message": "x"})]}, 200),
+        ({"errors": [CANCELLED]}, 400),
+        ({"errors": [CANCELLED]}, 404),
+    ],
+)
+def test_a_task_that_was_cancelled_has_not_failed(talk, reply, body, status):
+    said = talk(PROVIDER, PROVIDER.poll(remote(2)), reply(body, status))
+
+    assert said.result == Cancelled()
+
+
+def test_a_task_of_which_a_part_was_cancelled_has_its_images(talk):
+    said = talk(PROVIDER, PROVIDER.poll(remote(2)), {"data": [item("a")], "errors": [CANCELLED]})
+
+    assert said.result.images == (picture("a"),)
+    assert said.result.error.message == "1 of 2 images were not made: runware: the task was cancelled"
+
+
+def test_a_task_that_was_cancelled_and_blocked_is_blocked(talk):
+    said = talk(PROVIDER, PROVIDER.poll(remote(2)), {"errors": [CANCELLED, BLOCKED]})
+
+    assert type(said.result.error) is ModeratedError
+
+
+def test_items_in_any_order_are_images_in_the_order_of_their_seeds(talk):
+    """The first has the seed that was asked for, so that ``--like`` makes the same images again."""
+    told = [item(key, seed=seed) for key, seed in (("c", 9), ("a", 7), ("d", 10), ("b", 8))]
+
+    said = talk(PROVIDER, PROVIDER.poll(remote(4)), {"data": told})
+
+    assert [image.key for image in said.result.images] == ["a", "b", "c", "d"]
+    assert said.result.seed == 7
+
+
 @pytest.mark.parametrize(("status", "body"), [(400, b"<html>"), (418, {}), (302, b""), (400, {"errors": "text"})])
 def test_a_stranger_cannot_end_a_task(talk, reply, status, body):
     said = talk(PROVIDER, PROVIDER.poll(remote()), reply(body, status))
@@ -209,6 +271,33 @@ def test_a_key_check_reads_the_balance_in_both_shapes(talk, details, account):
 
     assert said.bodies[0][0]["operation"] == "getDetails"
     assert said.result == account
+
+
+def test_every_key_check_has_a_uuid_of_its_own(talk):
+    """A taskUUID is good for one task, also for one that only reads: a second check under the same is refused."""
+    tasks = [talk(PROVIDER, PROVIDER.check(), {"data": []}).bodies[0][0]["taskUUID"] for _ in range(2)]
+
+    assert tasks[0] != tasks[1]
+    assert [UUID(task).version for task in tasks] == [4, 4]
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_key_check_whose_repeat_met_itself_is_made_anew(talk, reply, status):
+    """The transport repeats a lost read as it was, and the host knows its UUID by then."""
+    met = reply({"errors": [problem("conflictTaskUUID")]}, status)
+
+    said = talk(PROVIDER, PROVIDER.check(), met, {"data": [{"balance": 3}]})
+    twice = talk(PROVIDER, PROVIDER.check(), met, met)
+
+    assert said.result == Account(balance=Cost(amount=3))
+    assert len({body[0]["taskUUID"] for body in said.bodies}) == 2
+    assert (twice.error.vendor_code, len(twice.requests)) == ("conflictTaskUUID", 2)
+
+
+def test_a_key_check_that_fails_otherwise_is_not_made_anew(talk, reply):
+    said = talk(PROVIDER, PROVIDER.check(), reply({"errors": [problem("standardError")]}, 400))
+
+    assert (said.error.vendor_code, len(said.requests)) == ("standardError", 1)
 
 
 def test_a_key_check_without_details_knows_nothing(talk):

@@ -83,20 +83,20 @@ SENT = [
     *cells([("runware", "pro")], "size", "1024X768", width=1024, height=768),
     *cells(RUNCOMFY, "seed", 0, seed=0),
     *cells(RUNCOMFY, "seed", 90290776, seed=90290776),
+    *[(*model, "seed", seed, {"seed": seed}) for model in RUNCOMFY for seed in (-(2**63), 2**63 - 1)],
     *[(*model, "seed", seed, {"input.seed": seed}) for model in RUNFLOW for seed in (1, 2**40)],
     *[
         ("runflow", "pro", "size", f"{width}x{height}", {"input.width": width, "input.height": height})
         for width, height in ((1440, 1440), (1024, 768), (333, 1))
     ],
-    *[(*model, "seed", seed, {"fluxParams.seed": seed}) for model in APIFRAME for seed in (0, 5)],
+    *[(*model, "seed", seed, {"fluxParams.seed": seed}) for model in APIFRAME for seed in (-1, 0, 2**40)],
     *[(*model, "seed", seed, {"seed": seed}) for model in RUNWARE for seed in (0, 2**63 - 1)],
     *[(*model, "raw", value, {"raw": value}) for model in RUNCOMFY for value in (True, False)],
-    *[(*model, "raw", value, {"fluxParams.raw": value}) for model in APIFRAME for value in (True, False)],
+    *[("apiframe", "ultra", "raw", value, {"fluxParams.raw": value}) for value in (True, False)],
     *[("runware", "ultra", "raw", value, {"providerSettings.bfl.raw": value}) for value in (True, False)],
     *[(*model, "image", "https://h/a.png", {"fluxParams.image_prompt": "https://h/a.png"}) for model in APIFRAME],
     *[
-        (*model, "image_strength", value, {"fluxParams.image_prompt_strength": value})
-        for model in APIFRAME
+        ("apiframe", "ultra", "image_strength", value, {"fluxParams.image_prompt_strength": value})
         for value in (0, 0.35, 1)
     ],
     *[
@@ -108,8 +108,7 @@ SENT = [
     *[(*model, "quality", value, {"fluxParams.output_quality": value}) for model in APIFRAME for value in (0, 100)],
     *[(*model, "quality", value, {"outputQuality": value}) for model in RUNWARE for value in (20, 99)],
     *[
-        (*model, "upsample_prompt", value, {"fluxParams.prompt_upsampling": value})
-        for model in APIFRAME
+        ("apiframe", "pro", "upsample_prompt", value, {"fluxParams.prompt_upsampling": value})
         for value in (True, False)
     ],
     *[
@@ -147,10 +146,10 @@ SAMPLES = {
 CAN = {
     "aspect_ratio": {*RUNCOMFY, *APIFRAME, *RUNWARE},
     "size": {("runflow", "pro"), *RUNWARE},
-    "raw": {*RUNCOMFY, *APIFRAME, ("runware", "ultra")},
+    "raw": {*RUNCOMFY, ("apiframe", "ultra"), ("runware", "ultra")},
     "image": {*APIFRAME},
-    "image_strength": {*APIFRAME},
-    "upsample_prompt": {*APIFRAME, *RUNWARE},
+    "image_strength": {("apiframe", "ultra")},
+    "upsample_prompt": {("apiframe", "pro"), *RUNWARE},
     "safety_tolerance": {*RUNWARE},
     "check_content": {*RUNWARE},
     "webhook": {*RUNFLOW, *APIFRAME, *RUNWARE},

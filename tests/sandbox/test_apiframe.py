@@ -13,6 +13,12 @@ BODY = {"prompt": "a fox", "model": "flux-1.1-pro"}
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
+def link(result):
+    """The one link of a result, which comes as an object, a list or a text."""
+    held = result["images"] if isinstance(result, dict) else result
+    return held if isinstance(held, str) else held[0]
+
+
 def multipart(held, field=b"file"):
     head = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="x"\r\n\r\n' % field
     return head + held + b"\r\n--b--\r\n"
@@ -64,7 +70,7 @@ def test_image(ask, told, clock, generate, model, fields, kind, size):
     """The link leads to an image of the asked format and shape."""
     name = generate(model=model, fluxParams=fields)
     clock.forward(10)
-    (url,) = told(ask("GET", f"{ROOT}/jobs/{name}"))["result"]["images"]
+    url = link(told(ask("GET", f"{ROOT}/jobs/{name}"))["result"])
 
     image = Image.open(io.BytesIO(ask("GET", url).body))
 
@@ -101,12 +107,21 @@ def test_other_links(ask, clock, generate, path):
         ({**BODY, "fluxParams": {"width": 255}}, "fluxParams.width"),
         ({**BODY, "fluxParams": {"height": 2049}}, "fluxParams.height"),
         ({**BODY, "fluxParams": {"image_prompt": "fox.png"}}, "fluxParams.image_prompt"),
-        ({**BODY, "fluxParams": {"image_prompt_strength": 1.1}}, "fluxParams.image_prompt_strength"),
+        (
+            {**BODY, "model": "flux-1.1-pro-ultra", "fluxParams": {"image_prompt_strength": 1.1}},
+            "fluxParams.image_prompt_strength",
+        ),
         ({**BODY, "fluxParams": {"output_format": "jpeg"}}, "fluxParams.output_format"),
         ({**BODY, "fluxParams": {"output_quality": 101}}, "fluxParams.output_quality"),
         ({**BODY, "fluxParams": {"output_quality": 9.5}}, "fluxParams.output_quality"),
         ({**BODY, "fluxParams": {"seed": 1.5}}, "fluxParams.seed"),
-        ({**BODY, "fluxParams": {"raw": "true"}}, "fluxParams.raw"),
+        ({**BODY, "model": "flux-1.1-pro-ultra", "fluxParams": {"raw": "true"}}, "fluxParams.raw"),
+        ({**BODY, "fluxParams": {"raw": True}}, "fluxParams.raw"),
+        ({**BODY, "fluxParams": {"image_prompt_strength": 0.5}}, "fluxParams.image_prompt_strength"),
+        (
+            {**BODY, "model": "flux-1.1-pro-ultra", "fluxParams": {"prompt_upsampling": True}},
+            "fluxParams.prompt_upsampling",
+        ),
         ({**BODY, "fluxParams": {"guidance": 1}}, "fluxParams.guidance"),
         ({**BODY, "fluxParams": {"steps": 51}}, "fluxParams.steps"),
     ],
@@ -178,7 +193,76 @@ def test_list(ask, told, clock, generate):
     assert [job["id"] for job in one["jobs"]] == names[1:2]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", "page=2"])
+def test_list_items(ask, told, clock, generate):
+    """An item of the list says nothing of what was asked for; the job itself does, and each says if it has expired."""
+    name = generate(webhookUrl="https://you.example/h")
+    (item,) = told(ask("GET", f"{ROOT}/jobs"))["jobs"]
+    job = told(ask("GET", f"{ROOT}/jobs/{name}"))
+
+    assert "input" not in item
+    assert job == {**item, "input": {**BODY, "webhookUrl": "https://you.example/h"}}
+    assert (item["expired"], item["webhookStatus"]) == (False, "pending")
+
+
+def test_expiry(ask, told, clock, generate):
+    """After a day the links do not work any more, and the job says so."""
+    name = generate(fluxParams={"seed": 3})
+    clock.forward(10)
+    before = told(ask("GET", f"{ROOT}/jobs/{name}"))
+    clock.forward(24 * 3600)
+    after = told(ask("GET", f"{ROOT}/jobs/{name}"))
+
+    assert (before["expired"], after["expired"]) == (False, True)
+    assert ask("GET", link(after["result"])).status == 404
+
+
+def test_results(ask, told, clock, generate):
+    """A result is an object, a list or a text, by its seed; only what was made costs credits."""
+    names = [generate(fluxParams={"seed": seed}) for seed in range(3)]
+    failed = generate(prompt="sandbox:fail")
+    clock.forward(10)
+    jobs = [told(ask("GET", f"{ROOT}/jobs/{name}")) for name in names]
+
+    assert [type(job["result"]) for job in jobs] == [dict, list, str]
+    assert all(ask("GET", link(job["result"])).status == 200 for job in jobs)
+    assert [job["creditCost"] for job in jobs] == [8, 8, 8]
+    assert told(ask("GET", f"{ROOT}/jobs/{failed}"))["creditCost"] == 0
+
+
+def test_catalogue(ask, told):
+    """Each model with its label and its price in credits."""
+    models = told(ask("GET", f"{ROOT}/models"))["models"]
+
+    assert [(one["id"], one["costMin"], one["costMax"], one["pricingMode"]) for one in models] == [
+        ("flux-1.1-pro", 8, 8, "flat"),
+        ("flux-1.1-pro-ultra", 12, 12, "flat"),
+    ]
+    assert all(one["label"] and one["modality"] == "image" for one in models)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/models"), ("GET", "/me"), ("GET", "/jobs"), ("GET", "/no"), ("PUT", "/me")]
+)
+def test_every_answer_has_an_id(ask, method, path):
+    """Whatever it says."""
+    assert ask(method, ROOT + path).headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "cursor=x",
+        "page=2",
+        "status=done",
+        "status=completed",
+        "scope=all",
+        "search=fox",
+        "include_models=some",
+    ],
+)
 def test_list_strictness(ask, query):
     """A query that is not documented, or out of range, is 400."""
     assert ask("GET", f"{ROOT}/jobs?{query}").status == 400
@@ -193,6 +277,17 @@ def test_upload(told, upload, generate):
     assert set(file) == {"id", "url", "kind", "contentType", "byteSize", "expiresAt"}
     assert (file["contentType"], file["byteSize"]) == ("image/png", len(PNG))
     assert generate(fluxParams={"image_prompt": file["url"]})
+
+
+def test_the_link_of_an_upload_leads_to_the_file(ask, told, upload):
+    """As it was sent; of another format, or of another name, there is none."""
+    url = told(upload(PNG))["url"]
+
+    answer = ask("GET", url)
+
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "image/png", PNG)
+    assert ask("GET", url.replace("/uploads/", "/uploads/0")).status == 404
+    assert ask("GET", "https://cdn2.apiframe.ai/uploads/no name.png").status == 404
 
 
 def test_an_upload_that_was_never_made(ask):

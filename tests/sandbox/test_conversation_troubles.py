@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from PIL import Image
@@ -17,7 +19,8 @@ from flux_cli.errors import (
     UnknownOutcomeError,
 )
 from flux_cli.flow import drive
-from flux_cli.jobs import Cancelled, Cost, Failed, Running, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Remote, Running, Succeeded
+from flux_cli.providers.base import Lost
 from tests.sandbox.talk import SMALL, fetched, order
 
 SEEDS = range(1, 13)
@@ -113,6 +116,8 @@ def test_lost_reply(line, world, name, model):
     ("name", "model", "cost"),
     [
         ("runcomfy", "flux-1.1-pro", None),
+        ("apiframe", "flux-1.1-pro", Cost(amount=0, currency="credits")),
+        ("runware", "flux-1.1-pro", None),
         ("runflow", "flux-1.1-pro", Cost(amount=0.04)),
         ("runflow", "flux-1.1-pro-ultra", Cost(amount=0.06)),
     ],
@@ -136,3 +141,26 @@ def test_replies_that_stay_lost(line, world, name, model):
             drive(talk.provider.submit(wanted), talk)
 
     assert len(world.jobs(name)) == (1 if name in {"apiframe", "runware"} else 3)
+
+
+def test_a_lost_job_of_apiframe_is_found_among_others(line, world, clock):
+    """Its list does not say what was asked for, so the jobs of its time are read. Two that fit prove nothing."""
+    talk = line("apiframe")
+    wanted = order("apiframe", "flux-1.1-pro", "sandbox:lost-replies", seed=7)
+    others = [order("apiframe", "flux-1.1-pro", prompt, seed=seed) for prompt, seed in (("a fox", 7), ("an owl", 8))]
+    drive(talk.provider.submit(others[0]), talk)
+    clock.forward(7200)
+    body = next(talk.provider.submit(wanted)).json
+    lost = Lost(job="k3f9q2mx", handle=wanted.handle, body=body, sent_at=clock())
+    with pytest.raises(LostReplyError):
+        drive(talk.provider.submit(wanted), talk)
+    (job, _) = world.jobs("apiframe")
+    clock.forward(30)
+    drive(talk.provider.submit(others[1]), talk)
+
+    found = drive(talk.provider.find(lost), talk)
+    with pytest.raises(LostReplyError):
+        drive(talk.provider.submit(replace(wanted, handle=str(uuid4()))), talk)
+
+    assert found == Remote(id=job.id)
+    assert drive(talk.provider.find(lost), talk) is None

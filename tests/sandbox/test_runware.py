@@ -57,12 +57,13 @@ def test_many_results(poll, post, clock):
         _, body = poll()
         done = [item for item in body["data"] if item["status"] == "success"]
         counts.append((len(done), len(body["data"]) - len(done)))
-        assert done[: len(first)] == first
+        assert all(item in done for item in first)
         first = done
         clock.forward(1.75)
 
     assert counts == [(0, 0), (0, 0), (0, 1), (1, 1), (2, 1), (3, 1), (4, 0), (4, 0)]
-    assert [item["seed"] for item in first] == [7, 8, 9, 10]
+    assert sorted(item["seed"] for item in first) == [7, 8, 9, 10]
+    assert [item["seed"] for item in first] != [7, 8, 9, 10]
     assert len({item["imageUUID"] for item in first}) == 4
 
 
@@ -127,7 +128,7 @@ def test_synchronous_is_the_default(post, poll):
     )
 
     assert status == 200
-    assert [item["seed"] for item in body["data"]] == [7, 8]
+    assert {item["seed"] for item in body["data"]} == {7, 8}
     assert all("imageURL" in item and "status" not in item for item in body["data"])
     assert [item["imageUUID"] for item in poll()[1]["data"]] == [item["imageUUID"] for item in body["data"]]
 
@@ -203,10 +204,37 @@ def test_unknown_task(poll):
 
 
 def test_account(post):
-    """The account tells its balance."""
+    """The account tells its balance, under a UUID that is good for one task."""
+    task = {"taskType": "accountManagement", "operation": "getDetails", "taskUUID": TASK}
+    status, body = post(task)
+
+    again = [post(task), post({**task, "taskUUID": TASK.upper()}), post(PRO)]
+
+    assert status == 200
+    assert body["data"][0]["operation"] == "getDetails"
+    assert body["data"][0]["balance"] == {"amount": 100.0, "currency": "USD"}
+    assert [(refused, told["errors"][0]["code"]) for refused, told in again] == [(400, "conflictTaskUUID")] * 3
+    assert post({**task, "taskUUID": str(uuid4())})[0] == 200
+
+
+def test_the_account_of_a_known_task(post):
+    """The UUID of an image's task is taken as well."""
+    post(PRO)
+
     status, body = post({"taskType": "accountManagement", "operation": "getDetails", "taskUUID": TASK})
 
-    assert (status, body["data"][0]["balance"]) == (200, 100.0)
+    assert (status, body["errors"][0]["code"]) == (400, "conflictTaskUUID")
+
+
+def test_dry_run(ask, told, world):
+    """The header has a task checked and priced, and nothing made."""
+    dry = {"x-runware-dry-run": "1"}
+    good = ask("POST", URL, json_body=[{**PRO, "numberResults": 3}], headers=dry)
+    bad = ask("POST", URL, json_body=[{**PRO, "seed": -1}], headers=dry)
+
+    assert (good.status, told(good)["data"][0]["cost"]) == (200, 0.12)
+    assert bad.status == 400
+    assert world.jobs("runware") == []
 
 
 def test_details(post, clock):
@@ -218,7 +246,7 @@ def test_details(post, clock):
 
     status, body = post(ask)
 
-    assert (before[0], before[1]["errors"][0]["code"]) == (404, "taskNotFound")
+    assert (before[0], before[1]["errors"][0]["code"]) == (404, "taskFailedOrNotFound")
     assert status == 200
     assert body["data"][0]["request"] == [{**PRO, "positivePrompt": "sandbox:moderated"}]
     assert body["data"][0]["response"]["errors"]
@@ -260,6 +288,26 @@ def test_fail(post, poll, clock):
     _, body = poll()
 
     assert [(item["status"], item["error"]["code"]) for item in body["data"]] == [("error", "inferenceError")]
+
+
+@pytest.mark.parametrize(
+    ("seed", "code"),
+    [
+        (0, "invalidProviderContent"),
+        (1, "providerContentPolicyViolation"),
+        (2, "providerError"),
+        (3, "invalidProviderContent"),
+    ],
+)
+def test_ways_to_be_blocked(post, poll, clock, seed, code):
+    """By its seed: as an error or as an item, under a code that says so or one that does not."""
+    post({**PRO, "positivePrompt": "sandbox:moderated", "seed": seed})
+    clock.forward(10)
+
+    _, body = poll()
+
+    told = body["errors"][0] if seed % 2 else body["data"][0]["error"]
+    assert (told["code"], bool(body["data"])) == (code, not seed % 2)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ def without(task, *names):
         ({**PRO, "taskUUID": "17a2b204-94c7-1ae5-8c2d-369f6ed0eab6"}, "invalidTaskUUID", "taskUUID"),
         (without(PRO, "taskType"), "missingTaskType", "taskType"),
         ({**PRO, "taskType": "videoInference"}, "invalidTaskType", "taskType"),
+        ({**PRO, "taskType": ["imageInference"]}, "invalidTaskType", "taskType"),
+        ({**PRO, "taskType": {}}, "invalidTaskType", "taskType"),
+        ({**PRO, "taskType": 7}, "invalidTaskType", "taskType"),
+        ({**PRO, "routing": "fast"}, "invalidRouting", "routing"),
+        ({**PRO, "advancedFeatures": []}, "invalidAdvancedFeatures", "advancedFeatures"),
         ({**PRO, "model": "bfl:1@1"}, "invalidModel", "model"),
         (without(PRO, "positivePrompt"), "missingPositivePrompt", "positivePrompt"),
         ({**PRO, "positivePrompt": "x"}, "invalidPositivePrompt", "positivePrompt"),
@@ -87,6 +92,13 @@ def test_limits_are_told(post):
     _, body = post({**PRO, "numberResults": 21})
 
     assert (body["errors"][0]["min"], body["errors"][0]["max"]) == (1, 20)
+
+
+@pytest.mark.parametrize("field", ["routing", "advancedFeatures"])
+@pytest.mark.parametrize("task", [PRO, ULTRA])
+def test_newer_fields(post, task, field):
+    """Both models take the two objects that the newest schemas have, whatever is in them."""
+    assert post({**task, field: {"a": [1]}})[0] == 200
 
 
 @pytest.mark.parametrize("task", [ULTRA, {**ULTRA, "providerSettings": {"bfl": {"raw": True}}}])

@@ -25,7 +25,7 @@ def submit(provider):
     path, body = {
         "runcomfy": (RUNCOMFY, {"prompt": "a fox", "image_size": "1:1"}),
         "runflow": ("/v1/models/black-forest-labs/flux-1-1-pro-ultra/runs", {"input": {"prompt": "a fox"}}),
-        "apiframe": ("/v2/images/generate", {"prompt": "a fox", "model": "flux-1.1-pro"}),
+        "apiframe": ("/v2/images/generate", {"prompt": "a fox", "model": "flux-1.1-pro", "fluxParams": {"seed": 0}}),
         "runware": ("/v1", [task]),
     }[provider]
     return Call(method="POST", host="127.0.0.1", path=path, headers=HEADERS, body=json.dumps(body).encode())
