@@ -21,5 +21,5 @@ def _hints(provider: Provider) -> dict[str, str]:
         "moderated": f"change the prompt: the same one would be blocked again; more in {provider.docs}",
         "unavailable": "nothing was accepted: try again later, or elsewhere with `-p`",
         "usage": f"`flux providers {name}` lists what it takes",
-        "failed": f"what {name} knows about it is all there is; to generate again is a new purchase",
+        "failed": f"{name} gives no further details; running it again starts a new paid job",
     }

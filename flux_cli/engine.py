@@ -27,7 +27,7 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.flow import Flow, Request, Response, drive
-from flux_cli.jobs import Failed, Job, State, Succeeded, advance
+from flux_cli.jobs import Cancelled, Failed, Job, State, Succeeded, advance
 from flux_cli.money import Limit
 from flux_cli.patience import APART, Bracket, telling
 from flux_cli.providers.base import Accepted, Account, Lost, Order, Provider
@@ -172,7 +172,7 @@ class Engine:
                 if isinstance(error, UnavailableError | ProtocolError):
                     error.hint = error.hint or f"nothing is lost: `flux status {job.id}` asks again"
             raise advised(error, provider) from error.__cause__
-        if isinstance(found, Failed):
+        if isinstance(found, Failed | Cancelled) and found.error is not None:
             advised(found.error, provider)
         return found
 

@@ -111,9 +111,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Ended by a cancel: taken off the queue, or stopped by somebody else, and then perhaps charged."""
+    """Ended by a cancel: taken off the queue, or stopped at the provider, and then perhaps charged."""
 
     cost: Cost | None = None
+    error: FluxError | None = None
+    """Set where the provider does not say whether the job was charged."""
 
 
 State = Queued | Running | Succeeded | Failed | Cancelled
@@ -267,7 +269,7 @@ def advance(job: Job, state: State, *, now: float) -> Job:
             state.error.charged = "yes" if cost.amount > 0 else "no"
         return replace(ended, status="failed", error=state.error, cost=cost)
     if isinstance(state, Cancelled):
-        return replace(ended, status="cancelled", cost=state.cost or job.cost)
+        return replace(ended, status="cancelled", cost=state.cost or job.cost, error=state.error)
     if isinstance(state, Running):
         return replace(settled, status="running", progress=state.progress, detail=state.detail)
     return replace(settled, status="queued", queue_position=state.position, detail=state.detail)

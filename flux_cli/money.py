@@ -46,7 +46,8 @@ def settled(job: Job) -> float | None:
     """
     if job.cost is not None and job.cost.currency == "USD":
         return job.cost.amount
-    if job.status == "cancelled" or (job.status == "failed" and job.error is not None and job.error.charged == "no"):
+    charged = job.error.charged if job.error is not None else "no" if job.status == "cancelled" else "unknown"
+    if job.status in {"failed", "cancelled"} and charged == "no":
         return 0.0
     return None
 

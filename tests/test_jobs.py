@@ -8,7 +8,7 @@ import pytest
 
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnknownOutcomeError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Job, Queued, Remote, Running, Succeeded, advance
-from flux_cli.money import settled
+from flux_cli.money import counted, settled
 
 NOW = 1_800_000_000.0
 NEW = Job(id="k3f9q2mx", run="w8t2c5ra", provider="runware", model="flux-1.1-pro", prompt="a fox", created_at=NOW - 9)
@@ -133,6 +133,15 @@ def test_a_job_that_was_cancelled_keeps_what_it_cost():
     assert (job.status, job.cost) == ("cancelled", Cost(amount=0.06))
     assert advance(job, Cancelled(), now=NOW + 1).cost == Cost(amount=0.06)
     assert (settled(job), settled(advance(NEW, Cancelled(), now=NOW))) == (0.06, 0.0)
+
+
+def test_a_cancelled_job_counts_as_estimated_where_the_provider_tells_no_charge():
+    error = RefusedError("cancelled", charged="unknown")
+
+    free = advance(replace(NEW, estimate=0.06), Cancelled(), now=NOW)
+    open_ = advance(replace(NEW, estimate=0.06), Cancelled(error=error), now=NOW)
+
+    assert (counted(free), counted(open_)) == (0.0, 0.06)
 
 
 def test_a_job_that_was_cancelled_has_ended():

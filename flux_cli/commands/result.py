@@ -57,6 +57,8 @@ def result(
         raise UsageError("--timeout only works together with --wait", hint="add --wait")
     if all_jobs and provider is not None:
         raise UsageError("--provider cannot be combined with --all", hint="leave it out")
+    if url and wait:
+        raise UsageError("--url cannot be combined with --wait", hint="`flux result --wait JOB` first, then --url")
     if url and (open_ or preview):
         raise UsageError("--url saves no image, so there is none to show", hint="leave out --url")
     options.check_print0(runtime)
@@ -71,7 +73,7 @@ def result(
     else:
         if not url:  # what was typed wrong is said before anything is asked
             _place(runtime, [], output, overwrite=overwrite, wanted=wanted, embed=embed)
-        found, ends = _due(runtime, wait=wait and not url)
+        found, ends = _due(runtime, wait=wait)
         waited = sum(job.status != "succeeded" for job in found)
         at_once = min(options.AT_ONCE + waited, options.MOST_AT_ONCE)  # a job that takes long is in no other's way
     if url:

@@ -71,7 +71,7 @@ def poll(remote: Remote) -> Flow[State]:
     except NotFoundError as error:
         if error.vendor_code != CANCELLED:
             raise
-        return Cancelled()
+        return Cancelled(error=_cancelled())
     except (ModeratedError, PaymentError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
             raise
@@ -167,8 +167,13 @@ def _imageless(errors: list[Any]) -> State:
     reasons = [explain(one) for one in errors] or [RefusedError("runware: the task ended without an image")]
     blocked = next((one for one in reasons if isinstance(one, ModeratedError)), None)
     if blocked is None and all(one.vendor_code == CANCELLED for one in reasons):
-        return Cancelled()
+        return Cancelled(error=_cancelled())
     return Failed(error=blocked or reasons[0])
+
+
+def _cancelled() -> RefusedError:
+    """Return what a cancelled task means: the vendor's own client calls an aborted task billed, its pages say nothing."""
+    return RefusedError("runware: the task was cancelled", charged="unknown", retry="never")
 
 
 def _in_order(images: list[Image]) -> tuple[Image, ...]:

@@ -211,6 +211,15 @@ def test_links_of_a_running_job(flux, queued):
     assert flux("result", "@1", "--url", "--sandbox").code == 8
 
 
+def test_links_are_not_waited_for(flux, queued):
+    queued("runware")
+
+    done = flux("result", "@1", "--url", "--wait", "--sandbox")
+
+    assert done.code == 2
+    assert "--url cannot be combined with --wait" in done.err
+
+
 def test_all_takes_what_was_never_saved(flux, queued, clock):
     """Every succeeded job without its images, and no other; the second time there is nothing to do."""
     kept = flux("generate", "kept", "--sandbox", "-q").lines
