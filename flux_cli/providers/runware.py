@@ -172,7 +172,7 @@ def _imageless(errors: list[Any]) -> State:
 
 
 def _cancelled() -> RefusedError:
-    """Return what a cancelled task means: the vendor's own client calls an aborted task billed, its pages say nothing."""
+    """Return what a cancelled task means. The vendor's client bills an aborted task; its pages are silent."""
     return RefusedError("runware: the task was cancelled", charged="unknown", retry="never")
 
 

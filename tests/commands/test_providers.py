@@ -343,7 +343,7 @@ def test_check_tells_and_keeps_prices_in_credits(flux, host):
     assert shown["flux-1.1-pro"]["price_date"].startswith("2026-11-")
     assert "\tpro 8 credits, ultra 12 credits\t" in row
     assert limited.code == 2
-    assert "nobody tells what an image of flux-1.1-pro-ultra costs" in limited.err
+    assert "no price is known for flux-1.1-pro-ultra at apiframe" in limited.err
 
 
 def test_check_says_where_a_price_in_credits_has_changed(flux, host):
