@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from flux_cli.runtime import Runtime
 
+_MODULES = {name: f"flux_cli.commands.{name}.command" for name in ("generate", "status", "providers", "config")}
+"""Where the commands that have a folder are defined."""
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _UNWRITABLE = frozenset({errno.EBADF, errno.EIO, errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 """What the system says where stdout is closed, or takes no more."""
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     _mend()
     try:
         if shell := os.environ.get("_FLUX_COMPLETE"):
-            from flux_cli.completion import answer  # noqa: PLC0415 - only for a shell that asks
+            from flux_cli.completion.answer import answer  # noqa: PLC0415 - only for a shell that asks
 
             return answer(shell, sys.argv[1:])
         from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
@@ -120,7 +122,7 @@ def _unwritable(error: Exception) -> OutputError | None:
 
 def _mistyped(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
     """Return a mistake that Typer found as one of ours."""
-    from flux_cli.mistyped import explained  # noqa: PLC0415 - only for whoever makes one
+    from flux_cli.commands.usage_errors import explained  # noqa: PLC0415 - only for whoever makes one
 
     return explained(error.format_message(), arguments, program=program, commands=COMMANDS)
 
@@ -145,8 +147,8 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     import typer  # noqa: PLC0415 - see above
 
     from flux_cli.commands import examples  # noqa: PLC0415
-    from flux_cli.commands.helping import Command, Group  # noqa: PLC0415
-    from flux_cli.commands.program import program  # noqa: PLC0415
+    from flux_cli.commands.help_layout import Command, Group  # noqa: PLC0415
+    from flux_cli.commands.root import program  # noqa: PLC0415
 
     flux = typer.Typer(
         name="flux",
@@ -158,7 +160,7 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     )
     flux.callback(invoke_without_command=True, epilog=examples.PROGRAM)(program)
     for name in names:
-        found = getattr(import_module(f"flux_cli.commands.{name}"), name)
+        found = getattr(import_module(_MODULES.get(name, f"flux_cli.commands.{name}")), name)
         if isinstance(found, typer.Typer):
             flux.add_typer(found, name=name)
         else:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from flux_cli.engine.schedule import Bracket, wait
 from flux_cli.errors import FluxError
-from flux_cli.patience import Bracket, wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

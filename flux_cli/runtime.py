@@ -18,27 +18,27 @@ from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
 from flux_cli.clock import SystemClock
+from flux_cli.display.output import Human, Json, Output
+from flux_cli.display.progress import Ends, Lines, Progress, Silent
+from flux_cli.display.streams import Streams
 from flux_cli.flags import Flags
+from flux_cli.http.router import Routes
 from flux_cli.jobs import Image, Job, differs
-from flux_cli.output import Human, Json, Output
-from flux_cli.progress import Ends, Lines, Progress, Silent
-from flux_cli.routes import Routes
-from flux_cli.streams import Streams
 
 if TYPE_CHECKING:
-    from flux_cli.collector import Collector
-    from flux_cli.downloads import Destination
-    from flux_cli.engine import Engine
-    from flux_cli.ledger import Ledger
-    from flux_cli.money import Limit
-    from flux_cli.orders import Origin
-    from flux_cli.patience import Bracket
-    from flux_cli.prices import Prices
+    from flux_cli.config.settings import Settings
+    from flux_cli.engine.engine import Engine
+    from flux_cli.engine.fetch import Collector
+    from flux_cli.engine.ports import Shelf
+    from flux_cli.engine.schedule import Bracket
+    from flux_cli.http.client import Connect
+    from flux_cli.ledger.ledger import Ledger
+    from flux_cli.money.limits import Limit
+    from flux_cli.money.prices import Prices
+    from flux_cli.money.totals import Tally
     from flux_cli.providers.base import Model, Price, Provider
-    from flux_cli.seams import Shelf
-    from flux_cli.settings import Settings
-    from flux_cli.tally import Tally
-    from flux_cli.transport import Connect
+    from flux_cli.runs.plan import Origin
+    from flux_cli.saving.saver import Destination
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
@@ -117,7 +117,7 @@ class Runtime:
         if self.flags.quiet:
             return Silent()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
-            from flux_cli.live import Live
+            from flux_cli.display.live import Live
 
             return Live(self.stderr, self.clock.now, tally, expected=self._expected, environ=self.environ)
         return Lines(self.streams.err) if tally is None else Ends(self.streams.err, tally)
@@ -128,7 +128,7 @@ class Runtime:
     @cached_property
     def settings(self) -> Settings:
         """The config file and the environment. Raises `ConfigError`."""
-        from flux_cli.settings import Settings
+        from flux_cli.config.settings import Settings
 
         settings = Settings.load(self.flags.config, sandbox=self.flags.sandbox)
         for warning in settings.warnings:
@@ -143,8 +143,8 @@ class Runtime:
     @cached_property
     def ledger(self) -> Ledger:
         """The jobs of both worlds. Raises `LedgerError`."""
-        from flux_cli.ledger import Ledger
-        from flux_cli.places import state_path
+        from flux_cli.config.paths import state_path
+        from flux_cli.ledger.ledger import Ledger
 
         ledger = Ledger(state_path(sandbox=self.sandbox) / "ledger.sqlite3")
         if ledger.notice:
@@ -154,8 +154,8 @@ class Runtime:
     @cached_property
     def prices(self) -> Prices:
         """What images cost; what hosts said of it is kept beside the ledger, the sandbox's in a file of its own."""
-        from flux_cli.places import state_path
-        from flux_cli.prices import PriceFile, Prices
+        from flux_cli.config.paths import state_path
+        from flux_cli.money.prices import PriceFile, Prices
 
         name = "prices-sandbox.json" if self.sandbox else "prices.json"
         return Prices(
@@ -173,7 +173,7 @@ class Runtime:
 
         Raises `UsageError` for a ``max_cost`` that is no amount.
         """
-        from flux_cli.money import limits
+        from flux_cli.money.limits import limits
 
         return limits(self.settings.budget, run=run, max_cost=max_cost, now=self.clock.now())
 
@@ -190,7 +190,7 @@ class Runtime:
     @cached_property
     def engine(self) -> Engine:
         """What does the work."""
-        from flux_cli.engine import Engine
+        from flux_cli.engine.engine import Engine
 
         return Engine(
             wire=self.wire,
@@ -204,7 +204,7 @@ class Runtime:
     @cached_property
     def collector(self) -> Collector:
         """What puts images on disk."""
-        from flux_cli.collector import Collector
+        from flux_cli.engine.fetch import Collector
 
         return Collector(wire=self.wire, book=self.ledger, clock=self.clock, renew=self.engine.renew)
 
@@ -226,7 +226,7 @@ class Runtime:
 
     def origin(self) -> Origin:
         """Return what the jobs of a new run start from."""
-        from flux_cli.orders import Origin
+        from flux_cli.runs.plan import Origin
 
         return Origin(
             new_id=self.new_id,
@@ -247,10 +247,11 @@ class Runtime:
 
         ``placed`` hears each path, as it would be typed from here.
         """
-        from flux_cli import embedding, images
-        from flux_cli.downloads import Fields, Saver
-        from flux_cli.seams import Shelf
-        from flux_cli.story import Story
+        from flux_cli.engine.ports import Shelf
+        from flux_cli.images import embed as embedding
+        from flux_cli.images import inspect as images
+        from flux_cli.images.metadata import Story
+        from flux_cli.saving.saver import Fields, Saver
 
         model = providers.load(job.provider).models.get(job.model or "")
         ours = model is None or "quality" not in model.options
@@ -296,8 +297,8 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of connections and files."""
-        if "flux_cli.downloads" in sys.modules:
-            from flux_cli.downloads import sweep
+        if "flux_cli.saving.saver" in sys.modules:
+            from flux_cli.saving.saver import sweep
 
             sweep()
         for name in ("wire", "ledger"):

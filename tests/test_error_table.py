@@ -10,18 +10,18 @@ import pytest
 from typer.main import get_command
 
 from flux_cli import providers
-from flux_cli.advice import advised
 from flux_cli.cli import COMMANDS, app
+from flux_cli.display.output import Human
+from flux_cli.display.streams import Streams
 from flux_cli.errors import AuthError, ModeratedError, PaymentError
+from flux_cli.http.router import no_key
 from flux_cli.jobs import Job
-from flux_cli.output import Human
-from flux_cli.routes import no_key
-from flux_cli.streams import Streams
+from flux_cli.providers.hints import advised
 from tests.error_table import BLANK, main, table
 
 JOB = Job(id="foxfoxfo", run="w8t2c5ra", provider="runware", model=None, prompt="fox", created_at=0.0, status="failed")
 ADVISED = ("providers/", "orders.py", "transport.py", "channel.py")
-"""Where an error gets its hint later, from `flux_cli.advice`."""
+"""Where an error gets its hint later, from `flux_cli.providers.hints`."""
 REASONS = {"another file has appeared there, and was left as it is"}
 """What is only ever told inside of a warning."""
 

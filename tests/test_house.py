@@ -39,7 +39,7 @@ def test_whoever_only_asks_waits_for_nothing_heavy(arguments):
 
     assert "flux_cli.cli" in modules
     assert modules.isdisjoint(HEAVY)
-    assert modules.isdisjoint({"flux_cli.transport", "flux_cli.ledger", "flux_cli.engine"})
+    assert modules.isdisjoint({"flux_cli.http.client", "flux_cli.ledger.ledger", "flux_cli.engine.engine"})
 
 
 def test_looking_at_the_ledger_needs_no_http():

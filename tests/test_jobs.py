@@ -8,7 +8,7 @@ import pytest
 
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnknownOutcomeError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Job, Queued, Remote, Running, Succeeded, advance
-from flux_cli.money import counted, settled
+from flux_cli.money.limits import counted, settled
 
 NOW = 1_800_000_000.0
 NEW = Job(id="k3f9q2mx", run="w8t2c5ra", provider="runware", model="flux-1.1-pro", prompt="a fox", created_at=NOW - 9)

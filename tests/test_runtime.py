@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from flux_cli.live import Live
-from flux_cli.output import Human, Json
-from flux_cli.progress import Lines, Silent
+from flux_cli.display.live import Live
+from flux_cli.display.output import Human, Json
+from flux_cli.display.progress import Lines, Silent
 from flux_cli.runtime import Flags, Runtime, new_id, new_seed
 from tests.conftest import Stream
 

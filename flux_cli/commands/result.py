@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from flux_cli.commands import options, seeing
-from flux_cli.commands.underway import refresh_jobs, unsettled
+from flux_cli.commands import options
+from flux_cli.commands import show as seeing
 from flux_cli.errors import FluxError, PendingError, ProtocolError, UnavailableError, UsageError
 from flux_cli.jobs import Job
+from flux_cli.runs.active import refresh_jobs, unsettled
 from flux_cli.runtime import Place, Runtime
 
 
@@ -80,7 +81,7 @@ def result(
         ends += _print_links(runtime, found)
         return _verdict(ends) if all_jobs else options.verdict(ends)
     place = _place(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
-    from flux_cli.commands.errand import Terms, fetch  # noqa: PLC0415 - not for --url
+    from flux_cli.runs.runner import Terms, fetch  # noqa: PLC0415 - not for --url
 
     terms = Terms(place=place, timeout=seconds, heard=lambda _, error: ends.append(error))
     code = fetch(runtime, found, terms, wait=wait, at_once=at_once)
@@ -128,7 +129,7 @@ def _verdict(ends: Sequence[FluxError | None]) -> int:
 def _place(
     runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, wanted: str | None, embed: bool | None
 ) -> Place:
-    from flux_cli.downloads import Destination, agree  # noqa: PLC0415 - not for --url
+    from flux_cli.saving.saver import Destination, agree  # noqa: PLC0415 - not for --url
 
     count = sum(max(len(job.images), job.count) for job in jobs)
     configured = runtime.settings.generate
@@ -148,7 +149,7 @@ def _place(
 
 def _otherwise(jobs: list[Job], *, embed: bool) -> bool:
     """Whether one of the images that are saved has a story where none is wanted, or the other way round."""
-    from flux_cli.embedding import read  # noqa: PLC0415 - only here
+    from flux_cli.images.embed import read  # noqa: PLC0415 - only here
 
     paths = [Path(image.path) for job in jobs for image in job.images if image.path is not None]
     with suppress(OSError):  # what cannot be read is left as it is

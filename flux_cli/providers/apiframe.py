@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
-from flux_cli.flow import Flow, Request, Response, Upload, identifier, link, number, percent
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import CREDITS, SEEDS, Accepted, Account, Lost, Model, Order, Provider, place
+from flux_cli.providers.conversation import Flow, Request, Response, Upload, identifier, link, number, percent
 from flux_cli.providers.drift import from_catalogue
 from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, words
 from flux_cli.providers.refusals import failure, refused

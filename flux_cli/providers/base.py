@@ -1,7 +1,7 @@
 """What a provider is: a value made of data and of a few conversations.
 
 The data half says which models there are and which of our options each of them takes (see ``options``). The other
-half is generator functions, which say what to send and read what came back (see `flux_cli.flow`).
+half is generator functions, which say what to send and read what came back (see `flux_cli.providers.conversation`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flux_cli.errors import FluxError, UsageError
-from flux_cli.flow import Flow, Response
 from flux_cli.jobs import Cost, Params, Queued, Remote, State
+from flux_cli.providers.conversation import Flow, Response
 from flux_cli.providers.options import Option
 
 SEED_LIMIT = 2**31 - 1

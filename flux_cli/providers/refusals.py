@@ -19,7 +19,7 @@ from flux_cli.text import sentence
 
 if TYPE_CHECKING:
     from flux_cli.errors import Charged
-    from flux_cli.flow import Response
+    from flux_cli.providers.conversation import Response
 
 
 def refused(

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
-from flux_cli.flow import Flow, Request, Response, identifier, link, number, spoken, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import SEEDS, Accepted, Account, Model, Order, Provider
+from flux_cli.providers.conversation import Flow, Request, Response, identifier, link, number, spoken, whole
 from flux_cli.providers.drift import from_schema
 from flux_cli.providers.options import Choice, Range, Switch, words
 from flux_cli.providers.refusals import ended, failure, refused

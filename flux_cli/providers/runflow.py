@@ -10,9 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError
-from flux_cli.flow import Flow, Request, Response, flag, identifier, link, number, percent, spoken, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
+from flux_cli.providers.conversation import (
+    Flow,
+    Request,
+    Response,
+    flag,
+    identifier,
+    link,
+    number,
+    percent,
+    spoken,
+    whole,
+)
 from flux_cli.providers.options import Labels, Link, Option, Pixels, Range
 from flux_cli.providers.refusals import failure, refused
 from flux_cli.text import sentence

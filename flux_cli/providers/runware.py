@@ -24,9 +24,9 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from flux_cli.flow import Flow, Request, Response, flag, link, number, percent, whole
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
+from flux_cli.providers.conversation import Flow, Request, Response, flag, link, number, percent, whole
 from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
 from flux_cli.providers.refusals import ended, refused
 from flux_cli.providers.runware_codes import CANCELLED, CONFLICT, explain

@@ -139,4 +139,6 @@ def rows() -> list[Row]:
 
 def profile() -> str:
     """Return what there is to say: nobody works while a job is waited for."""
-    return "waste is time spent asleep: `flux_cli/patience.py` decides when to look, and the table shows how often"
+    return (
+        "waste is time spent asleep: `flux_cli/engine/schedule.py` decides when to look, and the table shows how often"
+    )

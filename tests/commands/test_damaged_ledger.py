@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flux_cli.places import state_path
+from flux_cli.config.paths import state_path
 
 FOX = ("generate", "a fox", "-p", "runware", "-q")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from flux_cli.embedding import read
+from flux_cli.images.embed import read
 from flux_cli.sandbox.wire import Answer
 from tests.bare import bare
 

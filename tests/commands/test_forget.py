@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from flux_cli.config.paths import state_path
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger import Ledger
-from flux_cli.money import Limit
-from flux_cli.places import state_path
+from flux_cli.ledger.ledger import Ledger
+from flux_cli.money.limits import Limit
 
 SECRET = "a surprise party for Ada"
 START = 1_795_000_000.0

@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from flux_cli import completion
+from flux_cli.completion import answer as completion
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import typer
 from pydantic import SecretStr
 
 from flux_cli import providers
-from flux_cli.commands.init import interview
+from flux_cli.commands.config.init import interview
+from flux_cli.config.settings import Settings
 from flux_cli.errors import AuthError, UnavailableError
 from flux_cli.jobs import Cost
 from flux_cli.providers.base import Account
 from flux_cli.runtime import Runtime
-from flux_cli.settings import Settings
 
 KEY, OTHER = "made-up-key-0123", "made-up-key-4567"
 

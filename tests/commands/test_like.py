@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from flux_cli.embedding import embed, read
+from flux_cli.images.embed import embed, read
+from flux_cli.images.metadata import Story
 from flux_cli.providers import runflow
-from flux_cli.story import Story
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from flux_cli.commands import machine
-from flux_cli.settings import Settings
+from flux_cli.commands.providers import environment as machine
+from flux_cli.config.settings import Settings
 
 OURS = "#!/usr/bin/python3\nfrom flux_cli.cli import main\n"
 HOSTS = {"runcomfy": "model-api.runcomfy.net", "runware": "api.runware.ai"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger import Ledger
+from flux_cli.ledger.ledger import Ledger
 from flux_cli.providers import MODELS, load
 from flux_cli.sandbox.wire import reply
 

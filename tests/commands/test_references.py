@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from flux_cli.config.paths import state_path
 from flux_cli.jobs import Job
-from flux_cli.ledger import Ledger
-from flux_cli.places import state_path
+from flux_cli.ledger.ledger import Ledger
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
 

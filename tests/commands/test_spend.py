@@ -7,7 +7,7 @@ import re
 import pytest
 
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger import Ledger
+from flux_cli.ledger.ledger import Ledger
 
 ULTRA = "flux-1.1-pro-ultra"
 DAY = 86_400.0

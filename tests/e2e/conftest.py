@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flux_cli.ledger import Ledger
+from flux_cli.ledger.ledger import Ledger
 from flux_cli.sandbox.wire import Answer
 from tests.e2e.process import DEADLINE, FLUX, Ended, Program, Terminal
 from tests.loopback import PROVIDERS, LoopbackServer

@@ -10,9 +10,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from flux_cli.config.paths import state_path
 from flux_cli.jobs import Job
-from flux_cli.ledger import Ledger
-from flux_cli.places import state_path
+from flux_cli.ledger.ledger import Ledger
 from tests.e2e.process import DEADLINE
 
 SHIPPED = Path(__file__).parent.parent.parent / "completions"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from flux_cli.errors import ModeratedError
-from flux_cli.gallery import Part, page
+from flux_cli.gallery.page import Part, page
+from flux_cli.gallery.thumbnails import thumbnails
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.thumbnails import thumbnails
 from tests.e2e.browser import CHROMIUM, DRIVER, Browser
 
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium, or no chromedriver")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from flux_cli.errors import ModeratedError
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger import Ledger
+from flux_cli.ledger.ledger import Ledger
 from tests.e2e import svg
 from tests.e2e.process import COLUMNS
 

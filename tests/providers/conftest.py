@@ -10,9 +10,9 @@ import pytest
 
 from flux_cli import providers
 from flux_cli.errors import FluxError, RefusedError, UnavailableError
-from flux_cli.flow import Request, Response, drive
 from flux_cli.jobs import Params
 from flux_cli.providers.base import Order
+from flux_cli.providers.conversation import Request, Response, drive
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 

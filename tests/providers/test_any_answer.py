@@ -13,9 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flux_cli import providers
-from flux_cli.flow import Response
 from flux_cli.jobs import Cancelled, Failed, Queued, Remote, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Lost
+from flux_cli.providers.conversation import Response
 
 PROVIDERS = [providers.load(name) for name in providers.NAMES]
 TASK = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"

@@ -14,10 +14,10 @@ from flux_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from flux_cli.flow import Request, Upload
 from flux_cli.jobs import Cancelled, Cost, Image, Queued, Remote, Running, Succeeded
 from flux_cli.providers.apiframe import PROVIDER
 from flux_cli.providers.base import Accepted, Account
+from flux_cli.providers.conversation import Request, Upload
 
 ID = "b2c3d4e5-f6a7-8901-bcde-f23456789012"
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"

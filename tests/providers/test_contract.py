@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from flux_cli import providers
 from flux_cli.errors import FluxError, UsageError
-from flux_cli.flow import Response, drive
 from flux_cli.jobs import Remote
 from flux_cli.providers.base import SEED_LIMIT, Accepted
+from flux_cli.providers.conversation import Response, drive
 from flux_cli.providers.options import Option
 
 LONG_NAMES = {

@@ -14,9 +14,9 @@ from flux_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from flux_cli.flow import Request
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account
+from flux_cli.providers.conversation import Request
 from flux_cli.providers.runcomfy import PROVIDER
 
 ID = "5b6f1d6a-0c0e-4a36-8d5f-0f3f4f2d8a11"

@@ -14,9 +14,9 @@ from flux_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from flux_cli.flow import Request
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account
+from flux_cli.providers.conversation import Request
 from flux_cli.providers.runflow import PROVIDER
 
 ID = "01934f5e-7c1a-7d3e-9b1a-2f4c6d8e0a1b"

@@ -15,9 +15,9 @@ from flux_cli.errors import (
     RefusedError,
     UsageError,
 )
-from flux_cli.flow import Request
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Account
+from flux_cli.providers.conversation import Request
 from flux_cli.providers.runware import PROVIDER
 
 TASK = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"

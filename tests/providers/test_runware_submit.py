@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flux_cli.errors import LostReplyError, ModeratedError, RefusedError, UnknownOutcomeError, UsageError
-from flux_cli.flow import Request
 from flux_cli.jobs import Cost, Image, Queued, Remote, Running, Succeeded
 from flux_cli.providers.base import Accepted
+from flux_cli.providers.conversation import Request
 from flux_cli.providers.runware import PROVIDER
 
 TASK = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"

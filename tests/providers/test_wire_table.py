@@ -8,7 +8,7 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Params
 from flux_cli.providers.base import Order
-from flux_cli.providers.checks import CONVERTED, fit
+from flux_cli.providers.fit import CONVERTED, fit
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 MODELS = [

@@ -12,15 +12,15 @@ from flux_cli import providers
 from flux_cli.errors import (
     LostReplyError,
 )
-from flux_cli.flow import Response
 from flux_cli.jobs import Params
-from flux_cli.providers import checks
+from flux_cli.providers import fit as checks
 from flux_cli.providers.base import Order
+from flux_cli.providers.conversation import Response
 from flux_cli.sandbox.wire import Call, LostReply
 
 if TYPE_CHECKING:
-    from flux_cli.flow import Request
     from flux_cli.providers.base import Provider
+    from flux_cli.providers.conversation import Request
 
 EVERY = [(name, model) for name in providers.NAMES for model in providers.load(name).models]
 SMALL = [(name, next(iter(providers.load(name).models))) for name in providers.NAMES]

@@ -8,7 +8,7 @@ from flux_cli import providers
 from flux_cli.errors import (
     UsageError,
 )
-from flux_cli.flow import drive
+from flux_cli.providers.conversation import drive
 from flux_cli.providers.options import Choice, Pixels, Range, Ratios
 from tests.sandbox.talk import EVERY, SMALL, order
 

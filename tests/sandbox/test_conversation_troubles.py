@@ -18,9 +18,9 @@ from flux_cli.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from flux_cli.flow import drive
 from flux_cli.jobs import Cancelled, Cost, Failed, Remote, Running, Succeeded
 from flux_cli.providers.base import Lost
+from flux_cli.providers.conversation import drive
 from tests.sandbox.talk import SMALL, fetched, order
 
 SEEDS = range(1, 13)

@@ -13,8 +13,8 @@ from flux_cli.errors import (
     AuthError,
     NotFoundError,
 )
-from flux_cli.flow import drive
 from flux_cli.jobs import Cancelled, Queued, Remote, Running, Succeeded
+from flux_cli.providers.conversation import drive
 from tests.sandbox.talk import EVERY, fetched, order
 
 COSTS = {

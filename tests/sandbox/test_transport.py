@@ -85,7 +85,7 @@ def test_only_the_transport_needs_httpx():
     code = (
         "import json, sys, flux_cli.sandbox.world\n"
         "print(json.dumps([n for n in ('httpx', 'PIL', 'rich', 'typer', 'sqlite3', 'flux_cli.providers',"
-        " 'flux_cli.flow', 'flux_cli.jobs', 'flux_cli.errors') if n in sys.modules]))"
+        " 'flux_cli.providers.conversation', 'flux_cli.jobs', 'flux_cli.errors') if n in sys.modules]))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

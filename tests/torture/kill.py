@@ -25,7 +25,7 @@ from pathlib import Path
 
 from flux_cli.cli import main as flux
 from flux_cli.jobs import Job
-from flux_cli.records import decode
+from flux_cli.ledger.codec import decode
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox import files
 from flux_cli.sandbox.world import World

@@ -25,8 +25,8 @@ from typing import Any
 import httpx
 
 from flux_cli.cli import main
-from flux_cli.ledger import Ledger
-from flux_cli.places import state_path
+from flux_cli.config.paths import state_path
+from flux_cli.ledger.ledger import Ledger
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox.transport import SandboxTransport
 from flux_cli.sandbox.world import World

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from flux_cli.money import settled
-from flux_cli.places import state_path
+from flux_cli.config.paths import state_path
+from flux_cli.ledger.codec import decode
+from flux_cli.money.limits import settled
 from flux_cli.providers import NAMES
-from flux_cli.records import decode
 from flux_cli.sandbox.world import World
 from tests.listener import closed_port, listening, says, socks, tunnel
 from tests.torture.share import one_of_each

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flux_cli.jobs import Job
-from flux_cli.records import decode
+from flux_cli.ledger.codec import decode
 from flux_cli.sandbox import files
 from flux_cli.sandbox.world import World
 from tests.bare import bare

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from flux_cli.jobs import Job
-from flux_cli.money import settled
+from flux_cli.ledger.codec import decode
+from flux_cli.money.limits import settled
 from flux_cli.providers import NAMES
-from flux_cli.records import decode
 from flux_cli.sandbox.world import World
 from tests.bare import bare
 from tests.torture.faults import CANVAS, FAULTS, NASTY

@@ -1,0 +1,211 @@
+"""``flux generate``: make images, wait, save them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from flux_cli import providers
+from flux_cli.commands import options
+from flux_cli.commands import show as seeing
+from flux_cli.commands.generate import options as wishes
+from flux_cli.commands.generate.like import Like, earlier
+from flux_cli.commands.generate.request import Asked, demanded
+from flux_cli.config.paths import at_home
+from flux_cli.errors import FluxError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.runs import plan as orders
+from flux_cli.runtime import Runtime
+
+if TYPE_CHECKING:
+    from flux_cli.commands.generate.gallery import Gallery
+
+Heard = Callable[[Sequence[Job], FluxError | None], None]
+"""Told how something ended: with which jobs, and what went wrong."""
+
+
+def generate(
+    ctx: typer.Context,
+    prompt: wishes.Prompt = None,
+    provider: options.ProviderOption = None,
+    model: wishes.Model = None,
+    output: options.OutputOption = None,
+    aspect_ratio: wishes.AspectRatio = None,
+    count: wishes.Count = None,
+    seed: wishes.Seed = None,
+    like: wishes.Like = None,
+    size: wishes.Size = None,
+    raw: wishes.Raw = None,
+    image: wishes.Picture = None,
+    image_strength: wishes.ImageStrength = None,
+    format: options.Format = None,  # noqa: A002 - the option's name
+    quality: wishes.Quality = None,
+    upsample_prompt: wishes.UpsamplePrompt = None,
+    safety_tolerance: wishes.SafetyTolerance = None,
+    check_content: wishes.CheckContent = None,
+    overwrite: options.Overwrite = False,
+    embed: options.Embed = None,
+    preview: options.Preview = None,
+    print0: options.Print0 = False,
+    no_wait: wishes.NoWait = False,
+    timeout: options.Timeout = None,
+    dry_run: wishes.DryRun = False,
+    once: wishes.Once = None,
+    fallback: wishes.Fallback = None,
+    webhook: wishes.Webhook = None,
+    metadata: wishes.Metadata = None,
+    param: wishes.Param = None,
+    batch: wishes.Batch = None,
+    jobs: wishes.AtOnce = None,
+    resume: wishes.Resume = False,
+    again: wishes.Again = False,
+    gallery: wishes.Gallery = None,
+    max_cost: wishes.MaxCost = None,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    sandbox: options.Sandbox = False,
+) -> int:
+    """Make images, wait for them, save them, and print their paths."""
+    runtime = options.runtime_of(ctx)
+    options.check_print0(runtime, dry_run=dry_run)
+    seeing.check(runtime, preview, output=output, no_wait=no_wait)
+    typed = {
+        "aspect_ratio": aspect_ratio,
+        "size": size,
+        "seed": seed,
+        "raw": raw,
+        "image": image,
+        "image_strength": image_strength,
+        "format": options.checked_format(format),
+        "quality": quality,
+        "upsample_prompt": upsample_prompt,
+        "safety_tolerance": safety_tolerance,
+        "check_content": check_content,
+        "webhook": webhook,
+        "metadata": orders.pairs(metadata, "--metadata") if metadata else None,
+    }
+    start = earlier(runtime, like) if like is not None else None
+    asked = Asked(
+        prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
+        provider=provider,
+        model=model,
+        options={name: value for name, value in typed.items() if value is not None},
+        extra=orders.params(param) if param else {},
+        count=count,
+        output=output,
+        overwrite=overwrite,
+        no_wait=no_wait,
+        timeout=timeout,
+        fallback=fallback,
+        once=once,
+        embed=embed,
+        like=start,
+        gallery=gallery is not None,
+    )
+    configured = runtime.settings.generate
+    at_once = _at_once(jobs if jobs is not None else configured.get("jobs"))
+    most = max_cost if max_cost is not None else configured.get("max_cost")
+    wall = _gallery(runtime, asked, gallery) if gallery is not None else None
+    if batch is not None:
+        from flux_cli.commands.generate.batch import Wanted, run_batch  # noqa: PLC0415 - only here
+
+        wanted = Wanted(
+            file=at_home(batch),
+            at_once=at_once,
+            resume=resume,
+            again=again,
+            dry_run=dry_run,
+            max_cost=most,
+            gallery=wall,
+        )
+        return run_batch(runtime, asked, wanted)
+    if resume or again:
+        raise UsageError(
+            "--resume and --again belong to --batch", hint="`flux result @1 --wait` fetches the latest run"
+        )
+    return _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)
+
+
+def _gallery(runtime: Runtime, asked: Asked, typed: str) -> Gallery:
+    """Return where the page of the run goes. Raises `UsageError`."""
+    from flux_cli.commands.generate.gallery import Gallery  # noqa: PLC0415 - only here
+
+    return Gallery.planned(
+        runtime,
+        typed,
+        overwrite=asked.overwrite or bool(runtime.settings.generate.get("overwrite")),
+        saves=asked.output != "-" and not asked.no_wait,
+    )
+
+
+def _at_once(jobs: int | None) -> int:
+    """Return how many jobs run side by side. Raises `UsageError`."""
+    if jobs is None:
+        return options.AT_ONCE
+    if not 1 <= jobs <= options.MOST_AT_ONCE:
+        raise UsageError(f"--jobs takes 1 to {options.MOST_AT_ONCE}, not {jobs}", hint="such as `-j 8`")
+    return jobs
+
+
+def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
+    """Return the prompt: typed, or on stdin, or that of an earlier wish. Raises `UsageError`."""
+    if typed is None and start is not None:
+        return start.prompt()
+    if typed is None:
+        raise UsageError("a prompt is needed", hint='`flux generate "a red fox in the snow"`; - reads it from stdin')
+    if typed != "-":
+        return typed
+    try:
+        return runtime.stdin.read()
+    except UnicodeDecodeError:
+        raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.NOT_UTF8) from None
+
+
+def _single(
+    runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_cost: float | None, wall: Gallery | None
+) -> int:
+    """Make what one prompt asks for. Return the exit code."""
+    from flux_cli.commands.generate.estimate import rehearse_all, within  # noqa: PLC0415
+    from flux_cli.engine.engine import rehearse  # noqa: PLC0415
+    from flux_cli.runs.runner import Terms, buy, fetch  # noqa: PLC0415 - not for --help
+
+    demand = demanded(runtime, asked)
+    if wall is not None:
+        wall.check([demand.place], rehearsal=dry_run)
+    for note in demand.notes:
+        runtime.output.note(note)
+    allowed = partial(within, runtime, demand.purchases, run=demand.purchases[0].job.run, max_cost=max_cost)
+    if dry_run:
+        rehearse_all(runtime, demand.purchases)
+        allowed()
+        return 0
+    for purchase in orders.everything(demand.purchases):
+        rehearse(providers.load(purchase.job.provider), purchase.order)
+    for provider in (demand.provider, *demand.others):
+        runtime.wire.channel(provider, sandbox=runtime.sandbox)
+    terms = Terms(place=demand.place, timeout=demand.timeout)
+    if demand.once is not None:
+        from flux_cli.commands.generate.once import earlier  # noqa: PLC0415 - only here
+
+        wait = demand.place is not None
+        jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout, wait=wait)
+        if jobs is not None:
+            with _shown(wall, asked, jobs) as heard:
+                return fetch(runtime, jobs, replace(terms, heard=heard), wait=wait)
+    limits = allowed()
+    if demand.place is not None:
+        demand.place.destination.prepare()
+    with _shown(wall, asked, [purchase.job for purchase in demand.purchases]) as heard:
+        return buy(runtime, demand.purchases, replace(terms, limits=limits, heard=heard), at_once=at_once)
+
+
+def _shown(wall: Gallery | None, asked: Asked, jobs: Sequence[Job]) -> AbstractContextManager[Heard]:
+    """Return what hears of the ends of ``jobs``, for as long as they take, and shows them where that is wanted."""
+    return nullcontext(lambda _jobs, _error: None) if wall is None else wall.of(asked.prompt, jobs)

@@ -1,0 +1,71 @@
+"""``--once NAME``: whoever comes first under a name buys, everybody else waits for that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flux_cli.commands.generate.request import Once
+from flux_cli.errors import PendingError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.ledger.codec import FORGOTTEN, Claim
+from flux_cli.runs.plan import Purchase
+from flux_cli.runtime import Runtime
+
+_LOOK = 0.3
+"""Seconds between two looks at what another process is doing."""
+
+
+def earlier(
+    runtime: Runtime, once: Once, purchases: Sequence[Purchase], *, timeout: float, wait: bool
+) -> list[Job] | None:
+    """Return the jobs that were bought under the name, or ``None`` where the name is ours now, and it is for us to buy.
+
+    A name is ours if it is new, or if whoever had it has died before anything was sent, or was told by the provider
+    that nothing was accepted. Waits for another process that is at it: until it has saved its images or, without
+    ``wait``, only until it has submitted its jobs. Raises `UsageError` where the name stands for another wish,
+    `PendingError` after ``timeout`` seconds.
+    """
+    first = purchases[0].job
+    wanted = Claim(
+        name=once.name, sandbox=first.sandbox, run=first.run, jobs=len(purchases), mark=once.mark, owner=first.owner
+    )
+    deadline = runtime.clock.monotonic() + timeout
+    while True:
+        held, jobs = runtime.ledger.claim(wanted, free=lambda claim, jobs: _free(runtime, claim, jobs))
+        if held == wanted:
+            return None
+        if held.mark != wanted.mark:
+            raise UsageError(
+                f"--once {once.name} was used with another prompt or other options",
+                hint="choose another name, or repeat the same prompt and options",
+            )
+        if held.owner == FORGOTTEN:
+            raise UsageError(
+                f"--once {once.name} was used before, and its job was forgotten", hint="take another name to buy again"
+            )
+        bought = [job for job in jobs if not _fell_through(job)]
+        if not runtime.gone(held.owner) and _at_work(held, bought, wait=wait):
+            if runtime.clock.monotonic() >= deadline:
+                raise PendingError(
+                    f"another process is still at --once {once.name}", hint="`flux status` shows its jobs"
+                )
+            runtime.clock.sleep(_LOOK)
+            continue
+        return bought
+
+
+def _free(runtime: Runtime, claim: Claim, jobs: Sequence[Job]) -> bool:
+    """Whether a name may be taken over: nothing was bought under it, and nobody is about to."""
+    return all(_fell_through(job) for job in jobs) and runtime.gone(claim.owner)
+
+
+def _fell_through(job: Job) -> bool:
+    """Whether the provider said that it accepted nothing."""
+    return job.status == "failed" and job.error is not None and job.error.charged == "no"
+
+
+def _at_work(claim: Claim, jobs: Sequence[Job], *, wait: bool) -> bool:
+    """Whether there is more to come from the process that holds a name, while it lives: images, if we ``wait``."""
+    if len(jobs) < claim.jobs:
+        return True
+    return any(job.active or job.unsaved if wait else job.status == "submitting" for job in jobs)

@@ -1,0 +1,147 @@
+"""``flux providers --check``: does each key work, what is left, do our tables still hold, is this machine in order."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flux_cli.commands import options
+from flux_cli.display.rendering import error_object
+from flux_cli.errors import AuthError, FluxError
+from flux_cli.http.router import no_key
+from flux_cli.jobs import Cost
+from flux_cli.money.limits import dollars
+from flux_cli.providers.base import CREDITS, USD, Account, Provider
+from flux_cli.runs.workers import Crew
+from flux_cli.runtime import Runtime
+
+if TYPE_CHECKING:
+    from flux_cli.commands.providers.environment import Finding
+
+AT_ONCE = 4
+"""Providers that are asked side by side."""
+_HEAD = ("CHECK", "STATE", "BALANCE", "DETAIL")
+
+
+def check_up(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
+    """Ask each provider whether the key works, and, unless one was ``named``, look at this machine too.
+
+    Providers without a key are passed over, unless asked for by name. Returns the exit code, which tells of the keys
+    alone. Raises `AuthError` where there is no key at all.
+    """
+    engine = runtime.engine
+
+    def ask(provider: Provider) -> Account:
+        if key_source(runtime, provider) is None:
+            raise no_key(provider)
+        return engine.check(provider, sandbox=runtime.sandbox)
+
+    answers = Crew[Account](runtime.clock, at_once=AT_ONCE).run([partial(ask, one) for one in chosen])
+    rows: list[tuple[str, ...]] = []
+    data: list[dict[str, Any]] = []
+    outcomes: list[FluxError | None] = []
+    for provider, answer in zip(chosen, answers, strict=True):
+        missing = key_source(runtime, provider) is None
+        prices = [] if isinstance(answer, FluxError) else _prices(runtime, provider, answer)
+        rows += _rows(provider, answer, prices, missing=missing)
+        data.append(_object(provider, answer, prices))
+        if named or not missing:
+            outcomes.append(answer if isinstance(answer, FluxError) else None)
+    found = [] if named else _findings(runtime, chosen)
+    runtime.output.table(_HEAD, [*rows, *(one.row for one in found)], [*data, *(one.data for one in found)])
+    if not outcomes:
+        raise AuthError(
+            "no provider has a key yet", hint="`flux config init` sets one up; `flux generate --sandbox` needs none"
+        )
+    return options.verdict(outcomes)
+
+
+def key_source(runtime: Runtime, provider: Provider) -> str | None:
+    """Return where a provider's key comes from, or ``None``."""
+    return "sandbox" if runtime.sandbox else runtime.settings.key_source(provider)
+
+
+def money(cost: Cost | None) -> str:
+    """Return what is left on an account, for people."""
+    if cost is None:
+        return "not told"
+    return f"${cost.amount:.2f}" if cost.currency == USD else f"{cost.amount:g} {cost.currency}"
+
+
+def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]:
+    """Keep what a host says of its prices. Return how that differs from what was known before."""
+    told = {model: amount for model, amount in account.prices.items() if model in provider.models and amount > 0}
+    found: list[str] = []
+    for model, amount in told.items():
+        known = runtime.prices.stated(provider.name, model)
+        if known is None or math.isclose(known.amount, amount, abs_tol=1e-6):
+            continue
+        source = ", ".join(part for part in (known.source, known.date) if part)
+        own = runtime.settings.price(provider.name, model) is not None
+        how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` takes it over"
+        then = how if own else "estimates use the new price from now on"
+        found.append(f"{model} costs {dollars(amount)} an image, not {dollars(known.amount)} ({source}); {then}")
+    for model, amount in account.credit_prices.items():
+        before = runtime.prices.told.find(provider.name, model)
+        if before is not None and before.currency == CREDITS and not math.isclose(before.amount, amount):
+            source = f"{before.source}, {before.date}"
+            found.append(f"{model} costs {amount:g} credits an image, not {before.amount:g} ({source})")
+    for currency, prices in ((USD, told), (CREDITS, account.credit_prices)):
+        if prices:
+            try:
+                runtime.prices.told.keep(provider.name, prices, now=runtime.clock.now(), currency=currency)
+            except OSError as error:
+                runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
+    return found
+
+
+def _rows(
+    provider: Provider, answer: Account | FluxError, prices: list[str], *, missing: bool
+) -> list[tuple[str, ...]]:
+    """Return what people are told of one provider, a row a finding, each with what to do about it."""
+    if missing:
+        how = f"`flux config set providers.{provider.name}.api_key` asks for it, or set {provider.key_variables[0]}"
+        return [(provider.name, "missing", "-", f"{how}; keys are made in {provider.key_page}")]
+    if isinstance(answer, FluxError):
+        return [(provider.name, "failed", "-", "; ".join(part for part in (answer.message, answer.hint) if part))]
+    advice = "a newer flux may know it; until then `--param` reaches every field"
+    drift = [(provider.name, "drift", "-", f"{difference}; {advice}") for difference in answer.drift]
+    dearer = [(provider.name, "price", "-", difference) for difference in prices]
+    told = ", ".join(f"{model} {amount:g} credits an image" for model, amount in answer.credit_prices.items())
+    detail = "; ".join(part for part in (answer.name, told) if part)
+    return [(provider.name, "works", money(answer.balance), detail), *drift, *dearer]
+
+
+def _object(provider: Provider, answer: Account | FluxError, prices: list[str]) -> dict[str, Any]:
+    """Return what scripts are told of one provider."""
+    account = None if isinstance(answer, FluxError) else answer
+    left = account.balance if account else None
+    return {
+        "check": "key",
+        "provider": provider.name,
+        "works": account is not None,
+        "balance": None if left is None else {"amount": left.amount, "currency": left.currency},
+        "drift": [*account.drift, *prices] if account else [],
+        "prices": dict(account.prices) if account else {},
+        "credit_prices": dict(account.credit_prices) if account else {},
+        "error": error_object(answer) if isinstance(answer, FluxError) else None,
+    }
+
+
+def _findings(runtime: Runtime, chosen: list[Provider]) -> list[Finding]:
+    """Return how this machine stands."""
+    from flux_cli.commands.providers import environment as machine  # noqa: PLC0415 - not for --help
+
+    settings = runtime.settings
+    hosts = {one.name: urlsplit(settings.base_url(one.name) or one.base_url).netloc for one in chosen}
+    return [
+        machine.config_file(settings),
+        machine.on_path(runtime.environ.get("PATH", os.defpath), Path(sys.argv[0])),
+        machine.proxy(hosts),
+        machine.certificates(),
+    ]

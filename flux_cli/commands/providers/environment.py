@@ -1,0 +1,120 @@
+"""What of this machine decides whether `flux` works: config file, PATH, proxy, certificates. It only looks."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flux_cli.errors import ConfigError
+from flux_cli.http.network import authorities, proxy_for, trust
+from flux_cli.text import listed, printable
+
+if TYPE_CHECKING:
+    from flux_cli.config.settings import Settings
+
+_BEGINNING = 4096
+"""Bytes of a program that say whose it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """How one thing stands, and what to do about it."""
+
+    check: str
+    state: str
+    detail: str
+    hint: str = ""
+    """Empty where there is nothing to do."""
+    works: bool = True
+    """False for what should be mended."""
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Return it as a row of the table of checks."""
+        return self.check, self.state, "-", "; ".join(part for part in (self.detail, self.hint) if part)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return it as ``--json`` has it, with the keys of a provider's object."""
+        told = {"state": self.state, "detail": self.detail, "hint": self.hint}
+        return {"check": self.check, "provider": None, "works": self.works, "balance": None, "error": None, **told}
+
+
+def config_file(settings: Settings) -> Finding:
+    """Say where the config file is, and whether others can read a key in it."""
+    name = printable(str(settings.file))
+    if not settings.exists:
+        return Finding(check="config", state="none", detail=name, hint="`flux config init` makes it")
+    if settings.warnings:
+        hint = f"`chmod 600 {shlex.quote(name)}`"
+        return Finding(
+            check="config", state="open", detail=f"others can read the keys in {name}", hint=hint, works=False
+        )
+    mode = f", mode {settings.file.stat().st_mode & 0o777:o}" if os.name == "posix" else ""
+    return Finding(check="config", state="fine", detail=f"{name}{mode}")
+
+
+def on_path(search: str, here: Path) -> Finding:
+    """Say which ``flux`` the PATH (``search``) comes to first, and whether it is the program at ``here``."""
+    folder = printable(str(here.absolute().parent))
+    found = shutil.which("flux", path=search)
+    if found is None:
+        hint = f"add {folder} to the PATH; `pipx ensurepath` or `uv tool update-shell` does that for theirs"
+        return Finding(check="PATH", state="missing", detail="no `flux` is on the PATH", hint=hint, works=False)
+    name = printable(found)
+    if os.path.realpath(Path(found).parent) == os.path.realpath(here.absolute().parent) or _same(Path(found), here):
+        return Finding(check="PATH", state="fine", detail=name)
+    if _is_ours(Path(found)):
+        detail = f"{name} comes first, another copy of flux than {printable(str(here))}"
+        hint = f"remove one of the two, or put {folder} first on the PATH"
+        return Finding(check="PATH", state="two", detail=detail, hint=hint, works=False)
+    hint = f"type `flux-cli`, or put {folder} first on the PATH"
+    return Finding(check="PATH", state="other", detail=f"{name} comes first: another program", hint=hint, works=False)
+
+
+def _same(found: Path, here: Path) -> bool:
+    """Whether two names lead to one file, as pipx and uv have it."""
+    return os.path.realpath(found) == os.path.realpath(here)
+
+
+def _is_ours(found: Path) -> bool:
+    """Whether a program says that it starts us."""
+    try:
+        with found.open("rb") as stream:
+            return b"flux_cli" in stream.read(_BEGINNING)
+    except OSError:
+        return False
+
+
+def proxy(hosts: Mapping[str, str]) -> Finding:
+    """Say whether requests to ``hosts`` (by provider) go through a proxy: its address, without a password in it."""
+    try:
+        known = {name: proxy_for(f"https://{host}") for name, host in hosts.items()}
+    except ConfigError as error:
+        return Finding(check="proxy", state="wrong", detail=error.message, hint=error.hint, works=False)
+    used = next((found for found in known.values() if found is not None), None)
+    if used is None:
+        return Finding(check="proxy", state="none", detail="requests go to the providers directly")
+    direct = [name for name, found in known.items() if found is None]
+    detail = f"{used.address}, from {used.source}{f', not for {listed(direct)}' if direct else ''}"
+    hint = f"to go directly, unset {used.source}" if used.source.isidentifier() else "to go directly, change them"
+    return Finding(check="proxy", state="in use", detail=detail, hint=f"{hint}, or name hosts in NO_PROXY")
+
+
+def certificates() -> Finding:
+    """Say which certificate authorities are trusted, and whether they can be read."""
+    try:
+        found = authorities()
+        if found.source:
+            trust(found)
+    except ConfigError as error:
+        return Finding(check="certificates", state="wrong", detail=error.message, hint=error.hint, works=False)
+    if not found.source:
+        return Finding(check="certificates", state="fine", detail="the built-in authorities are trusted")
+    names = " and ".join(printable(one) for one in (found.folder, found.file) if one)
+    return Finding(check="certificates", state="in use", detail=f"{names}, from {found.source}")

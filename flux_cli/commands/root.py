@@ -1,0 +1,37 @@
+"""``flux`` itself: what it says when it is called without a command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flux_cli import __version__
+from flux_cli.commands import completion as completing
+from flux_cli.commands import options
+
+
+def _version(ctx: typer.Context, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        options.runtime_of(ctx).streams.out(f"flux {__version__}")
+        raise typer.Exit
+
+
+def program(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", help="Show the version.", callback=_version, is_eager=True, show_default=False
+        ),
+    ] = False,
+    install_completion: completing.InstallCompletion = False,
+    show_completion: completing.ShowCompletion = False,
+) -> int:
+    r"""Make images with FLUX 1.1 \[pro] and Ultra, through RunComfy, Runflow, Apiframe or Runware."""
+    if ctx.invoked_subcommand is None:
+        from flux_cli.commands.welcome import welcome  # noqa: PLC0415 - whoever types a command does not need it
+
+        runtime = options.runtime_of(ctx)
+        runtime.streams.out(welcome(runtime))
+    return 0

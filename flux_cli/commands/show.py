@@ -1,0 +1,80 @@
+"""``--preview`` and ``--open``: what was saved is seen, once all of it is there."""
+
+from __future__ import annotations
+
+from flux_cli.errors import UsageError
+from flux_cli.runtime import Runtime
+
+
+def check(runtime: Runtime, preview: bool | None, *, output: str | None, no_wait: bool = False) -> None:
+    """Take in whether saved images are to be shown. Raises `UsageError` where there will be none on disk."""
+    runtime.flags.preview = preview
+    if preview and output == "-":
+        raise UsageError(
+            "--preview shows images that are saved, and -o - saves none", hint="name a file with -o, or leave one out"
+        )
+    if preview and no_wait:
+        raise UsageError(
+            "--no-wait leaves before there is an image to show", hint="give --preview to `flux result --wait`"
+        )
+
+
+def show(runtime: Runtime) -> None:
+    """Show the images that were saved, on stderr, where that was asked for and both streams are a terminal.
+
+    What was typed and cannot be is told in a note; what only the config wants is left out in silence.
+    """
+    wanted = runtime.flags.preview
+    if wanted is None:
+        wanted = not runtime.flags.quiet and runtime.settings.get("preview") == "auto"
+    if not wanted or not runtime.saved:
+        return
+    if not (runtime.stdout.isatty() and runtime.stderr.isatty()):
+        _say(runtime, "--preview shows images in a terminal, and never in a pipe or a file")
+        return
+    from flux_cli.preview.terminal import look  # noqa: PLC0415 - only who wants to see
+
+    screen = look(runtime.stderr, runtime.environ, runtime.clock.monotonic)
+    plain = screen.way == "blocks" and runtime.environ.get("NO_COLOR") and not runtime.flags.preview
+    if screen.way is None or plain:
+        _say(runtime, "this terminal shows no pictures; `flux result --open @1` shows them elsewhere")
+        return
+    from flux_cli.preview.layout import drawn, paint  # noqa: PLC0415 - only who can
+
+    lines, bad = drawn(_saved(runtime), screen)
+    with runtime.streams.reader():
+        paint(runtime.stderr.buffer, lines)
+    for path in bad:
+        runtime.output.note(f"{path} cannot be shown")
+
+
+def _say(runtime: Runtime, note: str) -> None:
+    """Tell whoever typed ``--preview``."""
+    if runtime.flags.preview:
+        runtime.output.note(note)
+
+
+def _saved(runtime: Runtime) -> list[str]:
+    """Return the paths of the images, in the order in which they were asked for."""
+    return [path for _, _, paths in sorted(runtime.saved) for path in paths]
+
+
+def viewer_for(runtime: Runtime, output: str | None) -> list[str]:
+    """Return the command that opens images, before anything is fetched. Raises `UsageError` where there is none."""
+    from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
+
+    if output == "-":
+        raise UsageError(
+            "--open opens images that are saved, and -o - saves none", hint="name a file with -o, or leave one out"
+        )
+    return viewer.find(runtime.environ)
+
+
+def open_saved(runtime: Runtime, command: list[str]) -> None:
+    """Open the images that were saved with the system's viewer. Raises `FluxError`."""
+    from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
+
+    paths = _saved(runtime)
+    if len(paths) > viewer.MOST:
+        runtime.output.note(f"{viewer.MOST} of {len(paths)} images are opened")
+    viewer.view(paths[: viewer.MOST], command)

@@ -1,0 +1,331 @@
+"""``flux status``: how jobs are doing. It only ever reads, and forgets what it is told to."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flux_cli import providers
+from flux_cli.commands import options
+from flux_cli.config.paths import at_home
+from flux_cli.errors import FluxError, UnavailableError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.runs.active import refresh_jobs, unsettled
+from flux_cli.runtime import Runtime
+from flux_cli.text import listed, printable
+
+SHOWN = 20
+"""Jobs in a list, unless another number is given."""
+MOST = 100_000
+"""Jobs in a list, whatever is asked for."""
+
+
+def _limited(limit: int | None) -> int | None:
+    """Return the number, if it is one of jobs. Raises `UsageError`."""
+    if limit is not None and not 1 <= limit <= MOST:
+        raise UsageError(f"--limit takes 1 to {MOST}, not {limit}", hint="such as `--limit 50`")
+    return limit
+
+
+def status(
+    ctx: typer.Context,
+    jobs: options.Jobs = None,
+    provider: options.ProviderOption = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", help=f"How many jobs, at most ({SHOWN}).", show_default=False, callback=_limited
+        ),
+    ] = None,
+    active: Annotated[
+        bool, typer.Option("--active", metavar="", help="Only jobs that are not finished.", show_default=False)
+    ] = False,
+    batch: Annotated[
+        str | None,
+        typer.Option("--batch", "-b", metavar="FILE", help="Only the jobs of this batch file.", show_default=False),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", metavar="", help="Stay until all of them are finished.", show_default=False)
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", metavar="", help="Ask no provider: the last known state.", show_default=False)
+    ] = False,
+    exit_status: Annotated[
+        bool,
+        typer.Option("--exit-status", metavar="", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False),
+    ] = False,
+    spend: Annotated[
+        bool,
+        typer.Option(
+            "--spend", metavar="", help="Sum up what the jobs cost.", show_default=False, rich_help_panel="Money"
+        ),
+    ] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="WORD",
+            help="Group --spend by provider, model or day.",
+            show_default=False,
+            rich_help_panel="Money",
+        ),
+    ] = None,
+    forget: Annotated[
+        bool,
+        typer.Option(
+            "--forget",
+            metavar="",
+            help="Remove the records of JOB..., prompts included; images stay.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = False,
+    forget_older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--forget-older-than",
+            metavar="TIME",
+            help="The same for all jobs older than, say, 90d.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            metavar="",
+            help="Go on without what a damaged ledger lost: --once, --resume and limits work again.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            metavar="",
+            help="Forget also jobs whose images were never saved.",
+            show_default=False,
+            rich_help_panel="Records",
+        ),
+    ] = False,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    sandbox: options.Sandbox = False,
+) -> int:
+    """Show how jobs are doing: the recent ones, or those that are named.
+
+    Asks about unfinished jobs first, unless --offline. Of one JOB, every detail.
+    """
+    runtime = options.runtime_of(ctx)
+    narrowed = bool(active or exit_status or watch or offline or limit is not None)
+    name = None if batch is None else _batch(batch)
+    if accept_loss:
+        from flux_cli.commands.status.forget import accept_loss_of  # noqa: PLC0415 - only here
+
+        others = jobs or narrowed or provider or batch or spend or by or forget or forget_older_than or yes
+        return accept_loss_of(runtime, alone=not others)
+    if spend or by is not None:
+        from flux_cli.commands.status.spend import summed_up  # noqa: PLC0415 - only here
+
+        _check_spend(spend=spend, alone=not (jobs or narrowed or forget or forget_older_than or yes))
+        return summed_up(runtime, by=by, provider=provider, batch=name)
+    if forget or forget_older_than is not None or yes:
+        from flux_cli.commands.status.forget import Wanted, forgotten  # noqa: PLC0415 - only here
+
+        wanted = Wanted(jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes)
+        return forgotten(runtime, wanted, named=forget, alone=not narrowed)
+    _check_list(jobs, active=active, batch=batch, watch=watch, offline=offline)
+    known: Sequence[Job]
+    unlisted: Sequence[Job] = ()
+    listing = _Listing(runtime=runtime, provider=provider, batch=batch, active=active or watch)
+    if jobs:
+        known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_by_itself, runtime))
+    else:
+        known = listing.newest(limit or (-1 if watch or batch is not None else SHOWN))
+        unlisted = () if watch else listing.left_out(known)
+    asked: Sequence[Job] = [*known, *unlisted]
+    asked, failures = (asked, []) if offline else _refreshed(runtime, asked, watch=watch)
+    fresh, unlisted = asked[: len(known)], asked[len(known) :]
+    if jobs and len(fresh) == 1:
+        runtime.output.details(fresh[0])
+    else:
+        runtime.output.jobs(fresh)
+    _explain(runtime, fresh if len(fresh) > 1 or not jobs else [])  # one job alone says it among its details
+    if unlisted:
+        listing.tell_left_out(unlisted, refreshed=not offline)
+    if not _tell_failures(runtime, failures, listed_ids={job.id for job in known}):
+        return UnavailableError.exit_code
+    return options.verdict([_as_error(job) for job in fresh]) if exit_status else 0
+
+
+def _batch(file: str) -> str:
+    """Return the name under which the jobs of a batch file are kept; ``-`` stands for standard input."""
+    from flux_cli.runs.rows import family  # noqa: PLC0415 - only here
+
+    return file if file == "-" else family(str(Path(at_home(file)).resolve()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """A list of jobs, as it was asked for."""
+
+    runtime: Runtime
+    provider: str | None
+    batch: str | None
+    """The batch file as it was typed."""
+    active: bool
+
+    def newest(self, most: int) -> Sequence[Job]:
+        """Return the jobs, the newest first, or say that there are none.
+
+        Raises `UsageError` for a batch file that there is nothing of.
+        """
+        if self.provider is not None:
+            providers.load(self.provider)
+        found = self.runtime.ledger.recent(
+            sandbox=self.runtime.sandbox, limit=most, active=self.active, provider=self.provider, batch=self._name
+        )
+        if not found:
+            self._tell_nothing()
+        return found
+
+    def left_out(self, shown: Sequence[Job]) -> Sequence[Job]:
+        """Return the unfinished jobs that the list would hold if it were longer than ``shown``, the oldest first."""
+        there = {job.id for job in shown}
+        found = unsettled(self.runtime, provider=self.provider, batch=self._name)
+        return [job for job in found if job.id not in there and (job.active or not self.active)]
+
+    def tell_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
+        """Say how many jobs are not listed, and what lists them; ``jobs`` has the oldest of them first."""
+        deep = self.runtime.ledger.count(
+            sandbox=self.runtime.sandbox, provider=self.provider, batch=self._name, oldest=jobs[0].id
+        )
+        states = listed(f"{number} {state}" for state, number in Counter(job.status for job in jobs).items())
+        world = " --sandbox" if self.runtime.flags.sandbox else ""
+        number = "1 older job" if len(jobs) == 1 else f"{len(jobs)} older jobs"
+        asked = "refreshed but not listed" if refreshed else "not finished and not listed"
+        self.runtime.output.note(
+            f"{number} {asked}: {states}; `flux status{world}{self._typed} --limit {deep}` lists them"
+        )
+
+    def _tell_nothing(self) -> None:
+        """Say that there is nothing to list. Raises `UsageError` for a batch file that there is nothing of."""
+        words = "no job is under way" if self.active else "no jobs yet"
+        if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
+            words = f"no job was made from {printable(self.batch or '')}"
+            elsewhere = 0 if self.runtime.sandbox else self.runtime.ledger.count(sandbox=True, batch=self._name)
+            if not elsewhere and not Path(at_home(self.batch or "")).exists():
+                raise UsageError(f"{words}, and there is no such file", hint="`flux status`")
+            self.runtime.output.note(
+                f"{words}; {options.in_sandbox(elsewhere, self._typed)}" if elsewhere else f"{words} yet"
+            )
+        else:
+            options.tell_nothing(self.runtime, words, active=self.active, provider=self.provider)
+
+    @property
+    def _name(self) -> str | None:
+        """The name under which the ledger has the batch."""
+        return None if self.batch is None else _batch(self.batch)
+
+    @property
+    def _typed(self) -> str:
+        """The options that narrow the list, as they are typed."""
+        provider = "" if self.provider is None else f" -p {self.provider}"
+        return provider + ("" if self.batch is None else f" --batch {shlex.quote(self.batch)}")
+
+
+def _tell_failures(runtime: Runtime, failures: Sequence[tuple[Job, FluxError]], *, listed_ids: Container[str]) -> bool:
+    """Say which jobs could not be asked about. Return whether all that are listed could.
+
+    Those that are not listed take one line, however many they are.
+    """
+    others = [(job, error) for job, error in failures if job.id not in listed_ids]
+    for job, error in failures:
+        if job.id in listed_ids:
+            runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
+    if others:
+        job, error = others[0]
+        which = f"job {job.id} is" if len(others) == 1 else f"{len(others)} jobs ({job.id} and others) are"
+        runtime.output.warning(f"{which} neither listed nor refreshed: {error.message}")
+    return len(others) == len(failures)
+
+
+def _by_itself(runtime: Runtime, reference: str) -> Job | None:
+    """Return the job that made the image at a path, as the image tells it; ``None`` where there is no such file."""
+    from flux_cli.runs.described import listen  # noqa: PLC0415 - only here
+
+    told = listen(reference)
+    if told is None:
+        return None
+    known = told.known(runtime)
+    if known is None:
+        runtime.output.note(f"{reference} tells this itself: the ledger does not know its job")
+    return known or told.story.as_job(told.image)
+
+
+def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, watch: bool, offline: bool) -> None:
+    """Raise `UsageError` for options that contradict each other."""
+    if jobs and (active or batch is not None):
+        wrong = "--active" if active else "--batch"
+        raise UsageError(f"{wrong} cannot be combined with a JOB", hint="leave out one of them")
+    if watch and offline:
+        raise UsageError("--watch cannot be combined with --offline", hint="leave out one of them")
+
+
+def _check_spend(*, spend: bool, alone: bool) -> None:
+    """Raise `UsageError` for ``--by`` without ``--spend``, and for ``--spend`` with what it would not heed."""
+    if not spend:
+        raise UsageError("--by only works together with --spend", hint="`flux status --spend --by day`")
+    if not alone:
+        raise UsageError(
+            "--spend sums up all jobs: not with a JOB, nor with options that list, watch or forget jobs",
+            hint="--provider, --batch and --by narrow it down: `flux status --spend --by day`",
+        )
+
+
+def _explain(runtime: Runtime, jobs: Sequence[Job]) -> None:
+    """Say of every job that nobody knows of how to find out."""
+    for job in jobs:
+        if job.status == "unknown" and job.error is not None and job.error.hint:
+            runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
+
+
+def _refreshed(
+    runtime: Runtime, jobs: Sequence[Job], *, watch: bool
+) -> tuple[Sequence[Job], list[tuple[Job, FluxError]]]:
+    """Return the jobs as they are now, and those that could not be asked about, with the reason.
+
+    With ``watch``, this takes until all of them are finished.
+    """
+    asked = [job for job in jobs if job.active or job.status == "unknown"]
+    if not asked:
+        return jobs, []
+    if watch:
+        from flux_cli.commands.status.watch import followed  # noqa: PLC0415 - only here
+
+        answers = followed(runtime, asked)
+    else:
+        answers = refresh_jobs(runtime, asked)
+    newer = {job.id: answer for job, answer in zip(asked, answers, strict=True) if isinstance(answer, Job)}
+    failures = [(job, answer) for job, answer in zip(asked, answers, strict=True) if isinstance(answer, FluxError)]
+    return [newer.get(job.id, job) for job in jobs], failures
+
+
+def _as_error(job: Job) -> FluxError | None:
+    """Return what a job's state would be as the end of a command."""
+    try:
+        options.require(job, "succeeded")
+    except FluxError as error:
+        return error
+    return job.error

@@ -1,0 +1,94 @@
+"""What ``flux status --spend`` shows: what the jobs in the ledger came to, and what is left of the budgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flux_cli import providers
+from flux_cli.errors import UsageError
+from flux_cli.ledger.codec import Spend
+from flux_cli.ledger.ledger import GROUPS
+from flux_cli.money.limits import dollars, left
+from flux_cli.runtime import Runtime
+from flux_cli.text import listed, nearest, printable
+
+WORDS = tuple(GROUPS)
+"""What spending can be summed up by; the first one where nothing is said."""
+
+
+def summed_up(runtime: Runtime, *, by: str | None, provider: str | None, batch: str | None) -> int:
+    """Show what the jobs of this world came to, group by group and together. Asks no provider. Return the exit code.
+
+    Budgets hold for all jobs: what is left of them is told whatever ``provider`` and ``batch`` say.
+    Raises `UsageError`.
+    """
+    word = _checked(by)
+    if unread := runtime.ledger.unread():
+        runtime.output.warning(
+            f"the job ledger was damaged, and the sums lack what could not be read of {printable(str(unread[0]))}"
+        )
+    if provider is not None:
+        providers.load(provider)
+    groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, provider=provider, batch=batch)
+    total = Spend.total(groups)
+    tty = runtime.stdout.isatty()
+    rows = [_row(group, providers.alias(group.name or "-") if tty else group.name or "-") for group in groups]
+    data = [_data(group, word) for group in groups]
+    budgets = [(limit, runtime.ledger.spent(limit, sandbox=runtime.sandbox)) for limit in runtime.limits()]
+    told = [
+        {
+            "by": "budget",
+            "name": limit.name,
+            "amount": limit.amount,
+            "usd": round(gone, 6),
+            "left": round(max(limit.amount - gone, 0), 6),
+            "unknown": unknown,
+        }
+        for limit, (gone, unknown) in budgets
+    ]
+    head = (word.upper(), "JOBS", "IMAGES", "COST", "ESTIMATE", "CREDITS", "UNKNOWN")
+    runtime.output.table(head, [*rows, _row(total, "total")], [*data, _data(total, "total"), *told])
+    for limit, spent in budgets:
+        runtime.output.note(left(limit, spent))
+    return 0
+
+
+def _checked(by: str | None) -> str:
+    """Return what to sum up by. Raises `UsageError` with the nearest word."""
+    if by is None or by in WORDS:
+        return by or WORDS[0]
+    near = nearest(by, WORDS)
+    hint = f"did you mean {near}?" if near else f"`flux status --spend --by {WORDS[-1]}`"
+    raise UsageError(f"--by takes {listed(WORDS, last='or')}, not {by!r}", hint=hint)
+
+
+def _row(group: Spend, name: str) -> tuple[str, ...]:
+    """Return a group as a row for people; what nobody told is never a number."""
+    return (
+        name,
+        str(group.jobs),
+        str(group.images),
+        "-" if group.told is None else dollars(group.told),
+        "-" if group.estimated is None else f"~{dollars(group.estimated)}",
+        "-" if group.credits is None else f"{group.credits:g}",
+        f"{group.unknown} of unknown cost" if group.unknown else "-",
+    )
+
+
+def _data(group: Spend, by: str) -> dict[str, Any]:
+    """Return a group as ``--json`` has it."""
+    return {
+        "by": by,
+        "name": group.name,
+        "jobs": group.jobs,
+        "images": group.images,
+        "usd": _rounded(group.told),
+        "estimated_usd": _rounded(group.estimated),
+        "credits": _rounded(group.credits),
+        "unknown": group.unknown,
+    }
+
+
+def _rounded(amount: float | None) -> float | None:
+    """Return an amount without the dust of adding up."""
+    return None if amount is None else round(amount, 6)

@@ -1,0 +1,1 @@
+"""Answer shell completion."""

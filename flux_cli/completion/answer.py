@@ -1,0 +1,125 @@
+"""Completion: what a shell is told when somebody presses Tab. The only place that knows how it wants to hear it.
+
+The scripts of `flux_cli.completion.scripts` start the program with ``_FLUX_COMPLETE`` set to the shell's name. The
+first line of the answer says what follows: ``words``, one a line, or ``files``, which the shell knows itself. Where
+something is wrong, be it with the config, the ledger or the line, nothing is offered, and nothing is said.
+
+Prompts stand beside jobs, and a prompt may come from anywhere: it is made one harmless line, and no script evaluates
+it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from flux_cli.completion import parse as cursor
+from flux_cli.completion.candidates import Offer, offer
+
+_INSERTING = {"37", "42"}
+"""Ways of bash to complete (its ``COMP_TYPE``) that put the words themselves into the line, one after the other."""
+
+
+def answer(shell: str, arguments: Sequence[str]) -> int:
+    """Print what may be typed, as ``shell`` wants it; ``arguments`` are what its script hands over. Return 0."""
+    speak = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell, "pwsh": _powershell}.get(shell)
+    lines = speak(list(arguments)) if speak is not None else []
+    with suppress(OSError):  # nobody waits any more
+        sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        sys.stdout.flush()
+    return 0
+
+
+def _found(words: Sequence[str]) -> Offer:
+    return offer(cursor.find(words))
+
+
+def _told(offered: Offer, line: Callable[[str, str], str]) -> list[str]:
+    """Return the lines of an answer."""
+    return ["files"] if offered.files else ["words", *(line(word, said) for word, said in offered.words)]
+
+
+def split(line: str, escape: str = "\\") -> tuple[list[str], str]:
+    """Return the words of a command line without their quotes, the last one as far as it goes, and that one as typed.
+
+    ``escape`` is the shell's character that takes the meaning from the next one.
+    """
+    words, raw, plain, quote, started = [""], "", False, "", False
+    for character in line:
+        if plain:
+            words[-1] += character
+            plain = False
+        elif character == escape and quote != "'":
+            plain = True
+        elif quote:
+            quote = "" if character == quote else quote
+            words[-1] += character if quote else ""
+        elif character in "'\"":
+            quote = character
+        elif character in " \t":
+            if started:
+                words.append("")
+            raw, started = "", False
+            continue
+        else:
+            words[-1] += character
+        raw, started = raw + character, True
+    return words, raw
+
+
+def _bash(arguments: list[str]) -> list[str]:
+    """Answer bash, which hands over the line, the part that it will replace, how it completes, and the window's width.
+
+    It breaks words at ``:``, ``=`` and ``@``: what stands before the part that it replaces is not to be repeated. What
+    it inserts it does not quote. And it knows no descriptions: where there is more than one word, the words are only
+    shown, and so the description stands beside each.
+    """
+    line, part, kind, width = arguments
+    words, raw = split(line)
+    kept = raw.removesuffix(part) if raw.endswith(part) else ""
+    quoted = kept.startswith(("'", '"'))
+    offered = _found(words[1:])
+    skip = len(split(kept)[0][-1])
+    shown = [(word[skip:], said) for word, said in offered.words]
+    inserted = [word if quoted else re.sub(r"([^\w@%+=:,./~{}-])", r"\\\1", word) for word, _ in shown]
+    if len(shown) > 1 and kind not in _INSERTING:
+        longest = max(len(word) for word in inserted)
+        room = max((int(width) if width.isdecimal() else 80) - longest - 3, 1)
+        sides = [said if len(said) <= room else f"{said[: room - 1]}\u2026" for _, said in shown]
+        inserted = [f"{word:{longest}}  {side}".rstrip() for word, side in zip(inserted, sides, strict=True)]
+    return ["files"] if offered.files else ["words", *inserted]
+
+
+def _zsh(words: list[str]) -> list[str]:
+    """Answer zsh, which hands over the words, and reads a description after a colon."""
+
+    def line(word: str, said: str) -> str:
+        word, said = word.replace("\\", "\\\\").replace(":", "\\:"), said.replace("\\", "\\\\")
+        return f"{word}:{said}" if said else word
+
+    return _told(_found(words), line)
+
+
+def _fish(words: list[str]) -> list[str]:
+    """Answer fish, which hands over the words, the last one as typed, and reads a description after a tab."""
+    last = split(words[-1])[0][-1] if words else ""
+    return _told(_found([*words[:-1], last]), lambda word, said: f"{word}\t{said}" if said else word)
+
+
+def _powershell(_none: list[str]) -> list[str]:
+    """Answer PowerShell, which loses empty arguments: line and word come in the environment.
+
+    Each line is the text to insert, the text to show, and what is said of it, parted by tabs.
+    """
+    typed, word = os.environ.get("_FLUX_LINE", ""), os.environ.get("_FLUX_WORD", "")
+    words, _ = split(typed, escape="`")
+    words = [*words, ""] if not word and words[-1] else words
+
+    def line(word: str, said: str) -> str:
+        text = word if re.fullmatch(r"[\w./:=+-]+", word) else "'" + word.replace("'", "''") + "'"
+        return f"{text}\t{word}\t{said or word}"
+
+    return _told(_found(words[1:]), line)

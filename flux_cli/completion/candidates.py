@@ -1,0 +1,244 @@
+"""What may stand where the cursor is: from the table of the program, the config, the environment and the ledger.
+
+Nothing here is sent anywhere, no command of the user's is run, and nothing is written. The config is read without being
+checked, because the checks cost more time than all the rest: what is not of the right kind counts as absent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from flux_cli.completion.parse import Cursor, table
+from flux_cli.config.paths import config_path, state_path, variable
+from flux_cli.errors import FluxError
+
+Words = Iterable[tuple[str, str]]
+"""What may be typed, each with a word about it, the likeliest first."""
+
+JOBS, RUNS = 25, 9
+"""Jobs and runs that are offered."""
+_STATUSES = {
+    "cancel": ("submitting", "queued", "running"),
+    "result": ("submitting", "queued", "running", "succeeded", "unknown"),
+}
+"""Which jobs a command can do something with; every other takes all."""
+_YES = {"1", "true", "t", "yes", "y", "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What may be typed: words, or, where there are none, the name of a file."""
+
+    words: tuple[tuple[str, str], ...] = ()
+    files: bool = False
+
+
+def offer(cursor: Cursor | None) -> Offer:
+    """Return what may be typed at ``cursor``, as whole words."""
+    if cursor is None:
+        return Offer()
+    words = _names(cursor) if cursor.wanted is None else Known(cursor).values()
+    fitting = tuple((cursor.before + word, said) for word, said in words if word.startswith(cursor.word))
+    wants_file = cursor.wanted is not None and _is_file(cursor, str(cursor.wanted["takes"]))
+    return Offer(fitting, files=wants_file and not fitting)
+
+
+def _names(cursor: Cursor) -> Iterator[tuple[str, str]]:
+    """Yield commands, or long options; a short one is no shorter for being completed."""
+    command: Mapping[str, Any] = table()["program"]
+    for name in cursor.path:
+        command = command["commands"][name]
+    for name in cursor.names:
+        yield name, command["commands"][name]["help"]
+    for option in cursor.options:
+        for name in option["names"]:
+            if name.startswith("--") or name == cursor.word:
+                yield name, option["help"]
+
+
+def _is_file(cursor: Cursor, takes: str) -> bool:
+    if cursor.path == ("config", "set") and takes == "VALUE":
+        return _takes(cursor) == "a path" or _leaf(cursor) == "image"
+    return takes == "JOB" or any(
+        part.startswith(("FILE", "PATH", "IMAGE")) and "=" not in part for part in takes.split("|")
+    )
+
+
+def _leaf(cursor: Cursor) -> str:
+    """Return the last part of the config key that is being set."""
+    return cursor.given.get("key", [""])[-1].rpartition(".")[2]
+
+
+def _takes(cursor: Cursor) -> str:
+    """Return what the config key that is being set takes, in words."""
+    return str(table()["config"].get(cursor.given.get("key", [""])[-1], ""))
+
+
+def _part(document: Mapping[str, Any], names: tuple[str, ...]) -> object:
+    """Return what stands at a key of the config file, ``None`` where nothing does."""
+    found: object = document
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+@dataclass
+class Known:
+    """What is known where the cursor stands."""
+
+    cursor: Cursor
+    _kinds: Mapping[str, Callable[[], Words]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Say who knows the values of what, by the name of an option or argument, or of what it takes."""
+        self._kinds = {
+            "provider": self.providers,
+            "default_provider": self.providers,
+            "fallback": self.fallbacks,
+            "model": self.models,
+            "aspect_ratio": self.ratios,
+            "size": self.sizes,
+            "format": lambda: [(name, "") for name in ("jpg", "png", "webp")],
+            "by": lambda: [(name, "") for name in ("provider", "model", "day")],
+            "key": self.keys,
+            "value": self.settings,
+            "JOB": self.jobs,
+            "IMAGE|JOB": self.jobs,
+        }
+
+    def values(self) -> Words:
+        """Return the values of the option or argument that is being typed."""
+        wanted = self.cursor.wanted or {}
+        find = self._kinds.get(wanted.get("takes", "")) or self._kinds.get(wanted.get("name", ""))
+        return () if find is None else find()
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The config file, as it stands there; empty where it cannot be read."""
+        try:
+            text = config_path(self.cursor.given.get("config", [None])[-1]).read_text(encoding="utf-8-sig")
+            import tomllib  # noqa: PLC0415 - only where there is something to read
+
+            return tomllib.loads(text)
+        except (FluxError, OSError, ValueError, RecursionError):
+            return {}
+
+    def configured(self, *names: str) -> str:
+        """Return what the environment or else the file says of a key, as text; empty for nothing."""
+        found = os.environ.get(variable(names), "").strip() or _part(self.document, names)
+        return str(found).lower() if isinstance(found, bool) else found if isinstance(found, str) else ""
+
+    @cached_property
+    def sandbox(self) -> bool:
+        """Whether we are in the sandbox's world."""
+        return "sandbox" in self.cursor.given or self.configured("sandbox").lower() in _YES
+
+    def has_key(self, provider: str) -> bool:
+        """Whether a provider's key is set, or a command that prints it."""
+        in_environment = any(os.environ.get(name, "").strip() for name in table()["providers"][provider]["keys"])
+        places = [("providers", provider, "api_key"), ("providers", provider, "api_key_command")]
+        return in_environment or any(self.configured(*names) for names in places)
+
+    def providers(self) -> Words:
+        """Return the providers, each with whether its key is set."""
+        said = {True: "key is set", False: "no key yet"}
+        for name, about in table()["providers"].items():
+            yield name, f"{about['title']}, {'sandbox' if self.sandbox else said[self.has_key(name)]}"
+
+    def fallbacks(self) -> Words:
+        """Return lists of providers: what is there already, and one more."""
+        listed = self.cursor.word.split(",")[:-1]
+        tried = {*listed, *self.cursor.given.get("provider", [])}
+        for name, said in self.providers():
+            if name not in tried:
+                yield ",".join([*listed, name]), said
+
+    def provider(self) -> str | None:
+        """Return the provider that was typed, or would be chosen, if that can be told."""
+        typed = self.cursor.given.get("provider", [])
+        name = typed[-1] if typed else self.configured("default_provider")
+        if name or self.sandbox:
+            return name or "runware"
+        ready = [name for name in table()["providers"] if self.has_key(name)]
+        return ready[0] if len(ready) == 1 else None
+
+    def hosted(self) -> list[Mapping[str, Any]]:
+        """Return what is known of the model that was typed or would be chosen: at its provider, or at all of them."""
+        typed = self.cursor.given.get("model", [])
+        aliases = table()["models"]
+        word = typed[-1] if typed else self.configured("generate", "model")
+        model = aliases.get(word.lower(), word.lower()) or table()["default_model"]
+        every: Mapping[str, Any] = table()["providers"]
+        asked = [about for name, about in every.items() if name == self.provider()] or list(every.values())
+        found = [about["models"][model] for about in asked if model in about["models"]]
+        return found or ([] if typed else [about["models"][table()["default_model"]] for about in asked])
+
+    def models(self) -> Words:
+        """Return those models that the provider hosts, under their short names and then their full ones."""
+        every: Mapping[str, Any] = table()["providers"]
+        asked = [about for name, about in every.items() if name == self.provider()] or list(every.values())
+        names = {
+            short: full for short, full in table()["models"].items() if any(full in one["models"] for one in asked)
+        }
+        return [*names.items(), *((full, "") for full in names.values())]
+
+    def ratios(self) -> Words:
+        """Return the aspect ratios of the model; where it is clear which provider is meant, with their pixels."""
+        hosted = self.hosted()
+        if len(hosted) == 1:
+            found: Mapping[str, str] = hosted[0]["ratios"]
+            return found.items()
+        return [(ratio, "") for ratio in dict.fromkeys(ratio for model in hosted for ratio in model["ratios"])]
+
+    def sizes(self) -> Words:
+        """Return the sizes of a model that takes certain ones."""
+        return [(size, "") for size in dict.fromkeys(size for model in self.hosted() for size in model["sizes"])]
+
+    def keys(self) -> Words:
+        """Return the keys of the config; those to remove are those that are there."""
+        known: Mapping[str, str] = table()["config"]
+        if self.cursor.path[-1:] == ("unset",):
+            known = {
+                key: said for key, said in known.items() if _part(self.document, tuple(key.split("."))) is not None
+            }
+        return known.items()
+
+    def settings(self) -> Words:
+        """Return the values of the config key that is being set."""
+        takes, leaf = _takes(self.cursor), _leaf(self.cursor)
+        if takes == "true or false":
+            return [("true", ""), ("false", "")]
+        return self._kinds[leaf]() if leaf in self._kinds and leaf not in {"key", "value"} else ()
+
+    def jobs(self) -> Words:
+        """Return the latest run, and then the latest jobs, each with its prompt; after an ``@``, the latest runs."""
+        from flux_cli.ledger.peek import recent  # noqa: PLC0415 - only where somebody wants them
+        from flux_cli.text import printable  # noqa: PLC0415
+
+        typed = {*self.cursor.given.get("jobs", [])}
+        at = self.cursor.word.startswith("@")
+        try:
+            folder = state_path(sandbox=self.sandbox)
+        except FluxError:  # there is no home folder
+            return
+        seen = recent(
+            folder / "ledger.sqlite3",
+            sandbox=self.sandbox,
+            statuses=() if at else _STATUSES.get(self.cursor.path[0], ()),
+            provider=None if at else next(iter(self.cursor.given.get("provider", [])), None),
+            limit=500 if at else JOBS,
+        )
+        runs = list(dict.fromkeys(job.run for job in seen))[: RUNS if at else 1]
+        for number, run in enumerate(runs, start=1):
+            jobs = [job for job in seen if job.run == run]
+            count = f" ({len(jobs)} jobs)" if len(jobs) > 1 else ""
+            which = "the latest run: " if number == 1 else ""
+            yield f"@{number}", f"{which}{printable(jobs[0].prompt, limit=50)}{count}"
+        for job in seen if not at else ():
+            if job.id not in typed:
+                status = "" if job.status == "succeeded" else f" ({job.status})"
+                yield job.id, f"{printable(job.prompt, limit=60)}{status}"

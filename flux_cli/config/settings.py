@@ -1,0 +1,260 @@
+"""What the user has configured: the config file under the environment, with where each value came from.
+
+The environment wins over the file, the file over the default, and a key's value comes whole from one place: a table in
+the environment replaces the file's. No message here repeats a value, because any of them may hold a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from flux_cli import providers
+from flux_cli.config.paths import at_home, config_path, variable
+from flux_cli.config.schema import KEYS, SECRETS, Names, Tree, header_safe
+from flux_cli.config.validate import check, flat, nested, parse, read, split, typed
+from flux_cli.errors import AuthError, ConfigError
+from flux_cli.text import printable
+
+if TYPE_CHECKING:
+    from flux_cli.providers.base import Provider
+
+COMMAND_SECONDS = 30.0
+"""How long an ``api_key_command`` may take."""
+
+
+def _variables() -> dict[Names, str]:
+    """Return the environment variables of ours that are set, by key."""
+    return {names: os.environ[variable(names)] for names in KEYS if os.environ.get(variable(names), "").strip()}
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without the names that are not ours: flux-framework sets some that begin with ``FLUX_`` too."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = {variable(names).lower(): text for names, text in _variables().items()}
+
+
+class _Values(Tree, BaseSettings):
+    """The file's values, given as arguments, under those of the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="FLUX_", env_nested_delimiter="__")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours leaves out more
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a .env file belongs to a project, not to a person
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not offered
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, the strongest first."""
+        return _Environment(settings_cls), init_settings
+
+
+def _joined(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
+    """Return parameters by dotted path, whether they were written with quotes or as tables in tables."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        found.update(
+            _joined(value, f"{parent}{name}.") if isinstance(value, dict) and value else {parent + name: value}
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A provider's key, and where it came from, for people."""
+
+    value: SecretStr
+    source: str
+
+
+class Settings:
+    """Everything that is configured."""
+
+    def __init__(self, file: Path, document: Mapping[str, Any] | None, warnings: tuple[str, ...] = ()) -> None:
+        self.file = file
+        self.exists = document is not None
+        self.warnings = warnings
+        """Sentences for people about a file that works but should not stay as it is."""
+        self._variables = _variables()
+        for names, text in self._variables.items():
+            typed(names, text, variable(names))
+        stated = dict(flat(document or {}))
+        values = _Values(**nested({names: value for names, value in stated.items() if names not in self._variables}))
+        self._stated = stated.keys() | self._variables.keys()
+        self._held = {names: value for names, value in flat(values.model_dump(exclude_none=True)) if value != {}}
+        if params := self._held.get(("generate", "param")):
+            self._held["generate", "param"] = _joined(params)
+        self._lock = Lock()
+        self._answers: dict[str, SecretStr] = {}
+        self.default_provider = values.default_provider
+        self.output = values.output and at_home(values.output)
+        self.sandbox = values.sandbox
+        self.sandbox_seconds = values.sandbox_seconds
+        self.max_image_bytes = values.max_image_bytes
+        self.generate: dict[str, Any] = {
+            names[1]: at_home(value) if names[1] in {"output", "image"} else value
+            for names, value in self._held.items()
+            if names[0] == "generate"
+        }
+        """Options of generate by long name; only those that the file or the environment sets."""
+        self.budget: dict[str, float] = {names[1]: value for names, value in self._held.items() if names[0] == "budget"}
+        """USD by ``daily`` and ``monthly``; only those that are set."""
+
+    @classmethod
+    def load(cls, option: str | None, *, must_exist: bool = True, sandbox: bool = False) -> Settings:
+        """Return the settings of the file that ``--config`` (``option``) names, else of the usual one.
+
+        A file that was named must be there, unless ``must_exist`` is false. The ``sandbox`` does without a file where
+        there is no home folder to look in. Raises `ConfigError`.
+        """
+        try:
+            file = config_path(option)
+        except ConfigError:
+            alone = cls(Path("config.toml"), None)
+            if not (sandbox or alone.sandbox):
+                raise
+            return alone
+        text = read(file)
+        if text is None:
+            if must_exist and (option is not None or os.environ.get("FLUX_CONFIG")):
+                raise ConfigError(
+                    f"config file {printable(str(file))} does not exist", hint="flux config init makes one"
+                )
+            return cls(file, None)
+        document = parse(text, file)
+        check(document, file)
+        holds_key = any(names in SECRETS and value for names, value in flat(document))
+        return cls(file, document, _exposed(file) if holds_key else ())
+
+    def base_url(self, provider: str) -> str | None:
+        """Return the provider's configured root, without a trailing slash: https, or http on loopback."""
+        found: str | None = self._held.get(("providers", provider, "base_url"))
+        return found
+
+    def price(self, provider: str, model: str) -> float | None:
+        """Return the user's own price of an image, by the model's full name."""
+        table = self._held.get(("providers", provider, "price"), {})
+        alias = next((alias for alias, name in providers.MODELS.items() if name == model), model)
+        found: float | None = table.get(model, table.get(alias))
+        return found
+
+    def key(self, provider: Provider) -> Key | None:
+        """Return the provider's key. Raises `ConfigError` or `AuthError` where one is named but cannot be had."""
+        found = self._find(provider)
+        if found is None:
+            return None
+        source, value = found
+        where = source if isinstance(value, SecretStr) else f"{source} of {provider.name}"
+        if not isinstance(value, SecretStr):
+            with self._lock:  # a command may ask for a passphrase: once is enough
+                if provider.name not in self._answers:
+                    self._answers[provider.name] = ask(value, where)
+                value = self._answers[provider.name]
+        try:
+            return Key(header_safe(value), source)
+        except ValueError as error:
+            raise ConfigError(f"the key from {where} cannot be used", hint=str(error)) from None
+
+    def key_source(self, provider: Provider) -> str | None:
+        """Return where the key would come from, without running any command."""
+        found = self._find(provider)
+        return found[0] if found else None
+
+    def _find(self, provider: Provider) -> tuple[str, SecretStr | str] | None:
+        """Return a source with the key, or with the command that prints it."""
+        for name in provider.key_variables:
+            if text := os.environ.get(name, "").strip():
+                return name, SecretStr(text)
+        places = (("providers", provider.name, "api_key"), ("providers", provider.name, "api_key_command"))
+        in_environment = [names for names in places if names in self._variables]
+        for names in (*in_environment, *places):
+            value = self._held.get(names)
+            if value and names[-1] == "api_key_command":
+                return names[-1], value
+            if value:
+                return variable(names) if names in self._variables else "config file", value
+        return None
+
+    def source(self, key: str) -> str:
+        """Return where the value of a dotted key comes from. Raises `UsageError` for an unknown key."""
+        names = split(key)
+        leaf = names if names in KEYS else names[:-1]
+        if leaf in SECRETS:
+            for name in providers.load(leaf[1]).key_variables:
+                if os.environ.get(name, "").strip():
+                    return f"environment {name}"
+        if leaf in self._variables:
+            return f"environment {variable(leaf)}"
+        return "config file" if leaf in self._stated and self.get(key) is not None else "default"
+
+    def get(self, key: str) -> Any:
+        """Return the value of a dotted key, ``None`` where there is none; of a secret, ``set`` or ``missing``.
+
+        Raises `UsageError` with the nearest key.
+        """
+        names = split(key)
+        if names in SECRETS:
+            elsewhere = any(os.environ.get(name, "").strip() for name in providers.load(names[1]).key_variables)
+            return "set" if elsewhere or self._held.get(names) else "missing"
+        return self._held.get(names) if names in KEYS else self._held.get(names[:-1], {}).get(names[-1])
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return every key that has a value: the dotted key, the value for people, where it comes from."""
+        found: list[tuple[str, str, str]] = []
+        for names in KEYS:
+            key = ".".join(names)
+            value = self.get(key)
+            if value is not None and not (names in SECRETS and value == "missing"):
+                shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                found.append((key, printable(shown), self.source(key)))
+        return found
+
+
+def _exposed(file: Path) -> tuple[str, ...]:
+    """Return a warning where others can read a file that holds a key."""
+    status = file.stat()
+    if os.name != "posix" or not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o044:
+        return ()
+    name = printable(str(file))
+    return (f"config file {name} is readable by others; chmod 600 {shlex.quote(name)}",)
+
+
+def ask(command: str, where: str, *, seconds: float = COMMAND_SECONDS) -> SecretStr:
+    """Return the first line that a command prints. Raises `ConfigError` or `AuthError`, without any of the output."""
+    arguments = shlex.split(command)
+    said = f"{where}: {printable(Path(arguments[0]).name)}"
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the user's own command, and no shell
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except (OSError, ValueError):
+        raise ConfigError(f"{said} cannot be started", hint="is it installed, and on the PATH?") from None
+    with process:
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise AuthError(f"{said} took longer than {seconds:g} s") from None
+        finally:
+            process.kill()  # also when a signal ends the wait; nothing happens to one that has ended
+    if process.returncode:
+        raise AuthError(f"{said} failed with exit code {process.returncode}")
+    line = output.decode(errors="replace").strip().split("\n", 1)[0]
+    if not line:
+        raise AuthError(f"{said} printed nothing")
+    return SecretStr(line)

@@ -1,0 +1,177 @@
+"""Reading a config document and checking it against the known keys, with messages that name file, line and key.
+
+No message here repeats a value, because any of them may hold a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from flux_cli.config.schema import ENTRIES, KEYS, MODEL_NAMES, SECTIONS, TABLES, Names, Tree
+from flux_cli.errors import ConfigError, UsageError
+from flux_cli.text import listed, nearest, printable
+
+LARGEST = 2**20
+"""Bytes of config file that are read."""
+_MEND = "fix it, or name another file with --config"
+
+
+def dotted(names: Names) -> str:
+    """Return a key as people write it, harmless for a terminal."""
+    return printable(".".join(names))
+
+
+def split(key: str) -> Names:
+    """Return the parts of a dotted key, or of a table's entry. Raises `UsageError` with the nearest key."""
+    parts = tuple(key.split("."))
+    for length in range(1, len(parts)):
+        if parts[:length] in TABLES:
+            parts = (*parts[:length], ".".join(parts[length:]).strip('"'))
+            break
+    if not is_known(parts):
+        raise UsageError(f"there is no key {dotted(parts)} in the config", hint=suggestion(parts))
+    return parts
+
+
+def is_known(names: Names) -> bool:
+    """Whether a key, or an entry in a table, may stand in the file."""
+    in_table = names[:-1] in TABLES and (names[-2] != "price" or names[-1] in MODEL_NAMES)
+    return names in KEYS or in_table
+
+
+def suggestion(names: Names) -> str:
+    """Return the hint for an unknown key: the one that was probably meant, or those that there are at its place."""
+    known = (n for n in range(len(names)) if not (is_known(names[: n + 1]) or names[: n + 1] in SECTIONS))
+    depth = next(known, len(names))
+    parent = names[:depth]
+    here = {key[depth]: None for key in KEYS if len(key) > depth and key[:depth] == parent} or dict.fromkeys(
+        MODEL_NAMES
+    )
+    if near := nearest(names[depth], here) if depth < len(names) else None:
+        whole = (*parent, near, *names[depth + 1 :])
+        return f"did you mean {dotted(whole if is_known(whole) else whole[: depth + 1])}?"
+    elsewhere = [key for key in KEYS if key[-1] == names[-1]]
+    if len(elsewhere) == 1:
+        return f"did you mean {dotted(elsewhere[0])}?"
+    return f"known here: {listed(dotted((*parent, name)) for name in here)}"
+
+
+def read(path: Path) -> str | None:
+    """Return the file's text, ``None`` where there is no such file. Raises `ConfigError`."""
+    try:
+        with path.open("rb") as handle:
+            raw = handle.read(LARGEST + 1)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no such path"
+        raise ConfigError(f"config file {printable(str(path))} cannot be read: {reason.lower()}", hint=_MEND) from None
+    if len(raw) > LARGEST:
+        raise ConfigError(f"config file {printable(str(path))} is larger than {LARGEST // 2**20} MiB", hint=_MEND)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"config file {printable(str(path))}, line {line}: is not UTF-8", hint=_MEND) from None
+
+
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """Return the text of the file at ``path`` as plain values. Raises `ConfigError` naming the line."""
+    where = f"config file {printable(str(path))}"
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{where} is nested too deeply", hint=_MEND) from None
+    except ValueError as error:
+        line = re.search(r"\(at line (\d+)", str(error))
+        number = int(line[1]) if line else text.count("\n") + 1
+        reason = (
+            re.sub(r" \(at [^()]*\)$", "", str(error)) if isinstance(error, tomllib.TOMLDecodeError) else "a number"
+        )
+        raise ConfigError(f"{where}, line {number}: is not valid TOML", hint=printable(reason).lower()) from None
+
+
+def check(document: Mapping[str, Any], path: Path) -> None:
+    """Check what the file at ``path`` says. Raises `ConfigError` naming file and key."""
+    where = f"config file {printable(str(path))}: "
+    _refuse_unknown(document, (), where)
+    try:
+        Tree.model_validate(document, strict=True)
+    except ValidationError as error:
+        names, takes, hint = _explained(error)
+        raise ConfigError(f"{where}{dotted(names)} {takes}", hint=hint) from None
+
+
+def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> None:
+    """Raise `ConfigError` for the first key that there is not, or that is not the table it should be."""
+    for name, value in document.items():
+        names = (*parent, name)
+        is_table = names in SECTIONS or names in TABLES
+        if not is_table and not is_known(names):
+            raise ConfigError(f"{where}there is no key {dotted(names)}", hint=suggestion(names))
+        if is_table and not isinstance(value, dict):
+            raise ConfigError(
+                f"{where}{dotted(names)} takes {KEYS.get(names, 'a table')}", hint=f"it begins with [{dotted(names)}]"
+            )
+        if names in SECTIONS or name == "price":
+            _refuse_unknown(value, names, where)
+
+
+def _explained(error: ValidationError) -> tuple[Names, str, str]:
+    """Return the first key that is wrong, what it takes, and a hint: never the value, which may be a secret."""
+    found = error.errors(include_url=False, include_input=False)[0]
+    names = tuple(str(part) for part in found["loc"])
+    length = next(length for length in range(1, len(names) + 1) if names[:length] in KEYS)
+    takes = ENTRIES[names[length - 1]] if len(names) > length else KEYS[names]
+    reason = str(found.get("ctx", {}).get("error", "")) if found["type"] == "value_error" else ""
+    return names, f"takes {takes}", reason
+
+
+def nested(values: Mapping[Names, Any]) -> dict[str, Any]:
+    """Return values by the parts of their key as tables within tables."""
+    whole: dict[str, Any] = {}
+    for (*parents, last), value in values.items():
+        table = whole
+        for name in parents:
+            table = table.setdefault(name, {})
+        table[last] = value
+    return whole
+
+
+def flat(document: Mapping[str, Any], parent: Names = ()) -> Iterator[tuple[Names, Any]]:
+    """Yield every key of a checked document with its value."""
+    for name, value in document.items():
+        names = (*parent, name)
+        if names in KEYS:
+            yield names, value
+        else:
+            yield from flat(value, names)
+
+
+def typed(names: Names, text: str, where: str) -> Any:
+    """Return text as its key takes it. Raises `ConfigError` that begins with ``where``, the text's origin."""
+    value: Any = text
+    is_param = names[:-1] in TABLES and names[-2] == "param"
+    if names in TABLES or is_param:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            if names in TABLES:
+                raise ConfigError(f"{where} takes {KEYS[names]}, as JSON", hint='such as {"name": 1}') from None
+    document = nested({names: value})
+    _refuse_unknown(document, (), f"{where}: ")
+    try:
+        found: Any = Tree.model_validate(document).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        _, takes, hint = _explained(error)
+        raise ConfigError(f"{where} {takes}", hint=hint) from None
+    for name in names:
+        found = found[name]
+    return found

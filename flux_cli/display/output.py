@@ -1,0 +1,293 @@
+"""What people and scripts read: stdout is data, stderr is everything else.
+
+`Human` and `Json` are two renderings of the same values. User and server text is never read as markup, and control
+characters in it are made visible.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flux_cli.display import rendering
+from flux_cli.display.streams import Streams
+from flux_cli.errors import FluxError, OutputError
+from flux_cli.jobs import Job
+from flux_cli.text import printable
+
+if TYPE_CHECKING:
+    from flux_cli.display.tables import Page
+
+JSON_VERSION = 1
+"""Of the objects that ``--json`` prints; keys are only ever added."""
+
+
+Rows = Sequence[Sequence[str]]
+Objects = Sequence[Mapping[str, Any]]
+
+
+class Output(Protocol):
+    """The verbs that commands print with."""
+
+    quiet: bool
+
+    def path(self, shown: str) -> None:
+        """Tell that an image is on disk: its path, as it would be typed from here."""
+        ...
+
+    def finished(self, job: Job) -> None:
+        """Tell that all images of a job are on disk."""
+        ...
+
+    def submitted(self, job: Job) -> None:
+        """Tell the id of a job that nobody waits for."""
+        ...
+
+    def job(self, job: Job, *, note: str = "") -> None:
+        """Tell how one job stands, where that is all there is to tell."""
+        ...
+
+    def details(self, job: Job) -> None:
+        """Tell all there is to know about one job."""
+        ...
+
+    def jobs(self, jobs: Sequence[Job]) -> None:
+        """Show a list of jobs."""
+        ...
+
+    def lines(self, lines: Iterable[str], data: Mapping[str, Any]) -> None:
+        """Print lines, or the same as one JSON object."""
+        ...
+
+    def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:
+        """Show a table, or the same as JSON, an object a row."""
+        ...
+
+    def listing(
+        self,
+        facts: Sequence[tuple[str, str]],
+        head: Sequence[str],
+        sections: Mapping[str, Rows],
+        data: Mapping[str, Any],
+    ) -> None:
+        """Show facts, then a table for each section; or the same as one JSON object."""
+        ...
+
+    def links(self, job: Job, links: Sequence[str]) -> None:
+        """Tell where a job's images can be had."""
+        ...
+
+    def error(
+        self,
+        error: FluxError,
+        job: Job | None = None,
+        *,
+        where: str = "",
+        row: Mapping[str, Any] | None = None,
+        whole: bool = False,
+    ) -> None:
+        """Tell what went wrong, what to do next, and whether it was charged.
+
+        ``where`` says of what it speaks, for people; ``row`` says it for scripts, where there is no job. ``whole``
+        marks the end of a command that buys.
+        """
+        ...
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+        ...
+
+    def warning(self, text: str) -> None:
+        """Say something that should be mended."""
+        ...
+
+
+class Base:
+    """What both renderings do alike: notes and warnings, on stderr."""
+
+    def __init__(self, streams: Streams, *, quiet: bool = False) -> None:
+        """Write to ``streams``; ``quiet`` leaves out notes."""
+        self.streams = streams
+        self.quiet = quiet
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+        if not self.quiet:
+            self.streams.err(f"flux: note: {printable(text)}")
+
+    def warning(self, text: str) -> None:
+        """Say something that should be mended."""
+        self.streams.err(f"flux: warning: {printable(text)}")
+
+
+class Human(Base):
+    """Lines and tables."""
+
+    def __init__(self, streams: Streams, *, quiet: bool = False, end: str = "\n") -> None:
+        """Write to ``streams``; ``end`` comes after each path, id or link, where that is all that is printed."""
+        super().__init__(streams, quiet=quiet)
+        self._end = end
+
+    def path(self, shown: str) -> None:
+        """Print the path."""
+        plain = self._end == "\n" and self.streams.stdout.isatty()
+        self.streams.out(printable(shown) if plain else shown, end=self._end)
+
+    def finished(self, job: Job) -> None:
+        """Print nothing: the paths were printed as they came."""
+
+    def submitted(self, job: Job) -> None:
+        """Print the id."""
+        self.streams.out(job.id, end=self._end)
+
+    def job(self, job: Job, *, note: str = "") -> None:
+        """Print id and status."""
+        self.streams.out(f"{job.id}\t{note or job.status}")
+
+    def details(self, job: Job) -> None:
+        """Print one fact a line."""
+        self._pairs([(name, value) for name, value in rendering.facts(job) if value])
+
+    def _page(self) -> Page:
+        """Return what lays text out for the terminal."""
+        from flux_cli.display.tables import Page  # noqa: PLC0415 - only a terminal needs it
+
+        return Page(self.streams.stdout)
+
+    def _pairs(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Print a name and a value a line: aligned on a terminal, a tab between them elsewhere."""
+        if self.streams.stdout.isatty():
+            self.streams.out(self._page().facts(rows))
+        else:
+            for name, value in rows:
+                self.streams.out(f"{name}\t{printable(value)}")
+
+    def jobs(self, jobs: Sequence[Job]) -> None:
+        """Print one job a line; a table on a terminal, tabs elsewhere."""
+        if self.streams.stdout.isatty() and jobs:
+            self.streams.out(self._page().cut(rendering.HEAD, [rendering.short(job) for job in jobs], rendering.sign))
+        else:
+            for job in jobs:
+                self.streams.out("\t".join(rendering.fields(job)))
+
+    def lines(self, lines: Iterable[str], data: Mapping[str, Any]) -> None:  # noqa: ARG002 - the lines say it
+        """Print the lines."""
+        for line in lines:
+            self.streams.out(line)
+
+    def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:  # noqa: ARG002 - the rows say it
+        """Print aligned columns on a terminal, folded where the window is too narrow; tabs elsewhere."""
+        if self.streams.stdout.isatty():
+            self.streams.out(self._page().folded(head, rows))
+        else:
+            for row in rows:
+                self.streams.out("\t".join(printable(cell) for cell in row))
+
+    def listing(
+        self,
+        facts: Sequence[tuple[str, str]],
+        head: Sequence[str],
+        sections: Mapping[str, Rows],
+        data: Mapping[str, Any],  # noqa: ARG002 - the rows say it
+    ) -> None:
+        """Print one fact a line, then the tables; in a pipe each row begins with its section."""
+        self._pairs(facts)
+        for name, rows in sections.items():
+            if self.streams.stdout.isatty():
+                self.streams.out(f"\n{name}")
+                self.table(head, rows, [])
+            else:
+                self.table(head, [(name, *row) for row in rows], [])
+
+    def links(self, job: Job, links: Sequence[str]) -> None:  # noqa: ARG002 - the links are the data
+        """Print one link a line."""
+        for link in links:
+            self.streams.out(printable(link), end=self._end)
+
+    def error(
+        self,
+        error: FluxError,
+        job: Job | None = None,
+        *,
+        where: str = "",
+        row: Mapping[str, Any] | None = None,  # noqa: ARG002 - the message says what a person needs
+        whole: bool = False,
+    ) -> None:
+        """Print the message, below it the hint, and whether it was charged, where anything could have been bought."""
+        whose = f"{printable(where)}: " if where and where not in error.message else ""
+        self.streams.err(f"flux: error: {whose}{printable(error.message)}")
+        if error.hint:
+            self.streams.err(f"hint: {printable(error.hint)}")
+        if whole or rendering.is_about_money(error, job):
+            self.streams.err(f"charged: {rendering.charged_text(error, job)}")
+
+
+class Json(Base):
+    """One JSON object a line, on stdout, errors included."""
+
+    def _print(self, data: Mapping[str, Any]) -> None:
+        self.streams.out(json.dumps({"version": JSON_VERSION, **data}, ensure_ascii=True))
+
+    def path(self, shown: str) -> None:
+        """Print nothing: the job's object will name the path."""
+
+    def finished(self, job: Job) -> None:
+        """Print the job."""
+        self._print(rendering.job_object(job))
+
+    def submitted(self, job: Job) -> None:
+        """Print the job."""
+        self._print(rendering.job_object(job))
+
+    def job(self, job: Job, *, note: str = "") -> None:  # noqa: ARG002 - the status says it
+        """Print the job."""
+        self._print(rendering.job_object(job))
+
+    def details(self, job: Job) -> None:
+        """Print the job."""
+        self._print(rendering.job_object(job))
+
+    def jobs(self, jobs: Sequence[Job]) -> None:
+        """Print the jobs, a line each."""
+        for job in jobs:
+            self._print(rendering.job_object(job))
+
+    def lines(self, lines: Iterable[str], data: Mapping[str, Any]) -> None:  # noqa: ARG002 - the data says it
+        """Print the data."""
+        self._print(data)
+
+    def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:  # noqa: ARG002 - the data says it
+        """Print the data, a line each."""
+        for row in data:
+            self._print(row)
+
+    def listing(
+        self,
+        facts: Sequence[tuple[str, str]],  # noqa: ARG002 - the data says it
+        head: Sequence[str],  # noqa: ARG002 - the same
+        sections: Mapping[str, Rows],  # noqa: ARG002 - the same
+        data: Mapping[str, Any],
+    ) -> None:
+        """Print the data."""
+        self._print(data)
+
+    def links(self, job: Job, links: Sequence[str]) -> None:  # noqa: ARG002 - the images say it
+        """Print the job."""
+        self._print(rendering.job_object(job))
+
+    def error(
+        self,
+        error: FluxError,
+        job: Job | None = None,
+        *,
+        where: str = "",
+        row: Mapping[str, Any] | None = None,
+        whole: bool = False,
+    ) -> None:
+        """Print the job that failed, or the error alone where there is none; on stderr, for people, if that fails."""
+        about = rendering.job_object(job) if job is not None else dict(row or {})
+        try:
+            self._print({**about, "error": rendering.error_object(error)})
+        except OutputError:
+            Human(self.streams).error(error, job, where=where, whole=whole)

@@ -1,0 +1,188 @@
+"""A job as data and as text: what ``--json`` prints, and what people read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from flux_cli.errors import FluxError, describe
+from flux_cli.jobs import Image, Job
+from flux_cli.money.limits import settled
+from flux_cli.providers import alias
+from flux_cli.text import printable
+
+
+def error_object(error: FluxError) -> dict[str, Any]:
+    """Return an error as ``--json`` has it."""
+    return {**describe(error), "exit_code": error.exit_code}
+
+
+def is_about_money(error: FluxError, job: Job | None) -> bool:
+    """Whether a person may wonder if a failure was charged: not where a word was mistyped, or a file is in the way."""
+    if error.code == "usage":
+        return job is not None and job.error is not None
+    return job is not None or error.code != "failed"
+
+
+def charged_text(error: FluxError, job: Job | None = None) -> str:
+    """Return whether a failure was charged, for people: where that is unknown, who could say."""
+    if error.charged != "unknown":
+        return error.charged
+    if job is not None and job.status == "succeeded":
+        return "yes"
+    if job is None and error.code == "failed":
+        return "unknown, `flux status @1` shows what was bought"
+    whose = "the provider" if job is None else job.provider
+    return f"unknown, {whose} {'has not said yet' if error.code == 'pending' else 'does not say'}"
+
+
+def stamp(seconds: float | None) -> str | None:
+    """Return a time as ISO 8601, in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def job_object(job: Job) -> dict[str, Any]:
+    """Return a job as ``--json`` has it."""
+    return {
+        "id": job.id,
+        "run": job.run,
+        "row": job.row,
+        "remote_id": job.remote_id,
+        "provider": job.provider,
+        "model": job.model,
+        "status": job.status,
+        "detail": job.detail,
+        "queue_position": job.queue_position,
+        "progress": job.progress,
+        "prompt": job.prompt,
+        "parameters": dict(job.parameters),
+        "skipped": list(job.skipped),
+        "seed": job.seed,
+        "images": [_image_object(image) for image in job.images],
+        "cost": None if job.cost is None else {"amount": job.cost.amount, "currency": job.cost.currency},
+        "timing": dict(job.timing),
+        "error": None if job.error is None else error_object(job.error),
+        "sandbox": job.sandbox,
+        "created_at": stamp(job.created_at),
+        "finished_at": stamp(job.finished_at),
+        "batch": job.batch,
+        "estimate": None if job.estimate is None else {"amount": round(job.estimate, 6), "currency": "USD"},
+        "shape_differs": job.shape_differs,
+    }
+
+
+def _image_object(image: Image) -> dict[str, Any]:
+    return {
+        "path": image.path,
+        "url": image.url,
+        "width": image.width,
+        "height": image.height,
+        "content_type": image.content_type,
+        "bytes": image.size,
+        "seed": image.seed,
+        "nsfw": image.nsfw,
+    }
+
+
+def cost_text(job: Job) -> str:
+    """Return what a job cost, for people; empty where nobody told."""
+    if job.cost is None:
+        return ""
+    return f"${job.cost.amount:.4g}" if job.cost.currency == "USD" else f"{job.cost.amount:g} {job.cost.currency}"
+
+
+def _expected(job: Job) -> str:
+    """Return what a job is expected to cost, where nobody told yet and somebody can tell; else nothing."""
+    known = settled(job) is not None or job.estimate is None
+    return "" if known else f"${job.estimate:.4g}"
+
+
+def _cost_brief(job: Job) -> str:
+    """Return what a job cost, as shortly as a column wants it: with a ``~`` where it is only expected."""
+    expected = _expected(job)
+    return cost_text(job) or (f"~{expected}" if expected else "")
+
+
+def cost_words(job: Job) -> str:
+    """Return what a job cost, in words; empty where it is under way and nobody can tell."""
+    if expected := _expected(job):
+        return cost_text(job) or f"about {expected} (estimate)"
+    return cost_text(job) or ("nothing" if settled(job) is not None else "" if job.active else "unknown")
+
+
+HEAD = ("ID", "STATUS", "PROVIDER", "MODEL", "CREATED", "COST", "PROMPT")
+"""The columns of a table on a terminal."""
+
+_STYLES = {"succeeded": "green", "failed": "red", "unknown": "bold red", "cancelled": "dim"}
+"""Of the states that are no more to be waited for, or that a person should look at."""
+
+
+def style(status: str) -> str:
+    """Return what a status is drawn with, beside its name."""
+    return _STYLES.get(status, "cyan")
+
+
+def sign(row: Sequence[str]) -> str:
+    """Return what the status in a row of a table is drawn with."""
+    return style(row[1].split(" ")[0].rstrip(":"))
+
+
+def short(job: Job) -> tuple[str, ...]:
+    """Return a job as a row of a table on a terminal."""
+    created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
+    return job.id, _brief(job), job.provider, alias(job.model or ""), created, _cost_brief(job), job.prompt
+
+
+def _brief(job: Job) -> str:
+    """Return how a job stands, as shortly as a column wants it."""
+    if job.queue_position is not None:
+        return f"{job.status} #{job.queue_position}"
+    if job.progress is not None:
+        return f"{job.status} {job.progress:.0f}%"
+    return job.status if job.error is None or job.status == job.error.code else f"{job.status}: {job.error.code}"
+
+
+def fields(job: Job) -> tuple[str, ...]:
+    """Return a job as the columns that a script reads."""
+    paths = " ".join(image.path for image in job.images if image.path)
+    row = (
+        job.id,
+        job.status,
+        job.provider,
+        job.model or "",
+        stamp(job.created_at) or "",
+        cost_text(job),
+        paths,
+        job.prompt,
+    )
+    return tuple(printable(cell) for cell in row)
+
+
+def facts(job: Job) -> list[tuple[str, str]]:
+    """Return all there is to know about a job, in the order in which a person asks."""
+    found = [
+        ("id", job.id),
+        ("status", job.standing),
+        ("provider", job.provider + (" (sandbox)" if job.sandbox else "")),
+        ("model", job.model or ""),
+        ("remote id", job.remote_id or ""),
+        ("run", job.run),
+        ("batch", job.batch or ""),
+        ("row", "" if job.row is None else str(job.row)),
+        ("prompt", job.prompt),
+        ("seed", "" if job.seed is None else str(job.seed)),
+    ]
+    found += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
+    found += [("skipped", " ".join(job.skipped)), ("cost", cost_words(job))]
+    found += [("created", stamp(job.created_at) or ""), ("finished", stamp(job.finished_at) or "")]
+    found += [(name, f"{value:g}") for name, value in job.timing.items()]
+    for image in job.images:
+        size = f" ({image.width}x{image.height}, {image.size} bytes)" if image.path and image.width else ""
+        found.append(("image", (image.path or f"not saved: {image.url or 'in the answer'}") + size))
+        if image.nsfw is not None:
+            found.append(("nsfw", "yes" if image.nsfw else "no"))
+    if job.error is not None:
+        found += [("error", job.error.message), ("hint", job.error.hint), ("charged", charged_text(job.error, job))]
+    return found

@@ -1,0 +1,155 @@
+"""From a succeeded job to images on disk: fetched, checked, and written down one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from flux_cli.clock import Clock
+from flux_cli.engine.ports import Book, Shelf, Wire
+from flux_cli.errors import (
+    FluxError,
+    LinkError,
+    NotFoundError,
+    PartialError,
+    ProtocolError,
+    UnavailableError,
+    UnsavedError,
+)
+from flux_cli.jobs import Image, Job
+
+_ATTEMPTS = 2
+"""Attempts at a link that brings nothing but trouble, and then at the renewed one."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+"""Seconds between the first two attempts; then twice as long each time, up to the longest."""
+_FRESH = 600.0
+"""Seconds after a job has finished in which a link that is refused may not have reached its host's edge yet."""
+
+
+class Collector:
+    """Puts images on disk. One instance may serve many threads."""
+
+    def __init__(self, *, wire: Wire, book: Book, clock: Clock, renew: Callable[[Job, int], Job]) -> None:
+        """Make a collector; ``renew`` reads a job again for a fresh link to one of its images."""
+        self._wire = wire
+        self._book = book
+        self._clock = clock
+        self._renew = renew
+
+    def collect(self, job: Job, shelf: Shelf, *, deadline: float = math.inf) -> Job:
+        """Put every image of a succeeded job on disk that is not there, and return the job.
+
+        An image that cannot be had now does not keep the others from being saved. No image is tried again, and no
+        download goes on, past the ``deadline`` on the clock (`Clock.monotonic`). Raises `UnsavedError` if none of the
+        missing ones could be saved, `PartialError` if some could.
+        """
+        failures: list[UnsavedError] = []
+        index = 0
+        while index < len(job.images):  # another process may learn of one more while we save
+            if not shelf.kept(job.images[index]):
+                job, failure = self._fetch(job, index, shelf, deadline)
+                failures += [failure] if failure else []
+            index += 1
+        if not failures:
+            return job
+        first, hint = failures[0], failures[0].hint or f"`flux result {job.id}` fetches it"
+        if len(failures) == index:
+            raise UnsavedError(first.message, hint=hint)
+        raise PartialError(
+            f"{index - len(failures)} of {index} images are saved: {first.message}", hint=hint, charged="yes"
+        )
+
+    def _fetch(self, job: Job, index: int, shelf: Shelf, deadline: float) -> tuple[Job, UnsavedError | None]:
+        """Save one image. Return the job as it is known by then and, if the image is not saved, why.
+
+        A link that does not work any more, or brings nothing but trouble, is renewed once by reading the job again.
+        """
+        pauses = _pauses()
+        found = self._try(job, index, shelf, deadline, pauses)
+        if isinstance(found, FluxError) and not isinstance(found, UnsavedError):
+            dead, before = isinstance(found, NotFoundError), job.images[index].url
+            try:
+                job = self._renew(job, index)
+            except FluxError as error:
+                if dead:
+                    return job, _unsaved(job, f"{found.message}, and {error.message}")
+            if dead or self._rest(next(pauses), deadline):
+                patient = not dead or job.images[index].url != before
+                found = self._try(job, index, shelf, deadline, pauses, patient=patient)
+        if isinstance(found, Job):
+            return found, None
+        return job, found if isinstance(found, UnsavedError) else _unsaved(job, found.message)
+
+    def _try(
+        self, job: Job, index: int, shelf: Shelf, deadline: float, pauses: Iterator[float], *, patient: bool = False
+    ) -> Job | FluxError:
+        """Save one image, in two attempts where the first fails. Return the job, or what went wrong at last.
+
+        With ``patient``, for a link that was just read, a refusal is worth a second attempt, too; and one that comes
+        soon after the job has finished is worth as many as the deadline allows: its host may lag behind.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                saved = shelf.save(self._bytes(job, index, deadline), job.images[index], index + 1)
+            except UnsavedError as error:
+                return error
+            except (NotFoundError, UnavailableError, ProtocolError) as error:
+                trouble = self._early(job, error) or error
+                over = attempt >= _ATTEMPTS and not (patient and trouble is not error)
+            else:
+                return self._book.change(job.id, partial(_placed, seen=job, index=index, saved=saved))
+            dead = isinstance(trouble, NotFoundError) and not patient
+            if over or dead or not self._rest(next(pauses), deadline):
+                return trouble
+
+    def _rest(self, pause: float, deadline: float) -> bool:
+        """Wait for a pause, and return whether there was time for it."""
+        if self._clock.monotonic() + pause >= deadline:
+            return False
+        self._clock.sleep(pause)
+        return True
+
+    def _bytes(self, job: Job, index: int, deadline: float) -> Iterable[bytes]:
+        """Return the bytes of an image, as they came or as they are downloaded. Raises `NotFoundError`."""
+        image = job.images[index]
+        if image.data is not None:
+            return [image.data]
+        if image.url is None:
+            raise NotFoundError("the image is no longer in the provider's answer")
+        return self._wire.download(image.url, sandbox=job.sandbox, deadline=deadline)
+
+    def _early(self, job: Job, error: FluxError) -> UnavailableError | None:
+        """Return what a refused link means while the image may still be on its way to the host; else ``None``."""
+        age = math.inf if job.finished_at is None else self._clock.now() - job.finished_at
+        if not isinstance(error, LinkError) or age >= _FRESH:
+            return None
+        return UnavailableError(
+            f"it is not yet there (its link is {max(age, 0):.0f} seconds old, and answers {error.vendor_code})"
+        )
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _unsaved(job: Job, why: str) -> UnsavedError:
+    return UnsavedError(f"the image is not saved: {why}", hint=f"`flux result {job.id}` tries again")
+
+
+def _placed(known: Job, *, seen: Job, index: int, saved: Image) -> Job:
+    """Return the job with one image marked as saved; bytes that came with the answer stay at hand for the others.
+
+    ``known`` may hold more images than were ``seen``, where another process has asked about the job meanwhile.
+    """
+    data = [image.data for image in seen.images]
+    data += [None] * (len(known.images) - len(data))
+    images = [replace(image, data=now) for image, now in zip(known.images, data, strict=False)]
+    images[index] = replace(saved, data=None)
+    return replace(known, images=tuple(images))

@@ -1,0 +1,1 @@
+"""Build the HTML page of a run."""

@@ -1,0 +1,207 @@
+"""One page of all that a run made: a file of HTML that carries everything it needs, and asks nobody for anything.
+
+Prompts, names and messages come from outside: all of them are escaped, and a policy in the page itself lets nothing run
+or load that does not stand in it. The images are linked by paths relative to the page, so that both can be moved
+together, and nothing is told about the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from flux_cli import __version__
+from flux_cli.display.rendering import cost_words, stamp
+from flux_cli.errors import FluxError
+from flux_cli.gallery.command_line import recipe
+from flux_cli.jobs import Image, Job
+from flux_cli.money.limits import counted, settled
+from flux_cli.money.totals import money_text
+from flux_cli.text import listed, printable
+
+START = '<!DOCTYPE html>\n<html lang="en" data-made-by="flux gallery">\n'
+"""What every such page begins with, and no other file."""
+
+_SCROLLS = 400
+"""Characters of a prompt from which on it may not be seen whole."""
+_LONGEST = 150
+"""Characters of a prompt in the place of a picture, or as a title."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What became of one row of a batch, or of a run without rows."""
+
+    where: str
+    """The row's file and line, for people; empty without one."""
+    prompt: str
+    jobs: Sequence[Job]
+    """Those that were submitted, in the order of their images."""
+    errors: Sequence[FluxError] = ()
+    """Why something is lacking."""
+
+
+def page(
+    parts: Sequence[Part], *, title: str, folder: Path, thumbnails: Callable[[Iterable[Path]], Iterable[bytes | None]]
+) -> Iterator[str]:
+    """Yield the page piece by piece, one image at a time.
+
+    ``folder`` is where it will stand; ``thumbnails`` returns images as small JPEGs, and ``None`` for one that is gone.
+    """
+    style, script = (_own(name) for name in ("gallery.css", "gallery.js"))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    name = _text(title, limit=_LONGEST)
+    yield (
+        f'{START}<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
+        f"<title>{name}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f'<header>\n<h1 dir="auto">{name}</h1>\n{_summary(parts)}</header>\n<main>\n'
+    )
+    made = [(part, job, image) for part in parts for job in part.jobs for image in job.images if image.path]
+    if made:
+        yield '<ul aria-label="Images">\n'
+        smalls = thumbnails(Path(image.path or "") for _, _, image in made)
+        for number, ((part, job, image), small) in enumerate(zip(made, smalls, strict=True), 1):
+            yield _card(number, part, job, image, folder, small)
+        yield "</ul>\n"
+    lacking = [part for part in parts if part.errors]
+    if lacking:
+        yield '<h2 id="not-made">Not made, or not all of it</h2>\n<ul>\n'
+        yield from (_lacking(part) for part in lacking)
+        yield "</ul>\n"
+    yield (
+        f"</main>\n<footer><p>Made with flux {__version__}</p></footer>\n"
+        f'<p role="status" class="unseen"></p>\n<script>{script}</script>\n</body>\n</html>\n'
+    )
+
+
+def _own(name: str) -> str:
+    """Return a part of the page that stands in a file of its own, beside this one."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return what names ``text`` in a policy. See https://www.w3.org/TR/CSP3/ , section 2.3.1."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _text(text: str, *, limit: int = 0) -> str:
+    """Return text from outside as HTML: one line, with control and bidirectional characters made visible."""
+    return escape(printable(text, limit=limit))
+
+
+def _prompt(text: str, number: int = 0) -> str:
+    """Return a prompt, that of an image with the ``number`` of the image; a long one can be scrolled by keyboard."""
+    name = f' id="prompt-{number}"' if number else ""
+    long = ' tabindex="0"' if len(text) > _SCROLLS else ""
+    return f'<p class="prompt" dir="auto"{name}{long}>{_text(text)}</p>\n'
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _summary(parts: Sequence[Part]) -> str:
+    """Return in a line what the run came to."""
+    jobs = [job for part in parts for job in part.jobs]
+    images = sum(image.path is not None for job in jobs for image in job.images)
+    costs = [counted(job) for job in jobs]
+    money = money_text(sum(cost for cost in costs if cost is not None), costs.count(None))
+    guessed = any(settled(job) is None and job.estimate is not None for job in jobs)
+    words = [_plural(images, "image"), *([f"{'about ' if guessed else ''}{money}"] if jobs else [])]
+    words += [listed(dict.fromkeys(job.provider for job in jobs)), _days(jobs)]
+    told = _text(" \u00b7 ".join(word for word in words if word))
+    lacking = sum(bool(part.errors) for part in parts)
+    if not lacking:
+        return f"<p>{told}</p>\n"
+    rows = _plural(lacking, "row") if any(part.where for part in parts) else "some"
+    return f'<p>{told} \u00b7 <a href="#not-made">{rows} not made, or not all of it</a></p>\n'
+
+
+def _days(jobs: Sequence[Job]) -> str:
+    """Return the days on which jobs were made, in UTC."""
+    days = sorted({(stamp(job.created_at) or "")[:10] for job in jobs})
+    return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
+
+
+def _card(
+    number: int,
+    part: Part,
+    job: Job,
+    image: Image,
+    folder: Path,
+    small: bytes | None,
+) -> str:
+    """Return one image, of which there is a ``small`` one, with all that is known of it."""
+    path = Path(image.path or "")
+    shown = _text(path.name)
+    if small is None:
+        picture = f'<p class="bad">{shown} is not there any more, or cannot be shown</p>\n'
+    else:
+        data = b64encode(small).decode()
+        size = f' width="{image.width}" height="{image.height}"' if image.width and image.height else ""
+        picture = (
+            f'<a class="picture" href="{_link(path, folder)}">'
+            f'<img src="data:image/jpeg;base64,{data}" alt="{_text(job.prompt, limit=_LONGEST)}"{size}></a>\n'
+        )
+    facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _facts(part, job, image))
+    command, untold = recipe(job, image)
+    note = f'<p class="quiet">made with {_text(listed(untold))} too, which is not told here</p>' if untold else ""
+    return (
+        f"<li>\n{picture}{_prompt(job.prompt, number)}<dl>{facts}</dl>\n"
+        f'<div class="again"><details><summary aria-describedby="prompt-{number}">Command</summary>'
+        f"<pre><code>{escape(command)}</code></pre>{note}</details>\n"
+        f'<button type="button" aria-describedby="prompt-{number}" hidden>Copy command</button></div>\n</li>\n'
+    )
+
+
+def _link(path: Path, folder: Path) -> str:
+    """Return the address of a file as seen from ``folder``, whatever characters its name has."""
+    try:
+        relative = os.path.relpath(path, folder)
+    except ValueError:  # on another drive of Windows
+        return escape(path.as_uri())
+    return quote(os.fsencode(relative.replace(os.sep, "/")))
+
+
+def _facts(part: Part, job: Job, image: Image) -> Iterator[tuple[str, str]]:
+    """Yield what is known of an image, by name, as HTML."""
+    seed = image.seed if image.seed is not None else job.seed
+    cost = cost_words(job) or "unknown"
+    several = max(len(job.images), job.count)
+    found = {
+        "seed": "" if seed is None else str(seed),
+        "cost": cost if several == 1 else f"{cost} for {several} images",
+        "model": job.model or "",
+        "provider": job.provider + (" (sandbox)" if job.sandbox else ""),
+        "size": f"{image.width}\u00d7{image.height}" if image.width and image.height else "",
+        "row": part.where,
+        "job": job.id,
+        "NSFW": "" if image.nsfw is None else "yes" if image.nsfw else "no",
+    }
+    for name, value in found.items():
+        if value:
+            yield name, _text(value)
+
+
+def _lacking(part: Part) -> str:
+    """Return what is missing of a row, and why."""
+    where = f'<p class="quiet">{_text(part.where)}</p>\n' if part.where else ""
+    told = "".join(
+        f'<p class="bad">{_text(error.message)}</p>\n'
+        + (f'<p class="quiet">{_text(error.hint)}</p>\n' if error.hint else "")
+        + f'<p class="quiet">charged: {error.charged}</p>\n'
+        for error in {(error.message, error.hint): error for error in part.errors}.values()
+    )
+    return f"<li>\n{where}{_prompt(part.prompt)}{told}</li>\n"

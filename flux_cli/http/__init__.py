@@ -1,0 +1,1 @@
+"""Send requests over HTTP; the only package that imports httpx."""

@@ -1,0 +1,345 @@
+"""HTTP: the only place where httpx is imported and a key is added, and what an answer means for money.
+
+A failure says whether the request was accepted, as far as anybody can tell; whether it is sent again is decided from
+that alone (`Repeats`).
+
+Redirects of an API are not followed at all; downloads never carry a key.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+
+from flux_cli import __version__
+from flux_cli.clock import Clock
+from flux_cli.errors import (
+    ConfigError,
+    FluxError,
+    LinkError,
+    LostReplyError,
+    NotFoundError,
+    ProtocolError,
+    RefusedError,
+    UnavailableError,
+    UnknownOutcomeError,
+    UnreachedError,
+    UsageError,
+)
+from flux_cli.http import trace
+from flux_cli.http.connection import Network, reason
+from flux_cli.http.endpoint import Channel, private
+from flux_cli.http.rate_limit import asked
+from flux_cli.http.retry import TRIES, Repeats
+from flux_cli.providers.conversation import Request, Response, encode
+from flux_cli.providers.refusals import ended
+from flux_cli.text import printable
+
+Connect = Callable[[], httpx.BaseTransport]  # makes what stands behind httpx
+ANSWER_LIMIT = 256 * 2**20
+"""Bytes of the largest answer that is read: twenty images as base64 fit."""
+
+_CONNECT, _READ, _PAID_READ = 10.0, 30.0, 150.0
+_GRACE = 3.0
+"""Seconds that a request always has, also one that leaves in the last moment of the time-out."""
+_WHOLE = 600.0
+"""Seconds in which an answer must be complete where there is no time-out: a host may send it byte by byte."""
+_RESUME_PAUSE = 0.5
+"""Seconds before a download that broke off is taken up again."""
+_REDIRECTS = 5
+_TOO_SLOW = 408
+"""The one answer of "not now" that does not speak of the pace: the host had no whole request in time."""
+_ELSEWHERE = frozenset({301, 302, 303})
+"""Redirects that may follow upon work that was done; 307 and 308 say that it was not."""
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+class Transport:
+    """Carries requests of any provider. One instance may serve many threads."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        connect: Connect | None = None,
+        say: Callable[[str], None] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Make a transport; ``connect`` makes what stands behind httpx, by default the network."""
+        self._clock = clock
+        self._connect = connect
+        self._tell = say
+        self._repeats = Repeats(clock, jitter)
+        self._clients: dict[bool, httpx.Client] = {}
+        self._lock = threading.Lock()
+
+    def _client(self, *, fresh: bool) -> httpx.Client:
+        """Return the client that keeps connections, or the one that never does.
+
+        A paid request never travels on a connection that has been idle: one that the host has just closed would look
+        like a lost reply.
+        """
+        with self._lock:
+            if fresh not in self._clients:
+                limits = httpx.Limits(max_keepalive_connections=0 if fresh else 20)
+                behind = Network(limits=limits) if self._connect is None else self._connect()
+                agent = {"User-Agent": f"flux-image/{__version__}"}
+                self._clients[fresh] = httpx.Client(
+                    headers=agent, follow_redirects=False, trust_env=False, transport=behind
+                )
+            return self._clients[fresh]
+
+    def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def send(self, channel: Channel, request: Request, *, tries: int = TRIES, deadline: float = math.inf) -> Response:
+        """Send ``request`` and return its answer, if it is no refusal.
+
+        Sends again where that is safe, at most ``tries`` times in all, with growing pauses, none of which lasts beyond
+        the ``deadline``, a reading of the clock. Raises the `FluxError` that the provider reads in the answer,
+        `UnavailableError` where nothing was accepted, `LostReplyError` where nobody knows.
+        """
+        name = channel.provider.name
+        return self._repeats.send(
+            name, request, lambda: self._attempt(channel, request, deadline), tries=tries, deadline=deadline
+        )
+
+    def _attempt(self, channel: Channel, request: Request, deadline: float) -> Response | FluxError:
+        """Send once. Return the answer, or what went wrong (as a value: the caller decides what that means)."""
+        name = channel.provider.name
+        with ExitStack() as files:
+            try:
+                client, prepared = self._prepare(channel, request, deadline, files)
+            except FluxError as error:
+                return error
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left this machine
+                message = f"cannot set up the request to {name}: {reason(error)}"
+                return _because(UsageError(message, hint="nothing was sent; FLUX_DEBUG=1 shows where it fails"), error)
+            try:
+                response = self._exchange(channel, request, deadline, client, prepared)
+            except FluxError as error:
+                return error
+            except _NOT_SENT as error:
+                return _because(UnreachedError(f"cannot reach {name}: {reason(error)}"), error)
+            except httpx.HTTPError as error:
+                return self._unanswered(request, f"no answer from {name}: {reason(error)}")
+        return self._understood(channel, request, response)
+
+    def _understood(self, channel: Channel, request: Request, response: Response) -> Response | FluxError:
+        """Return an answer that says what was asked for, or what any other means."""
+        name = channel.provider.name
+        refusal = channel.provider.refusal(response)
+        if refusal is not None:
+            return self._refusal(request, response, refusal)
+        if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP classes
+            return response
+        unclear = request.lasting and response.status in _ELSEWHERE
+        if response.status < 500 and not unclear:  # noqa: PLR2004 - HTTP classes
+            return RefusedError(f"{name} answered HTTP {response.status}, which it does not document", charged="no")
+        failure = self._unanswered(request, f"{name} answered HTTP {response.status}")
+        failure.retry_after = self._asked(response)
+        return failure
+
+    def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
+        """Return a refusal, with what it asks us to wait. A read that is refused is no mistake of the user.
+
+        A paid request that is refused with 4xx was not accepted. A provider whose page says otherwise of some answer
+        reads it as an `UnknownOutcomeError`.
+        """
+        if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
+            refusal.retry_after = self._asked(response) or 0.0
+        mine = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
+        if request.paid and mine and not isinstance(refusal, UnknownOutcomeError):
+            refusal.charged = "no"
+        return refusal if request.paid or request.upload is not None else ended(refusal)
+
+    def _asked(self, response: Response) -> float | None:
+        """Return the seconds that an answer asks us to wait, where it does."""
+        return asked(response.headers.get("retry-after", ""), now=self._clock.now())
+
+    @staticmethod
+    def _unanswered(request: Request, message: str) -> FluxError:
+        """Return what a lost answer means: for a read, no more than that nobody was there."""
+        if request.lasting:
+            return LostReplyError(message)
+        return UnavailableError(message)
+
+    def _prepare(
+        self, channel: Channel, request: Request, deadline: float, files: ExitStack
+    ) -> tuple[httpx.Client, httpx.Request]:
+        """Return all that it takes to send a request: nothing leaves before. Raises `FluxError`."""
+        url = channel.url(request)
+        if not private(url):
+            raise UsageError(f"{url} is neither https nor on this machine: the key stays here")
+        left = max(deadline - self._clock.monotonic(), _GRACE)
+        read = _PAID_READ if request.paid or request.upload else min(_READ, left)
+        options: dict[str, Any] = {
+            "headers": {"Accept": "application/json", **request.headers, **channel.headers()},
+            "timeout": httpx.Timeout(read, connect=min(_CONNECT, left)),
+            "params": dict(request.query) or None,
+        }
+        if request.json is not None:
+            options["content"] = encode(request.json)
+            options["headers"]["Content-Type"] = "application/json"
+        if request.upload is not None:
+            try:
+                file = files.enter_context(open(request.upload.path, "rb"))  # noqa: PTH123, SIM115 - as it was typed
+            except OSError as error:
+                raise _unread(request.upload.path, error) from error
+            options["files"] = {request.upload.field: file}
+        client = self._client(fresh=request.paid)
+        return client, client.build_request(request.method, url, **options)
+
+    def _exchange(
+        self, channel: Channel, request: Request, deadline: float, client: httpx.Client, prepared: httpx.Request
+    ) -> Response:
+        self._say(f"> {request.method} {channel.url(request)} {trace.sent(request)}", channel)
+        now = self._clock.monotonic()
+        ends = max(deadline, now + (_PAID_READ if request.paid else _GRACE))
+        try:
+            return self._read(channel, client, prepared, min(ends, now + _WHOLE))
+        except OSError as error:  # those of the network are httpx's
+            raise _unread(request.upload.path if request.upload else "", error) from error
+
+    def _read(self, channel: Channel, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
+        """Return the whole answer, where it is no larger than we take and complete when the time ``ends``."""
+        answer = client.send(prepared, stream=True)
+        try:
+            announced = answer.headers.get("content-length", "")
+            if announced.isdecimal() and int(announced) > ANSWER_LIMIT:
+                raise httpx.DecodingError(f"an answer of {announced} bytes", request=answer.request)
+            body = bytearray()
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > ANSWER_LIMIT:
+                    message = f"an answer of more than {ANSWER_LIMIT} bytes"
+                    raise httpx.DecodingError(message, request=answer.request)
+                if self._clock.monotonic() > ends:
+                    raise httpx.ReadTimeout("", request=answer.request)
+        finally:
+            answer.close()
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        self._say(f"< {answer.status_code} {trace.answered(bytes(body), headers)}", channel)
+        return Response(status=answer.status_code, headers=headers, body=bytes(body))
+
+    def download(self, url: str, *, deadline: float = math.inf) -> Iterator[bytes]:
+        """Yield the bytes behind a result's link, to the last one, without a key.
+
+        A transfer that breaks off is taken up where it stopped, as long as that gets it further and the host serves
+        ranges. Raises `NotFoundError` for a link that does not work, `UnavailableError` for anything that may pass
+        and once the clock (`Clock.monotonic`) is at the ``deadline``, `ProtocolError` for a link or a redirect that
+        is neither https nor on this machine.
+        """
+        received = 0
+        mark = ""
+        while True:
+            before = received
+            headers = {"Accept-Encoding": "identity"}
+            if received:
+                headers.update({"Range": f"bytes={received}-", "If-Range": mark})
+            try:
+                with self._open(url, headers, deadline) as answer:
+                    if received and not _continues(answer, received):
+                        raise UnavailableError("the download broke off, and the host does not take it up again")
+                    mark = _mark(answer)
+                    length = answer.headers.get("content-length", "")
+                    for chunk in answer.iter_raw():
+                        self._clock.check()
+                        self._left(deadline)
+                        received += len(chunk)
+                        yield chunk
+                    if length.isdecimal() and received != before + int(length):
+                        raise UnavailableError(f"the download ended after {received} of {before + int(length)} bytes")
+                    return
+            except ConfigError as error:  # which says nothing of the job: its image is only not saved
+                raise UnavailableError(f"the download failed: {error.message}") from error
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if not mark or received == before:
+                    raise UnavailableError(f"the download failed: {reason(error)}") from error
+                self._clock.sleep(_RESUME_PAUSE)
+
+    def _left(self, deadline: float) -> float:
+        """Return the seconds until a download's ``deadline``. Raises `UnavailableError` where there are none."""
+        left = deadline - self._clock.monotonic()
+        if left <= 0:
+            raise UnavailableError("the download was not complete when the time was up")
+        return left
+
+    def _open(self, url: str, headers: Mapping[str, str], deadline: float) -> _Opened:
+        for _ in range(_REDIRECTS + 1):
+            if not private(url):
+                raise ProtocolError("the link to the image is neither https nor on this machine")
+            client = self._client(fresh=False)
+            left = self._left(deadline)
+            self._say(f"> GET {url}")
+            timeout = httpx.Timeout(min(_READ, left), connect=min(_CONNECT, left))
+            answer = client.send(client.build_request("GET", url, headers=dict(headers), timeout=timeout), stream=True)
+            self._say(f"< {answer.status_code} {answer.headers.get('content-type', '')}")
+            if not answer.is_redirect:
+                return _Opened(_fetchable(answer))
+            url = urljoin(url, answer.headers.get("location", ""))
+            answer.close()
+        raise ProtocolError("the link to the image redirects in circles")
+
+    def _say(self, line: str, channel: Channel | None = None) -> None:
+        if self._tell is not None:
+            shown = printable(line, limit=2000)
+            self._tell(shown.replace(channel.key, "***") if channel and channel.key else shown)
+
+
+class _Opened:
+    """An answer whose body is still to be read, closed on the way out."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+
+    def __enter__(self) -> httpx.Response:
+        return self.answer
+
+    def __exit__(self, *_: object) -> None:
+        self.answer.close()
+
+
+def _fetchable(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that has the image's bytes. Raises what any other means."""
+    status = answer.status_code
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP classes
+        return answer
+    answer.close()
+    if status in {400, 401, 403, 404, 410}:
+        kind = LinkError if status in {403, 404} else NotFoundError
+        raise kind(f"the link to the image does not work any more (HTTP {status})", vendor_code=f"HTTP {status}")
+    raise UnavailableError(f"the image's host answered HTTP {status}")
+
+
+def _continues(answer: httpx.Response, received: int) -> bool:
+    """Whether an answer to a range request starts at the byte that is wanted next."""
+    return answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {received}-")  # noqa: PLR2004 - Partial Content
+
+
+def _mark(answer: httpx.Response) -> str:
+    """Return what ``If-Range`` can hold on to, or nothing where the host does not serve ranges."""
+    if answer.status_code != 206 and answer.headers.get("accept-ranges", "").lower() != "bytes":  # noqa: PLR2004 - Partial Content
+        return ""
+    etag: str = answer.headers.get("etag", "")
+    return etag if etag.startswith('"') else str(answer.headers.get("last-modified", ""))
+
+
+def _because(failure: FluxError, error: Exception) -> FluxError:
+    """Return a failure with what caused it, for ``FLUX_DEBUG``."""
+    failure.__cause__ = error
+    return failure
+
+
+def _unread(path: str, error: OSError) -> UsageError:
+    return UsageError(f"cannot read {printable(path)}: {error.strerror}")

@@ -1,0 +1,111 @@
+"""Carry requests over the network, through the environment's proxies, trusting the environment's certificates.
+
+What fails before the first byte of a request has left, whatever it is, is raised as httpx's ``ConnectError`` (or as a
+`ConfigError` that names the setting which is wrong), so that nobody has to guess whether the host may have heard it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import httpx
+
+from flux_cli.errors import ConfigError, FluxError
+from flux_cli.http.network import Authorities, Proxy, authorities, proxy_for, trust
+from flux_cli.text import printable
+
+_HANDSHAKE = 10.0
+"""Seconds that a SOCKS proxy may take for each of its answers, for which httpcore would wait without end."""
+
+
+class Network(httpx.BaseTransport):
+    """Sends each request directly or through its proxy. One instance may serve many threads."""
+
+    def __init__(self, *, limits: httpx.Limits, handshake: float = _HANDSHAKE) -> None:
+        """Keep connections within ``limits``; ``handshake`` is in seconds."""
+        self._limits = limits
+        self._handshake = handshake
+        self._routes: dict[str | None, httpx.HTTPTransport] = {}
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer. Raises ``ConnectError`` where no byte of the request has left, and `ConfigError`."""
+        left = False
+        opened: list[Any] = []
+
+        def hear(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal left
+            if event.endswith(".send_request_headers.started"):
+                left |= info["request"].method != b"CONNECT"  # which only asks the proxy for a tunnel
+            elif event == "socks.connect_tcp.complete":
+                opened.append(info["return_value"])
+                self._limit(opened[-1].get_extra_info("socket"))
+
+        request.extensions = {**request.extensions, "trace": hear}
+        proxy = proxy_for(str(request.url))
+        try:
+            return self._route(proxy).handle_request(request)
+        except FluxError:
+            raise
+        except Exception as error:
+            if left:
+                raise
+            for stream in opened:  # httpcore forgets it
+                stream.close()
+            through = f" (through the proxy {proxy.address} of {proxy.source})" if proxy else ""
+            raise httpx.ConnectError(reason(error).rstrip(".") + through, request=request) from error
+
+    def _route(self, proxy: Proxy | None) -> httpx.HTTPTransport:
+        """Return the connections that go through a proxy, or directly."""
+        with self._lock:
+            url = proxy.url if proxy else None
+            if url not in self._routes:
+                context = _context(authorities(), os.environ.get("SSLKEYLOGFILE"))
+                via = None
+                if url is not None:
+                    via = httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
+                self._routes[url] = httpx.HTTPTransport(verify=context, trust_env=False, limits=self._limits, proxy=via)
+            return self._routes[url]
+
+    def _limit(self, connection: socket.socket) -> None:
+        if os.name == "posix":
+            seconds, rest = divmod(self._handshake, 1)
+            limit = struct.pack("ll", int(seconds), int(rest * 1e6))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for route in self._routes.values():
+            route.close()
+
+
+@cache
+def _context(found: Authorities, log: str | None) -> ssl.SSLContext:
+    """Return whom we trust, where Python writes its keys to ``log``.
+
+    Reading the certificates takes 30 ms: once is enough, as long as the variables stay.
+    """
+    try:
+        return trust(found) if found.source else httpx.create_ssl_context(trust_env=False)
+    except OSError as error:
+        what = f"cannot write to SSLKEYLOGFILE, {printable(log)}" if log else "cannot set up TLS"
+        raise ConfigError(f"{what}: {reason(error)}", hint="nothing was sent", retry="later") from error
+
+
+def reason(error: Exception) -> str:
+    """Return in a few plain words why an exchange failed."""
+    words: dict[type[Exception], str] = {
+        httpx.ConnectTimeout: "it does not answer",
+        httpx.ReadTimeout: "it took too long",
+        httpx.WriteTimeout: "it took too long",
+        httpx.PoolTimeout: "too many connections",
+        AssertionError: "the answer makes no sense",
+    }
+    return words.get(type(error)) or printable(str(error), limit=160) or type(error).__name__

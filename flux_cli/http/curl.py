@@ -1,0 +1,55 @@
+"""Requests as curl commands that can be pasted into a shell: the key is named, never shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from flux_cli.providers.base import Provider
+from flux_cli.providers.conversation import Request
+from flux_cli.text import shell_word
+
+
+def line(provider: Provider, request: Request, *, base_url: str) -> str:
+    """Return one line of shell that sends ``request`` with the key from its environment variable."""
+    name, prefix = provider.auth
+    words = ["curl", "-sS", "-X", request.method, shell_word(_url(request, base_url))]
+    words += ["-H", f'"{name}: {prefix}${provider.key_variables[0]}"']
+    for header, value in request.headers.items():
+        words += ["-H", shell_word(f"{header}: {value}")]
+    if request.upload is not None:
+        words += ["-F", shell_word(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
+    if request.json is not None:
+        words += ["-H", shell_word("Content-Type: application/json")]
+        words += ["--data-raw", shell_word(_json(request.json))]
+    return " ".join(words)
+
+
+def data(provider: Provider, request: Request, *, base_url: str) -> dict[str, Any]:
+    """Return the same as plain data."""
+    return {
+        "method": request.method,
+        "url": _url(request, base_url),
+        "headers": dict(request.headers),
+        "body": request.json,
+        "upload": None if request.upload is None else request.upload.path,
+        "curl": line(provider, request, base_url=base_url),
+    }
+
+
+def _url(request: Request, base_url: str) -> str:
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    return (request.origin or base_url) + request.path + query
+
+
+def _json(body: Any) -> str:
+    """Return a body as JSON on one line, with escapes for all that a terminal could obey."""
+    text = json.dumps(body, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
+def _quoted(path: str) -> str:
+    """Return a path as curl's ``-F`` takes it, where commas and semicolons mean something."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if any(character in path for character in ',;"') else path

@@ -1,0 +1,53 @@
+"""Where a provider is reached, and to whom its key may be shown.
+
+A key goes to the origin of the provider's base URL and to the hosts that the provider documents as its own, over https
+(http on this machine only).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flux_cli.errors import AuthError, UsageError
+from flux_cli.providers.base import Provider
+from flux_cli.providers.conversation import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A provider, where it is reached, and the key for it."""
+
+    provider: Provider
+    base_url: str
+    key: str
+
+    def url(self, request: Request) -> str:
+        """Return the address of ``request``. Raises `UsageError` for a host that may not see the key."""
+        if request.origin is None:
+            return self.base_url + request.path
+        if request.origin not in self.provider.origins or self.base_url != self.provider.base_url:
+            message = f"{request.origin} is not asked while the base URL is {self.base_url}"
+            raise UsageError(message)
+        return request.origin + request.path
+
+    def headers(self) -> dict[str, str]:
+        """Return the header that carries the key. Raises `AuthError` where there is none."""
+        if not self.key:
+            raise AuthError(f"there is no key for {self.provider.name}")
+        name, prefix = self.provider.auth
+        return {name: prefix + self.key}
+
+
+def private(url: str) -> bool:
+    """Whether what is sent to ``url`` stays between us and the host: https, or http to this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname or ""))
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,26 @@
+"""The HTTP conversation for ``-v``: what a bug report needs, without image bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from flux_cli.providers.conversation import Request, encode
+
+
+def sent(request: Request) -> str:
+    """Return a request's body as one piece of text."""
+    if request.upload is not None:
+        return f"(multipart, {request.upload.field}={request.upload.path})"
+    return "" if request.json is None else encode(request.json).decode(errors="replace")
+
+
+def answered(body: bytes, headers: Mapping[str, str]) -> str:
+    """Return an answer's body as one piece of text, with long base64 runs left out."""
+    if "json" not in headers.get("content-type", "json") and not headers.get("content-type", "").startswith("text/"):
+        return f"({len(body)} bytes of {headers.get('content-type')})"
+    return _without_images(body[:2_000_000].decode(errors="replace"))
+
+
+def _without_images(text: str) -> str:
+    return re.sub(r"[A-Za-z0-9+/]{200,}={0,2}", lambda run: f"({len(run[0])} characters of base64)", text)

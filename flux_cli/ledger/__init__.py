@@ -1,0 +1,1 @@
+"""Keep every job in one SQLite file; the only package that imports sqlite3."""

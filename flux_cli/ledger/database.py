@@ -1,0 +1,293 @@
+"""The ledger's file: opened, set up and written in transactions, and replaced where it is damaged.
+
+Many processes share the file: whoever writes holds its one write lock for as long as one transaction takes. A file of
+an older layout is brought up to date where it is opened; one of a newer layout is left alone.
+
+Of a damaged file, what can be read is saved into a new one, and the old one is kept aside under a name that says
+whether anything is missing. SQLite must not be used on a file that is renamed meanwhile, so every process holds a lock
+together with the others for as long as it has the file open, and the one that replaces the file holds it alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flux_cli.config.paths import STATE_VARIABLE
+from flux_cli.errors import LedgerError, UsageError
+from flux_cli.ledger.codec import LAYOUT, UPGRADES, VERSION, columns, decode
+from flux_cli.ledger.lock import SharedLock
+from flux_cli.ledger.recovery import kept_as, move, salvage, settle, unread
+from flux_cli.text import printable
+
+_EMPTY = "the file is empty"
+_DAMAGED = ("file is not a database", "malformed", _EMPTY)
+"""What is said of a file that is damaged, or none of SQLite's own."""
+_LOCKED = ("is locked", "locking protocol")
+"""What SQLite says where it did not get a lock."""
+_PATIENCE, _NAP = 600, 0.05
+"""How often, and for how many seconds at a time, we wait for a file that another process sets up or has open."""
+_BUSY = "PRAGMA busy_timeout = 30000"
+"""Milliseconds that SQLite waits for the write lock."""
+_TABLES = frozenset({"jobs", "files", "claims"})
+"""What every layout has."""
+
+
+class Database:
+    """One SQLite file. One instance may serve many threads, one file many processes."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Open the file at ``path``, and make it where there is none; ``connect`` opens it. Raises `LedgerError`."""
+        self._path = path
+        self._connect = connect
+        self._sleep = sleep
+        self._lock = threading.RLock()
+        self.notice = ""
+        """What a person should know about the file, if anything."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._shared = SharedLock(path.parent / "locks" / "ledger")
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            self._enter()
+        except BaseException:
+            self._shared.close()
+            raise
+
+    def _enter(self) -> None:
+        """Open the file, and replace it first where it is damaged. Raises `LedgerError`."""
+        for attempt in range(_PATIENCE, -1, -1):
+            self._shared.share()
+            try:
+                self._open()
+            except (sqlite3.Error, OSError) as error:
+                if not _is_damage(error):
+                    raise self._unusable(error) from error
+                if self._shared.alone():
+                    self._replace(error)
+                    return
+                if not attempt:
+                    raise self._in_use(error) from error
+            else:
+                return
+            self._sleep(_NAP)
+
+    def _open(self) -> None:
+        """Open the file as it is. Raises ``sqlite3.Error``, ``OSError`` and `LedgerError`, and closes it then."""
+        if not self._path.exists():
+            with contextlib.suppress(FileNotFoundError):  # see `_replace`, which was ended half-way
+                self._new.rename(self._path)
+        fresh = not self._path.exists()
+        if not fresh and self._shared.marked and not self._path.stat().st_size:
+            raise sqlite3.DatabaseError(_EMPTY)
+        self._database = self._connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            if fresh:
+                self._path.chmod(0o600)
+            self._prepare()
+            self._shared.mark()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _replace(self, cause: Exception) -> None:
+        """Begin a new file with what can be read of a damaged one, which is kept, and open it. Raises `LedgerError`.
+
+        Our lock is held alone until that is done. The new file is whole before the old one is moved, so that a process
+        that ends in between loses nothing.
+        """
+        new, kept = self._new, kept_as(self._path)
+        try:
+            new.unlink(missing_ok=True)
+            counts, whole = salvage(self._path, new, wanted=_TABLES)
+            if not counts:
+                new.unlink()  # an empty one is begun below
+            move(self._path, kept)
+            if counts:
+                new.chmod(0o600)
+                new.rename(self._path)
+            if whole:
+                kept = settle(kept)
+            self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
+        finally:
+            self._shared.share()
+        jobs = counts.get("jobs", 0)
+        saved = f"{jobs} jobs of it were saved" + (", which is all" if whole else ", others may be missing")
+        self.notice = f"the job ledger was damaged ({cause}): {saved}; the damaged file is kept as {kept}"
+        if not whole:
+            self.notice += "; --once, --resume and limits are refused until you type `flux status --accept-loss`"
+
+    @property
+    def _new(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.new")
+
+    def require_whole(self, what: str) -> None:
+        """Make sure that nothing is missing which ``what`` relies on. Raises `UsageError`."""
+        for kept in unread(self._path)[:1]:
+            raise UsageError(
+                f"{what} cannot be relied on: the job ledger was damaged, and part of it could not be read "
+                f"(kept as {printable(str(kept))})",
+                hint="`flux status` lists the jobs that were saved; "
+                "`flux status --accept-loss` goes on without the rest",
+            )
+
+    def unread(self) -> list[Path]:
+        """Return the damaged files that are kept because something of them could not be read, the newest first."""
+        return unread(self._path)
+
+    def accept_loss(self) -> list[Path]:
+        """Take what is missing as lost for good, and return the damaged files, which stay. Raises `LedgerError`."""
+        try:
+            return [settle(kept) for kept in unread(self._path)]
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _prepare(self) -> None:
+        """Set the file up, or check that it is one of ours."""
+        self._database.execute(_BUSY)
+        found = self._version()
+        if found == 0:
+            self._write_ahead()
+            with self.transaction() as database:
+                if self._version() == 0:
+                    for statement in LAYOUT.split(";"):
+                        database.execute(statement)
+                    database.execute(f"PRAGMA user_version = {VERSION}")
+        elif found < VERSION:
+            self._upgrade()
+        elif found > VERSION:
+            raise LedgerError(
+                f"{self._path} was made by a newer flux (layout {found}, this one knows {VERSION})",
+                hint="upgrade flux; nothing was changed",
+            )
+        self._database.execute("PRAGMA synchronous = FULL")
+
+    def _upgrade(self) -> None:
+        """Bring a file of an older layout up to date, in one transaction: others see the old one, or the new one."""
+        with self.transaction() as database:
+            for version in range(self._version(), VERSION):
+                for statement in UPGRADES[version].split(";"):
+                    database.execute(statement)
+            for seq, document in database.execute("SELECT seq, document FROM jobs").fetchall():
+                with contextlib.suppress(LedgerError):  # a job that we cannot read keeps what it has
+                    row = columns(decode(document))
+                    pairs = ", ".join(f"{name} = :{name}" for name in row)
+                    database.execute(f"UPDATE jobs SET {pairs} WHERE seq = :seq", {**row, "seq": seq})  # noqa: S608 - names of ours
+            database.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _write_ahead(self) -> None:
+        """Choose the journal that lets many read while one writes. Here SQLite waits for nobody: we do."""
+        for attempt in range(_PATIENCE, -1, -1):
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or not attempt:
+                    raise
+                self._sleep(_NAP)
+            else:
+                return
+
+    def _version(self) -> int:
+        return int(self._database.execute("PRAGMA user_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+        self._shared.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Generator[sqlite3.Connection]:
+        """Hold the file's one write lock, and commit, or take everything back. Raises `LedgerError`."""
+        try:
+            with self._lock:
+                self._database.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._database
+                    self._database.execute("COMMIT")
+                except BaseException:
+                    if self._database.in_transaction:  # a disk that fails may have taken everything back already
+                        self._database.execute("ROLLBACK")
+                    raise
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+
+    def rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Return every row of a query's answer. Raises `LedgerError`."""
+        try:
+            with self._lock:
+                return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+
+    def scrub(self) -> bool:
+        """Write the file anew, without a trace of what was deleted or changed, and return whether that was possible.
+
+        It is not while another process reads or writes, nor on a disk that has no room for a second copy.
+        """
+        try:
+            with self._lock:
+                self._database.execute("PRAGMA busy_timeout = 500")
+                try:
+                    self._database.execute("VACUUM")
+                    ((busy, *_),) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    self._database.execute(_BUSY)
+        except sqlite3.Error:
+            return False
+        return not busy
+
+    def _trouble(self, error: Exception) -> LedgerError:
+        """Return what an error of SQLite means, having replaced the file where it proved to be damaged."""
+        if not _is_damage(error):
+            return self._unusable(error)
+        with self._lock:
+            return self._unusable(error) if self.notice else self._replaced(error)
+
+    def _unusable(self, error: Exception) -> LedgerError:
+        hint = "nothing is sent while a job cannot be written down first"
+        if any(words in str(error) for words in _LOCKED):
+            hint = (
+                "another process may be holding it; if none is, the file system of "
+                f"{printable(str(self._path.parent))} has no working locks, as some network folders have none: "
+                f"place the ledger on a local disk, `export {STATE_VARIABLE}=FOLDER`"
+            )
+        elif isinstance(error, PermissionError):
+            hint = f"place the ledger in a folder that you may write to, `export {STATE_VARIABLE}=FOLDER`"
+        return LedgerError(f"cannot use the job ledger {self._path}: {printable(str(error))}", hint=hint)
+
+    def _replaced(self, cause: Exception) -> LedgerError:
+        """Replace the file that we have open, and return what to tell about it."""
+        self._database.close()
+        if self._shared.alone():
+            self._replace(cause)
+            return LedgerError(self.notice, hint="type the command again")
+        self._shared.share()
+        try:
+            self._open()
+        except (sqlite3.Error, OSError) as error:
+            return self._unusable(error)
+        return self._in_use(cause)
+
+    def _in_use(self, cause: Exception) -> LedgerError:
+        return LedgerError(
+            f"the job ledger {self._path} is damaged ({printable(str(cause))}), and another flux has it open",
+            hint="wait for it to end, or stop it; then what can be read is saved",
+        )
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and any(words in str(error) for words in _DAMAGED)

@@ -1,0 +1,332 @@
+"""The ledger: every job this user ever submitted, in one SQLite file.
+
+Why a job is written down before it is bought: a process can die between the moment a provider accepts a job and the
+moment we read its answer. What was not written before then is an image that somebody paid for and nobody can name. So
+the intent, with the exact body and the handle, is committed before the first byte of a paid request leaves.
+
+Every change is one transaction that reads the row, changes it and writes it, so that a ``flux status`` beside a waiting
+``flux generate`` never writes an old picture of a job over a newer one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from flux_cli.engine.schedule import Bracket
+from flux_cli.errors import LedgerError, UsageError
+from flux_cli.jobs import Job
+from flux_cli.ledger.codec import Claim, History, Spend, columns, decode, encode, storable, taken
+from flux_cli.ledger.database import Database
+from flux_cli.ledger.forget import forget
+from flux_cli.ledger.lock import alone
+from flux_cli.money.limits import Limit, check
+from flux_cli.text import listed, printable
+
+_SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
+_LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
+_EVER = """(
+    SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, batch FROM jobs UNION ALL
+    SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, NULL FROM forgotten
+)"""
+"""What was bought at all, also by jobs whose records were removed."""
+_SHORTEST = 4
+"""Characters of an id's beginning or end that stand for it."""
+_NAMED = 5
+"""Jobs that are named where a reference fits several."""
+
+GROUPS = {"provider": "provider", "model": "model", "day": "date(created_at, 'unixepoch', 'localtime')"}
+"""What spending can be summed up by, and how a job's group is read; days are those of this machine's local time."""
+
+
+class Ledger:
+    """The jobs. One instance may serve many threads, one file many processes."""
+
+    def __init__(self, path: Path, **opened: Any) -> None:
+        """Open the file at ``path``, and make it where there is none, as `Database` does. Raises `LedgerError`."""
+        self._path = path
+        self._database = Database(path, **opened)
+        self.notice = self._database.notice
+        """What a person should know about the file, if anything."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def add(self, job: Job, limits: Sequence[Limit] = ()) -> Job:
+        """Write down a new job, to disk, before returning, unless it would pass one of the ``limits``.
+
+        What counts against a limit is read in the same transaction, so any number of processes keep it together. A
+        job that was planned before a limit's time began counts from its beginning. Raises `LimitError` where a limit
+        would be passed, `UsageError` where none can be kept, and `LedgerError`; then the job is not written down.
+        """
+        if limits:
+            self.require_whole(limits[0].name)
+        since = max((limit.since for limit in limits), default=0.0)
+        job = replace(job, created_at=since) if since > job.created_at else job
+        with self._database.transaction():
+            for limit in limits:
+                check(limit, job, self.spent(limit, sandbox=job.sandbox))
+            self._write(job, new=True)
+        return job
+
+    def require_whole(self, what: str) -> None:
+        """Make sure that nothing is missing which ``what`` relies on. Raises `UsageError`."""
+        self._database.require_whole(what)
+
+    def unread(self) -> list[Path]:
+        """Return the damaged files that are kept because something of them could not be read, the newest first."""
+        return self._database.unread()
+
+    def accept_loss(self) -> list[Path]:
+        """Take what could not be read of damaged files as lost, and return these files. Raises `LedgerError`."""
+        return self._database.accept_loss()
+
+    def spent(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
+        """Return what counts against a limit so far, in USD, and how many jobs there are whose cost nobody knows."""
+        where = "+sandbox = ? AND run = ?" if limit.run else "sandbox = ? AND created_at >= ?"
+        query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {_EVER} WHERE {where}"  # noqa: S608 - clauses of ours
+        spent, unknown = self._database.rows(query, (sandbox, limit.run or limit.since))[0]
+        return float(spent), int(unknown)
+
+    def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
+        """Replace a job by ``change`` of what the ledger has now, and return the new one. Raises `LedgerError`."""
+        with self._database.transaction():
+            job = change(self._one(job_id))
+            self._write(job, new=False)
+        return job
+
+    def _one(self, job_id: str) -> Job:
+        found = self._select("id = ?", job_id)
+        if not found:
+            raise LedgerError(f"the ledger has no job {job_id}")
+        return found[0]
+
+    def _write(self, job: Job, *, new: bool) -> None:
+        row = {**columns(job), "document": encode(job)}
+        if new:
+            names = ", ".join(row)
+            marks = ", ".join(f":{name}" for name in row)
+            self._database.rows(f"INSERT INTO jobs ({names}) VALUES ({marks})", row)  # noqa: S608 - names of ours
+        else:
+            pairs = ", ".join(f"{name} = :{name}" for name in row)
+            self._database.rows(f"UPDATE jobs SET {pairs} WHERE id = :id", row)  # noqa: S608 - names of ours
+        for image in job.images:
+            if image.path is not None:
+                self._database.rows("INSERT OR REPLACE INTO files VALUES (?, ?)", (storable(image.path), job.id))
+
+    def _select(self, where: str, *values: Any) -> list[Job]:
+        """Return the jobs of a query's tail. Raises `LedgerError`."""
+        query = f"SELECT document FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
+        return [decode(row[0]) for row in self._database.rows(query, values)]
+
+    def recent(
+        self, *, sandbox: bool, limit: int, active: bool = False, provider: str | None = None, batch: str | None = None
+    ) -> list[Job]:
+        """Return the latest jobs, the newest first; all of them where ``limit`` is -1."""
+        where, values = _narrowed(sandbox, provider, batch)
+        where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
+        return self._select(f"{where} ORDER BY seq DESC LIMIT ?", *values, limit)
+
+    def active(self, *, sandbox: bool, provider: str | None = None) -> list[Job]:
+        """Return every job that a provider may still be working on, the oldest first."""
+        return self.recent(sandbox=sandbox, limit=-1, active=True, provider=provider)[::-1]
+
+    def unsettled(
+        self, *, sandbox: bool, since: float, provider: str | None = None, batch: str | None = None
+    ) -> list[Job]:
+        """Return every job that its provider can tell something new about, the oldest first.
+
+        These are the active ones, and those of unknown outcome that were made after ``since``.
+        """
+        where, values = _narrowed(sandbox, provider, batch)
+        where += " AND status IN ('submitting', 'queued', 'running', 'unknown')"
+        where += " AND (status <> 'unknown' OR created_at > ?)"
+        return self._select(f"{where} ORDER BY +seq", *values, since)  # the plus: else SQLite walks through all jobs
+
+    def count(
+        self,
+        *,
+        sandbox: bool,
+        active: bool = False,
+        provider: str | None = None,
+        batch: str | None = None,
+        oldest: str | None = None,
+    ) -> int:
+        """Return how many jobs `recent` would list without a limit, down to the job ``oldest`` where one is given."""
+        where, values = _narrowed(sandbox, provider, batch)
+        where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
+        if oldest is not None:
+            where += " AND seq >= (SELECT seq FROM jobs WHERE id = ?)"
+            values = [*values, oldest]
+        return int(self._database.rows(f"SELECT COUNT(*) FROM jobs WHERE {where}", values)[0][0])  # noqa: S608 - ours
+
+    def uncollected(self, *, sandbox: bool) -> list[Job]:
+        """Return every succeeded job with images that were never saved, the oldest first."""
+        return self._select("sandbox = ? AND unsaved = 1 ORDER BY seq", sandbox)
+
+    def find(self, reference: str, *, sandbox: bool, provider: str | None = None) -> list[Job]:
+        """Return the jobs that ``reference`` stands for: none, one, or all of a run.
+
+        Tried in this order: an id of ours or of a provider, whole; ``provider:id``; ``@1``, the latest run; the path
+        of a saved image; the beginning or end of an id. Raises `UsageError` where several jobs fit.
+        """
+        typed, reference = reference, storable(reference)
+        if provider is not None:
+            found = self._select("provider = ? AND (id = ? OR remote_id = ?)", provider, reference, reference)
+        else:
+            found = self._select("id = ? OR remote_id = ?", reference, reference)
+        if not found and ":" in reference:
+            owner, _, remote_id = reference.partition(":")
+            found = self._select("provider = ? AND remote_id = ?", owner, remote_id)
+        if not found and (latest := re.fullmatch(r"@([1-9]\d{0,8})", reference)):
+            return self._run(int(latest[1]), sandbox=sandbox)
+        if not found:
+            found = self._by_path(typed)
+        if not found and len(reference) >= _SHORTEST:
+            found = self._by_part(reference, provider)
+        if len(found) > 1:
+            # Ids of ours, whole: the one thing that stands for one job, whatever was typed matched.
+            shown = listed([*(job.id for job in found[:_NAMED]), *(["others"] if found[_NAMED:] else [])])
+            raise UsageError(
+                f"{printable(reference)} stands for {len(found)} jobs ({shown})",
+                hint=f"give the whole id, such as {found[0].id}, or a longer beginning of it",
+            )
+        return found
+
+    def _run(self, nth: int, *, sandbox: bool) -> list[Job]:
+        latest = "SELECT run FROM jobs WHERE sandbox = ? GROUP BY run ORDER BY MAX(seq) DESC LIMIT 1 OFFSET ?"
+        return self._select(f"run = ({latest}) ORDER BY seq", sandbox, nth - 1)
+
+    def _by_path(self, reference: str) -> list[Job]:
+        if "\0" in reference:
+            return []
+        path = Path(reference).absolute()
+        names = {str(path)}
+        with contextlib.suppress(OSError, RuntimeError):  # too long, or links in a circle
+            names |= {str(path.resolve()), str(path.parent.resolve() / path.name)}
+        found = {job.id: job for name in names for job in self._select(_SAVED_AT, storable(name))}
+        return list(found.values())
+
+    def _by_part(self, part: str, provider: str | None) -> list[Job]:
+        plain = part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        likes = [f"{plain}%", f"%{plain}"] * 2
+        if provider is not None:
+            return self._select(f"{_LIKE} AND provider = ? LIMIT 20", *likes, provider)
+        return self._select(f"{_LIKE} LIMIT 20", *likes)
+
+    def claim(self, wanted: Claim, *, free: Callable[[Claim, list[Job]], bool]) -> tuple[Claim, list[Job]]:
+        """Take a name, unless it is held, and return who holds it now, with the jobs of that run.
+
+        ``free`` decides whether a name that is held may be taken over. One transaction: of several processes that
+        want a name, one gets it. Raises `LedgerError`, and `UsageError` as `require_whole` does.
+        """
+        self.require_whole(f"--once {printable(wanted.name)}")
+        query = "SELECT run, jobs, mark, owner FROM claims WHERE name = ? AND sandbox = ?"
+        with self._database.transaction():
+            row = next(iter(self._database.rows(query, (wanted.name, wanted.sandbox))), None)
+            if row is not None:
+                run, count, mark, owner = row
+                held = replace(wanted, run=run, jobs=count, mark=mark, owner=owner)
+                jobs = self._select("run = ? ORDER BY seq", run)
+                if not free(held, jobs):
+                    return held, jobs
+            values = (wanted.name, wanted.sandbox, wanted.run, wanted.jobs, wanted.mark, wanted.owner)
+            self._database.rows("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", values)
+        return wanted, []
+
+    def spend(self, by: str, *, sandbox: bool, provider: str | None = None, batch: str | None = None) -> list[Spend]:
+        """Return what the jobs came to, for each of `GROUPS`' ``by``, in the order of its names."""
+        where, values = _narrowed(sandbox, provider, batch)
+        query = (
+            f"SELECT {GROUPS[by]}, COUNT(*), COALESCE(SUM(images), 0), SUM(told),"  # noqa: S608 - clauses of ours
+            " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
+            f" FROM {_EVER} WHERE {where} GROUP BY 1 ORDER BY 1"
+        )
+        names = [field.name for field in fields(Spend)]
+        return [Spend(**dict(zip(names, row, strict=True))) for row in self._database.rows(query, values)]
+
+    def paid(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
+        """Return what an image of each of the latest jobs did cost, in USD, and when it was made, the newest first.
+
+        Jobs that cost nothing are left out: they tell no price.
+        """
+        query = (
+            "SELECT told / MAX(images, 1), created_at FROM jobs WHERE sandbox = ? AND provider = ? AND model = ?"
+            " AND told > 0 AND status = 'succeeded' ORDER BY seq DESC LIMIT ?"
+        )
+        return [(float(amount), when) for amount, when in self._database.rows(query, (sandbox, provider, model, limit))]
+
+    def waits(self, provider: str, model: str | None, *, sandbox: bool, limit: int = 20) -> list[Bracket]:
+        """Return how long the latest jobs of a model took, the newest first: of each what our looks at it tell."""
+        where = "sandbox = ? AND provider = ? AND model IS ? AND waited IS NOT NULL ORDER BY seq DESC LIMIT ?"
+        return [job.ready for job in self._select(where, sandbox, provider, model, limit) if job.ready is not None]
+
+    def batch(self, name: str, *, sandbox: bool) -> list[Job]:
+        """Return every job of a batch, the oldest first."""
+        return self._select("batch = ? AND +sandbox = ? ORDER BY seq", storable(name), sandbox)
+
+    def detach(self, jobs: Iterable[Job]) -> None:
+        """Let ``jobs`` stand for no row of their batch any more: all of them, or none. Raises `LedgerError`."""
+        with self._database.transaction():
+            for job in jobs:
+                self._write(replace(self._one(job.id), mark=""), new=False)
+
+    def older(
+        self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None
+    ) -> list[Job]:
+        """Return every job that was made by a time, the oldest first."""
+        where, values = _narrowed(sandbox, provider, batch)
+        return self._select(f"{where} AND created_at <= ? ORDER BY seq", *values, before)
+
+    def forget(self, jobs: Iterable[Job]) -> tuple[list[str], bool]:
+        """Remove the records of ``jobs`` that are finished, and what they say from the file.
+
+        Return the ids of those that are gone, and whether no trace is left in the file. Raises `LedgerError`.
+        """
+        gone = forget(self._database, [job.id for job in jobs])
+        return gone, self._database.scrub()
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Generator[str | None]:
+        """Hold ``name``, a plain word, and yield ``None``; or yield the number of the process that holds it.
+
+        Raises `LedgerError`.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                holder = stack.enter_context(alone(self._path.parent / "locks" / name))
+            except OSError as error:
+                raise LedgerError(f"cannot lock {name}: {error.strerror}") from error
+            yield holder
+
+    def history(self, *, sandbox: bool) -> dict[str, History]:
+        """Return what became of the last 200 finished jobs of each provider."""
+        rows = self._database.rows(
+            "SELECT provider, status, waited, CASE WHEN waited IS NULL AND status = 'succeeded' THEN document END"
+            " FROM jobs WHERE sandbox = ? AND status IN ('succeeded', 'failed') ORDER BY seq DESC LIMIT 800",
+            (sandbox,),
+        )
+        found: dict[str, list[tuple[str, float | None]]] = {}
+        for provider, status, waited, document in rows:
+            seconds = waited if document is None else taken(decode(document))
+            found.setdefault(provider, []).append((status, seconds))
+        return {
+            name: History.of(
+                [seconds for status, seconds in ends[:200] if status == "succeeded"],
+                failures=sum(status == "failed" for status, _ in ends[:200]),
+            )
+            for name, ends in found.items()
+        }
+
+
+def _narrowed(sandbox: bool, provider: str | None, batch: str | None) -> tuple[str, list[Any]]:  # noqa: FBT001 - a column
+    """Return which jobs are meant, as a condition and its values; a ``+`` keeps SQLite from an index of no use."""
+    wanted = {"sandbox": sandbox, "provider": provider, "batch": None if batch is None else storable(batch)}
+    found = {name: value for name, value in wanted.items() if value is not None}
+    plus = "" if batch is None else "+"
+    return " AND ".join(f"{'' if name == 'batch' else plus}{name} = ?" for name in found), list(found.values())

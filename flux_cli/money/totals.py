@@ -1,0 +1,92 @@
+"""How far a batch has come: counted by whoever does the work, read by whoever shows it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from flux_cli.errors import FluxError
+from flux_cli.jobs import Job
+from flux_cli.money.limits import counted, dollars
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How far a batch has come, at one moment."""
+
+    total: int
+    """Jobs."""
+    done: int
+    failed: int
+    spent: float
+    """USD, as told, else as expected."""
+    unknown: int
+    """Jobs of which nobody tells what they cost."""
+    elapsed: float
+    """Seconds."""
+
+    @property
+    def ended(self) -> int:
+        """Jobs that are through, either way."""
+        return self.done + self.failed
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end, if it goes on as it did; ``None`` before the first job has ended."""
+        return None if not self.ended else self.elapsed / self.ended * (self.total - self.ended)
+
+
+def money_text(spent: float, unknown: int) -> str:
+    """Return an amount for people, with what nobody knows beside it."""
+    if not unknown:
+        return dollars(spent)
+    return f"{dollars(spent)} and {unknown} of unknown cost" if spent else f"{unknown} of unknown cost"
+
+
+class Tally:
+    """Counts the jobs of a batch. Any thread may add."""
+
+    def __init__(self, total: int, now: Callable[[], float]) -> None:
+        """Expect ``total`` jobs; ``now`` is the time in seconds."""
+        self._total = total
+        self._now = now
+        self._since = now()
+        self._codes = Counter[str]()
+        self._done = 0
+        self._spent = 0.0
+        self._unknown = 0
+        self._lock = threading.Lock()
+        self.hear: Callable[[], None] = lambda: None
+        """Called whenever a job has ended."""
+
+    def add(self, jobs: Iterable[Job], error: FluxError | None, *, told: bool = True) -> None:
+        """Count what has ended, and what its ``jobs``, if any were bought, come to; ``hear`` is called if ``told``."""
+        costs = [counted(job) for job in jobs]
+        with self._lock:
+            if error is None:
+                self._done += 1
+            else:
+                self._codes[error.code] += 1
+            self._spent += sum(cost for cost in costs if cost is not None)
+            self._unknown += costs.count(None)
+        if told:
+            self.hear()
+
+    def count(self) -> Count:
+        """Return how far it has come."""
+        with self._lock:
+            return Count(
+                total=self._total,
+                done=self._done,
+                failed=self._codes.total(),
+                spent=self._spent,
+                unknown=self._unknown,
+                elapsed=self._now() - self._since,
+            )
+
+    def codes(self) -> dict[str, int]:
+        """Return how many jobs ended in which kind of error."""
+        with self._lock:
+            return dict(self._codes)

@@ -1,0 +1,208 @@
+"""Images as a person sees them in the terminal: one as large as fits, several side by side with their names below.
+
+Scales with Pillow and lays out in characters; what a terminal understands is the business of `graphics`, what it can
+is that of `terminal`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from flux_cli.images.inspect import MAX_PIXELS, UNDECODABLE
+from flux_cli.preview import protocols as graphics
+from flux_cli.preview.terminal import Screen
+from flux_cli.text import printable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST = 40
+"""Images of one contact sheet."""
+
+_WIDEST, _HIGHEST = 104, 32
+"""Characters that all of it takes at most, however large the window is; a sheet of many is higher."""
+_BELOW = 3
+"""Lines of the window that stay free: for the path above the picture, and for the prompt of the shell."""
+_GAP = 2
+"""Characters between two pictures of a sheet."""
+_TILE = (24, 6)
+"""Characters across and down that a picture of a sheet has at least, where the window has them."""
+_USUAL = 16 / 9
+"""The shape for which a sheet is laid out."""
+_PIXELS = 1000
+"""Pixels of width that are sent at most: more only take longer."""
+_PIECE = 4096
+"""Bytes that are written at once."""
+
+
+def drawn(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]]:
+    """Return the images at ``paths`` as lines for the terminal, and the paths of those that cannot be shown.
+
+    One image is shown as large as the window allows, several as a contact sheet with the first `MOST` of them.
+    """
+    layout = _Layout.of(screen, len(paths))
+    lines: list[bytes] = []
+    tiles: list[tuple[str, _Tile]] = []
+    bad: list[str] = []
+    for path in paths[:MOST]:
+        tile = layout.tile(path)
+        if tile is None:
+            bad.append(path)
+        else:
+            tiles.append((path, tile))
+    for start in range(0, len(tiles), layout.abreast):
+        row = tiles[start : start + layout.abreast]
+        lines.append(layout.strip([tile for _, tile in row]))
+        if len(paths) > 1:
+            lines.append(_names([path for path, _ in row], layout.columns))
+    if len(paths) > MOST:
+        lines.append(b"and %d more" % (len(paths) - MOST))
+    return lines, bad
+
+
+def paint(stream: BinaryIO, lines: Sequence[bytes]) -> None:
+    """Print ``lines``. Whatever ends it half-way also ends the picture, so that what comes next is text again."""
+    try:
+        for piece in _pieces(lines):
+            stream.write(piece)
+            stream.flush()
+    except BaseException:
+        with suppress(OSError):
+            stream.write(b"\x1b\\\x1b[0m\r\n")
+            stream.flush()
+        raise
+
+
+def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Return lines in pieces, so small that next to nothing is left to write when one of them is interrupted."""
+    for line in lines:
+        data = line + b"\n"
+        yield from (data[start : start + _PIECE] for start in range(0, len(data), _PIECE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tile:
+    """A scaled picture, and how many characters it takes."""
+
+    image: Image
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """How pictures are laid out on a screen."""
+
+    screen: Screen
+    abreast: int
+    """Pictures side by side."""
+    columns: int
+    rows: int
+    """Characters that each of them may take."""
+    grain: tuple[float, float]
+    """Pixels that are drawn across and down for one character."""
+
+    @classmethod
+    def of(cls, screen: Screen, count: int) -> _Layout:
+        """Return the layout for ``count`` pictures."""
+        width, height = screen.cell
+        across = min(screen.columns, _WIDEST)
+        if screen.way == "sixel":  # which the terminal cannot make larger
+            across = max(min(across, _PIXELS // width), 1)
+        down = max(min(screen.rows - _BELOW, _HIGHEST), 1)
+
+        def place(abreast: int) -> tuple[int, int]:
+            if count == 1:
+                return across, down
+            lines = ceil(count / abreast)
+            return max((across + _GAP) // abreast - _GAP, 1), max(down // lines - 1, _TILE[1])
+
+        def usual(abreast: int) -> tuple[float, int]:
+            columns, rows = place(abreast)
+            return min(columns, rows * _USUAL * height / width), abreast
+
+        most = max(min(count, (across + _GAP) // (_TILE[0] + _GAP)), 1)
+        abreast = max(range(1, most + 1), key=usual)
+        columns, rows = place(abreast)
+        fewer = 1.0 if screen.way == "sixel" else min(_PIXELS / (across * width), 1.0)
+        grain = (1.0, 2.0) if screen.way == "blocks" else (width * fewer, height * fewer)
+        return cls(screen=screen, abreast=abreast, columns=columns, rows=rows, grain=grain)
+
+    def tile(self, path: str) -> _Tile | None:
+        """Return the image at ``path``, scaled to its place; ``None`` where it cannot be read."""
+        from PIL import Image  # noqa: PLC0415 - costs 30 ms, and most runs show nothing
+
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own, lower limit would warn
+        try:
+            with Image.open(Path(path), formats=("JPEG", "PNG", "WEBP")) as opened:
+                across, down = self._fitted(opened.size)
+                size = max(round(across * self.grain[0]), 1), max(round(down * self.grain[1]), 1)
+                opened.draft("RGB", (2 * size[0], 2 * size[1]))  # a JPEG is decoded no larger than needed
+                image = opened.convert("RGBA").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        except (*UNDECODABLE, Image.DecompressionBombError):
+            return None
+        return _Tile(image=image, columns=min(ceil(across), self.columns), rows=min(ceil(down), self.rows))
+
+    def _fitted(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Return how many characters, in fractions, an image of ``size`` pixels takes that fills its place."""
+        width, height = size[0] / self.screen.cell[0], size[1] / self.screen.cell[1]
+        scale = min(self.columns / width, self.rows / height)
+        return width * scale, height * scale
+
+    def strip(self, tiles: Sequence[_Tile]) -> bytes:
+        """Return pictures side by side as one picture, transparent where they leave something free."""
+        from PIL import Image  # noqa: PLC0415 - loaded by now
+
+        pitch = self.columns + _GAP
+        columns = (len(tiles) - 1) * pitch + tiles[-1].columns
+        rows = max(tile.rows for tile in tiles)
+        canvas = Image.new("RGBA", (max(round(columns * self.grain[0]), 1), max(round(rows * self.grain[1]), 1)))
+        for number, tile in enumerate(tiles):
+            canvas.paste(tile.image, (round(number * pitch * self.grain[0]), 0))
+        match self.screen.way:
+            case "blocks":
+                return graphics.blocks(canvas.tobytes(), canvas.width)
+            case "sixel":
+                return _sixels(canvas)
+            case "iterm2":
+                return graphics.iterm2(_png(canvas), columns, rows)
+            case _:
+                return graphics.kitty(_png(canvas), columns, rows)
+
+
+def _png(canvas: Image) -> bytes:
+    held = io.BytesIO()
+    canvas.save(held, "PNG", compress_level=1)
+    return held.getvalue()
+
+
+def _sixels(canvas: Image) -> bytes:
+    """Return a picture as sixels, of whole bands only, so that none of it runs into the line below."""
+    from PIL import Image  # noqa: PLC0415 - loaded by now
+
+    whole = canvas.crop((0, 0, canvas.width, max(canvas.height // graphics.BAND, 1) * graphics.BAND))
+    indexed = whole.convert("RGB").quantize(graphics.CLEAR, Image.Quantize.FASTOCTREE)
+    colours = indexed.getpalette() or []
+    indexed.paste(graphics.CLEAR, mask=whole.getchannel("A").point([255, *[0] * 255]))
+    palette = [(colours[at], colours[at + 1], colours[at + 2]) for at in range(0, len(colours) - 2, 3)]
+    return graphics.sixels(indexed.tobytes(), indexed.width, palette[: graphics.CLEAR])
+
+
+def _names(paths: Sequence[str], columns: int) -> bytes:
+    """Return the names of pictures, each below its own. They differ at their ends, so that is what is left of them."""
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only a terminal needs it
+
+    def cut(name: str) -> str:
+        if cell_len(name) <= columns:
+            return name
+        start = next(start for start in range(len(name) + 1) if cell_len(name[start:]) < columns)
+        return f"\u2026{name[start:]}"
+
+    shown = [cut(printable(Path(path).name)) for path in paths]
+    return (" " * _GAP).join(set_cell_size(name, columns) for name in shown).rstrip().encode()

@@ -1,0 +1,1 @@
+"""Carry out planned jobs: submit, wait and save, several at once."""

@@ -1,0 +1,62 @@
+"""The job that made an image, as the image itself tells it: without the ledger too, and whatever the file is called."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from flux_cli.errors import ProtocolError, UsageError
+from flux_cli.images import embed as embedding
+from flux_cli.images import inspect as images
+from flux_cli.images.metadata import Story
+from flux_cli.jobs import Image, Job
+from flux_cli.runtime import Runtime
+from flux_cli.text import printable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An image that carries its story."""
+
+    story: Story
+    image: Image
+
+    def known(self, runtime: Runtime) -> Job | None:
+        """Return the ledger's own record of the job, if there is one."""
+        story = self.story
+        with suppress(UsageError):  # what stands for several jobs is none of our ids
+            for job in runtime.ledger.find(story.job, sandbox=story.sandbox, provider=story.provider):
+                if (job.id, job.sandbox) == (story.job, story.sandbox):
+                    return job
+        return None
+
+
+def listen(reference: str) -> Told | None:
+    """Return what the image at the path ``reference`` tells, or ``None`` where there is no file.
+
+    Raises `UsageError` for a file that tells nothing, or cannot be read.
+    """
+    if not os.path.isfile(reference):  # noqa: PTH113 - a Path raises where the name is too long
+        return None
+    path = Path(reference)
+    hint = "`flux status` lists the jobs that were made here"
+    try:
+        story = embedding.read(path)
+        if story is None:
+            raise UsageError(f"{printable(reference)} has no flux metadata", hint=hint)
+        image = Image(path=str(path.absolute()), seed=story.seed)
+        with suppress(ProtocolError):  # a damaged image can still tell its story
+            facts = images.inspect(path)
+            image = Image(
+                path=image.path,
+                seed=image.seed,
+                width=facts.width,
+                height=facts.height,
+                content_type=facts.content_type,
+                size=facts.size,
+            )
+    except OSError as error:
+        raise UsageError(f"cannot read {printable(reference)}: {error.strerror}", hint=hint) from error
+    return Told(story=story, image=image)

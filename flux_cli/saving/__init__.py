@@ -1,0 +1,1 @@
+"""Decide where images go and what they are called, and write them."""

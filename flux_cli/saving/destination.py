@@ -1,0 +1,224 @@
+"""Where images are to go, and whether they can: all that can be known of it before money is spent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shlex
+import stat
+import tempfile
+from collections.abc import Container, Generator, Iterable
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flux_cli.config.paths import at_home
+from flux_cli.errors import UsageError
+from flux_cli.saving.names import Fields, Template, own_name, promised
+from flux_cli.text import printable
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where there is no more room."""
+
+_PASSING: set[Path] = set()
+"""The files that are to be gone in the end."""
+
+_PROOF = 1 << 20
+"""Bytes written and removed before money is spent: a full disk shows itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """What ``-o`` means; made by `parse`."""
+
+    kind: Literal["folder", "file", "template", "stdout"]
+    typed: str
+    """As it was given; empty for the current folder."""
+    path: Path
+    """The folder, the file, or the literal folder that a template begins with; as it was given, so maybe relative."""
+    format: str | None = None
+    """What its extension promises."""
+    overwrite: bool = False
+    count: int = 1
+    """How many images are expected; several under one file name are told apart by ``-1``, ``-2``, …"""
+    template: Template | None = None
+
+    @classmethod
+    def parse(cls, output: str | None, *, overwrite: bool = False, count: int = 1) -> Destination:
+        """Return what ``output`` means: a file, a folder (``None`` is the current one), a template or ``-``.
+
+        ``~`` is the home folder: no shell expands it in ``--output=~/x``, nor in a batch file. Touches nothing. Raises
+        `UsageError` for what can never work.
+        """
+        if output is None:
+            return cls(kind="folder", typed="", path=Path())
+        if output == "-":
+            if count > 1:
+                raise UsageError(f"-o - takes one image, not {count}", hint="name a folder with -o, or drop --count")
+            return cls(kind="stdout", typed="-", path=Path("-"))
+        if not output:
+            raise UsageError("-o is empty", hint="-o . is the current folder")
+        if not _possible(output):
+            raise UsageError(f"a file cannot be named {printable(output)}", hint="choose another name with -o")
+        place = at_home(output)
+        if os.path.isdir(place):  # noqa: PTH112 - a Path raises where the name is too long
+            return cls(kind="folder", typed=output, path=Path(place))
+        named = Template.parse(place)
+        if isinstance(named, Template):
+            format = promised(named.ending)  # noqa: A001 - the field's own name
+            return cls(kind="template", typed=output, path=Path(named.folder), format=format, template=named)
+        if named.endswith(("/", os.sep, "/.", "/..")):
+            return cls(kind="folder", typed=output, path=Path(named))
+        return cls(
+            kind="file", typed=output, path=Path(named), format=promised(named), overwrite=overwrite, count=count
+        )
+
+    @property
+    def place(self) -> str:
+        """Its name in a message."""
+        return printable(self.typed) or "the current folder"
+
+    def target(self, fields: Fields, extension: str) -> Path:
+        """Return where an image goes whose bytes are ``extension``, if nothing is in its way."""
+        if self.template is not None:
+            return self.template.render(fields, extension)
+        if self.kind == "folder":
+            return self.path / own_name(fields, extension)
+        return self._numbered(fields.index)
+
+    def landing(self, path: Path) -> Path:
+        """Return the file that is written to for ``path``: where a link is overwritten, what it leads to."""
+        exact = self.kind == "file" and self.overwrite
+        return Path(os.path.realpath(path)) if exact and path.is_symlink() else path
+
+    def files(self) -> list[Path]:
+        """Return the files that were named one by one; none where names are chosen when the images are there."""
+        return [self._numbered(index) for index in range(1, self.count + 1)] if self.kind == "file" else []
+
+    def creates(self, folder: Path) -> bool:
+        """Whether saving creates this folder, where it is not there yet."""
+        made = self.path.resolve()
+        wanted = folder.resolve()
+        return self.kind in {"folder", "template"} and (wanted == made or wanted in made.parents)
+
+    def prepare(self, proved: set[Path] | None = None, *, only: Container[int] = range(1, 1 << 31)) -> None:
+        """Make sure, before money is spent, that images can be saved: folder there and writable, names free.
+
+        A folder that is among the ``proved`` is not written to again; ``only`` the names of the images of these numbers
+        are to be free. Raises `UsageError` where images cannot be saved.
+        """
+        proved = set() if proved is None else proved
+        try:
+            for folder in self._folders(only, proved):
+                if folder not in proved:
+                    with passing(folder) as proof:
+                        write(proof, [bytes(_PROOF)])
+                proved.add(folder)
+        except OSError as error:
+            hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
+            raise UsageError(f"cannot write to {self.place}: {reason(error)}", hint=hint) from error
+
+    def _folders(self, only: Container[int], proved: Container[Path]) -> set[Path]:
+        """Return the folders that are written to, as far as they are there."""
+        if self.kind == "file":
+            return self._claimable(only)
+        if self.kind == "stdout":
+            return {Path(tempfile.gettempdir())}
+        folder = self.path
+        if self.kind == "folder" and folder not in proved:
+            folder.mkdir(parents=True, exist_ok=True)
+        while not os.path.lexists(folder):  # a template's folders are made when they are known
+            folder = folder.parent
+        return {folder}
+
+    def _claimable(self, only: Container[int]) -> set[Path]:
+        """Return the folders of the files, whose names can be had. Raises `UsageError` where one cannot."""
+        paths = [path for index, path in enumerate(self.files(), 1) if index in only]
+        folders = {self.landing(path).parent for path in paths} or {self.path.parent}
+        for folder in folders:
+            if not os.path.lexists(folder):
+                raise UsageError(
+                    f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
+                )
+        for path in paths:
+            if not ordinary(path):
+                raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
+            if not self.overwrite and _taken(path):
+                raise UsageError(
+                    f"{printable(str(path))} already exists", hint="choose another name with -o, or add --overwrite"
+                )
+        return folders
+
+    def _numbered(self, index: int) -> Path:
+        return self.path if self.count == 1 else self.path.with_name(f"{self.path.stem}-{index}{self.path.suffix}")
+
+
+def agree(destination: Destination, format: str | None) -> str | None:  # noqa: A002 - the option's own name
+    """Return the format that is wanted, by name or by extension. Raises `UsageError` where the two contradict."""
+    if format and destination.format and format != destination.format:
+        raise UsageError(
+            f"-o {printable(destination.typed)} and -f {format} contradict each other", hint="leave out -f"
+        )
+    return format or destination.format
+
+
+@contextmanager
+def passing(folder: Path) -> Generator[Path]:
+    """Yield a free name in ``folder`` whose file, if one is made, is gone in the end."""
+    path = folder / f".flux-{secrets.token_hex(8)}.part"
+    _PASSING.add(path)
+    try:
+        yield path
+    finally:
+        with suppress(OSError):  # a hidden file that stays is no reason to call an image unsaved that has its name
+            path.unlink(missing_ok=True)
+        _PASSING.discard(path)
+
+
+def sweep() -> None:
+    """Remove every file that is still passing: a signal may end the process while a thread waits for a download."""
+    for path in tuple(_PASSING):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def write(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write ``chunks`` to a new file, down to the disk."""
+    with path.open("xb") as file:
+        file.writelines(chunks)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _possible(name: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+
+
+def _taken(path: Path) -> bool:
+    """Whether there is something at ``path``; raises ``OSError`` where nothing can ever be."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def ordinary(path: Path) -> bool:
+    """Whether ``path`` is a file or nothing; a device or a pipe must never be replaced."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def reason(error: OSError | UnicodeError) -> str:
+    """Return what the system said, as the tail of one of our messages."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "there is a file where a folder is wanted"
+    said = (error.strerror or "") if isinstance(error, OSError) else "the name has characters that do not exist here"
+    return said[:1].lower() + said[1:] or type(error).__name__

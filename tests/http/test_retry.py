@@ -1,0 +1,125 @@
+"""When a request is sent again, and when not: beside what tests/test_transport.py shows over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from flux_cli.errors import Interrupted, LostReplyError, UnavailableError
+from flux_cli.http.retry import Repeats
+from flux_cli.providers.conversation import Request, Response
+
+PAID = Request("POST", "/jobs", json={}, paid=True)
+READ = Request("GET", "/jobs/1")
+OK = Response(status=200)
+
+
+def busy(seconds=0.0) -> UnavailableError:
+    return UnavailableError("too many requests", retry_after=seconds)
+
+
+class Host:
+    """Answers from a script, the last answer for ever; remembers when it was asked."""
+
+    def __init__(self, clock, *script):
+        self.clock, self.script = clock, list(script)
+        self.asked: list[float] = []
+        self.began = clock.monotonic()
+
+    def __call__(self):
+        self.asked.append(self.clock.monotonic() - self.began)
+        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+
+
+@pytest.fixture
+def repeats(clock) -> Repeats:
+    return Repeats(clock, jitter=lambda: 0.5)
+
+
+def test_a_single_job_gives_up_after_a_few_seconds(repeats, clock):
+    host = Host(clock, busy())
+
+    with pytest.raises(UnavailableError, match="too many"):
+        repeats.send("runware", PAID, host, tries=5)
+
+    assert host.asked == [0.0, 0.5, 1.5, 3.5, 7.5]
+
+
+def test_whoever_has_many_to_send_goes_on_for_minutes_and_not_for_ever(repeats, clock):
+    host = Host(clock, busy())
+
+    with pytest.raises(UnavailableError):
+        repeats.send("runware", PAID, host, tries=1000)
+
+    assert 120 < host.asked[-1] < 140
+
+
+def test_several_give_up_as_soon_as_one_would(repeats, clock):
+    """Three rows that are all refused are told so after the time that one would take, not after three times as long."""
+    hosts = [Host(clock, busy()) for _ in range(3)]
+
+    for host in hosts:
+        with pytest.raises(UnavailableError):
+            repeats.send("runware", PAID, host, tries=5)
+
+    assert len(hosts[0].asked) == 5
+    assert [len(host.asked) for host in hosts[1:]] == [1, 1]
+
+
+def test_one_refusal_slows_the_next_request_to_the_same_provider_and_no_other(repeats, clock):
+    """Each row of a batch finds the pace that another one has found."""
+    with pytest.raises(UnavailableError):
+        repeats.send("runware", PAID, Host(clock, busy(20.0)), tries=1)
+
+    elsewhere, here = Host(clock, OK), Host(clock, OK)
+    repeats.send("apiframe", PAID, elsewhere, tries=5)
+    repeats.send("runware", READ, here, tries=5)
+
+    assert (elsewhere.asked, here.asked) == ([0.0], [20.0])
+
+
+def test_whoever_asks_once_is_told_how_long_to_wait(repeats, clock):
+    """A look at a job is taken again later anyway, and has a deadline of its own."""
+    with pytest.raises(UnavailableError):
+        repeats.send("runware", PAID, Host(clock, busy(20.0)), tries=1)
+    host = Host(clock, OK)
+
+    with pytest.raises(UnavailableError, match="runware asked us to wait") as caught:
+        repeats.send("runware", READ, host, tries=1)
+
+    assert (caught.value.retry_after, host.asked, clock.slept) == (20.0, [], [])
+
+
+def test_a_purchase_that_was_stopped_before_it_left_was_not_made(repeats, clock):
+    """It is a failure that cost nothing, not a job of unknown outcome."""
+    with pytest.raises(UnavailableError):
+        repeats.send("runware", PAID, Host(clock, busy(20.0)), tries=1)
+    clock.stop(2)
+    host = Host(clock, OK)
+
+    with pytest.raises(UnavailableError, match="before anything was sent") as caught:
+        repeats.send("runware", PAID, host, tries=5)
+    with pytest.raises(Interrupted):
+        repeats.send("runware", READ, host, tries=5)
+
+    assert (caught.value.charged, host.asked) == ("no", [])
+
+
+def test_being_turned_away_after_a_lost_reply_leaves_it_lost(repeats, clock):
+    """The repeat was refused; the first one may have been accepted all the same."""
+    repeatable = Request("POST", "/jobs", json={}, paid=True, repeatable=True)
+
+    with pytest.raises(LostReplyError) as caught:
+        repeats.send("apiframe", repeatable, Host(clock, LostReplyError("no answer"), busy()), tries=5)
+
+    assert isinstance(caught.value.refusal, UnavailableError)
+
+
+def test_a_lost_reply_stays_lost_when_there_is_no_time_for_a_repeat(repeats, clock):
+    """It may have been accepted; and the pause of half a second is not made."""
+    repeatable = Request("POST", "/jobs", json={}, paid=True, repeatable=True)
+    host = Host(clock, LostReplyError("no answer"))
+
+    with pytest.raises(LostReplyError):
+        repeats.send("apiframe", repeatable, host, tries=5, deadline=clock.monotonic() + 0.4)
+
+    assert (host.asked, clock.slept) == ([0.0], [])

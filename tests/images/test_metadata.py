@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flux_cli import __version__
+from flux_cli.images.metadata import LARGEST, Story
+from flux_cli.jobs import Image, Job
+
+JOB = Job(
+    id="k3f9q2mx",
+    run="w8t2c5ra",
+    provider="runware",
+    model="flux-1.1-pro-ultra",
+    prompt="a red fox",
+    created_at=1_795_000_000.25,
+    seed=7,
+    status="succeeded",
+    parameters={"aspect_ratio": "16:9", "raw": True},
+)
+STORY = Story.of(JOB, Image())
+FIELDS = json.loads(STORY.text)
+
+
+def told(**parameters) -> Story:
+    return Story.of(replace(JOB, parameters=parameters), Image())
+
+
+def test_a_story_says_what_was_asked_of_whom():
+    found = Story.of(JOB, Image())
+
+    assert found == Story(
+        prompt="a red fox",
+        provider="runware",
+        model="flux-1.1-pro-ultra",
+        seed=7,
+        job="k3f9q2mx",
+        parameters={"aspect_ratio": "16:9", "raw": True},
+        created_at=1_795_000_000.0,
+        version=__version__,
+    )
+
+
+def test_what_was_written_is_read_again():
+    assert Story.read(STORY.text) == STORY
+
+
+TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+
+
+@given(prompt=TEXT, path=st.from_regex(r"[abc]+(\.[abc]+)?", fullmatch=True), value=st.booleans() | st.integers())
+def test_any_prompt_survives(prompt, path, value):
+    """On one line, and without a character that XML cannot hold."""
+    story = replace(STORY, prompt=prompt, parameters={"param": {path: value}})
+
+    assert Story.read(story.text) == story
+    assert all(character >= " " and character not in "\ufffe\uffff\u2028\x85" for character in story.text)
+
+
+@pytest.mark.parametrize(
+    ("image", "count", "seed"), [(Image(seed=9), 3, 9), (Image(), 1, 7), (Image(), 3, None), (Image(seed=9), 1, 9)]
+)
+def test_the_seed_is_the_images_own(image, count, seed):
+    """That of a job of several images is not the seed of any one of them."""
+    found = Story.of(replace(JOB, count=count), image)
+
+    assert found.seed == seed
+
+
+def test_what_is_nobodys_business_is_not_told():
+    story = told(webhook="https://example.com/T0/secret", metadata={"client": "Smith"}, size="1024x1024")
+
+    assert story.parameters == {"size": "1024x1024"}
+    assert story.withheld == ()
+
+
+@pytest.mark.parametrize(
+    "image", ["/home/me/fox.png", "fox.png", "https://x.com/a.png?sig=1", "https://me:pw@x.com/a.png", "http://[", 5]
+)
+def test_an_image_prompt_that_tells_of_its_owner_is_named_only(image):
+    story = told(image=image, image_strength=0.5)
+
+    assert story.parameters == {"image_strength": 0.5}
+    assert story.withheld == ("image",)
+
+
+def test_a_public_image_prompt_is_told():
+    assert told(image="https://x.com/a.png").parameters == {"image": "https://x.com/a.png"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("webhookURL", "x"),
+        ("auth.token", "x"),
+        ("a.Secret", 1),
+        ("apiKey", 1),
+        ("a", {"b": [{"password": 1}]}),
+        ("a", "https://x.com/a?b=c"),
+        ("a", ["ftp://x"]),
+    ],
+)
+def test_a_param_that_may_be_a_secret_is_named_only(path, value):
+    story = told(param={path: value, "steps": 4})
+
+    assert story.parameters == {"param": {"steps": 4}}
+    assert story.withheld == (f"param {path}",)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": None},
+        {"prompt": 5},
+        {"prompt": "\ud800"},
+        {"provider": None},
+        {"model": 5},
+        {"seed": True},
+        {"seed": "7"},
+        {"seed": 1.5},
+        {"job": "@1"},
+        {"job": ""},
+        {"job": 5},
+        {"job": "a" * 65},
+        {"parameters": []},
+        {"parameters": None},
+        {"withheld": "prompt"},
+        {"withheld": [5]},
+        {"created_at": "yesterday"},
+        {"created_at": 5},
+        {"created_at": "0001-01-01T00:00:00Z"},
+        {"created_at": "9999-01-01T00:00:00Z"},
+        {"sandbox": 0},
+        {"flux": 1},
+    ],
+)
+def test_a_story_of_another_shape_is_none(changes):
+    assert Story.read(json.dumps({**FIELDS, **changes})) is None
+
+
+@pytest.mark.parametrize("name", list(FIELDS))
+def test_a_story_with_a_part_missing_is_none(name):
+    assert Story.read(json.dumps({key: value for key, value in FIELDS.items() if key != name})) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{",
+        "[" * 100_000,
+        STORY.text.replace("7,", "NaN,"),
+        STORY.text.replace("7,", "9" * 5000 + ","),
+        STORY.text.replace("a red fox", "x" * LARGEST),
+    ],
+)
+def test_what_is_no_story_is_none(text):
+    """However large, deep or odd."""
+    assert Story.read(text) is None
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.dictionaries(TEXT, inner)))
+def test_no_parameters_break_the_reading(parameters):
+    """What is read is told again just the same."""
+    found = Story.read(json.dumps({**FIELDS, "parameters": parameters}))
+
+    assert found is None or Story.read(found.text) == found
+
+
+def test_a_story_from_a_file_cannot_name_a_file():
+    """Made again, it would send it to the provider."""
+    found = Story.read(json.dumps({**FIELDS, "parameters": {"image": "/etc/passwd", "other": 1}}))
+
+    assert found is not None
+    assert (found.parameters, found.withheld) == ({}, ("image",))
+
+
+def test_a_story_that_is_too_long_is_shortened_from_the_end():
+    """The parameters go first, then the end of the prompt; each is named."""
+    story = replace(STORY, prompt="\u00fc" * 30_000, parameters={"raw": True, "param": {"a": 1}}, withheld=("image",))
+
+    whole, bare, long, short = story.shorter()
+
+    assert whole == story
+    assert (bare.parameters, bare.withheld) == ({}, ("image", "raw", "param a"))
+    assert [len(one.prompt.encode()) for one in (bare, long, short)] == [60_000, 20_000, 5_000]
+    assert long.withheld == ("prompt", "image", "raw", "param a")
+
+
+def test_a_story_is_a_job_as_far_as_it_goes():
+    job = STORY.as_job(Image(path="/fox.jpg", width=4, height=3))
+
+    assert (job.id, job.status, job.prompt, job.seed, job.parameters) == (
+        "k3f9q2mx",
+        "succeeded",
+        "a red fox",
+        7,
+        {"aspect_ratio": "16:9", "raw": True},
+    )
+    assert [(image.path, image.width, image.seed) for image in job.images] == [("/fox.jpg", 4, 7)]

@@ -1,0 +1,162 @@
+"""From a wish to jobs that can be submitted."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import replace
+
+import pytest
+
+from flux_cli import providers
+from flux_cli.errors import UsageError
+from flux_cli.runs import plan as orders
+
+RUNWARE, RUNFLOW, RUNCOMFY = (providers.load(name) for name in ("runware", "runflow", "runcomfy"))
+
+
+def origin(seed=100):
+    counter = itertools.count(1)
+    made = {
+        "new_id": lambda: f"id{next(counter)}",
+        "new_handle": lambda: f"handle{next(counter)}",
+        "new_seed": lambda: seed,
+        "now": 5.0,
+        "sandbox": False,
+        "owner": "here:1",
+    }
+    return orders.Origin(**made)
+
+
+def plan(provider, count=1, typed=(), seed=100, **options):
+    wish = orders.Wish(prompt="a fox", options=options, typed=frozenset(typed), count=count)
+    return orders.plan(wish, provider, provider.models["flux-1.1-pro-ultra"], origin(seed))
+
+
+def test_one_job_for_several_images_where_the_api_can():
+    """Runware: one job of four images."""
+    (only,), _ = plan(RUNWARE, 4)
+
+    assert (only.job.count, only.order.params.count, only.job.first) == (4, 4, 1)
+
+
+def test_several_jobs_where_it_cannot():
+    """Elsewhere: as many jobs, of one run, each with an id, a handle and a seed of its own; images counted on."""
+    jobs, _ = plan(RUNFLOW, 3, seed=100)
+
+    assert [one.job.seed for one in jobs] == [98, 99, 100]
+    assert [one.job.first for one in jobs] == [1, 2, 3]
+    assert len({one.job.id for one in jobs}) == len({one.job.handle for one in jobs}) == 3
+    assert len({one.job.run for one in jobs}) == 1
+    assert all(one.order.handle == one.job.handle and one.order.job == one.job.id for one in jobs)
+
+
+def test_a_drawn_seed_stays_in_range():
+    """Counting up never leaves 1 to 2^31-1, from either end."""
+    low, _ = plan(RUNFLOW, 20, seed=1)
+    high, _ = plan(RUNFLOW, 20, seed=2**31 - 1)
+
+    assert [one.job.seed for one in low] == list(range(1, 21))
+    assert high[-1].job.seed == 2**31 - 1
+
+
+def test_a_typed_seed_that_counts_out_of_range_is_refused():
+    """The last of several seeds must fit too."""
+    with pytest.raises(UsageError, match="seed"):
+        orders.plan(
+            orders.Wish(prompt="a fox", options={"seed": 2**63 - 1}, typed=frozenset({"seed"}), count=2),
+            RUNCOMFY,
+            RUNCOMFY.models["flux-1.1-pro-ultra"],
+            origin(),
+        )
+
+
+def test_what_a_job_remembers():
+    """Parameters are what is sent, without the seed, which has a field of its own; --param under its name."""
+    wish = orders.Wish(prompt="a fox", options={"raw": True, "webhook": "nope"}, extra={"ttl": 60})
+    (only,), fit = orders.plan(wish, RUNWARE, RUNWARE.models["flux-1.1-pro-ultra"], origin())
+
+    assert only.job.parameters == {"aspect_ratio": "16:9", "raw": True, "param": {"ttl": 60}}
+    assert only.job.skipped == fit.skipped == ("webhook",)
+    assert (only.job.seed, only.job.created_at, only.job.status) == (100, 5.0, "submitting")
+
+
+@pytest.mark.parametrize("count", [0, -1, 21])
+def test_the_number_of_images(count):
+    """1 to 20."""
+    with pytest.raises(UsageError, match="1 to 20"):
+        plan(RUNWARE, count)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("a=1", {"a": 1}),
+        ("a=true", {"a": True}),
+        ('a={"b": [null]}', {"a": {"b": [None]}}),
+        ("a=1:1", {"a": "1:1"}),
+        ("a=", {"a": ""}),
+        ("a=b=c", {"a": "b=c"}),
+        ("a=NaN", {"a": "NaN"}),
+        ("a=Infinity", {"a": "Infinity"}),
+        ("a=" + "[" * 100_000, {"a": "[" * 100_000}),
+        ('a="1"', {"a": "1"}),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
+)
+def test_a_param_is_json_or_text(value, found):
+    """What JSON can say is taken as such, everything else as text."""
+    assert orders.params([value]) == found
+
+
+@pytest.mark.parametrize("values", [["a"], ["=1"], ["a=1", "a=2"]])
+def test_pairs_that_are_none(values):
+    """Each is an error that names the option and says what to do."""
+    with pytest.raises(UsageError, match="--metadata") as error:
+        orders.pairs(values, "--metadata")
+
+    assert error.value.hint
+
+
+def test_a_configured_model_gives_way_and_a_typed_one_does_not():
+    """A model that the provider lacks: the default with a word about it, or an error."""
+    ultra_only = replace(RUNFLOW, models={"flux-1.1-pro-ultra": RUNFLOW.models["flux-1.1-pro-ultra"]})
+    model, note = orders.choose_model(ultra_only, "pro", typed=False)
+
+    assert (model.name, bool(note)) == ("flux-1.1-pro-ultra", True)
+    with pytest.raises(UsageError):
+        orders.choose_model(ultra_only, "pro", typed=True)
+    assert orders.choose_model(RUNWARE, "pro", typed=False)[1] is None
+
+
+def test_an_image_must_be_there(tmp_path):
+    """A local image is opened before anything else happens; a web address is left alone."""
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    os.truncate(tmp_path / "large.png", 25 * 2**20 + 1)
+    (tmp_path / "text.png").write_bytes(b"no image")
+    frame = providers.load("apiframe")
+
+    plan(frame, image=str(tmp_path / "a.png"))
+    plan(frame, image="https://example.com/a.png")
+    for missing in (tmp_path / "b.png", tmp_path, "nul\0"):
+        with pytest.raises(UsageError, match="cannot read"):
+            plan(frame, typed=["image"], image=str(missing))
+    for name, said in (("large.png", "at most 25 MB"), ("text.png", "is none")):
+        with pytest.raises(UsageError, match=said):
+            plan(frame, typed=["image"], image=str(tmp_path / name))
+
+
+@pytest.mark.parametrize("field", ["prompt", "option", "param"])
+def test_text_that_is_no_unicode(field):
+    """Lone surrogates, from arguments that are no UTF-8, never get as far as a request."""
+    bad = "\udcff"
+    wish = orders.Wish(
+        prompt=bad if field == "prompt" else "a fox",
+        options={"webhook": f"https://example.com/{bad}"} if field == "option" else {},
+        typed=frozenset({"webhook"}),
+        extra={"ttl": bad} if field == "param" else {},
+    )
+
+    with pytest.raises(UsageError, match="valid"):
+        orders.plan(wish, RUNWARE, RUNWARE.models["flux-1.1-pro-ultra"], origin())
