@@ -39,11 +39,11 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     signal ends it, it dies of that signal, so that a shell loop stops too.
     """
     if runtime is not None:
-        return _guarded(list(arguments or []), runtime, "flux")
+        return _run_guarded(list(arguments or []), runtime, "flux")
     gc.disable()  # most commands end before there is anything to collect: looking for it is a twentieth of their time
-    _listen()
+    _install_signal_handlers()
     drop_absurd_sizes(os.environ)
-    _mend()
+    _repair_streams_and_locale()
     try:
         if shell := os.environ.get("_FLUX_COMPLETE"):
             from flux_cli.completion.answer import answer  # noqa: PLC0415 - only for a shell that asks
@@ -52,12 +52,12 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
 
         words = sys.argv[1:] if arguments is None else list(arguments)
-        code = _guarded(words, Runtime(), _program(sys.argv[0] if sys.argv else ""))
+        code = _run_guarded(words, Runtime(), _program(sys.argv[0] if sys.argv else ""))
     except Interrupted as stop:
         code = 128 + stop.signum
-    if code in {128 + number for number in _numbers((*_SIGNALS, "SIGPIPE"))}:
-        _die(code - 128)
-    _let_go()
+    if code in {128 + number for number in _signal_numbers((*_SIGNALS, "SIGPIPE"))}:
+        _die_of_signal(code - 128)
+    _discard_unwritten()
     return code
 
 
@@ -67,12 +67,12 @@ def _program(path: str) -> str:
     return f"python -m {__package__}" if name == "__main__" else name or "flux"
 
 
-def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
+def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     """Run one command; whatever is raised comes out as one clear message and the right exit code."""
     import typer  # noqa: PLC0415 - see above
 
     try:
-        code = _built(arguments[0] if arguments else "").main(
+        code = _build(arguments[0] if arguments else "").main(
             args=arguments, prog_name=program, obj=runtime, standalone_mode=False
         )
     except FluxError as error:
@@ -80,7 +80,7 @@ def _guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
         code = error.exit_code
     except typer.TyperException as error:
         runtime.flags.json = runtime.flags.json or "--json" in arguments[: (*arguments, "--").index("--")]
-        _report(_mistyped(error, arguments, program), runtime, arguments)
+        _report(_usage_error(error, arguments, program), runtime, arguments)
         code = UsageError.exit_code
     except typer.Abort:
         runtime.streams.err("")
@@ -120,11 +120,11 @@ def _unwritable(error: Exception) -> OutputError | None:
     return OutputError(f"cannot write the output: {error.strerror}")
 
 
-def _mistyped(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
+def _usage_error(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
     """Return a mistake that Typer found as one of ours."""
-    from flux_cli.commands.usage_errors import explained  # noqa: PLC0415 - only for whoever makes one
+    from flux_cli.commands.usage_errors import explain  # noqa: PLC0415 - only for whoever makes one
 
-    return explained(error.format_message(), arguments, program=program, commands=COMMANDS)
+    return explain(error.format_message(), arguments, program=program, commands=COMMANDS)
 
 
 COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")
@@ -132,7 +132,7 @@ COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")
 
 
 @cache
-def _built(named: str) -> Any:
+def _build(named: str) -> Any:
     """Return what Typer makes of `app`, with the one command that is ``named``, or with all of them.
 
     Most of a short command's time would else go into describing the others.
@@ -168,12 +168,12 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     return flux
 
 
-def _numbers(names: Sequence[str]) -> list[int]:
+def _signal_numbers(names: Sequence[str]) -> list[int]:
     """Return the numbers of those signals that this system has."""
     return [int(getattr(signal, name)) for name in names if hasattr(signal, name)]
 
 
-def _listen() -> None:
+def _install_signal_handlers() -> None:
     """Turn the first signal into `Interrupted` in the main thread; let the second one end the process at once."""
     heard: list[int] = []
 
@@ -181,16 +181,16 @@ def _listen() -> None:
         if heard:
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the cursor, which a live display hides
-            _die(signum)
+            _die_of_signal(signum)
         heard.append(signum)
         raise Interrupted(signum)
 
-    for number in _numbers(_SIGNALS):
+    for number in _signal_numbers(_SIGNALS):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
             signal.signal(number, hear)
 
 
-def _mend() -> None:
+def _repair_streams_and_locale() -> None:
     """Put right what we may be started with: closed streams, and a locale that has no letters.
 
     Whatever is opened next would take the number of a closed stream, and then its output: it is to be nothing. What
@@ -222,7 +222,7 @@ def drop_absurd_sizes(environ: MutableMapping[str, str]) -> None:
             del environ[name]
 
 
-def _let_go() -> None:
+def _discard_unwritten() -> None:
     """Throw away what could not be written: that was told, and the interpreter would do so again, and exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -231,7 +231,7 @@ def _let_go() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _die(signum: int) -> None:
+def _die_of_signal(signum: int) -> None:
     """End the process by the signal itself, so that whoever waits for it knows."""
     signal.signal(signum, signal.SIG_DFL)
     os.kill(os.getpid(), signum)

@@ -122,11 +122,11 @@ State = Queued | Running | Succeeded | Failed | Cancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remote:
+class RemoteJob:
     """A job as its provider knows it: all that is needed to ask about it."""
 
     id: str
-    memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    poll_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Facts from the submit that reading the answers needs; plain JSON."""
 
 
@@ -150,10 +150,10 @@ class Job:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     skipped: tuple[str, ...] = ()
     """Options of the config that this provider and model cannot honour."""
-    handle: str = ""
+    idempotency_key: str = ""
     """UUID made with the job: what makes a repeat of the submit safe, where the provider has such a thing."""
     remote_id: str | None = None
-    memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    poll_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
     request: Mapping[str, Any] | None = None
     """The paid request as it was sent: method, path, headers, body. No credentials."""
     detail: str | None = None
@@ -170,22 +170,22 @@ class Job:
     """Which row of the batch, from 1."""
     batch: str | None = None
     """The batch file, as an absolute path; ``-`` for standard input."""
-    mark: str = ""
+    row_key: str = ""
     """Tells one row of a batch from any other, wherever in the file it stands."""
-    first: int = 1
+    first_index: int = 1
     """Number of its first image within the run, or within the row of a batch, from 1."""
     estimate: float | None = None
     """What it was expected to cost when it was submitted, in USD, where anybody could tell."""
     accepted_at: float | None = None
     """When the provider's answer to the submit was read."""
-    ready: Bracket | None = None
+    ready_between: Bracket | None = None
     """Seconds after it was accepted: the last look that found it at work, and the first that found it done."""
 
     @property
-    def remote(self) -> Remote:
+    def remote(self) -> RemoteJob:
         """The job as its provider knows it."""
         wanted = {"count": self.count} if self.count else {}
-        return Remote(id=self.remote_id or "", memo={**wanted, **self.memo})
+        return RemoteJob(id=self.remote_id or "", poll_state={**wanted, **self.poll_state})
 
     @property
     def active(self) -> bool:
@@ -193,7 +193,7 @@ class Job:
         return self.status in ACTIVE
 
     @property
-    def standing(self) -> str:
+    def status_text(self) -> str:
         """How it stands, in a few words for people."""
         if self.detail:
             return f"{self.status} ({self.detail})"
@@ -206,17 +206,17 @@ class Job:
         return self.status
 
     @property
-    def since(self) -> float:
+    def started_at(self) -> float:
         """When the provider began to work on it, as closely as we know."""
         return self.created_at if self.accepted_at is None else self.accepted_at
 
     @property
-    def waited(self) -> float | None:
+    def duration(self) -> float | None:
         """Seconds from its acceptance until its images were ready, as closely as our looks at it tell."""
-        return None if self.ready is None or self.status != "succeeded" else wait(self.ready)
+        return None if self.ready_between is None or self.status != "succeeded" else wait(self.ready_between)
 
     @property
-    def unsaved(self) -> bool:
+    def has_unsaved_images(self) -> bool:
         """Whether it has images that were never put on disk."""
         return self.status == "succeeded" and any(image.path is None for image in self.images)
 
@@ -257,7 +257,7 @@ def advance(job: Job, state: State, *, now: float) -> Job:
             ended,
             status="succeeded",
             detail=state.detail,
-            images=_merge(job.images, state.images),
+            images=_merge_images(job.images, state.images),
             seed=job.seed if job.seed is not None else state.seed,
             cost=state.cost or job.cost,
             timing=dict(state.timing) or job.timing,
@@ -275,7 +275,7 @@ def advance(job: Job, state: State, *, now: float) -> Job:
     return replace(settled, status="queued", queue_position=state.position, detail=state.detail)
 
 
-def _merge(known: tuple[Image, ...], told: tuple[Image, ...]) -> tuple[Image, ...]:
+def _merge_images(known: tuple[Image, ...], told: tuple[Image, ...]) -> tuple[Image, ...]:
     """Return ``told`` in the order that is known, keeping where each image was saved and what its bytes proved to be.
 
     Only the link is taken from a newer answer. An image that it no longer lists stays: it was made.

@@ -19,25 +19,25 @@ from typing import TYPE_CHECKING, TextIO
 from flux_cli import providers
 from flux_cli.clock import SystemClock
 from flux_cli.display.output import Human, Json, Output
-from flux_cli.display.progress import Ends, Lines, Progress, Silent
+from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress, Progress
 from flux_cli.display.streams import Streams
 from flux_cli.flags import Flags
-from flux_cli.http.router import Routes
+from flux_cli.http.router import Router
 from flux_cli.jobs import Image, Job, differs
 
 if TYPE_CHECKING:
     from flux_cli.config.settings import Settings
     from flux_cli.engine.engine import Engine
-    from flux_cli.engine.fetch import Collector
-    from flux_cli.engine.ports import Shelf
+    from flux_cli.engine.fetch import Fetcher
+    from flux_cli.engine.ports import ImageStore
     from flux_cli.engine.schedule import Bracket
     from flux_cli.http.client import Connect
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
     from flux_cli.money.prices import Prices
-    from flux_cli.money.totals import Tally
+    from flux_cli.money.totals import BatchTotals
     from flux_cli.providers.base import Model, Price, Provider
-    from flux_cli.runs.plan import Origin
+    from flux_cli.runs.plan import RunContext
     from flux_cli.saving.saver import Destination
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -47,7 +47,7 @@ LONGEST_SUBMIT = 1800.0
 """Seconds after which no submit is still under way, with all its repeats and time-outs."""
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether a process of that number runs on this machine."""
     if os.name == "nt":
         return True  # there, asking with a signal would end it; the time limit decides
@@ -71,12 +71,12 @@ def new_seed() -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SaveOptions:
     """Where images are to go, and in which format where that was said."""
 
     destination: Destination
     format: str | None = None
-    anew: bool = False
+    save_again: bool = False
     """Whether images that were saved before, and are still there, are saved again."""
     embed: bool = True
     """Whether images are given their story."""
@@ -98,7 +98,7 @@ class Runtime:
     """Makes what stands behind httpx; the network where it is ``None``."""
     new_id: Callable[[], str] = new_id
     new_seed: Callable[[], int] = new_seed
-    new_handle: Callable[[], str] = field(default_factory=lambda: lambda: str(uuid.uuid4()))
+    new_idempotency_key: Callable[[], str] = field(default_factory=lambda: lambda: str(uuid.uuid4()))
 
     @cached_property
     def streams(self) -> Streams:
@@ -112,15 +112,15 @@ class Runtime:
             return Json(self.streams, quiet=self.flags.quiet)
         return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
-    def progress(self, tally: Tally | None = None) -> Progress:
+    def progress(self, tally: BatchTotals | None = None) -> Progress:
         """Return a display for as long as we wait: live on a terminal, plain lines elsewhere; of a batch its tally."""
         if self.flags.quiet:
-            return Silent()
+            return NoProgress()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
             from flux_cli.display.live import Live
 
             return Live(self.stderr, self.clock.now, tally, expected=self._expected, environ=self.environ)
-        return Lines(self.streams.err) if tally is None else Ends(self.streams.err, tally)
+        return PlainProgress(self.streams.err) if tally is None else PlainBatchProgress(self.streams.err, tally)
 
     def _expected(self, job: Job) -> float | None:
         return self.engine.expected(job)
@@ -161,7 +161,7 @@ class Runtime:
         return Prices(
             own=self.settings.price,
             told=PriceFile(state_path(sandbox=self.sandbox) / name),
-            paid=lambda provider, model: self.ledger.paid(provider, model, sandbox=self.sandbox),
+            paid=lambda provider, model: self.ledger.paid_prices(provider, model, sandbox=self.sandbox),
         )
 
     def price(self, provider: str, model: str) -> Price | None:
@@ -178,9 +178,9 @@ class Runtime:
         return limits(self.settings.budget, run=run, max_cost=max_cost, now=self.clock.now())
 
     @cached_property
-    def wire(self) -> Routes:
+    def router(self) -> Router:
         """How requests travel."""
-        return Routes(
+        return Router(
             settings=lambda: self.settings,
             clock=self.clock,
             connect=self.connect,
@@ -193,44 +193,44 @@ class Runtime:
         from flux_cli.engine.engine import Engine
 
         return Engine(
-            wire=self.wire,
+            wire=self.router,
             book=self.ledger,
             clock=self.clock,
             load=providers.load,
-            gone=self._gone,
+            gone=self._submitter_has_ended,
             waits=self._waits,
         )
 
     @cached_property
-    def collector(self) -> Collector:
+    def fetcher(self) -> Fetcher:
         """What puts images on disk."""
-        from flux_cli.engine.fetch import Collector
+        from flux_cli.engine.fetch import Fetcher
 
-        return Collector(wire=self.wire, book=self.ledger, clock=self.clock, renew=self.engine.renew)
+        return Fetcher(wire=self.router, book=self.ledger, clock=self.clock, renew=self.engine.renew)
 
     def _waits(self, job: Job) -> list[Bracket]:
         """Return how long earlier jobs like ``job`` took; before the first one in the sandbox, what is configured."""
-        found = self.ledger.waits(job.provider, job.model, sandbox=job.sandbox)
+        found = self.ledger.durations(job.provider, job.model, sandbox=job.sandbox)
         if found or not job.sandbox:
             return found
         return [(self.settings.sandbox_seconds, self.settings.sandbox_seconds)]
 
-    def _gone(self, job: Job) -> bool:
+    def _submitter_has_ended(self, job: Job) -> bool:
         """Whether the process that was submitting ``job`` has died, or must have."""
-        return self.gone(job.owner) or self.clock.now() - job.created_at > LONGEST_SUBMIT
+        return self.has_ended(job.owner) or self.clock.now() - job.created_at > LONGEST_SUBMIT
 
-    def gone(self, owner: str) -> bool:
+    def has_ended(self, owner: str) -> bool:
         """Whether a process, as ``host:pid``, runs no more; of one on another machine nobody can tell."""
         host, _, pid = owner.rpartition(":")
-        return host == socket.gethostname() and pid.isdecimal() and not alive(int(pid))
+        return host == socket.gethostname() and pid.isdecimal() and not is_running(int(pid))
 
-    def origin(self) -> Origin:
+    def run_context(self) -> RunContext:
         """Return what the jobs of a new run start from."""
-        from flux_cli.runs.plan import Origin
+        from flux_cli.runs.plan import RunContext
 
-        return Origin(
+        return RunContext(
             new_id=self.new_id,
-            new_handle=self.new_handle,
+            new_handle=self.new_idempotency_key,
             new_seed=self.new_seed,
             now=self.clock.now(),
             sandbox=self.sandbox,
@@ -242,15 +242,15 @@ class Runtime:
         price = self.price(provider.name, model.name)
         return None if price is None else price.amount
 
-    def shelf(self, job: Job, place: Place, *, first: int, placed: Callable[[str], None]) -> Shelf:
+    def image_store(self, job: Job, place: SaveOptions, *, first: int, placed: Callable[[str], None]) -> ImageStore:
         """Return where the images of ``job`` go, the first of them being number ``first`` of its run.
 
         ``placed`` hears each path, as it would be typed from here.
         """
-        from flux_cli.engine.ports import Shelf
+        from flux_cli.engine.ports import ImageStore
         from flux_cli.images import embed as embedding
         from flux_cli.images import inspect as images
-        from flux_cli.images.metadata import Story
+        from flux_cli.images.metadata import ImageMetadata
         from flux_cli.saving.saver import Fields, Saver
 
         model = providers.load(job.provider).models.get(job.model or "")
@@ -269,10 +269,10 @@ class Runtime:
 
         def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
             fields = Fields.of(job, image, first + index - 1)
-            embed = partial(embedding.embed, story=Story.of(job, image)) if place.embed else None
+            embed = partial(embedding.embed, story=ImageMetadata.of(job, image)) if place.embed else None
             sent = place.destination.kind == "stdout"
             if sent:
-                with self.streams.reader():
+                with self.streams.watch_reader():
                     saved = saver.save_to(chunks, fields, self.streams.binary(), embed)
             else:
                 saved = saver.save(chunks, fields, embed)
@@ -291,16 +291,16 @@ class Runtime:
             )
 
         def kept(image: Image) -> bool:
-            return not place.anew and image.path is not None and Path(image.path).exists()
+            return not place.save_again and image.path is not None and Path(image.path).exists()
 
-        return Shelf(save=save, kept=kept)
+        return ImageStore(save=save, is_saved=kept)
 
     def close(self) -> None:
         """Let go of connections and files."""
         if "flux_cli.saving.saver" in sys.modules:
-            from flux_cli.saving.saver import sweep
+            from flux_cli.saving.saver import remove_temporary_files
 
-            sweep()
+            remove_temporary_files()
         for name in ("wire", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()

@@ -14,9 +14,9 @@ from flux_cli.cli import COMMANDS, app
 from flux_cli.display.output import Human
 from flux_cli.display.streams import Streams
 from flux_cli.errors import AuthError, ModeratedError, PaymentError
-from flux_cli.http.router import no_key
+from flux_cli.http.router import missing_key
 from flux_cli.jobs import Job
-from flux_cli.providers.hints import advised
+from flux_cli.providers.hints import with_hint
 from tests.error_table import BLANK, main, table
 
 JOB = Job(id="foxfoxfo", run="w8t2c5ra", provider="runware", model=None, prompt="fox", created_at=0.0, status="failed")
@@ -151,7 +151,7 @@ def test_a_refusal_by_the_vendor_names_the_vendors_page(name, kind):
     """Keys, credits and what is blocked are matters of the vendor's: its page is where to go on."""
     provider = providers.load(name)
 
-    error = advised(kind(f"{name}: no"), provider)
+    error = with_hint(kind(f"{name}: no"), provider)
 
     assert set(re.findall(r"https://[\w./-]+", error.hint)) & {
         *re.findall(r"https://[\w./-]+", f"{provider.key_page} {provider.docs}")
@@ -160,7 +160,7 @@ def test_a_refusal_by_the_vendor_names_the_vendors_page(name, kind):
 
 @pytest.mark.parametrize("name", providers.NAMES)
 def test_a_missing_key_names_the_page_where_keys_are_made(name):
-    error = no_key(providers.load(name))
+    error = missing_key(providers.load(name))
 
     assert providers.load(name).key_page in error.hint
 

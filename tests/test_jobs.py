@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnknownOutcomeError
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Job, Queued, Remote, Running, Succeeded, advance
-from flux_cli.money.limits import counted, settled
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Job, Queued, RemoteJob, Running, Succeeded, advance
+from flux_cli.money.limits import counted_cost, final_cost
 
 NOW = 1_800_000_000.0
 NEW = Job(id="k3f9q2mx", run="w8t2c5ra", provider="runware", model="flux-1.1-pro", prompt="a fox", created_at=NOW - 9)
@@ -86,7 +86,7 @@ def test_a_job_that_succeeded_has_all_that_was_told():
 
     assert (job.status, job.seed, job.cost, job.timing) == ("succeeded", 5, Cost(amount=0.06), {"provider_ms": 9.0})
     assert (job.images, job.error, job.detail, job.finished_at) == ((link("a"),), state.error, "x", NOW)
-    assert job.unsaved
+    assert job.has_unsaved_images
     assert not job.active
 
 
@@ -132,7 +132,7 @@ def test_a_job_that_was_cancelled_keeps_what_it_cost():
 
     assert (job.status, job.cost) == ("cancelled", Cost(amount=0.06))
     assert advance(job, Cancelled(), now=NOW + 1).cost == Cost(amount=0.06)
-    assert (settled(job), settled(advance(NEW, Cancelled(), now=NOW))) == (0.06, 0.0)
+    assert (final_cost(job), final_cost(advance(NEW, Cancelled(), now=NOW))) == (0.06, 0.0)
 
 
 def test_a_cancelled_job_counts_as_estimated_where_the_provider_tells_no_charge():
@@ -141,7 +141,7 @@ def test_a_cancelled_job_counts_as_estimated_where_the_provider_tells_no_charge(
     free = advance(replace(NEW, estimate=0.06), Cancelled(), now=NOW)
     open_ = advance(replace(NEW, estimate=0.06), Cancelled(error=error), now=NOW)
 
-    assert (counted(free), counted(open_)) == (0.0, 0.06)
+    assert (counted_cost(free), counted_cost(open_)) == (0.0, 0.06)
 
 
 def test_a_job_that_was_cancelled_has_ended():
@@ -204,7 +204,7 @@ def test_a_saved_image_keeps_its_path_and_gets_its_fresh_link():
     again = advance(job, Succeeded(images=(link("a2"), link("b2"))), now=NOW)
 
     assert again.images == (replace(saved("a", nsfw=True), url="https://h/a2"), link("b2"))
-    assert again.unsaved
+    assert again.has_unsaved_images
 
 
 def test_images_with_keys_are_matched_by_key_and_stay_in_their_order():
@@ -230,14 +230,14 @@ def test_an_image_that_a_later_answer_leaves_out_is_not_forgotten():
 def test_a_job_is_saved_when_every_image_is():
     job = succeeded(link("a"))
 
-    assert not replace(job, images=(saved("a"),)).unsaved
-    assert not NEW.unsaved
+    assert not replace(job, images=(saved("a"),)).has_unsaved_images
+    assert not NEW.has_unsaved_images
 
 
 def test_a_job_is_asked_for_by_the_providers_id():
-    assert replace(NEW, remote_id="r", memo={"count": 2}).remote == Remote(id="r", memo={"count": 2})
-    assert replace(NEW, count=0).remote == Remote(id="")
-    assert replace(NEW, count=4).remote == Remote(id="", memo={"count": 4})  # as before an answer came
+    assert replace(NEW, remote_id="r", memo={"count": 2}).remote == RemoteJob(id="r", poll_state={"count": 2})
+    assert replace(NEW, count=0).remote == RemoteJob(id="")
+    assert replace(NEW, count=4).remote == RemoteJob(id="", poll_state={"count": 4})  # as before an answer came
 
 
 @pytest.mark.parametrize(
@@ -254,15 +254,15 @@ def test_a_job_is_asked_for_by_the_providers_id():
     ],
 )
 def test_a_job_says_in_a_few_words_how_it_stands(state, standing):
-    assert advance(NEW, state, now=NOW).standing == standing
+    assert advance(NEW, state, now=NOW).status_text == standing
 
 
 def test_a_job_took_as_long_as_our_looks_at_it_tell():
     """From its acceptance, and only where it succeeded while somebody watched."""
     watched = replace(NEW, status="succeeded", ready=(8.0, 9.0), accepted_at=NOW - 4)
 
-    assert (watched.waited, watched.since) == (8.5, NOW - 4)
-    assert replace(watched, ready=(0.0, 3.0)).waited == 3.0
-    assert replace(watched, status="failed").waited is None
-    assert replace(watched, ready=None).waited is None
-    assert replace(watched, accepted_at=None).since == watched.created_at
+    assert (watched.duration, watched.started_at) == (8.5, NOW - 4)
+    assert replace(watched, ready=(0.0, 3.0)).duration == 3.0
+    assert replace(watched, status="failed").duration is None
+    assert replace(watched, ready=None).duration is None
+    assert replace(watched, accepted_at=None).started_at == watched.created_at

@@ -8,7 +8,7 @@ import pytest
 
 from flux_cli.display.live import Live
 from flux_cli.display.output import Human, Json
-from flux_cli.display.progress import Lines, Silent
+from flux_cli.display.progress import NoProgress, PlainProgress
 from flux_cli.runtime import Flags, Runtime, new_id, new_seed
 from tests.conftest import Stream
 
@@ -30,11 +30,11 @@ def test_drawn_seeds_fit_everywhere():
     ("flags", "tty", "term", "kind"),
     [
         ({}, True, "xterm", Live),
-        ({}, False, "xterm", Lines),
-        ({}, True, "dumb", Lines),
-        ({"verbose": True}, True, "xterm", Lines),
-        ({"quiet": True}, True, "xterm", Silent),
-        ({"json": True}, False, "xterm", Lines),
+        ({}, False, "xterm", PlainProgress),
+        ({}, True, "dumb", PlainProgress),
+        ({"verbose": True}, True, "xterm", PlainProgress),
+        ({"quiet": True}, True, "xterm", NoProgress),
+        ({"json": True}, False, "xterm", PlainProgress),
     ],
 )
 def test_which_progress(flags, tty, term, kind):

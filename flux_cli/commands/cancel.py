@@ -46,8 +46,8 @@ def cancel(
         found = options.find_jobs(runtime, jobs or [], provider)
     outcomes = [_cancel(runtime, job, several=len(found) > 1) for job in found]
     if not found:
-        options.tell_nothing(runtime, "no job is under way", active=True, provider=provider)
-    return options.verdict(outcomes)
+        options.note_nothing(runtime, "no job is under way", active=True, provider=provider)
+    return options.exit_code_for(outcomes)
 
 
 def _ask(runtime: Runtime, count: int) -> None:
@@ -68,13 +68,13 @@ def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
             now = runtime.engine.cancel(job)
         if now.status == "queued":
             raise RefusedError(
-                f"{now.provider} did not cancel job {job.id}, although it is still {now.standing}",
+                f"{now.provider} did not cancel job {job.id}, although it is still {now.status_text}",
                 hint=f"`flux cancel {job.id}` asks again; `flux result --wait {job.id}` fetches it",
                 retry="later",
             )
         if now.status != "cancelled":
             raise RefusedError(
-                f"too late to cancel job {job.id}: it is {now.standing}",
+                f"too late to cancel job {job.id}: it is {now.status_text}",
                 hint=f"`flux result --wait {job.id}` fetches it" if now.active else "",
                 charged="yes" if now.status == "succeeded" else None,
                 retry="never",

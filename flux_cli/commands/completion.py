@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flux_cli.commands import options
-from flux_cli.config.paths import at_home
+from flux_cli.config.paths import expand_home
 from flux_cli.text import printable
 
 
@@ -18,7 +18,7 @@ def _install(ctx: typer.Context, value: bool) -> None:
 
         runtime = options.runtime_of(ctx)
         shell = current_shell(runtime.environ)
-        place, changed = install(shell, _program(ctx), Path(at_home("~")), runtime.environ)
+        place, changed = install(shell, _program(ctx), Path(expand_home("~")), runtime.environ)
         runtime.streams.out(printable(str(place)))
         if changed is not None:
             runtime.output.note(f"a line was added to the end of {printable(str(changed))}")

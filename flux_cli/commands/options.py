@@ -141,7 +141,7 @@ def runtime_of(ctx: typer.Context) -> Runtime:
     return runtime
 
 
-def checked_format(word: str | None) -> str | None:
+def check_format(word: str | None) -> str | None:
     """Return a format's own name. Raises `UsageError`."""
     if word is None:
         return None
@@ -153,7 +153,7 @@ def checked_format(word: str | None) -> str | None:
     return name
 
 
-def checked_timeout(seconds: float | None, fallback: float | None = None) -> float:
+def check_timeout(seconds: float | None, fallback: float | None = None) -> float:
     """Return how long to wait, in seconds. Raises `UsageError`."""
     chosen = seconds if seconds is not None else fallback if fallback is not None else DEFAULT_TIMEOUT
     if not 0 < chosen < 1e7:  # noqa: PLR2004 - a few months; also false for NaN
@@ -179,12 +179,12 @@ def find_jobs(
     found: dict[str, Job] = {}
     for reference in references:
         jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox, provider=provider)
-        for job in jobs or [elsewhere(reference) or _adopted(runtime, reference, provider)]:
+        for job in jobs or [elsewhere(reference) or _adopt(runtime, reference, provider)]:
             found[job.id] = job
     return list(found.values())
 
 
-def _adopted(runtime: Runtime, reference: str, provider: str | None) -> Job:
+def _adopt(runtime: Runtime, reference: str, provider: str | None) -> Job:
     name, remote_id = provider, reference
     owner, colon, rest = reference.partition(":")
     if colon and owner in providers.NAMES and provider in {None, owner}:
@@ -220,7 +220,7 @@ def unknown_reference(runtime: Runtime, reference: str, hint: str, *, what: str 
         return UsageError(f"there is no {what} {shown}", hint=hint)
     return UsageError(
         f"there is no {what} {shown} outside the sandbox",
-        hint=f"add --sandbox to mean the sandbox's {shown}; {in_sandbox(runtime.ledger.count(sandbox=True))}",
+        hint=f"add --sandbox to mean the sandbox's {shown}; {count_sandbox_jobs(runtime.ledger.count(sandbox=True))}",
     )
 
 
@@ -232,16 +232,16 @@ def _in_sandbox_only(runtime: Runtime, reference: str) -> bool:
     return not runtime.sandbox and reference[:1] == "@" and bool(runtime.ledger.find(reference, sandbox=True))
 
 
-def in_sandbox(count: int, narrowed: str = "") -> str:
+def count_sandbox_jobs(count: int, narrowed: str = "") -> str:
     """Return how many jobs the sandbox has, and the command that lists them, ``narrowed`` by options."""
     return f"the sandbox has {'1 job' if count == 1 else f'{count} jobs'}: `flux status --sandbox{narrowed}`"
 
 
-def tell_nothing(runtime: Runtime, words: str, *, active: bool = False, provider: str | None = None) -> None:
+def note_nothing(runtime: Runtime, words: str, *, active: bool = False, provider: str | None = None) -> None:
     """Say in ``words`` that there is no job to deal with, and how many of the kind the sandbox has."""
     count = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, active=active, provider=provider)
     narrowed = ("" if provider is None else f" -p {provider}") + (" --active" if active else "")
-    runtime.output.note(f"{words}; {in_sandbox(count, narrowed)}" if count else words)
+    runtime.output.note(f"{words}; {count_sandbox_jobs(count, narrowed)}" if count else words)
 
 
 def check_print0(runtime: Runtime, *, dry_run: bool = False) -> None:
@@ -262,13 +262,13 @@ def check_stdout(runtime: Runtime) -> None:
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")
 
 
-def require(job: Job, *wanted: str) -> None:
+def require_status(job: Job, *wanted: str) -> None:
     """Raise what it means that a job is in none of the ``wanted`` states."""
     if job.status in wanted:
         return
     if job.active:
         hint = f"`flux result --wait {job.id}` waits for it"
-        raise PendingError(f"job {job.id} is not finished: {job.standing}", hint=hint)
+        raise PendingError(f"job {job.id} is not finished: {job.status_text}", hint=hint)
     if job.error is not None:
         raise job.error
     if job.status == "unknown":
@@ -279,7 +279,7 @@ def require(job: Job, *wanted: str) -> None:
     raise RefusedError(f"job {job.id} is {job.status}", hint=hint, charged=charged)
 
 
-def verdict(outcomes: Sequence[FluxError | None]) -> int:
+def exit_code_for(outcomes: Sequence[FluxError | None]) -> int:
     """Return the exit code for several outcomes: theirs if they agree, 9 if some went well, else 1."""
     codes = {0 if error is None else error.exit_code for error in outcomes}
     if len(codes) <= 1:

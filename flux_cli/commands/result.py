@@ -13,8 +13,8 @@ from flux_cli.commands import options
 from flux_cli.commands import show as seeing
 from flux_cli.errors import FluxError, PendingError, ProtocolError, UnavailableError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.runs.active import refresh_jobs, unsettled
-from flux_cli.runtime import Place, Runtime
+from flux_cli.runs.active import list_unsettled, refresh_jobs
+from flux_cli.runtime import Runtime, SaveOptions
 
 
 def result(
@@ -63,39 +63,39 @@ def result(
     if url and (open_ or preview):
         raise UsageError("--url saves no image, so there is none to show", hint="leave out --url")
     options.check_print0(runtime)
-    seeing.check(runtime, preview, output=output)
-    command = seeing.viewer_for(runtime, output) if open_ else None
-    wanted = options.checked_format(format)
+    seeing.check_preview(runtime, preview, output=output)
+    command = seeing.find_viewer(runtime, output) if open_ else None
+    wanted = options.check_format(format)
     configured = runtime.settings.generate
-    seconds = options.checked_timeout(timeout, configured.get("timeout"))
+    seconds = options.check_timeout(timeout, configured.get("timeout"))
     ends: list[FluxError | None] = []
     if jobs:
         found, at_once = options.find_jobs(runtime, jobs, provider), options.AT_ONCE
     else:
         if not url:  # what was typed wrong is said before anything is asked
-            _place(runtime, [], output, overwrite=overwrite, wanted=wanted, embed=embed)
-        found, ends = _due(runtime, wait=wait)
+            _save_options(runtime, [], output, overwrite=overwrite, wanted=wanted, embed=embed)
+        found, ends = _find_due(runtime, wait=wait)
         waited = sum(job.status != "succeeded" for job in found)
         at_once = min(options.AT_ONCE + waited, options.MOST_AT_ONCE)  # a job that takes long is in no other's way
     if url:
         ends += _print_links(runtime, found)
-        return _verdict(ends) if all_jobs else options.verdict(ends)
-    place = _place(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
-    from flux_cli.runs.runner import Terms, fetch  # noqa: PLC0415 - not for --url
+        return _exit_code(ends) if all_jobs else options.exit_code_for(ends)
+    place = _save_options(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
+    from flux_cli.runs.runner import RunOptions, collect_jobs  # noqa: PLC0415 - not for --url
 
-    terms = Terms(place=place, timeout=seconds, heard=lambda _, error: ends.append(error))
-    code = fetch(runtime, found, terms, wait=wait, at_once=at_once)
+    terms = RunOptions(place=place, timeout=seconds, on_end=lambda _, error: ends.append(error))
+    code = collect_jobs(runtime, found, terms, wait=wait, at_once=at_once)
     if command is not None:
-        seeing.open_saved(runtime, command)
-    return _verdict(ends) if all_jobs else code
+        seeing.open_images(runtime, command)
+    return _exit_code(ends) if all_jobs else code
 
 
-def _due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxError | None]]:
+def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxError | None]]:
     """Ask about every job that is not finished. Return all that have unsaved images, or will have if we ``wait``.
 
     What becomes of the others is told here, and returned as errors. Finished jobs come first.
     """
-    asked = unsettled(runtime)
+    asked = list_unsettled(runtime)
     waited: list[Job] = []
     ends: list[FluxError | None] = []
     answers = refresh_jobs(runtime, asked)
@@ -108,28 +108,28 @@ def _due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxError | N
         try:
             if isinstance(answer, FluxError):
                 raise answer
-            options.require(now, "succeeded")
+            options.require_status(now, "succeeded")
         except FluxError as error:
             ends.append(error)
             runtime.output.error(error, now, where=f"job {job.id}")
     fresh = {job.id: job for job in answers if isinstance(job, Job)}  # with the bytes that came with an answer
-    unsaved = [fresh.get(job.id, job) for job in runtime.ledger.uncollected(sandbox=runtime.sandbox)]
+    unsaved = [fresh.get(job.id, job) for job in runtime.ledger.unsaved(sandbox=runtime.sandbox)]
     found = [*unsaved, *waited]
     if not found and not ends:
-        options.tell_nothing(runtime, "no job has images that were not saved")
+        options.note_nothing(runtime, "no job has images that were not saved")
     return found, ends
 
 
-def _verdict(ends: Sequence[FluxError | None]) -> int:
+def _exit_code(ends: Sequence[FluxError | None]) -> int:
     """Return the exit code of ``--all``: where all that is missing is still under way, it says so and nothing else."""
     failed = [error for error in ends if error is not None]
-    return options.verdict(failed if all(isinstance(error, PendingError) for error in failed) else ends)
+    return options.exit_code_for(failed if all(isinstance(error, PendingError) for error in failed) else ends)
 
 
-def _place(
+def _save_options(
     runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, wanted: str | None, embed: bool | None
-) -> Place:
-    from flux_cli.saving.saver import Destination, agree  # noqa: PLC0415 - not for --url
+) -> SaveOptions:
+    from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --url
 
     count = sum(max(len(job.images), job.count) for job in jobs)
     configured = runtime.settings.generate
@@ -137,17 +137,19 @@ def _place(
     destination = Destination.parse(where, overwrite=overwrite, count=max(count, 1))
     if destination.kind == "stdout":
         options.check_stdout(runtime)
-    place = Place(
+    place = SaveOptions(
         destination=destination,
-        format=agree(destination, wanted),
-        anew=output is not None or wanted is not None or (embed is not None and _otherwise(jobs, embed=embed)),
+        format=resolve_format(destination, wanted),
+        save_again=output is not None
+        or wanted is not None
+        or (embed is not None and _embedding_differs(jobs, embed=embed)),
         embed=embed if embed is not None else configured.get("embed", True),
     )
     destination.prepare()
     return place
 
 
-def _otherwise(jobs: list[Job], *, embed: bool) -> bool:
+def _embedding_differs(jobs: list[Job], *, embed: bool) -> bool:
     """Whether one of the images that are saved has a story where none is wanted, or the other way round."""
     from flux_cli.images.embed import read  # noqa: PLC0415 - only here
 
@@ -165,7 +167,7 @@ def _print_links(runtime: Runtime, jobs: list[Job]) -> list[FluxError | None]:
             if isinstance(answer, FluxError):
                 raise answer
             job = answer
-            options.require(job, "succeeded")
+            options.require_status(job, "succeeded")
         except FluxError as error:
             outcomes.append(error)
             runtime.output.error(error, known)

@@ -30,8 +30,8 @@ def program(
 ) -> int:
     r"""Make images with FLUX 1.1 \[pro] and Ultra, through RunComfy, Runflow, Apiframe or Runware."""
     if ctx.invoked_subcommand is None:
-        from flux_cli.commands.welcome import welcome  # noqa: PLC0415 - whoever types a command does not need it
+        from flux_cli.commands.welcome import show_welcome  # noqa: PLC0415 - whoever types a command does not need it
 
         runtime = options.runtime_of(ctx)
-        runtime.streams.out(welcome(runtime))
+        runtime.streams.out(show_welcome(runtime))
     return 0

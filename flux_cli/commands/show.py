@@ -6,7 +6,7 @@ from flux_cli.errors import UsageError
 from flux_cli.runtime import Runtime
 
 
-def check(runtime: Runtime, preview: bool | None, *, output: str | None, no_wait: bool = False) -> None:
+def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None, no_wait: bool = False) -> None:
     """Take in whether saved images are to be shown. Raises `UsageError` where there will be none on disk."""
     runtime.flags.preview = preview
     if preview and output == "-":
@@ -19,7 +19,7 @@ def check(runtime: Runtime, preview: bool | None, *, output: str | None, no_wait
         )
 
 
-def show(runtime: Runtime) -> None:
+def show_images(runtime: Runtime) -> None:
     """Show the images that were saved, on stderr, where that was asked for and both streams are a terminal.
 
     What was typed and cannot be is told in a note; what only the config wants is left out in silence.
@@ -30,25 +30,25 @@ def show(runtime: Runtime) -> None:
     if not wanted or not runtime.saved:
         return
     if not (runtime.stdout.isatty() and runtime.stderr.isatty()):
-        _say(runtime, "--preview shows images in a terminal, and never in a pipe or a file")
+        _note(runtime, "--preview shows images in a terminal, and never in a pipe or a file")
         return
-    from flux_cli.preview.terminal import look  # noqa: PLC0415 - only who wants to see
+    from flux_cli.preview.terminal import detect  # noqa: PLC0415 - only who wants to see
 
-    screen = look(runtime.stderr, runtime.environ, runtime.clock.monotonic)
-    plain = screen.way == "blocks" and runtime.environ.get("NO_COLOR") and not runtime.flags.preview
-    if screen.way is None or plain:
-        _say(runtime, "this terminal shows no pictures; `flux result --open @1` shows them elsewhere")
+    screen = detect(runtime.stderr, runtime.environ, runtime.clock.monotonic)
+    plain = screen.protocol == "blocks" and runtime.environ.get("NO_COLOR") and not runtime.flags.preview
+    if screen.protocol is None or plain:
+        _note(runtime, "this terminal shows no pictures; `flux result --open @1` shows them elsewhere")
         return
-    from flux_cli.preview.layout import drawn, paint  # noqa: PLC0415 - only who can
+    from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only who can
 
-    lines, bad = drawn(_saved(runtime), screen)
-    with runtime.streams.reader():
-        paint(runtime.stderr.buffer, lines)
+    lines, bad = render(_saved(runtime), screen)
+    with runtime.streams.watch_reader():
+        write(runtime.stderr.buffer, lines)
     for path in bad:
         runtime.output.note(f"{path} cannot be shown")
 
 
-def _say(runtime: Runtime, note: str) -> None:
+def _note(runtime: Runtime, note: str) -> None:
     """Tell whoever typed ``--preview``."""
     if runtime.flags.preview:
         runtime.output.note(note)
@@ -59,7 +59,7 @@ def _saved(runtime: Runtime) -> list[str]:
     return [path for _, _, paths in sorted(runtime.saved) for path in paths]
 
 
-def viewer_for(runtime: Runtime, output: str | None) -> list[str]:
+def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
     """Return the command that opens images, before anything is fetched. Raises `UsageError` where there is none."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
@@ -67,14 +67,14 @@ def viewer_for(runtime: Runtime, output: str | None) -> list[str]:
         raise UsageError(
             "--open opens images that are saved, and -o - saves none", hint="name a file with -o, or leave one out"
         )
-    return viewer.find(runtime.environ)
+    return viewer.find_viewer(runtime.environ)
 
 
-def open_saved(runtime: Runtime, command: list[str]) -> None:
+def open_images(runtime: Runtime, command: list[str]) -> None:
     """Open the images that were saved with the system's viewer. Raises `FluxError`."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
     paths = _saved(runtime)
     if len(paths) > viewer.MOST:
         runtime.output.note(f"{viewer.MOST} of {len(paths)} images are opened")
-    viewer.view(paths[: viewer.MOST], command)
+    viewer.open_images(paths[: viewer.MOST], command)

@@ -13,7 +13,7 @@ _KINDS = {"integer": "a whole number", "number": "a number"}
 """What an option takes, by the word that Typer's complaint has for it."""
 
 
-def explained(words: str, arguments: Sequence[str], *, program: str, commands: Collection[str]) -> UsageError:
+def explain(words: str, arguments: Sequence[str], *, program: str, commands: Collection[str]) -> UsageError:
     """Return what Typer says in ``words`` about ``arguments``; ``commands`` are those that ``program`` has."""
     message, _, options = words.strip().split("\n")[0].partition(" (Possible options: ")
     message, _, near = message.partition(" Did you mean ")

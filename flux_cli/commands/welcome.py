@@ -20,9 +20,9 @@ _RECENT = ("flux status", "your recent jobs")
 _MEND = (("flux config path", "where the config file is"), ("flux config unset KEY", "take a key out of it"))
 
 
-def welcome(runtime: Runtime) -> str:
+def show_welcome(runtime: Runtime) -> str:
     """Return some lines for somebody who may be new: they ask no provider, and open no ledger."""
-    standing, steps = _standing(runtime)
+    standing, steps = _describe_setup(runtime)
     width = max(len(command) for command, _ in steps)
     lines = [f"  {command:<{width}}   {what}" for command, what in steps]
     return "\n".join(
@@ -30,7 +30,7 @@ def welcome(runtime: Runtime) -> str:
     )
 
 
-def _standing(runtime: Runtime) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _describe_setup(runtime: Runtime) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return how far somebody is, in a sentence, and some commands to go on with."""
     try:
         settings = runtime.settings

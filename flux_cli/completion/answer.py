@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from flux_cli.completion import parse as cursor
-from flux_cli.completion.candidates import Offer, offer
+from flux_cli.completion.candidates import Candidates, find_candidates
 
 _INSERTING = {"37", "42"}
 """Ways of bash to complete (its ``COMP_TYPE``) that put the words themselves into the line, one after the other."""
@@ -33,11 +33,11 @@ def answer(shell: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _found(words: Sequence[str]) -> Offer:
-    return offer(cursor.find(words))
+def _find(words: Sequence[str]) -> Candidates:
+    return find_candidates(cursor.parse(words))
 
 
-def _told(offered: Offer, line: Callable[[str, str], str]) -> list[str]:
+def _format_for(offered: Candidates, line: Callable[[str, str], str]) -> list[str]:
     """Return the lines of an answer."""
     return ["files"] if offered.files else ["words", *(line(word, said) for word, said in offered.words)]
 
@@ -81,7 +81,7 @@ def _bash(arguments: list[str]) -> list[str]:
     words, raw = split(line)
     kept = raw.removesuffix(part) if raw.endswith(part) else ""
     quoted = kept.startswith(("'", '"'))
-    offered = _found(words[1:])
+    offered = _find(words[1:])
     skip = len(split(kept)[0][-1])
     shown = [(word[skip:], said) for word, said in offered.words]
     inserted = [word if quoted else re.sub(r"([^\w@%+=:,./~{}-])", r"\\\1", word) for word, _ in shown]
@@ -100,13 +100,13 @@ def _zsh(words: list[str]) -> list[str]:
         word, said = word.replace("\\", "\\\\").replace(":", "\\:"), said.replace("\\", "\\\\")
         return f"{word}:{said}" if said else word
 
-    return _told(_found(words), line)
+    return _format_for(_find(words), line)
 
 
 def _fish(words: list[str]) -> list[str]:
     """Answer fish, which hands over the words, the last one as typed, and reads a description after a tab."""
     last = split(words[-1])[0][-1] if words else ""
-    return _told(_found([*words[:-1], last]), lambda word, said: f"{word}\t{said}" if said else word)
+    return _format_for(_find([*words[:-1], last]), lambda word, said: f"{word}\t{said}" if said else word)
 
 
 def _powershell(_none: list[str]) -> list[str]:
@@ -122,4 +122,4 @@ def _powershell(_none: list[str]) -> list[str]:
         text = word if re.fullmatch(r"[\w./:=+-]+", word) else "'" + word.replace("'", "''") + "'"
         return f"{text}\t{word}\t{said or word}"
 
-    return _told(_found(words[1:]), line)
+    return _format_for(_find(words[1:]), line)

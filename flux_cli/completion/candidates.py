@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from flux_cli.completion.parse import Cursor, table
-from flux_cli.config.paths import config_path, state_path, variable
+from flux_cli.completion.parse import CompletionContext, load_table
+from flux_cli.config.paths import config_path, state_path, variable_name
 from flux_cli.errors import FluxError
 
 Words = Iterable[tuple[str, str]]
@@ -30,26 +30,26 @@ _YES = {"1", "true", "t", "yes", "y", "on"}
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Candidates:
     """What may be typed: words, or, where there are none, the name of a file."""
 
     words: tuple[tuple[str, str], ...] = ()
     files: bool = False
 
 
-def offer(cursor: Cursor | None) -> Offer:
+def find_candidates(cursor: CompletionContext | None) -> Candidates:
     """Return what may be typed at ``cursor``, as whole words."""
     if cursor is None:
-        return Offer()
-    words = _names(cursor) if cursor.wanted is None else Known(cursor).values()
+        return Candidates()
+    words = _names(cursor) if cursor.wanted is None else CandidateSource(cursor).values()
     fitting = tuple((cursor.before + word, said) for word, said in words if word.startswith(cursor.word))
     wants_file = cursor.wanted is not None and _is_file(cursor, str(cursor.wanted["takes"]))
-    return Offer(fitting, files=wants_file and not fitting)
+    return Candidates(fitting, files=wants_file and not fitting)
 
 
-def _names(cursor: Cursor) -> Iterator[tuple[str, str]]:
+def _names(cursor: CompletionContext) -> Iterator[tuple[str, str]]:
     """Yield commands, or long options; a short one is no shorter for being completed."""
-    command: Mapping[str, Any] = table()["program"]
+    command: Mapping[str, Any] = load_table()["program"]
     for name in cursor.path:
         command = command["commands"][name]
     for name in cursor.names:
@@ -60,7 +60,7 @@ def _names(cursor: Cursor) -> Iterator[tuple[str, str]]:
                 yield name, option["help"]
 
 
-def _is_file(cursor: Cursor, takes: str) -> bool:
+def _is_file(cursor: CompletionContext, takes: str) -> bool:
     if cursor.path == ("config", "set") and takes == "VALUE":
         return _takes(cursor) == "a path" or _leaf(cursor) == "image"
     return takes == "JOB" or any(
@@ -68,14 +68,14 @@ def _is_file(cursor: Cursor, takes: str) -> bool:
     )
 
 
-def _leaf(cursor: Cursor) -> str:
+def _leaf(cursor: CompletionContext) -> str:
     """Return the last part of the config key that is being set."""
     return cursor.given.get("key", [""])[-1].rpartition(".")[2]
 
 
-def _takes(cursor: Cursor) -> str:
+def _takes(cursor: CompletionContext) -> str:
     """Return what the config key that is being set takes, in words."""
-    return str(table()["config"].get(cursor.given.get("key", [""])[-1], ""))
+    return str(load_table()["config"].get(cursor.given.get("key", [""])[-1], ""))
 
 
 def _part(document: Mapping[str, Any], names: tuple[str, ...]) -> object:
@@ -87,10 +87,10 @@ def _part(document: Mapping[str, Any], names: tuple[str, ...]) -> object:
 
 
 @dataclass
-class Known:
+class CandidateSource:
     """What is known where the cursor stands."""
 
-    cursor: Cursor
+    cursor: CompletionContext
     _kinds: Mapping[str, Callable[[], Words]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class Known:
 
     def configured(self, *names: str) -> str:
         """Return what the environment or else the file says of a key, as text; empty for nothing."""
-        found = os.environ.get(variable(names), "").strip() or _part(self.document, names)
+        found = os.environ.get(variable_name(names), "").strip() or _part(self.document, names)
         return str(found).lower() if isinstance(found, bool) else found if isinstance(found, str) else ""
 
     @cached_property
@@ -139,14 +139,14 @@ class Known:
 
     def has_key(self, provider: str) -> bool:
         """Whether a provider's key is set, or a command that prints it."""
-        in_environment = any(os.environ.get(name, "").strip() for name in table()["providers"][provider]["keys"])
+        in_environment = any(os.environ.get(name, "").strip() for name in load_table()["providers"][provider]["keys"])
         places = [("providers", provider, "api_key"), ("providers", provider, "api_key_command")]
         return in_environment or any(self.configured(*names) for names in places)
 
     def providers(self) -> Words:
         """Return the providers, each with whether its key is set."""
         said = {True: "key is set", False: "no key yet"}
-        for name, about in table()["providers"].items():
+        for name, about in load_table()["providers"].items():
             yield name, f"{about['title']}, {'sandbox' if self.sandbox else said[self.has_key(name)]}"
 
     def fallbacks(self) -> Words:
@@ -163,26 +163,26 @@ class Known:
         name = typed[-1] if typed else self.configured("default_provider")
         if name or self.sandbox:
             return name or "runware"
-        ready = [name for name in table()["providers"] if self.has_key(name)]
+        ready = [name for name in load_table()["providers"] if self.has_key(name)]
         return ready[0] if len(ready) == 1 else None
 
     def hosted(self) -> list[Mapping[str, Any]]:
         """Return what is known of the model that was typed or would be chosen: at its provider, or at all of them."""
         typed = self.cursor.given.get("model", [])
-        aliases = table()["models"]
+        aliases = load_table()["models"]
         word = typed[-1] if typed else self.configured("generate", "model")
-        model = aliases.get(word.lower(), word.lower()) or table()["default_model"]
-        every: Mapping[str, Any] = table()["providers"]
+        model = aliases.get(word.lower(), word.lower()) or load_table()["default_model"]
+        every: Mapping[str, Any] = load_table()["providers"]
         asked = [about for name, about in every.items() if name == self.provider()] or list(every.values())
         found = [about["models"][model] for about in asked if model in about["models"]]
-        return found or ([] if typed else [about["models"][table()["default_model"]] for about in asked])
+        return found or ([] if typed else [about["models"][load_table()["default_model"]] for about in asked])
 
     def models(self) -> Words:
         """Return those models that the provider hosts, under their short names and then their full ones."""
-        every: Mapping[str, Any] = table()["providers"]
+        every: Mapping[str, Any] = load_table()["providers"]
         asked = [about for name, about in every.items() if name == self.provider()] or list(every.values())
         names = {
-            short: full for short, full in table()["models"].items() if any(full in one["models"] for one in asked)
+            short: full for short, full in load_table()["models"].items() if any(full in one["models"] for one in asked)
         }
         return [*names.items(), *((full, "") for full in names.values())]
 
@@ -200,7 +200,7 @@ class Known:
 
     def keys(self) -> Words:
         """Return the keys of the config; those to remove are those that are there."""
-        known: Mapping[str, str] = table()["config"]
+        known: Mapping[str, str] = load_table()["config"]
         if self.cursor.path[-1:] == ("unset",):
             known = {
                 key: said for key, said in known.items() if _part(self.document, tuple(key.split("."))) is not None

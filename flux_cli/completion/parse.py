@@ -18,14 +18,14 @@ Parameter = Mapping[str, Any]
 
 
 @cache
-def table() -> dict[str, Any]:
+def load_table() -> dict[str, Any]:
     """Return what the program offers: its commands, its config keys, its providers."""
     found: dict[str, Any] = json.loads(Path(__file__).with_name("table.json").read_text(encoding="utf-8"))
     return found
 
 
 @dataclass(kw_only=True)
-class Cursor:
+class CompletionContext:
     """What is being typed, and what stands before it."""
 
     path: tuple[str, ...] = ()
@@ -44,13 +44,13 @@ class Cursor:
     """The options that may be named here."""
 
 
-def find(words: Sequence[str], root: Mapping[str, Any] | None = None) -> Cursor | None:
+def parse(words: Sequence[str], root: Mapping[str, Any] | None = None) -> CompletionContext | None:
     """Return where the last of ``words``, which follow the program's name, is being typed; ``None`` if nowhere.
 
     ``root`` is the table of commands, the program's own unless another is given.
     """
     *before, word = words or ("",)
-    reader = _Reader(root or table()["program"])
+    reader = _Reader(root or load_table()["program"])
     for one in before:
         if not reader.read(one):
             return None
@@ -62,7 +62,7 @@ class _Reader:
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._command = root
-        self._cursor = Cursor()
+        self._cursor = CompletionContext()
         self._pending: Parameter | None = None
         self._plain = False
         self._count = 0
@@ -120,7 +120,7 @@ class _Reader:
     def _named(self, name: str) -> Parameter | None:
         return next((option for option in self._command["options"] if name in option["names"]), None)
 
-    def stop(self, word: str) -> Cursor:
+    def stop(self, word: str) -> CompletionContext:
         """Return where we are, with ``word`` under the cursor."""
         cursor = self._cursor
         cursor.word = word

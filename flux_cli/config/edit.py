@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from flux_cli.config.schema import SECRETS as _SECRET_NAMES
 from flux_cli.config.schema import Names
-from flux_cli.config.validate import check, dotted, parse, read, split, typed
+from flux_cli.config.validate import check, join_key, parse, parse_text, read, split_key
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.text import printable
 
@@ -26,9 +26,9 @@ SECRETS = frozenset(".".join(names) for names in _SECRET_NAMES)
 """The dotted keys that are secret."""
 
 
-def secret(key: str) -> bool:
+def is_secret(key: str) -> bool:
     """Whether a dotted key holds a secret. Raises `UsageError` for an unknown key."""
-    return split(key) in _SECRET_NAMES
+    return split_key(key) in _SECRET_NAMES
 
 
 def parse_value(key: str, text: str) -> Any:
@@ -36,13 +36,15 @@ def parse_value(key: str, text: str) -> Any:
 
     Tables are JSON objects. Raises `UsageError` for an unknown key or a value that it does not take.
     """
-    names = split(key)
+    names = split_key(key)
     try:
-        value = typed(names, text, dotted(names))
+        value = parse_text(names, text, join_key(names))
     except ConfigError as error:
         raise UsageError(error.message, hint=error.hint) from None
     if _has_null(value):
-        raise UsageError(f"{dotted(names)} cannot hold null", hint=f"`flux config unset {dotted(names)}` removes it")
+        raise UsageError(
+            f"{join_key(names)} cannot hold null", hint=f"`flux config unset {join_key(names)}` removes it"
+        )
     return value
 
 
@@ -69,7 +71,7 @@ def write(path: Path, changes: Mapping[str, Any]) -> None:
         pass  # something else stands where a table should: the check says where
     check(wanted, path)
     try:
-        data = _edited(text, given, wanted).encode()
+        data = _edit(text, given, wanted).encode()
     except _HarmError:
         raise ConfigError(f"{where} cannot be changed safely", hint="edit it by hand") from None
     try:
@@ -83,7 +85,7 @@ class _HarmError(Exception):
     """No way of editing the text leads to the document that was wanted."""
 
 
-def _edited(text: str, given: list[tuple[Names, Any]], wanted: Mapping[str, Any]) -> str:
+def _edit(text: str, given: list[tuple[Names, Any]], wanted: Mapping[str, Any]) -> str:
     """Return the text with the values changed. Raises `_HarmError`.
 
     New tables get a header first, and braces where that goes wrong: tomlkit puts a header between lines with dotted
@@ -99,7 +101,7 @@ def _edited(text: str, given: list[tuple[Names, Any]], wanted: Mapping[str, Any]
             for names, value in given:
                 _put(document, names, _as_table(value, table), table)
             made = tomlkit.dumps(document)
-            if _pruned(tomllib.loads(made)) == _pruned(wanted):
+            if _prune(tomllib.loads(made)) == _prune(wanted):
                 return made
         except (TOMLKitError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
@@ -115,9 +117,9 @@ def _as_table(value: Any, table: Callable[[bool], Any]) -> Any:
     return made
 
 
-def _pruned(document: Mapping[str, Any]) -> dict[str, Any]:
+def _prune(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a document without tables that hold nothing: removing their last key may leave them or not."""
-    kept = {name: _pruned(value) if isinstance(value, dict) else value for name, value in document.items()}
+    kept = {name: _prune(value) if isinstance(value, dict) else value for name, value in document.items()}
     return {name: value for name, value in kept.items() if value != {}}
 
 
@@ -132,7 +134,7 @@ def _names(key: str, document: Mapping[str, Any], value: Any) -> Names:
         here = here.get(name) if isinstance(here, Mapping) else None
     if here is not None and (value is None or written[:2] == ("generate", "param")):
         return written
-    return split(key)
+    return split_key(key)
 
 
 def _bare(value: Any) -> Any:

@@ -18,7 +18,7 @@ _WHERE = (
 """How to say where things are."""
 
 
-def variable(names: tuple[str, ...]) -> str:
+def variable_name(names: tuple[str, ...]) -> str:
     """Return the environment variable that sets a key of the config."""
     return "FLUX_" + "__".join(names).upper()
 
@@ -30,7 +30,7 @@ def config_path(option: str | None) -> Path:
     """
     named = os.environ.get("FLUX_CONFIG") or None if option is None else option
     if named is not None:
-        return Path(at_home(named))
+        return Path(expand_home(named))
     from platformdirs import user_config_path  # noqa: PLC0415 - only when wanted
 
     return _found(lambda: user_config_path("flux-cli", appauthor=False)) / "config.toml"
@@ -82,7 +82,7 @@ def _homeless() -> ConfigError:
     return ConfigError("there is no home folder: HOME is not set, and the system knows none for this user", hint=_WHERE)
 
 
-def at_home(text: str) -> str:
+def expand_home(text: str) -> str:
     """Return a path with ``~`` expanded; unlike ``Path`` this keeps a trailing slash and leaves web addresses alone.
 
     Raises `ConfigError` where there is no home folder to put in its place.

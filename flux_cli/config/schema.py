@@ -23,7 +23,7 @@ Names = tuple[str, ...]
 
 
 def _provider(text: str) -> str:
-    return _known(providers.known, text)
+    return _known(providers.check_name, text)
 
 
 def _model(text: str) -> str:
@@ -67,7 +67,7 @@ def _command(text: str) -> str:
     return text
 
 
-def header_safe(value: SecretStr) -> SecretStr:
+def check_header_value(value: SecretStr) -> SecretStr:
     """Return a key without the white space around it. Raises `ValueError` for one that no HTTP header can carry."""
     text = value.get_secret_value().strip()
     if not text.isprintable() or any(ord(character) > 0xFF for character in text):  # noqa: PLR2004 - latin-1, as headers are
@@ -131,7 +131,9 @@ class _Budget(_Table):
 class _Host(_Table):
     """What belongs to one provider."""
 
-    api_key: Annotated[SecretStr, AfterValidator(header_safe)] | None = Field(default=None, description="a key as text")
+    api_key: Annotated[SecretStr, AfterValidator(check_header_value)] | None = Field(
+        default=None, description="a key as text"
+    )
     api_key_command: Annotated[str, AfterValidator(_command)] | None = Field(default=None, description="a command line")
     base_url: Annotated[str, AfterValidator(_address)] | None = Field(default=None, description="an https address")
     price: dict[str, Amount] = Field(default={}, description="a table of models and prices")

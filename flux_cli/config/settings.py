@@ -21,9 +21,9 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flux_cli import providers
-from flux_cli.config.paths import at_home, config_path, variable
-from flux_cli.config.schema import KEYS, SECRETS, Names, Tree, header_safe
-from flux_cli.config.validate import check, flat, nested, parse, read, split, typed
+from flux_cli.config.paths import config_path, expand_home, variable_name
+from flux_cli.config.schema import KEYS, SECRETS, Names, Tree, check_header_value
+from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
 from flux_cli.errors import AuthError, ConfigError
 from flux_cli.text import printable
 
@@ -36,7 +36,9 @@ COMMAND_SECONDS = 30.0
 
 def _variables() -> dict[Names, str]:
     """Return the environment variables of ours that are set, by key."""
-    return {names: os.environ[variable(names)] for names in KEYS if os.environ.get(variable(names), "").strip()}
+    return {
+        names: os.environ[variable_name(names)] for names in KEYS if os.environ.get(variable_name(names), "").strip()
+    }
 
 
 class _Environment(EnvSettingsSource):
@@ -44,7 +46,7 @@ class _Environment(EnvSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls)
-        self.env_vars = {variable(names).lower(): text for names, text in _variables().items()}
+        self.env_vars = {variable_name(names).lower(): text for names, text in _variables().items()}
 
 
 class _Values(Tree, BaseSettings):
@@ -65,12 +67,12 @@ class _Values(Tree, BaseSettings):
         return _Environment(settings_cls), init_settings
 
 
-def _joined(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
+def _join_paths(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
     """Return parameters by dotted path, whether they were written with quotes or as tables in tables."""
     found: dict[str, Any] = {}
     for name, value in table.items():
         found.update(
-            _joined(value, f"{parent}{name}.") if isinstance(value, dict) and value else {parent + name: value}
+            _join_paths(value, f"{parent}{name}.") if isinstance(value, dict) and value else {parent + name: value}
         )
     return found
 
@@ -93,22 +95,22 @@ class Settings:
         """Sentences for people about a file that works but should not stay as it is."""
         self._variables = _variables()
         for names, text in self._variables.items():
-            typed(names, text, variable(names))
-        stated = dict(flat(document or {}))
-        values = _Values(**nested({names: value for names, value in stated.items() if names not in self._variables}))
+            parse_text(names, text, variable_name(names))
+        stated = dict(flatten(document or {}))
+        values = _Values(**nest({names: value for names, value in stated.items() if names not in self._variables}))
         self._stated = stated.keys() | self._variables.keys()
-        self._held = {names: value for names, value in flat(values.model_dump(exclude_none=True)) if value != {}}
+        self._held = {names: value for names, value in flatten(values.model_dump(exclude_none=True)) if value != {}}
         if params := self._held.get(("generate", "param")):
-            self._held["generate", "param"] = _joined(params)
+            self._held["generate", "param"] = _join_paths(params)
         self._lock = Lock()
         self._answers: dict[str, SecretStr] = {}
         self.default_provider = values.default_provider
-        self.output = values.output and at_home(values.output)
+        self.output = values.output and expand_home(values.output)
         self.sandbox = values.sandbox
         self.sandbox_seconds = values.sandbox_seconds
         self.max_image_bytes = values.max_image_bytes
         self.generate: dict[str, Any] = {
-            names[1]: at_home(value) if names[1] in {"output", "image"} else value
+            names[1]: expand_home(value) if names[1] in {"output", "image"} else value
             for names, value in self._held.items()
             if names[0] == "generate"
         }
@@ -139,8 +141,8 @@ class Settings:
             return cls(file, None)
         document = parse(text, file)
         check(document, file)
-        holds_key = any(names in SECRETS and value for names, value in flat(document))
-        return cls(file, document, _exposed(file) if holds_key else ())
+        holds_key = any(names in SECRETS and value for names, value in flatten(document))
+        return cls(file, document, _is_exposed(file) if holds_key else ())
 
     def base_url(self, provider: str) -> str | None:
         """Return the provider's configured root, without a trailing slash: https, or http on loopback."""
@@ -164,10 +166,10 @@ class Settings:
         if not isinstance(value, SecretStr):
             with self._lock:  # a command may ask for a passphrase: once is enough
                 if provider.name not in self._answers:
-                    self._answers[provider.name] = ask(value, where)
+                    self._answers[provider.name] = run_key_command(value, where)
                 value = self._answers[provider.name]
         try:
-            return Key(header_safe(value), source)
+            return Key(check_header_value(value), source)
         except ValueError as error:
             raise ConfigError(f"the key from {where} cannot be used", hint=str(error)) from None
 
@@ -188,19 +190,19 @@ class Settings:
             if value and names[-1] == "api_key_command":
                 return names[-1], value
             if value:
-                return variable(names) if names in self._variables else "config file", value
+                return variable_name(names) if names in self._variables else "config file", value
         return None
 
     def source(self, key: str) -> str:
         """Return where the value of a dotted key comes from. Raises `UsageError` for an unknown key."""
-        names = split(key)
+        names = split_key(key)
         leaf = names if names in KEYS else names[:-1]
         if leaf in SECRETS:
             for name in providers.load(leaf[1]).key_variables:
                 if os.environ.get(name, "").strip():
                     return f"environment {name}"
         if leaf in self._variables:
-            return f"environment {variable(leaf)}"
+            return f"environment {variable_name(leaf)}"
         return "config file" if leaf in self._stated and self.get(key) is not None else "default"
 
     def get(self, key: str) -> Any:
@@ -208,7 +210,7 @@ class Settings:
 
         Raises `UsageError` with the nearest key.
         """
-        names = split(key)
+        names = split_key(key)
         if names in SECRETS:
             elsewhere = any(os.environ.get(name, "").strip() for name in providers.load(names[1]).key_variables)
             return "set" if elsewhere or self._held.get(names) else "missing"
@@ -226,7 +228,7 @@ class Settings:
         return found
 
 
-def _exposed(file: Path) -> tuple[str, ...]:
+def _is_exposed(file: Path) -> tuple[str, ...]:
     """Return a warning where others can read a file that holds a key."""
     status = file.stat()
     if os.name != "posix" or not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o044:
@@ -235,7 +237,7 @@ def _exposed(file: Path) -> tuple[str, ...]:
     return (f"config file {name} is readable by others; chmod 600 {shlex.quote(name)}",)
 
 
-def ask(command: str, where: str, *, seconds: float = COMMAND_SECONDS) -> SecretStr:
+def run_key_command(command: str, where: str, *, seconds: float = COMMAND_SECONDS) -> SecretStr:
     """Return the first line that a command prints. Raises `ConfigError` or `AuthError`, without any of the output."""
     arguments = shlex.split(command)
     said = f"{where}: {printable(Path(arguments[0]).name)}"

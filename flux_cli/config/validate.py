@@ -23,12 +23,12 @@ LARGEST = 2**20
 _MEND = "fix it, or name another file with --config"
 
 
-def dotted(names: Names) -> str:
+def join_key(names: Names) -> str:
     """Return a key as people write it, harmless for a terminal."""
     return printable(".".join(names))
 
 
-def split(key: str) -> Names:
+def split_key(key: str) -> Names:
     """Return the parts of a dotted key, or of a table's entry. Raises `UsageError` with the nearest key."""
     parts = tuple(key.split("."))
     for length in range(1, len(parts)):
@@ -36,7 +36,7 @@ def split(key: str) -> Names:
             parts = (*parts[:length], ".".join(parts[length:]).strip('"'))
             break
     if not is_known(parts):
-        raise UsageError(f"there is no key {dotted(parts)} in the config", hint=suggestion(parts))
+        raise UsageError(f"there is no key {join_key(parts)} in the config", hint=suggestion(parts))
     return parts
 
 
@@ -56,11 +56,11 @@ def suggestion(names: Names) -> str:
     )
     if near := nearest(names[depth], here) if depth < len(names) else None:
         whole = (*parent, near, *names[depth + 1 :])
-        return f"did you mean {dotted(whole if is_known(whole) else whole[: depth + 1])}?"
+        return f"did you mean {join_key(whole if is_known(whole) else whole[: depth + 1])}?"
     elsewhere = [key for key in KEYS if key[-1] == names[-1]]
     if len(elsewhere) == 1:
-        return f"did you mean {dotted(elsewhere[0])}?"
-    return f"known here: {listed(dotted((*parent, name)) for name in here)}"
+        return f"did you mean {join_key(elsewhere[0])}?"
+    return f"known here: {listed(join_key((*parent, name)) for name in here)}"
 
 
 def read(path: Path) -> str | None:
@@ -105,8 +105,8 @@ def check(document: Mapping[str, Any], path: Path) -> None:
     try:
         Tree.model_validate(document, strict=True)
     except ValidationError as error:
-        names, takes, hint = _explained(error)
-        raise ConfigError(f"{where}{dotted(names)} {takes}", hint=hint) from None
+        names, takes, hint = _explain(error)
+        raise ConfigError(f"{where}{join_key(names)} {takes}", hint=hint) from None
 
 
 def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> None:
@@ -115,16 +115,17 @@ def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> N
         names = (*parent, name)
         is_table = names in SECTIONS or names in TABLES
         if not is_table and not is_known(names):
-            raise ConfigError(f"{where}there is no key {dotted(names)}", hint=suggestion(names))
+            raise ConfigError(f"{where}there is no key {join_key(names)}", hint=suggestion(names))
         if is_table and not isinstance(value, dict):
             raise ConfigError(
-                f"{where}{dotted(names)} takes {KEYS.get(names, 'a table')}", hint=f"it begins with [{dotted(names)}]"
+                f"{where}{join_key(names)} takes {KEYS.get(names, 'a table')}",
+                hint=f"it begins with [{join_key(names)}]",
             )
         if names in SECTIONS or name == "price":
             _refuse_unknown(value, names, where)
 
 
-def _explained(error: ValidationError) -> tuple[Names, str, str]:
+def _explain(error: ValidationError) -> tuple[Names, str, str]:
     """Return the first key that is wrong, what it takes, and a hint: never the value, which may be a secret."""
     found = error.errors(include_url=False, include_input=False)[0]
     names = tuple(str(part) for part in found["loc"])
@@ -134,7 +135,7 @@ def _explained(error: ValidationError) -> tuple[Names, str, str]:
     return names, f"takes {takes}", reason
 
 
-def nested(values: Mapping[Names, Any]) -> dict[str, Any]:
+def nest(values: Mapping[Names, Any]) -> dict[str, Any]:
     """Return values by the parts of their key as tables within tables."""
     whole: dict[str, Any] = {}
     for (*parents, last), value in values.items():
@@ -145,17 +146,17 @@ def nested(values: Mapping[Names, Any]) -> dict[str, Any]:
     return whole
 
 
-def flat(document: Mapping[str, Any], parent: Names = ()) -> Iterator[tuple[Names, Any]]:
+def flatten(document: Mapping[str, Any], parent: Names = ()) -> Iterator[tuple[Names, Any]]:
     """Yield every key of a checked document with its value."""
     for name, value in document.items():
         names = (*parent, name)
         if names in KEYS:
             yield names, value
         else:
-            yield from flat(value, names)
+            yield from flatten(value, names)
 
 
-def typed(names: Names, text: str, where: str) -> Any:
+def parse_text(names: Names, text: str, where: str) -> Any:
     """Return text as its key takes it. Raises `ConfigError` that begins with ``where``, the text's origin."""
     value: Any = text
     is_param = names[:-1] in TABLES and names[-2] == "param"
@@ -165,12 +166,12 @@ def typed(names: Names, text: str, where: str) -> Any:
         except (ValueError, RecursionError):
             if names in TABLES:
                 raise ConfigError(f"{where} takes {KEYS[names]}, as JSON", hint='such as {"name": 1}') from None
-    document = nested({names: value})
+    document = nest({names: value})
     _refuse_unknown(document, (), f"{where}: ")
     try:
         found: Any = Tree.model_validate(document).model_dump(exclude_unset=True)
     except ValidationError as error:
-        _, takes, hint = _explained(error)
+        _, takes, hint = _explain(error)
         raise ConfigError(f"{where} {takes}", hint=hint) from None
     for name in names:
         found = found[name]

@@ -13,12 +13,12 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from flux_cli.display.canvas import Canvas
-from flux_cli.display.progress import remaining, summary
+from flux_cli.display.progress import format_remaining, summarize
 from flux_cli.display.rendering import style
 from flux_cli.errors import FluxError
 from flux_cli.foreground import may_draw, suspending
 from flux_cli.jobs import Job
-from flux_cli.money.totals import Tally
+from flux_cli.money.totals import BatchTotals
 from flux_cli.providers import alias
 from flux_cli.text import printable
 
@@ -36,7 +36,7 @@ _MINUTES, _HOURS, _DAYS = 120, 7200, 172_800
 """Seconds from which on a time is told in minutes, hours or days."""
 
 
-def lasting(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a length of time in as few words as it takes."""
     if seconds < _MINUTES:
         return f"{max(seconds, 0):.0f} s"
@@ -60,9 +60,9 @@ class _Shown:
     def time(self, now: float) -> str:
         """How long it takes, and how long such jobs usually take while that says anything."""
         ended = None if self.under_way else self.job.finished_at
-        elapsed = lasting((now if ended is None else ended) - self.job.created_at)
+        elapsed = format_duration((now if ended is None else ended) - self.job.created_at)
         usual = self.expected if self.job.active else None
-        return elapsed if usual is None or usual < 1 else f"{elapsed} (usually {lasting(usual)})"
+        return elapsed if usual is None or usual < 1 else f"{elapsed} (usually {format_duration(usual)})"
 
 
 class Live:
@@ -72,7 +72,7 @@ class Live:
         self,
         stream: TextIO,
         now: Callable[[], float],
-        tally: Tally | None = None,
+        tally: BatchTotals | None = None,
         *,
         expected: Callable[[Job], float | None] = lambda _: None,
         environ: Mapping[str, str] | None = None,
@@ -143,13 +143,13 @@ class Live:
         with self._lock:
             self._jobs[job.id] = _Shown(job, activity, expected)
 
-    def drop(self, job_id: str) -> None:
+    def remove(self, job_id: str) -> None:
         """Take a job's line away."""
         with self._lock:
             self._jobs.pop(job_id, None)
 
     @contextmanager
-    def aside(self) -> Generator[None]:
+    def pause(self) -> Generator[None]:
         """Take the lines away; they come back with the next beat."""
         with self._drawing:
             self._canvas.clear()
@@ -172,10 +172,10 @@ class Live:
         lines += self._rows(shown[:room])
         return lines if len(shown) <= room else [*lines, Text(f"and {len(shown) - room} more", style="dim")]
 
-    def _head(self, tally: Tally, in_flight: int, width: int) -> Text:
+    def _head(self, tally: BatchTotals, in_flight: int, width: int) -> Text:
         """Return how far a batch has come, as a bar and in words; where there is little room, the bar gives way."""
         count = tally.count()
-        words = f"{summary(count)}, {in_flight} in flight{remaining(count)}"
+        words = f"{summarize(count)}, {in_flight} in flight{format_remaining(count)}"
         bar = min(width - cell_len(words) - 1, _BAR)
         if bar < _SHORTEST:
             return Text(words)
@@ -190,7 +190,7 @@ class Live:
         cells = [
             (
                 f"{one.job.provider} {alias(one.job.model or '')}".rstrip(),
-                printable(one.activity or one.job.standing, limit=_LONG),
+                printable(one.activity or one.job.status_text, limit=_LONG),
                 one.time(now),
             )
             for one in shown

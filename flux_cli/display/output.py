@@ -17,7 +17,7 @@ from flux_cli.jobs import Job
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
-    from flux_cli.display.tables import Page
+    from flux_cli.display.tables import TableRenderer
 
 JSON_VERSION = 1
 """Of the objects that ``--json`` prints; keys are only ever added."""
@@ -147,18 +147,18 @@ class Human(Base):
 
     def details(self, job: Job) -> None:
         """Print one fact a line."""
-        self._pairs([(name, value) for name, value in rendering.facts(job) if value])
+        self._pairs([(name, value) for name, value in rendering.job_facts(job) if value])
 
-    def _page(self) -> Page:
+    def _page(self) -> TableRenderer:
         """Return what lays text out for the terminal."""
-        from flux_cli.display.tables import Page  # noqa: PLC0415 - only a terminal needs it
+        from flux_cli.display.tables import TableRenderer  # noqa: PLC0415 - only a terminal needs it
 
-        return Page(self.streams.stdout)
+        return TableRenderer(self.streams.stdout)
 
     def _pairs(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print a name and a value a line: aligned on a terminal, a tab between them elsewhere."""
         if self.streams.stdout.isatty():
-            self.streams.out(self._page().facts(rows))
+            self.streams.out(self._page().pairs(rows))
         else:
             for name, value in rows:
                 self.streams.out(f"{name}\t{printable(value)}")
@@ -166,10 +166,14 @@ class Human(Base):
     def jobs(self, jobs: Sequence[Job]) -> None:
         """Print one job a line; a table on a terminal, tabs elsewhere."""
         if self.streams.stdout.isatty() and jobs:
-            self.streams.out(self._page().cut(rendering.HEAD, [rendering.short(job) for job in jobs], rendering.sign))
+            self.streams.out(
+                self._page().one_line_rows(
+                    rendering.HEAD, [rendering.table_row(job) for job in jobs], rendering.row_style
+                )
+            )
         else:
             for job in jobs:
-                self.streams.out("\t".join(rendering.fields(job)))
+                self.streams.out("\t".join(rendering.tab_fields(job)))
 
     def lines(self, lines: Iterable[str], data: Mapping[str, Any]) -> None:  # noqa: ARG002 - the lines say it
         """Print the lines."""
@@ -179,7 +183,7 @@ class Human(Base):
     def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:  # noqa: ARG002 - the rows say it
         """Print aligned columns on a terminal, folded where the window is too narrow; tabs elsewhere."""
         if self.streams.stdout.isatty():
-            self.streams.out(self._page().folded(head, rows))
+            self.streams.out(self._page().wrapped_rows(head, rows))
         else:
             for row in rows:
                 self.streams.out("\t".join(printable(cell) for cell in row))
@@ -220,7 +224,7 @@ class Human(Base):
         if error.hint:
             self.streams.err(f"hint: {printable(error.hint)}")
         if whole or rendering.is_about_money(error, job):
-            self.streams.err(f"charged: {rendering.charged_text(error, job)}")
+            self.streams.err(f"charged: {rendering.format_charged(error, job)}")
 
 
 class Json(Base):

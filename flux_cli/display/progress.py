@@ -13,17 +13,17 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from flux_cli.jobs import Job
-from flux_cli.money.totals import Count, Tally, money_text
+from flux_cli.money.totals import BatchTotals, Count, format_total
 from flux_cli.text import printable
 
 
-def summary(count: Count) -> str:
+def summarize(count: Count) -> str:
     """Return how far a batch has come, in a few words."""
     failed = f", {count.failed} failed" if count.failed else ""
-    return f"{count.done} of {count.total} done{failed}, {money_text(count.spent, count.unknown)}"
+    return f"{count.done} of {count.total} done{failed}, {format_total(count.spent, count.unknown)}"
 
 
-def remaining(count: Count) -> str:
+def format_remaining(count: Count) -> str:
     """Return how long a batch will take, in a few words; nothing while nobody can tell."""
     if count.left is None:
         return ""
@@ -49,16 +49,16 @@ class Progress(Protocol):
         """Take in how a job stands; ``activity`` is what we are doing about it."""
         ...
 
-    def drop(self, job_id: str) -> None:
+    def remove(self, job_id: str) -> None:
         """Forget a job that nothing more will be said about."""
         ...
 
-    def aside(self) -> AbstractContextManager[object]:
+    def pause(self) -> AbstractContextManager[object]:
         """Step out of the way while something is printed on the same terminal."""
         ...
 
 
-class Silent:
+class NoProgress:
     """Shows nothing."""
 
     def __enter__(self) -> Self:
@@ -73,15 +73,15 @@ class Silent:
     def show(self, job: Job, *, activity: str = "") -> None:
         """Do nothing."""
 
-    def drop(self, job_id: str) -> None:
+    def remove(self, job_id: str) -> None:
         """Do nothing."""
 
-    def aside(self) -> AbstractContextManager[object]:
+    def pause(self) -> AbstractContextManager[object]:
         """Do nothing."""
         return nullcontext()
 
 
-class Lines(Silent):
+class PlainProgress(NoProgress):
     """One line per change of state."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -92,16 +92,16 @@ class Lines(Silent):
 
     def show(self, job: Job, *, activity: str = "") -> None:
         """Print the state, if it is another one than before."""
-        state = activity or job.standing
+        state = activity or job.status_text
         with self._lock:
             if self._last.get(job.id) != state:
                 self._last[job.id] = state
                 self._say(f"flux: {job.id} {job.provider} {printable(state)}")
 
 
-class Ends(Silent):
+class PlainBatchProgress(NoProgress):
     """One line per job of a batch that has ended: how far it has come."""
 
-    def __init__(self, say: Callable[[str], None], tally: Tally) -> None:
+    def __init__(self, say: Callable[[str], None], tally: BatchTotals) -> None:
         """Print lines with ``say``, whenever ``tally`` has something to tell."""
-        tally.hear = lambda: say(f"flux: {summary(tally.count())}")
+        tally.hear = lambda: say(f"flux: {summarize(tally.count())}")

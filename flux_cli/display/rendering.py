@@ -9,7 +9,7 @@ from typing import Any
 
 from flux_cli.errors import FluxError, describe
 from flux_cli.jobs import Image, Job
-from flux_cli.money.limits import settled
+from flux_cli.money.limits import final_cost
 from flux_cli.providers import alias
 from flux_cli.text import printable
 
@@ -26,7 +26,7 @@ def is_about_money(error: FluxError, job: Job | None) -> bool:
     return job is not None or error.code != "failed"
 
 
-def charged_text(error: FluxError, job: Job | None = None) -> str:
+def format_charged(error: FluxError, job: Job | None = None) -> str:
     """Return whether a failure was charged, for people: where that is unknown, who could say."""
     if error.charged != "unknown":
         return error.charged
@@ -38,7 +38,7 @@ def charged_text(error: FluxError, job: Job | None = None) -> str:
     return f"unknown, {whose} {'has not said yet' if error.code == 'pending' else 'does not say'}"
 
 
-def stamp(seconds: float | None) -> str | None:
+def format_time(seconds: float | None) -> str | None:
     """Return a time as ISO 8601, in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -65,8 +65,8 @@ def job_object(job: Job) -> dict[str, Any]:
         "timing": dict(job.timing),
         "error": None if job.error is None else error_object(job.error),
         "sandbox": job.sandbox,
-        "created_at": stamp(job.created_at),
-        "finished_at": stamp(job.finished_at),
+        "created_at": format_time(job.created_at),
+        "finished_at": format_time(job.finished_at),
         "batch": job.batch,
         "estimate": None if job.estimate is None else {"amount": round(job.estimate, 6), "currency": "USD"},
         "shape_differs": job.shape_differs,
@@ -86,7 +86,7 @@ def _image_object(image: Image) -> dict[str, Any]:
     }
 
 
-def cost_text(job: Job) -> str:
+def format_cost(job: Job) -> str:
     """Return what a job cost, for people; empty where nobody told."""
     if job.cost is None:
         return ""
@@ -95,21 +95,21 @@ def cost_text(job: Job) -> str:
 
 def _expected(job: Job) -> str:
     """Return what a job is expected to cost, where nobody told yet and somebody can tell; else nothing."""
-    known = settled(job) is not None or job.estimate is None
+    known = final_cost(job) is not None or job.estimate is None
     return "" if known else f"${job.estimate:.4g}"
 
 
 def _cost_brief(job: Job) -> str:
     """Return what a job cost, as shortly as a column wants it: with a ``~`` where it is only expected."""
     expected = _expected(job)
-    return cost_text(job) or (f"~{expected}" if expected else "")
+    return format_cost(job) or (f"~{expected}" if expected else "")
 
 
-def cost_words(job: Job) -> str:
+def describe_cost(job: Job) -> str:
     """Return what a job cost, in words; empty where it is under way and nobody can tell."""
     if expected := _expected(job):
-        return cost_text(job) or f"about {expected} (estimate)"
-    return cost_text(job) or ("nothing" if settled(job) is not None else "" if job.active else "unknown")
+        return format_cost(job) or f"about {expected} (estimate)"
+    return format_cost(job) or ("nothing" if final_cost(job) is not None else "" if job.active else "unknown")
 
 
 HEAD = ("ID", "STATUS", "PROVIDER", "MODEL", "CREATED", "COST", "PROMPT")
@@ -124,12 +124,12 @@ def style(status: str) -> str:
     return _STYLES.get(status, "cyan")
 
 
-def sign(row: Sequence[str]) -> str:
+def row_style(row: Sequence[str]) -> str:
     """Return what the status in a row of a table is drawn with."""
     return style(row[1].split(" ")[0].rstrip(":"))
 
 
-def short(job: Job) -> tuple[str, ...]:
+def table_row(job: Job) -> tuple[str, ...]:
     """Return a job as a row of a table on a terminal."""
     created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
     return job.id, _brief(job), job.provider, alias(job.model or ""), created, _cost_brief(job), job.prompt
@@ -144,7 +144,7 @@ def _brief(job: Job) -> str:
     return job.status if job.error is None or job.status == job.error.code else f"{job.status}: {job.error.code}"
 
 
-def fields(job: Job) -> tuple[str, ...]:
+def tab_fields(job: Job) -> tuple[str, ...]:
     """Return a job as the columns that a script reads."""
     paths = " ".join(image.path for image in job.images if image.path)
     row = (
@@ -152,19 +152,19 @@ def fields(job: Job) -> tuple[str, ...]:
         job.status,
         job.provider,
         job.model or "",
-        stamp(job.created_at) or "",
-        cost_text(job),
+        format_time(job.created_at) or "",
+        format_cost(job),
         paths,
         job.prompt,
     )
     return tuple(printable(cell) for cell in row)
 
 
-def facts(job: Job) -> list[tuple[str, str]]:
+def job_facts(job: Job) -> list[tuple[str, str]]:
     """Return all there is to know about a job, in the order in which a person asks."""
     found = [
         ("id", job.id),
-        ("status", job.standing),
+        ("status", job.status_text),
         ("provider", job.provider + (" (sandbox)" if job.sandbox else "")),
         ("model", job.model or ""),
         ("remote id", job.remote_id or ""),
@@ -175,8 +175,8 @@ def facts(job: Job) -> list[tuple[str, str]]:
         ("seed", "" if job.seed is None else str(job.seed)),
     ]
     found += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
-    found += [("skipped", " ".join(job.skipped)), ("cost", cost_words(job))]
-    found += [("created", stamp(job.created_at) or ""), ("finished", stamp(job.finished_at) or "")]
+    found += [("skipped", " ".join(job.skipped)), ("cost", describe_cost(job))]
+    found += [("created", format_time(job.created_at) or ""), ("finished", format_time(job.finished_at) or "")]
     found += [(name, f"{value:g}") for name, value in job.timing.items()]
     for image in job.images:
         size = f" ({image.width}x{image.height}, {image.size} bytes)" if image.path and image.width else ""
@@ -184,5 +184,5 @@ def facts(job: Job) -> list[tuple[str, str]]:
         if image.nsfw is not None:
             found.append(("nsfw", "yes" if image.nsfw else "no"))
     if job.error is not None:
-        found += [("error", job.error.message), ("hint", job.error.hint), ("charged", charged_text(job.error, job))]
+        found += [("error", job.error.message), ("hint", job.error.hint), ("charged", format_charged(job.error, job))]
     return found

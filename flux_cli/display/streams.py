@@ -35,7 +35,7 @@ class Streams:
 
     def _write(self, stream: TextIO, text: str) -> None:
         buffer = getattr(stream, "buffer", None)
-        with self._lock, self.reader():
+        with self._lock, self.watch_reader():
             if buffer is None:
                 stream.write(text)
             else:
@@ -44,7 +44,7 @@ class Streams:
 
     @staticmethod
     @contextmanager
-    def reader() -> Generator[None]:
+    def watch_reader() -> Generator[None]:
         """Turn what a reader does to us into ours: `Interrupted` if it is gone, `OutputError` if it takes no more."""
         try:
             yield

@@ -23,7 +23,7 @@ _GAP = 2
 """Blanks between two columns."""
 
 
-class Page:
+class TableRenderer:
     """A terminal as something that text is laid out for."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -32,7 +32,7 @@ class Page:
         self._encoding = stream.encoding or "utf-8"
         self._more = "\u2026" if self._encoding.lower().startswith("utf") else "..."
 
-    def cut(self, head: Sequence[str], rows: Sequence[Sequence[str]], sign: Sign) -> str:
+    def one_line_rows(self, head: Sequence[str], rows: Sequence[Sequence[str]], sign: Sign) -> str:
         """Return a table with a line for each row; what does not fit the window is cut, at the end of the line first.
 
         The last column is the one that gives way, so it holds what can be recognised by its beginning.
@@ -46,7 +46,7 @@ class Page:
             lines.append(line)
         return self._rendered(Text("\n").join(lines))
 
-    def folded(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def wrapped_rows(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         """Return a table that loses nothing: what does not fit goes on in the next line of its column."""
         table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         for index, name in enumerate(head):
@@ -55,7 +55,7 @@ class Page:
             table.add_row(*(Text(self._shown(cell)) for cell in row))
         return "\n".join(line.rstrip() for line in self._rendered(table).split("\n"))
 
-    def facts(self, rows: Sequence[tuple[str, str]]) -> str:
+    def pairs(self, rows: Sequence[tuple[str, str]]) -> str:
         """Return a name and a value a line; a long value goes on below itself. What holds no blank is left whole.
 
         So a link or a path can be copied, however narrow the window is.

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from flux_cli.clock import Clock
-from flux_cli.engine.polling import Watcher
-from flux_cli.engine.ports import Book, Wire
+from flux_cli.engine.polling import Poller
+from flux_cli.engine.ports import JobStore, Transport
 from flux_cli.engine.schedule import APART, Bracket, telling
 from flux_cli.errors import (
     FluxError,
@@ -30,18 +30,18 @@ from flux_cli.errors import (
 )
 from flux_cli.jobs import Cancelled, Failed, Job, State, Succeeded, advance
 from flux_cli.money.limits import Limit
-from flux_cli.providers.base import Accepted, Account, Lost, Order, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Order, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, drive
-from flux_cli.providers.hints import advised
+from flux_cli.providers.hints import with_hint
 from flux_cli.text import printable
 
 T = TypeVar("T")
 
-SEARCHED = 86_400.0
+SEARCH_SECONDS = 86_400.0
 """Seconds for which a job whose answer was lost is looked for."""
 
 
-def rehearse(provider: Provider, order: Order) -> list[Request]:
+def dry_run_requests(provider: Provider, order: Order) -> list[Request]:
     """Return the requests that submitting ``order`` would send, up to the paid one, without sending any.
 
     Raises `UsageError` for what the conversation itself refuses.
@@ -49,7 +49,7 @@ def rehearse(provider: Provider, order: Order) -> list[Request]:
     conversation = provider.submit(order)
     requests = [next(conversation)]
     while not requests[-1].paid:
-        answer = json.dumps(requests[-1].rehearsal).encode()
+        answer = json.dumps(requests[-1].dry_run_answer).encode()
         requests.append(conversation.send(Response(status=200, body=answer)))
     return requests
 
@@ -60,8 +60,8 @@ class Engine:
     def __init__(
         self,
         *,
-        wire: Wire,
-        book: Book,
+        wire: Transport,
+        book: JobStore,
         clock: Clock,
         load: Callable[[str], Provider],
         gone: Callable[[Job], bool],
@@ -77,7 +77,7 @@ class Engine:
         self._clock = clock
         self._load = load
         self._gone = gone
-        self._watcher = Watcher(
+        self._watcher = Poller(
             clock=clock,
             look=partial(self.refresh, tries=1),
             waits=waits,
@@ -100,30 +100,30 @@ class Engine:
         def send(request: Request) -> Response:
             nonlocal written
             if request.paid:
-                intent = _intent(request)
-                remote_id = order.handle if provider.handle_is_id else None
+                intent = _describe_request(request)
+                remote_id = order.idempotency_key if provider.idempotency_key_is_id else None
                 if written:
                     self._book.change(job.id, lambda known: replace(known, request=intent))
                 else:
                     self._clock.check()
-                    new = replace(job, handle=order.handle, remote_id=remote_id, request=intent)
+                    new = replace(job, idempotency_key=order.idempotency_key, remote_id=remote_id, request=intent)
                     self._book.add(new, limits)
                     written = True
             return self._wire.send(provider, request, sandbox=job.sandbox, tries=tries, deadline=deadline)
 
         try:
-            accepted = _submitted(provider, order, send)
+            accepted = _hold_submit(provider, order, send)
         except FluxError as error:
             if not written:
                 raise
             try:
-                return self._book.change(job.id, partial(self._turned_down, provider=provider, error=error))
+                return self._book.change(job.id, partial(self._with_submit_error, provider=provider, error=error))
             except LedgerError as failure:
-                raise (self._turned_down(job, provider=provider, error=error).error or error) from failure
+                raise (self._with_submit_error(job, provider=provider, error=error).error or error) from failure
         remote, now = accepted.remote, self._clock.now()
 
         def taken(known: Job) -> Job:
-            bought = replace(known, remote_id=remote.id, memo=dict(remote.memo), accepted_at=now)
+            bought = replace(known, remote_id=remote.id, poll_state=dict(remote.poll_state), accepted_at=now)
             return advance(bought, accepted.state, now=now)
 
         try:
@@ -136,16 +136,18 @@ class Engine:
                 charged="yes",
             ) from error
 
-    def abandon(self, job: Job) -> Job:
+    def mark_unanswered(self, job: Job) -> Job:
         """Write down that the answer to a job's paid request will not be read, and return the job."""
         lost = UnknownOutcomeError("interrupted before the answer came")
-        return self._book.change(job.id, partial(self._turned_down, provider=self._load(job.provider), error=lost))
+        return self._book.change(
+            job.id, partial(self._with_submit_error, provider=self._load(job.provider), error=lost)
+        )
 
-    def _turned_down(self, job: Job, *, provider: Provider, error: FluxError) -> Job:
+    def _with_submit_error(self, job: Job, *, provider: Provider, error: FluxError) -> Job:
         """Return a job whose paid request was refused, or answered by nothing that makes sense."""
         if isinstance(error, UnknownOutcomeError | ProtocolError):
-            return replace(job, status="unknown", error=_unknown(job, provider, error))
-        return replace(job, status="failed", error=advised(error, provider), finished_at=self._clock.now())
+            return replace(job, status="unknown", error=_unknown_outcome(job, provider, error))
+        return replace(job, status="failed", error=with_hint(error, provider), finished_at=self._clock.now())
 
     def _ask(
         self,
@@ -171,12 +173,12 @@ class Engine:
                 error.charged = "unknown"
                 if isinstance(error, UnavailableError | ProtocolError):
                     error.hint = error.hint or f"nothing is lost: `flux status {job.id}` asks again"
-            raise advised(error, provider) from error.__cause__
+            raise with_hint(error, provider) from error.__cause__
         if isinstance(found, Failed | Cancelled) and found.error is not None:
-            advised(found.error, provider)
+            with_hint(found.error, provider)
         return found
 
-    def _look(self, job: Job, *, tries: int, deadline: float) -> State:
+    def _read_state(self, job: Job, *, tries: int, deadline: float) -> State:
         """Ask once how a job is doing; where the answer makes no sense, once more for each try. Raises `FluxError`."""
         provider = self._load(job.provider)
         while True:
@@ -205,29 +207,29 @@ class Engine:
         if job.status == "submitting":
             if not self._gone(job):
                 return self._book.change(job.id, lambda known: known)  # by now, its process may have got further
-            job = self.abandon(job)
+            job = self.mark_unanswered(job)
         if job.status == "unknown":
-            return self._settle(job, tries=tries, deadline=deadline)
+            return self._look_for_lost(job, tries=tries, deadline=deadline)
         return self._poll(job, tries=tries, deadline=deadline, working=working)
 
     def _poll(self, job: Job, *, tries: int, deadline: float, working: float | None = None) -> Job:
-        at = self._clock.now() - job.since
-        state = self._look(job, tries=tries, deadline=deadline)
+        at = self._clock.now() - job.started_at
+        state = self._read_state(job, tries=tries, deadline=deadline)
 
         def taken(known: Job) -> Job:
             new = advance(known, state, now=self._clock.now())
             if working is None or not known.active or not isinstance(state, Succeeded) or not telling((working, at)):
                 return new
-            return replace(new, ready=(working, at))
+            return replace(new, ready_between=(working, at))
 
         return self._book.change(job.id, taken)
 
-    def _settle(self, job: Job, *, tries: int, deadline: float) -> Job:
+    def _look_for_lost(self, job: Job, *, tries: int, deadline: float) -> Job:
         """Find out what became of a job whose answer was lost, if the provider can be asked at all.
 
         After a day nobody is asked any more: Apiframe keeps its jobs no longer, and a list only gets longer.
         """
-        if self._clock.now() - job.created_at > SEARCHED:
+        if self._clock.now() - job.created_at > SEARCH_SECONDS:
             return job
         if job.remote_id is not None:
             with suppress(NotFoundError):
@@ -235,7 +237,9 @@ class Engine:
         provider = self._load(job.provider)
         if job.status != "unknown" or provider.find is None or job.request is None:
             return job
-        lost = Lost(job=job.id, handle=job.handle, body=_sent(job), sent_at=job.created_at)
+        lost = LostSubmit(
+            job_id=job.id, idempotency_key=job.idempotency_key, body=_stored_body(job), sent_at=job.created_at
+        )
         remote = self._ask(provider, provider.find(lost), sandbox=job.sandbox, tries=tries, deadline=deadline, job=job)
         if remote is None:
             return job
@@ -287,7 +291,7 @@ class Engine:
         return self._ask(provider, provider.check(), sandbox=sandbox, tries=2)
 
 
-def _submitted(provider: Provider, order: Order, send: Callable[[Request], Response]) -> Accepted:
+def _hold_submit(provider: Provider, order: Order, send: Callable[[Request], Response]) -> Accepted:
     """Hold the conversation that buys, and return what it learned.
 
     A paid request that may be repeated, and whose answer makes no sense, is sent once more, exactly as it was: what
@@ -309,7 +313,7 @@ def _submitted(provider: Provider, order: Order, send: Callable[[Request], Respo
         return drive(provider.submit(order), listen)
     except ProtocolError as error:
         asked = heard[-1][0] if heard else None
-        if asked is None or not (asked.paid and asked.safe):
+        if asked is None or not (asked.paid and asked.idempotent):
             raise
         lost = error
     earlier = iter(heard[:-1])
@@ -328,7 +332,7 @@ def _submitted(provider: Provider, order: Order, send: Callable[[Request], Respo
     return drive(provider.submit(order), again)
 
 
-def _intent(request: Request) -> dict[str, Any]:
+def _describe_request(request: Request) -> dict[str, Any]:
     """Return a paid request as it is written down."""
     return {
         "method": request.method,
@@ -338,12 +342,12 @@ def _intent(request: Request) -> dict[str, Any]:
     }
 
 
-def _sent(job: Job) -> Any:
+def _stored_body(job: Job) -> Any:
     """Return the body that was sent for a job."""
     return (job.request or {}).get("body")
 
 
-def _unknown(job: Job, provider: Provider, error: FluxError) -> UnknownOutcomeError:
+def _unknown_outcome(job: Job, provider: Provider, error: FluxError) -> UnknownOutcomeError:
     """Return the error of a job that may have been accepted, saying how to find out."""
     if job.remote_id is not None or provider.find is not None:
         hint = f"`flux status {job.id}` asks {provider.name} about it; do not generate again before you know"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from flux_cli.clock import Clock
-from flux_cli.engine.ports import Book, Shelf, Wire
+from flux_cli.engine.ports import ImageStore, JobStore, Transport
 from flux_cli.errors import (
     FluxError,
     LinkError,
@@ -28,17 +28,17 @@ _FRESH = 600.0
 """Seconds after a job has finished in which a link that is refused may not have reached its host's edge yet."""
 
 
-class Collector:
+class Fetcher:
     """Puts images on disk. One instance may serve many threads."""
 
-    def __init__(self, *, wire: Wire, book: Book, clock: Clock, renew: Callable[[Job, int], Job]) -> None:
+    def __init__(self, *, wire: Transport, book: JobStore, clock: Clock, renew: Callable[[Job, int], Job]) -> None:
         """Make a collector; ``renew`` reads a job again for a fresh link to one of its images."""
         self._wire = wire
         self._book = book
         self._clock = clock
         self._renew = renew
 
-    def collect(self, job: Job, shelf: Shelf, *, deadline: float = math.inf) -> Job:
+    def fetch(self, job: Job, shelf: ImageStore, *, deadline: float = math.inf) -> Job:
         """Put every image of a succeeded job on disk that is not there, and return the job.
 
         An image that cannot be had now does not keep the others from being saved. No image is tried again, and no
@@ -48,7 +48,7 @@ class Collector:
         failures: list[UnsavedError] = []
         index = 0
         while index < len(job.images):  # another process may learn of one more while we save
-            if not shelf.kept(job.images[index]):
+            if not shelf.is_saved(job.images[index]):
                 job, failure = self._fetch(job, index, shelf, deadline)
                 failures += [failure] if failure else []
             index += 1
@@ -61,7 +61,7 @@ class Collector:
             f"{index - len(failures)} of {index} images are saved: {first.message}", hint=hint, charged="yes"
         )
 
-    def _fetch(self, job: Job, index: int, shelf: Shelf, deadline: float) -> tuple[Job, UnsavedError | None]:
+    def _fetch(self, job: Job, index: int, shelf: ImageStore, deadline: float) -> tuple[Job, UnsavedError | None]:
         """Save one image. Return the job as it is known by then and, if the image is not saved, why.
 
         A link that does not work any more, or brings nothing but trouble, is renewed once by reading the job again.
@@ -75,7 +75,7 @@ class Collector:
             except FluxError as error:
                 if dead:
                     return job, _unsaved(job, f"{found.message}, and {error.message}")
-            if dead or self._rest(next(pauses), deadline):
+            if dead or self._pause(next(pauses), deadline):
                 patient = not dead or job.images[index].url != before
                 found = self._try(job, index, shelf, deadline, pauses, patient=patient)
         if isinstance(found, Job):
@@ -83,7 +83,14 @@ class Collector:
         return job, found if isinstance(found, UnsavedError) else _unsaved(job, found.message)
 
     def _try(
-        self, job: Job, index: int, shelf: Shelf, deadline: float, pauses: Iterator[float], *, patient: bool = False
+        self,
+        job: Job,
+        index: int,
+        shelf: ImageStore,
+        deadline: float,
+        pauses: Iterator[float],
+        *,
+        patient: bool = False,
     ) -> Job | FluxError:
         """Save one image, in two attempts where the first fails. Return the job, or what went wrong at last.
 
@@ -98,15 +105,15 @@ class Collector:
             except UnsavedError as error:
                 return error
             except (NotFoundError, UnavailableError, ProtocolError) as error:
-                trouble = self._early(job, error) or error
+                trouble = self._is_fresh(job, error) or error
                 over = attempt >= _ATTEMPTS and not (patient and trouble is not error)
             else:
-                return self._book.change(job.id, partial(_placed, seen=job, index=index, saved=saved))
+                return self._book.change(job.id, partial(_mark_saved, seen=job, index=index, saved=saved))
             dead = isinstance(trouble, NotFoundError) and not patient
-            if over or dead or not self._rest(next(pauses), deadline):
+            if over or dead or not self._pause(next(pauses), deadline):
                 return trouble
 
-    def _rest(self, pause: float, deadline: float) -> bool:
+    def _pause(self, pause: float, deadline: float) -> bool:
         """Wait for a pause, and return whether there was time for it."""
         if self._clock.monotonic() + pause >= deadline:
             return False
@@ -122,7 +129,7 @@ class Collector:
             raise NotFoundError("the image is no longer in the provider's answer")
         return self._wire.download(image.url, sandbox=job.sandbox, deadline=deadline)
 
-    def _early(self, job: Job, error: FluxError) -> UnavailableError | None:
+    def _is_fresh(self, job: Job, error: FluxError) -> UnavailableError | None:
         """Return what a refused link means while the image may still be on its way to the host; else ``None``."""
         age = math.inf if job.finished_at is None else self._clock.now() - job.finished_at
         if not isinstance(error, LinkError) or age >= _FRESH:
@@ -143,7 +150,7 @@ def _unsaved(job: Job, why: str) -> UnsavedError:
     return UnsavedError(f"the image is not saved: {why}", hint=f"`flux result {job.id}` tries again")
 
 
-def _placed(known: Job, *, seen: Job, index: int, saved: Image) -> Job:
+def _mark_saved(known: Job, *, seen: Job, index: int, saved: Image) -> Job:
     """Return the job with one image marked as saved; bytes that came with the answer stay at hand for the others.
 
     ``known`` may hold more images than were ``seen``, where another process has asked about the job meanwhile.

@@ -25,7 +25,7 @@ _GOLDEN = 0.618
 Kind = tuple[str, str | None, bool]
 
 
-class Look(Protocol):
+class Refresh(Protocol):
     """Asks once how a job is doing, and writes it down."""
 
     def __call__(self, job: Job, *, working: float | None, deadline: float) -> Job:
@@ -37,14 +37,14 @@ class Look(Protocol):
         ...
 
 
-class Watcher:
+class Poller:
     """Waits for jobs. One instance may serve many threads."""
 
     def __init__(
         self,
         *,
         clock: Clock,
-        look: Look,
+        look: Refresh,
         waits: Callable[[Job], Sequence[Bracket]],
         poll_seconds: Callable[[Job], float],
     ) -> None:
@@ -118,7 +118,7 @@ class Watcher:
             pause = max(due - self._elapsed(job), asked, APART / 2)
 
     def _elapsed(self, job: Job) -> float:
-        return max(self._clock.now() - job.since, 0.0)
+        return max(self._clock.now() - job.started_at, 0.0)
 
     def _begin(self, job: Job) -> tuple[float, bool]:
         """Return the first look at a new job, and whether it is a bold one: one job at a time dares that."""
@@ -142,9 +142,9 @@ class Watcher:
 
     def _learn(self, job: Job) -> None:
         """Remember how long a job took, if this look has told."""
-        if job.ready is not None and job.status == "succeeded":
+        if job.ready_between is not None and job.status == "succeeded":
             with self._lock:
-                self._known[_kind(job)].appendleft(job.ready)
+                self._known[_kind(job)].appendleft(job.ready_between)
 
 
 def _kind(job: Job) -> Kind:

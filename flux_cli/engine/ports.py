@@ -13,7 +13,7 @@ from flux_cli.providers.base import Provider
 from flux_cli.providers.conversation import Request, Response
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """How requests travel."""
 
     def send(
@@ -30,7 +30,7 @@ class Wire(Protocol):
         ...
 
 
-class Book(Protocol):
+class JobStore(Protocol):
     """Where jobs are written down, durably."""
 
     def add(self, job: Job, limits: Sequence[Limit] = ()) -> Job:
@@ -43,9 +43,9 @@ class Book(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class ImageStore:
     """Where the images of one job go: ``save`` puts one there, ``kept`` tells whether one is still there."""
 
     save: Callable[[Iterable[bytes], Image, int], Image]
     """From the bytes, the image and its number (from 1): the image with its path and what its bytes are."""
-    kept: Callable[[Image], bool]
+    is_saved: Callable[[Image], bool]

@@ -10,17 +10,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flux_cli.images.metadata import Story
+from flux_cli.images.metadata import ImageMetadata
 from flux_cli.jobs import Image, Job
 from flux_cli.text import shell_word
 
 
-def recipe(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
+def command_line(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
     """Return the command, on one line, and the names of what shaped the image too and cannot be told.
 
     Where only the seed of a job of several images is known, the command makes all of them.
     """
-    story = Story.of(job, image)
+    story = ImageMetadata.of(job, image)
     seed, count = (story.seed, 1) if story.seed is not None else (job.seed, job.count)
     words = ["flux", "generate", "-p", story.provider]
     words += ["--sandbox"] if story.sandbox else []
@@ -29,9 +29,9 @@ def recipe(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
     words += ["-n", str(count)] if count > 1 else []
     words += _options(story.parameters)
     if story.prompt == "-":  # which alone means stdin
-        return f"printf %s - | {_line([*words, '-'])}", story.withheld
+        return f"printf %s - | {_line([*words, '-'])}", story.omitted
     words += ["--"] if story.prompt.startswith("-") else []
-    return _line([*words, story.prompt]), story.withheld
+    return _line([*words, story.prompt]), story.omitted
 
 
 def _line(words: list[str]) -> str:

@@ -17,12 +17,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from flux_cli import __version__
-from flux_cli.display.rendering import cost_words, stamp
+from flux_cli.display.rendering import describe_cost, format_time
 from flux_cli.errors import FluxError
-from flux_cli.gallery.command_line import recipe
+from flux_cli.gallery.command_line import command_line
 from flux_cli.jobs import Image, Job
-from flux_cli.money.limits import counted, settled
-from flux_cli.money.totals import money_text
+from flux_cli.money.limits import counted_cost, final_cost
+from flux_cli.money.totals import format_total
 from flux_cli.text import listed, printable
 
 START = '<!DOCTYPE html>\n<html lang="en" data-made-by="flux gallery">\n'
@@ -35,7 +35,7 @@ _LONGEST = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Entry:
     """What became of one row of a batch, or of a run without rows."""
 
     where: str
@@ -47,8 +47,8 @@ class Part:
     """Why something is lacking."""
 
 
-def page(
-    parts: Sequence[Part], *, title: str, folder: Path, thumbnails: Callable[[Iterable[Path]], Iterable[bytes | None]]
+def build_page(
+    parts: Sequence[Entry], *, title: str, folder: Path, thumbnails: Callable[[Iterable[Path]], Iterable[bytes | None]]
 ) -> Iterator[str]:
     """Yield the page piece by piece, one image at a time.
 
@@ -112,13 +112,13 @@ def _plural(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _summary(parts: Sequence[Part]) -> str:
+def _summary(parts: Sequence[Entry]) -> str:
     """Return in a line what the run came to."""
     jobs = [job for part in parts for job in part.jobs]
     images = sum(image.path is not None for job in jobs for image in job.images)
-    costs = [counted(job) for job in jobs]
-    money = money_text(sum(cost for cost in costs if cost is not None), costs.count(None))
-    guessed = any(settled(job) is None and job.estimate is not None for job in jobs)
+    costs = [counted_cost(job) for job in jobs]
+    money = format_total(sum(cost for cost in costs if cost is not None), costs.count(None))
+    guessed = any(final_cost(job) is None and job.estimate is not None for job in jobs)
     words = [_plural(images, "image"), *([f"{'about ' if guessed else ''}{money}"] if jobs else [])]
     words += [listed(dict.fromkeys(job.provider for job in jobs)), _days(jobs)]
     told = _text(" \u00b7 ".join(word for word in words if word))
@@ -131,13 +131,13 @@ def _summary(parts: Sequence[Part]) -> str:
 
 def _days(jobs: Sequence[Job]) -> str:
     """Return the days on which jobs were made, in UTC."""
-    days = sorted({(stamp(job.created_at) or "")[:10] for job in jobs})
+    days = sorted({(format_time(job.created_at) or "")[:10] for job in jobs})
     return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
 
 
 def _card(
     number: int,
-    part: Part,
+    part: Entry,
     job: Job,
     image: Image,
     folder: Path,
@@ -156,7 +156,7 @@ def _card(
             f'<img src="data:image/jpeg;base64,{data}" alt="{_text(job.prompt, limit=_LONGEST)}"{size}></a>\n'
         )
     facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _facts(part, job, image))
-    command, untold = recipe(job, image)
+    command, untold = command_line(job, image)
     note = f'<p class="quiet">made with {_text(listed(untold))} too, which is not told here</p>' if untold else ""
     return (
         f"<li>\n{picture}{_prompt(job.prompt, number)}<dl>{facts}</dl>\n"
@@ -175,10 +175,10 @@ def _link(path: Path, folder: Path) -> str:
     return quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
-def _facts(part: Part, job: Job, image: Image) -> Iterator[tuple[str, str]]:
+def _facts(part: Entry, job: Job, image: Image) -> Iterator[tuple[str, str]]:
     """Yield what is known of an image, by name, as HTML."""
     seed = image.seed if image.seed is not None else job.seed
-    cost = cost_words(job) or "unknown"
+    cost = describe_cost(job) or "unknown"
     several = max(len(job.images), job.count)
     found = {
         "seed": "" if seed is None else str(seed),
@@ -195,7 +195,7 @@ def _facts(part: Part, job: Job, image: Image) -> Iterator[tuple[str, str]]:
             yield name, _text(value)
 
 
-def _lacking(part: Part) -> str:
+def _lacking(part: Entry) -> str:
     """Return what is missing of a row, and why."""
     where = f'<p class="quiet">{_text(part.where)}</p>\n' if part.where else ""
     told = "".join(

@@ -34,12 +34,12 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.http import trace
-from flux_cli.http.connection import Network, reason
-from flux_cli.http.endpoint import Channel, private
-from flux_cli.http.rate_limit import asked
-from flux_cli.http.retry import TRIES, Repeats
+from flux_cli.http.connection import NetworkTransport, describe_error
+from flux_cli.http.endpoint import Endpoint, is_private
+from flux_cli.http.rate_limit import parse_retry_after
+from flux_cli.http.retry import TRIES, Retrier
 from flux_cli.providers.conversation import Request, Response, encode
-from flux_cli.providers.refusals import ended
+from flux_cli.providers.refusals import as_job_failure
 from flux_cli.text import printable
 
 Connect = Callable[[], httpx.BaseTransport]  # makes what stands behind httpx
@@ -61,7 +61,7 @@ _ELSEWHERE = frozenset({301, 302, 303})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
-class Transport:
+class HttpTransport:
     """Carries requests of any provider. One instance may serve many threads."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Transport:
         self._clock = clock
         self._connect = connect
         self._tell = say
-        self._repeats = Repeats(clock, jitter)
+        self._repeats = Retrier(clock, jitter)
         self._clients: dict[bool, httpx.Client] = {}
         self._lock = threading.Lock()
 
@@ -89,7 +89,7 @@ class Transport:
         with self._lock:
             if fresh not in self._clients:
                 limits = httpx.Limits(max_keepalive_connections=0 if fresh else 20)
-                behind = Network(limits=limits) if self._connect is None else self._connect()
+                behind = NetworkTransport(limits=limits) if self._connect is None else self._connect()
                 agent = {"User-Agent": f"flux-image/{__version__}"}
                 self._clients[fresh] = httpx.Client(
                     headers=agent, follow_redirects=False, trust_env=False, transport=behind
@@ -102,7 +102,7 @@ class Transport:
             client.close()
         self._clients.clear()
 
-    def send(self, channel: Channel, request: Request, *, tries: int = TRIES, deadline: float = math.inf) -> Response:
+    def send(self, channel: Endpoint, request: Request, *, tries: int = TRIES, deadline: float = math.inf) -> Response:
         """Send ``request`` and return its answer, if it is no refusal.
 
         Sends again where that is safe, at most ``tries`` times in all, with growing pauses, none of which lasts beyond
@@ -114,7 +114,7 @@ class Transport:
             name, request, lambda: self._attempt(channel, request, deadline), tries=tries, deadline=deadline
         )
 
-    def _attempt(self, channel: Channel, request: Request, deadline: float) -> Response | FluxError:
+    def _attempt(self, channel: Endpoint, request: Request, deadline: float) -> Response | FluxError:
         """Send once. Return the answer, or what went wrong (as a value: the caller decides what that means)."""
         name = channel.provider.name
         with ExitStack() as files:
@@ -123,19 +123,21 @@ class Transport:
             except FluxError as error:
                 return error
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left this machine
-                message = f"cannot set up the request to {name}: {reason(error)}"
-                return _because(UsageError(message, hint="nothing was sent; FLUX_DEBUG=1 shows where it fails"), error)
+                message = f"cannot set up the request to {name}: {describe_error(error)}"
+                return _with_cause(
+                    UsageError(message, hint="nothing was sent; FLUX_DEBUG=1 shows where it fails"), error
+                )
             try:
                 response = self._exchange(channel, request, deadline, client, prepared)
             except FluxError as error:
                 return error
             except _NOT_SENT as error:
-                return _because(UnreachedError(f"cannot reach {name}: {reason(error)}"), error)
+                return _with_cause(UnreachedError(f"cannot reach {name}: {describe_error(error)}"), error)
             except httpx.HTTPError as error:
-                return self._unanswered(request, f"no answer from {name}: {reason(error)}")
-        return self._understood(channel, request, response)
+                return self._unanswered(request, f"no answer from {name}: {describe_error(error)}")
+        return self._read_answer(channel, request, response)
 
-    def _understood(self, channel: Channel, request: Request, response: Response) -> Response | FluxError:
+    def _read_answer(self, channel: Endpoint, request: Request, response: Response) -> Response | FluxError:
         """Return an answer that says what was asked for, or what any other means."""
         name = channel.provider.name
         refusal = channel.provider.refusal(response)
@@ -143,11 +145,11 @@ class Transport:
             return self._refusal(request, response, refusal)
         if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP classes
             return response
-        unclear = request.lasting and response.status in _ELSEWHERE
+        unclear = request.outcome_matters and response.status in _ELSEWHERE
         if response.status < 500 and not unclear:  # noqa: PLR2004 - HTTP classes
             return RefusedError(f"{name} answered HTTP {response.status}, which it does not document", charged="no")
         failure = self._unanswered(request, f"{name} answered HTTP {response.status}")
-        failure.retry_after = self._asked(response)
+        failure.retry_after = self._retry_after(response)
         return failure
 
     def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
@@ -157,29 +159,29 @@ class Transport:
         reads it as an `UnknownOutcomeError`.
         """
         if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
-            refusal.retry_after = self._asked(response) or 0.0
+            refusal.retry_after = self._retry_after(response) or 0.0
         mine = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
         if request.paid and mine and not isinstance(refusal, UnknownOutcomeError):
             refusal.charged = "no"
-        return refusal if request.paid or request.upload is not None else ended(refusal)
+        return refusal if request.paid or request.upload is not None else as_job_failure(refusal)
 
-    def _asked(self, response: Response) -> float | None:
+    def _retry_after(self, response: Response) -> float | None:
         """Return the seconds that an answer asks us to wait, where it does."""
-        return asked(response.headers.get("retry-after", ""), now=self._clock.now())
+        return parse_retry_after(response.headers.get("retry-after", ""), now=self._clock.now())
 
     @staticmethod
     def _unanswered(request: Request, message: str) -> FluxError:
         """Return what a lost answer means: for a read, no more than that nobody was there."""
-        if request.lasting:
+        if request.outcome_matters:
             return LostReplyError(message)
         return UnavailableError(message)
 
     def _prepare(
-        self, channel: Channel, request: Request, deadline: float, files: ExitStack
+        self, channel: Endpoint, request: Request, deadline: float, files: ExitStack
     ) -> tuple[httpx.Client, httpx.Request]:
         """Return all that it takes to send a request: nothing leaves before. Raises `FluxError`."""
         url = channel.url(request)
-        if not private(url):
+        if not is_private(url):
             raise UsageError(f"{url} is neither https nor on this machine: the key stays here")
         left = max(deadline - self._clock.monotonic(), _GRACE)
         read = _PAID_READ if request.paid or request.upload else min(_READ, left)
@@ -195,23 +197,23 @@ class Transport:
             try:
                 file = files.enter_context(open(request.upload.path, "rb"))  # noqa: PTH123, SIM115 - as it was typed
             except OSError as error:
-                raise _unread(request.upload.path, error) from error
+                raise _unreadable_upload(request.upload.path, error) from error
             options["files"] = {request.upload.field: file}
         client = self._client(fresh=request.paid)
         return client, client.build_request(request.method, url, **options)
 
     def _exchange(
-        self, channel: Channel, request: Request, deadline: float, client: httpx.Client, prepared: httpx.Request
+        self, channel: Endpoint, request: Request, deadline: float, client: httpx.Client, prepared: httpx.Request
     ) -> Response:
-        self._say(f"> {request.method} {channel.url(request)} {trace.sent(request)}", channel)
+        self._say(f"> {request.method} {channel.url(request)} {trace.describe_request(request)}", channel)
         now = self._clock.monotonic()
         ends = max(deadline, now + (_PAID_READ if request.paid else _GRACE))
         try:
             return self._read(channel, client, prepared, min(ends, now + _WHOLE))
         except OSError as error:  # those of the network are httpx's
-            raise _unread(request.upload.path if request.upload else "", error) from error
+            raise _unreadable_upload(request.upload.path if request.upload else "", error) from error
 
-    def _read(self, channel: Channel, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
+    def _read(self, channel: Endpoint, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
         """Return the whole answer, where it is no larger than we take and complete when the time ``ends``."""
         answer = client.send(prepared, stream=True)
         try:
@@ -229,7 +231,7 @@ class Transport:
         finally:
             answer.close()
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        self._say(f"< {answer.status_code} {trace.answered(bytes(body), headers)}", channel)
+        self._say(f"< {answer.status_code} {trace.describe_response(bytes(body), headers)}", channel)
         return Response(status=answer.status_code, headers=headers, body=bytes(body))
 
     def download(self, url: str, *, deadline: float = math.inf) -> Iterator[bytes]:
@@ -251,7 +253,7 @@ class Transport:
                 with self._open(url, headers, deadline) as answer:
                     if received and not _continues(answer, received):
                         raise UnavailableError("the download broke off, and the host does not take it up again")
-                    mark = _mark(answer)
+                    mark = _validator(answer)
                     length = answer.headers.get("content-length", "")
                     for chunk in answer.iter_raw():
                         self._clock.check()
@@ -265,7 +267,7 @@ class Transport:
                 raise UnavailableError(f"the download failed: {error.message}") from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if not mark or received == before:
-                    raise UnavailableError(f"the download failed: {reason(error)}") from error
+                    raise UnavailableError(f"the download failed: {describe_error(error)}") from error
                 self._clock.sleep(_RESUME_PAUSE)
 
     def _left(self, deadline: float) -> float:
@@ -277,7 +279,7 @@ class Transport:
 
     def _open(self, url: str, headers: Mapping[str, str], deadline: float) -> _Opened:
         for _ in range(_REDIRECTS + 1):
-            if not private(url):
+            if not is_private(url):
                 raise ProtocolError("the link to the image is neither https nor on this machine")
             client = self._client(fresh=False)
             left = self._left(deadline)
@@ -286,12 +288,12 @@ class Transport:
             answer = client.send(client.build_request("GET", url, headers=dict(headers), timeout=timeout), stream=True)
             self._say(f"< {answer.status_code} {answer.headers.get('content-type', '')}")
             if not answer.is_redirect:
-                return _Opened(_fetchable(answer))
+                return _Opened(_check_download(answer))
             url = urljoin(url, answer.headers.get("location", ""))
             answer.close()
         raise ProtocolError("the link to the image redirects in circles")
 
-    def _say(self, line: str, channel: Channel | None = None) -> None:
+    def _say(self, line: str, channel: Endpoint | None = None) -> None:
         if self._tell is not None:
             shown = printable(line, limit=2000)
             self._tell(shown.replace(channel.key, "***") if channel and channel.key else shown)
@@ -310,7 +312,7 @@ class _Opened:
         self.answer.close()
 
 
-def _fetchable(answer: httpx.Response) -> httpx.Response:
+def _check_download(answer: httpx.Response) -> httpx.Response:
     """Return an answer that has the image's bytes. Raises what any other means."""
     status = answer.status_code
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP classes
@@ -327,7 +329,7 @@ def _continues(answer: httpx.Response, received: int) -> bool:
     return answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {received}-")  # noqa: PLR2004 - Partial Content
 
 
-def _mark(answer: httpx.Response) -> str:
+def _validator(answer: httpx.Response) -> str:
     """Return what ``If-Range`` can hold on to, or nothing where the host does not serve ranges."""
     if answer.status_code != 206 and answer.headers.get("accept-ranges", "").lower() != "bytes":  # noqa: PLR2004 - Partial Content
         return ""
@@ -335,11 +337,11 @@ def _mark(answer: httpx.Response) -> str:
     return etag if etag.startswith('"') else str(answer.headers.get("last-modified", ""))
 
 
-def _because(failure: FluxError, error: Exception) -> FluxError:
+def _with_cause(failure: FluxError, error: Exception) -> FluxError:
     """Return a failure with what caused it, for ``FLUX_DEBUG``."""
     failure.__cause__ = error
     return failure
 
 
-def _unread(path: str, error: OSError) -> UsageError:
+def _unreadable_upload(path: str, error: OSError) -> UsageError:
     return UsageError(f"cannot read {printable(path)}: {error.strerror}")

@@ -18,14 +18,14 @@ from typing import Any
 import httpx
 
 from flux_cli.errors import ConfigError, FluxError
-from flux_cli.http.network import Authorities, Proxy, authorities, proxy_for, trust
+from flux_cli.http.network import CertificateSource, Proxy, find_certificates, load_certificates, proxy_for
 from flux_cli.text import printable
 
 _HANDSHAKE = 10.0
 """Seconds that a SOCKS proxy may take for each of its answers, for which httpcore would wait without end."""
 
 
-class Network(httpx.BaseTransport):
+class NetworkTransport(httpx.BaseTransport):
     """Sends each request directly or through its proxy. One instance may serve many threads."""
 
     def __init__(self, *, limits: httpx.Limits, handshake: float = _HANDSHAKE) -> None:
@@ -60,14 +60,14 @@ class Network(httpx.BaseTransport):
             for stream in opened:  # httpcore forgets it
                 stream.close()
             through = f" (through the proxy {proxy.address} of {proxy.source})" if proxy else ""
-            raise httpx.ConnectError(reason(error).rstrip(".") + through, request=request) from error
+            raise httpx.ConnectError(describe_error(error).rstrip(".") + through, request=request) from error
 
     def _route(self, proxy: Proxy | None) -> httpx.HTTPTransport:
         """Return the connections that go through a proxy, or directly."""
         with self._lock:
             url = proxy.url if proxy else None
             if url not in self._routes:
-                context = _context(authorities(), os.environ.get("SSLKEYLOGFILE"))
+                context = _ssl_context(find_certificates(), os.environ.get("SSLKEYLOGFILE"))
                 via = None
                 if url is not None:
                     via = httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
@@ -87,19 +87,19 @@ class Network(httpx.BaseTransport):
 
 
 @cache
-def _context(found: Authorities, log: str | None) -> ssl.SSLContext:
+def _ssl_context(found: CertificateSource, log: str | None) -> ssl.SSLContext:
     """Return whom we trust, where Python writes its keys to ``log``.
 
     Reading the certificates takes 30 ms: once is enough, as long as the variables stay.
     """
     try:
-        return trust(found) if found.source else httpx.create_ssl_context(trust_env=False)
+        return load_certificates(found) if found.source else httpx.create_ssl_context(trust_env=False)
     except OSError as error:
         what = f"cannot write to SSLKEYLOGFILE, {printable(log)}" if log else "cannot set up TLS"
-        raise ConfigError(f"{what}: {reason(error)}", hint="nothing was sent", retry="later") from error
+        raise ConfigError(f"{what}: {describe_error(error)}", hint="nothing was sent", retry="later") from error
 
 
-def reason(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return in a few plain words why an exchange failed."""
     words: dict[type[Exception], str] = {
         httpx.ConnectTimeout: "it does not answer",

@@ -16,7 +16,7 @@ from flux_cli.providers.conversation import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class Endpoint:
     """A provider, where it is reached, and the key for it."""
 
     provider: Provider
@@ -40,7 +40,7 @@ class Channel:
         return {name: prefix + self.key}
 
 
-def private(url: str) -> bool:
+def is_private(url: str) -> bool:
     """Whether what is sent to ``url`` stays between us and the host: https, or http to this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname or ""))

@@ -54,10 +54,10 @@ def proxy_for(url: str) -> Proxy | None:
         return None
     source = next((one for one in (f"{name}_proxy", f"{name.upper()}_PROXY") if os.environ.get(one)), "")
     source = source or "the system's settings"
-    return Proxy(url=_checked(told, source), source=source)
+    return Proxy(url=_check_proxy_url(told, source), source=source)
 
 
-def _checked(told: str, source: str) -> str:
+def _check_proxy_url(told: str, source: str) -> str:
     """Return a proxy's address in full. Raises `ConfigError`."""
     scheme, separator, rest = told.partition("://")
     if not separator:
@@ -79,7 +79,7 @@ def _checked(told: str, source: str) -> str:
 def _bypasses(url: SplitResult, entries: str) -> bool:
     """Whether requests to ``url`` go directly, by the ``entries`` of ``NO_PROXY``."""
     host = (url.hostname or "").rstrip(".")
-    if host == "localhost" or _loopback(host):
+    if host == "localhost" or _is_loopback(host):
         return True
     port = url.port or _PORTS.get(url.scheme)
     if any(_matches(entry, url.scheme, host, port) for entry in re.split(r"[,\s]+", entries.lower())):
@@ -122,13 +122,13 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return getattr(found, "ipv4_mapped", None) or found
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     address = _address(host)
     return address is not None and address.is_loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorities:
+class CertificateSource:
     """Whom to trust in place of the built-in authorities."""
 
     file: str | None = None
@@ -137,44 +137,46 @@ class Authorities:
     """The variables that name them, for people."""
 
 
-def authorities() -> Authorities:
+def find_certificates() -> CertificateSource:
     """Return the certificate authorities that the environment names.
 
     ``SSL_CERT_FILE`` is a file, ``SSL_CERT_DIR`` one folder or several. ``REQUESTS_CA_BUNDLE``, which many companies
     set, counts where ``SSL_CERT_FILE`` is not set. Raises `ConfigError` for what is not there or cannot be read.
     """
     if file := os.environ.get("SSL_CERT_FILE"):
-        return Authorities(file=_readable(file, "SSL_CERT_FILE"), source="SSL_CERT_FILE")
+        return CertificateSource(file=_is_readable(file, "SSL_CERT_FILE"), source="SSL_CERT_FILE")
     folder, bundle = os.environ.get("SSL_CERT_DIR"), os.environ.get("REQUESTS_CA_BUNDLE")
     source = " and ".join(name for name, value in (("SSL_CERT_DIR", folder), ("REQUESTS_CA_BUNDLE", bundle)) if value)
     if folder and not any(os.path.isdir(one) for one in folder.split(os.pathsep)):  # noqa: PTH112 - as it was typed
-        raise _unreadable("SSL_CERT_DIR", folder, "no such folder")
+        raise _unreadable_error("SSL_CERT_DIR", folder, "no such folder")
     if bundle and os.path.isdir(bundle):  # noqa: PTH112 - as it was typed
-        return Authorities(folder=os.pathsep.join(one for one in (folder, bundle) if one), source=source)
-    file = _readable(bundle, "REQUESTS_CA_BUNDLE") if bundle else None
-    return Authorities(file=file, folder=folder or None, source=source)
+        return CertificateSource(folder=os.pathsep.join(one for one in (folder, bundle) if one), source=source)
+    file = _is_readable(bundle, "REQUESTS_CA_BUNDLE") if bundle else None
+    return CertificateSource(file=file, folder=folder or None, source=source)
 
 
-def trust(found: Authorities) -> ssl.SSLContext:
+def load_certificates(found: CertificateSource) -> ssl.SSLContext:
     """Return a context that trusts the authorities ``found``. Raises `ConfigError` for a file without certificates."""
     try:
         return ssl.create_default_context(cafile=found.file, capath=found.folder)
     except ssl.SSLError:
-        raise _unreadable(found.source, found.file or found.folder or "", "it holds no certificates in PEM") from None
+        raise _unreadable_error(
+            found.source, found.file or found.folder or "", "it holds no certificates in PEM"
+        ) from None
 
 
-def _readable(file: str, variable: str) -> str:
+def _is_readable(file: str, variable: str) -> str:
     try:
         with open(file, "rb") as stream:  # noqa: PTH123 - as it was typed
             stream.read(1)
     except OSError as error:
-        raise _unreadable(variable, file, error.strerror or type(error).__name__) from None
+        raise _unreadable_error(variable, file, error.strerror or type(error).__name__) from None
     except ValueError:
-        raise _unreadable(variable, file, "no name of a file") from None
+        raise _unreadable_error(variable, file, "no name of a file") from None
     return file
 
 
-def _unreadable(variable: str, path: str, why: str) -> ConfigError:
+def _unreadable_error(variable: str, path: str, why: str) -> ConfigError:
     return ConfigError(
         f"cannot read the certificates that {variable} names, {printable(path)}: {why}",
         hint=f"name a file of certificates in PEM format, or unset {variable}",

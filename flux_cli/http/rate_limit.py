@@ -33,7 +33,7 @@ _FASTER, _FREE = 0.1, 0.1
 """Requests a second that each one served makes us faster by, and the spacing in seconds that is none any more."""
 
 
-def asked(told: str, *, now: float) -> float | None:
+def parse_retry_after(told: str, *, now: float) -> float | None:
     """Return the seconds that a ``Retry-After`` asks for, as a number or as a date, capped; ``None`` for nonsense.
 
     ``now`` is in seconds since 1970.
@@ -47,7 +47,7 @@ def asked(told: str, *, now: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Permit:
     """One request's leave to go."""
 
     paid: bool
@@ -69,7 +69,7 @@ class _Lane:
     """When the first of them came."""
 
 
-class Pace:
+class RateLimiter:
     """When the next request to one provider may leave. One instance may serve many threads."""
 
     def __init__(self, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
@@ -80,32 +80,32 @@ class Pace:
         self._held = 0.0
         self._lock = threading.Lock()
 
-    def held(self) -> float:
+    def seconds_held(self) -> float:
         """Return for how many seconds yet the provider asked us to wait."""
         return max(self._held - self._clock.monotonic(), 0.0)
 
-    def turn(self, *, paid: bool, deadline: float = math.inf) -> Turn | None:
+    def acquire(self, *, paid: bool, deadline: float = math.inf) -> Permit | None:
         """Wait until a request may leave. Raises `Interrupted` as soon as we are told to stop.
 
         Return ``None``, at once, where that would be after the ``deadline``, a reading of the clock.
         """
-        return self.again(paid=paid, waves=math.inf, deadline=deadline)
+        return self.acquire_again(paid=paid, waves=math.inf, deadline=deadline)
 
-    def again(self, *, paid: bool, waves: float, deadline: float = math.inf) -> Turn | None:
+    def acquire_again(self, *, paid: bool, waves: float, deadline: float = math.inf) -> Permit | None:
         """Wait until a request that was refused may leave again, as `turn` does.
 
         Return ``None`` also as soon as so many ``waves`` of refusals in a row have come: what one request has found
         out, the others need not.
         """
         while self._lanes[paid].row < waves:
-            reserved = self._reserved(paid=paid, deadline=deadline)
+            reserved = self._reserve(paid=paid, deadline=deadline)
             if reserved is None:
                 return None
             if self._left(reserved):
                 return reserved[0]
         return None
 
-    def _reserved(self, *, paid: bool, deadline: float) -> tuple[Turn, float] | None:
+    def _reserve(self, *, paid: bool, deadline: float) -> tuple[Permit, float] | None:
         """Return the next free turn and its moment, ``None`` where that lies ahead and after the ``deadline``."""
         lane = self._lanes[paid]
         with self._lock:
@@ -114,9 +114,9 @@ class Pace:
             if start > max(now, deadline):
                 return None
             lane.free = start + lane.spacing
-            return Turn(paid, lane.wave), start
+            return Permit(paid, lane.wave), start
 
-    def _left(self, reserved: tuple[Turn, float]) -> bool:
+    def _left(self, reserved: tuple[Permit, float]) -> bool:
         """Wait for a turn's moment. Return whether it holds: not where a request was refused meanwhile."""
         turn, start = reserved
         pause = start - self._clock.monotonic()
@@ -125,7 +125,7 @@ class Pace:
         with self._lock:
             return self._lanes[turn.paid].wave == turn.wave and self._held <= start
 
-    def served(self, turn: Turn) -> None:
+    def record_success(self, turn: Permit) -> None:
         """Take in that the provider dealt with a request, whatever its answer."""
         lane = self._lanes[turn.paid]
         with self._lock:
@@ -134,7 +134,7 @@ class Pace:
             if lane.spacing < _FREE:
                 lane.spacing = 0.0
 
-    def refused(self, turn: Turn, after: float | None) -> bool:
+    def record_refusal(self, turn: Permit, after: float | None) -> bool:
         """Take in that the provider wants fewer requests, and the seconds that it asked us to wait.
 
         Return whether to try again: not where nothing but refusals came for too long.

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from flux_cli.clock import Clock
 from flux_cli.errors import FluxError, Interrupted, LostReplyError, UnavailableError, UnreachedError
-from flux_cli.http.rate_limit import Pace, Turn
+from flux_cli.http.rate_limit import Permit, RateLimiter
 from flux_cli.providers.conversation import Request, Response
 
 TRIES, CONNECT_TRIES = 5, 3
@@ -24,14 +24,14 @@ _PAUSE, _LAST_PAUSE = 0.5, 8.0
 """Seconds before the first repeat where no pace is asked for, then twice as long each time, and the longest."""
 
 
-class Repeats:
+class Retrier:
     """Sends requests of any provider until there is an answer. One instance may serve many threads."""
 
     def __init__(self, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
         """Wait by ``clock``; ``jitter`` is a number from 0 to 1, another one each time."""
         self._clock = clock
         self._jitter = jitter
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, RateLimiter] = {}
         self._lock = threading.Lock()
 
     def send(
@@ -49,7 +49,7 @@ class Repeats:
         made. Raises what the last attempt came to, or that an answer was lost, if one was.
         """
         with self._lock:
-            pace = self._paces.setdefault(provider, Pace(self._clock, self._jitter))
+            pace = self._paces.setdefault(provider, RateLimiter(self._clock, self._jitter))
         turn = self._first(provider, pace, request, once=tries == 1, deadline=deadline)
         lost: LostReplyError | None = None
         made = 0
@@ -57,7 +57,7 @@ class Repeats:
             made += 1
             error = attempt()
             if isinstance(error, Response):
-                pace.served(turn)
+                pace.record_success(turn)
                 return error
             if isinstance(error, LostReplyError):
                 lost = lost or error
@@ -71,18 +71,18 @@ class Repeats:
             else:
                 raise error
 
-    def _first(self, provider: str, pace: Pace, request: Request, *, once: bool, deadline: float) -> Turn:
+    def _first(self, provider: str, pace: RateLimiter, request: Request, *, once: bool, deadline: float) -> Permit:
         """Wait until a request may leave. Raises `UnavailableError` where it does not.
 
         Whoever asks ``once`` asks again later: how long to wait for that is told, not waited.
         """
-        held = pace.held()
+        held = pace.seconds_held()
         if once and held:
             raise UnavailableError(f"{provider} asked us to wait", retry_after=held)
         try:
-            turn = pace.turn(paid=request.paid, deadline=deadline)
+            turn = pace.acquire(paid=request.paid, deadline=deadline)
         except Interrupted:
-            if not request.lasting:
+            if not request.outcome_matters:
                 raise
             raise UnavailableError(f"told to stop before anything was sent to {provider}") from None
         if turn is None:
@@ -91,29 +91,31 @@ class Repeats:
 
     def _next(
         self,
-        pace: Pace,
-        turn: Turn,
+        pace: RateLimiter,
+        turn: Permit,
         request: Request,
         error: FluxError,
         *,
         made: int,
         left: int,
         deadline: float,
-    ) -> Turn | None:
+    ) -> Permit | None:
         """Wait for the next attempt. Return ``None`` where there is none, also because the wait was cut off."""
         turned_away = error.retry_after is not None
         unaccepted = isinstance(error, UnreachedError) or (isinstance(error, UnavailableError) and turned_away)
-        if turned_away and not pace.refused(turn, error.retry_after):
+        if turned_away and not pace.record_refusal(turn, error.retry_after):
             return None
-        if left < 1 or not (unaccepted or (request.safe and isinstance(error, LostReplyError | UnavailableError))):
+        if left < 1 or not (
+            unaccepted or (request.idempotent and isinstance(error, LostReplyError | UnavailableError))
+        ):
             return None
         try:
             if turned_away:
-                return pace.again(paid=request.paid, waves=made + left, deadline=deadline)
+                return pace.acquire_again(paid=request.paid, waves=made + left, deadline=deadline)
             pause = min(_PAUSE * 2 ** (made - 1), _LAST_PAUSE) * (0.75 + self._jitter() / 2)
             if self._clock.monotonic() + pause > deadline:
                 return None
             self._clock.sleep(pause)
-            return pace.turn(paid=request.paid, deadline=deadline)
+            return pace.acquire(paid=request.paid, deadline=deadline)
         except Interrupted:
             return None

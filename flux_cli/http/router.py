@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from flux_cli.config.settings import Settings
-    from flux_cli.http.client import Connect, Transport
-    from flux_cli.http.endpoint import Channel
+    from flux_cli.http.client import Connect, HttpTransport
+    from flux_cli.http.endpoint import Endpoint
     from flux_cli.providers.base import Provider
     from flux_cli.providers.conversation import Request, Response
     from flux_cli.sandbox.transport import SandboxTransport
 
 
-class Routes:
+class Router:
     """The two worlds as one wire: the providers' own hosts, and the sandbox."""
 
     def __init__(
@@ -37,15 +37,15 @@ class Routes:
         self._clock = clock
         self._connect = connect
         self._say = say
-        self._channels: dict[tuple[str, bool], Channel] = {}
-        self._transports: dict[bool, Transport] = {}
+        self._channels: dict[tuple[str, bool], Endpoint] = {}
+        self._transports: dict[bool, HttpTransport] = {}
         self._lock = threading.RLock()
 
     def send(
         self, provider: Provider, request: Request, *, sandbox: bool, tries: int, deadline: float = math.inf
     ) -> Response:
         """Return the answer to ``request``. Raises `FluxError`, whose message never quotes the key."""
-        channel = self.channel(provider, sandbox=sandbox)
+        channel = self.endpoint(provider, sandbox=sandbox)
         try:
             return self._transport(sandbox=sandbox).send(channel, request, tries=tries, deadline=deadline)
         except FluxError as error:
@@ -57,9 +57,9 @@ class Routes:
         """Yield the bytes behind a result's link until the clock's ``deadline``. Raises `FluxError`."""
         return self._transport(sandbox=sandbox).download(url, deadline=deadline)
 
-    def channel(self, provider: Provider, *, sandbox: bool) -> Channel:
+    def endpoint(self, provider: Provider, *, sandbox: bool) -> Endpoint:
         """Return where a provider is reached, and the key. Raises `AuthError` where there is none."""
-        from flux_cli.http.endpoint import Channel
+        from flux_cli.http.endpoint import Endpoint
 
         with self._lock:
             if (provider.name, sandbox) not in self._channels:
@@ -69,28 +69,28 @@ class Routes:
                     base_url = settings.base_url(provider.name) or provider.base_url
                     found = settings.key(provider)
                     if found is None:
-                        raise no_key(provider)
+                        raise missing_key(provider)
                     key = found.value.get_secret_value()
-                self._channels[provider.name, sandbox] = Channel(provider=provider, base_url=base_url, key=key)
+                self._channels[provider.name, sandbox] = Endpoint(provider=provider, base_url=base_url, key=key)
             return self._channels[provider.name, sandbox]
 
     def use(self, provider: Provider, key: SecretStr) -> None:
         """Speak to a provider's own host with ``key`` from now on, whatever is configured."""
-        from flux_cli.http.endpoint import Channel
+        from flux_cli.http.endpoint import Endpoint
 
         with self._lock:
             base_url = self._settings().base_url(provider.name) or provider.base_url
-            self._channels[provider.name, False] = Channel(
+            self._channels[provider.name, False] = Endpoint(
                 provider=provider, base_url=base_url, key=key.get_secret_value()
             )
 
-    def _transport(self, *, sandbox: bool) -> Transport:
-        from flux_cli.http.client import Transport
+    def _transport(self, *, sandbox: bool) -> HttpTransport:
+        from flux_cli.http.client import HttpTransport
 
         with self._lock:
             if sandbox not in self._transports:
                 connect = self._sandbox if sandbox else self._connect
-                self._transports[sandbox] = Transport(clock=self._clock, connect=connect, say=self._say)
+                self._transports[sandbox] = HttpTransport(clock=self._clock, connect=connect, say=self._say)
             return self._transports[sandbox]
 
     def _sandbox(self) -> SandboxTransport:
@@ -107,7 +107,7 @@ class Routes:
             transport.close()
 
 
-def no_key(provider: Provider) -> AuthError:
+def missing_key(provider: Provider) -> AuthError:
     """Return the error of a provider whose key is not set, saying how to go on."""
     return AuthError(
         f"there is no key for {provider.name}",

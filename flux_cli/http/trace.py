@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from flux_cli.providers.conversation import Request, encode
 
 
-def sent(request: Request) -> str:
+def describe_request(request: Request) -> str:
     """Return a request's body as one piece of text."""
     if request.upload is not None:
         return f"(multipart, {request.upload.field}={request.upload.path})"
     return "" if request.json is None else encode(request.json).decode(errors="replace")
 
 
-def answered(body: bytes, headers: Mapping[str, str]) -> str:
+def describe_response(body: bytes, headers: Mapping[str, str]) -> str:
     """Return an answer's body as one piece of text, with long base64 runs left out."""
     if "json" not in headers.get("content-type", "json") and not headers.get("content-type", "").startswith("text/"):
         return f"({len(body)} bytes of {headers.get('content-type')})"

@@ -47,7 +47,7 @@ _EXIF_FLAG, _XMP_FLAG, _ALPHA_FLAG = 0x08, 0x04, 0x10
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """A segment or chunk: where it lies in its file, and its content where that is metadata."""
 
     kind: Kind
@@ -58,19 +58,19 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class ImageFile:
     """A file as pieces, from its first byte to its last, and what metadata it holds."""
 
     format: str
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
 
     def has(self, kind: Kind) -> bool:
         """Whether there is such a piece."""
-        return any(piece.kind == kind for piece in self.pieces)
+        return any(piece.kind == kind for piece in self.segments)
 
     def bodies(self, kind: Kind) -> list[bytes]:
         """Return the content of every such piece."""
-        return [piece.body for piece in self.pieces if piece.kind == kind]
+        return [piece.body for piece in self.segments if piece.kind == kind]
 
     @property
     def signed(self) -> bool:
@@ -78,7 +78,7 @@ class Held:
         return self.has("signature") or any(b"dcterms:provenance" in body for body in self.bodies("xmp"))
 
 
-def look(path: Path) -> Held:
+def parse(path: Path) -> ImageFile:
     """Return the file at ``path`` as pieces.
 
     Raises `ProtocolError` for what is no JPEG, PNG or WebP, or is cut off, and ``OSError`` where it cannot be read.
@@ -92,22 +92,22 @@ def look(path: Path) -> Held:
             pieces = tuple(islice(walk(data), _MOST + 1))
     if len(pieces) > _MOST:
         raise ProtocolError("it is made of too many pieces")
-    return Held(format=next(name for name, known in _WALKS.items() if known is walk), pieces=pieces)
+    return ImageFile(format=next(name for name, known in _WALKS.items() if known is walk), segments=pieces)
 
 
-def splice(source: Path, target: Path, held: Held, added: Mapping[Kind, bytes]) -> None:
+def splice(source: Path, target: Path, held: ImageFile, added: Mapping[Kind, bytes]) -> None:
     """Write the file at ``source``, whose pieces are ``held``, to ``target``, with ``added`` in it.
 
     ``xmp`` is a packet, and takes the place of the one that is there; ``description`` is the prompt in UTF-8, and left
     out where the file has one; ``story`` is text for a file whose packet cannot be touched. Raises `ProtocolError`
     where the format has no place for one of them, and ``OSError`` where ``target`` cannot be written.
     """
-    parts: list[Piece | bytes] = [piece for piece in held.pieces if "xmp" not in added or piece.kind != "xmp"]
+    parts: list[Segment | bytes] = [piece for piece in held.segments if "xmp" not in added or piece.kind != "xmp"]
     at = 1 + max(n for n, part in enumerate(parts) if _is(part, "head"))
     said = held.has("exif") or held.has("description")
     if at < len(parts) and _is(parts[at], "exif"):
         at += 1
-    new: list[Piece | bytes] = []
+    new: list[Segment | bytes] = []
     for kind in ("description", "xmp", "story"):
         if kind in added and not (kind == "description" and said):
             if (held.format, kind) not in _MAKERS:
@@ -122,16 +122,16 @@ def splice(source: Path, target: Path, held: Held, added: Mapping[Kind, bytes]) 
                 made.writelines([part] if isinstance(part, bytes) else _copied(data, *part))
 
 
-def _runs(parts: Iterable[Piece | bytes]) -> Iterator[tuple[int, int] | bytes]:
+def _runs(parts: Iterable[Segment | bytes]) -> Iterator[tuple[int, int] | bytes]:
     """Yield ``parts``, those that follow each other in the source as one span: from its first byte to the one after."""
     start = end = 0
     for part in parts:
-        if isinstance(part, Piece) and part.start == end:
+        if isinstance(part, Segment) and part.start == end:
             end = part.end
             continue
         if end > start:
             yield start, end
-        start, end = (part.start, part.end) if isinstance(part, Piece) else (0, 0)
+        start, end = (part.start, part.end) if isinstance(part, Segment) else (0, 0)
         if isinstance(part, bytes):
             yield part
     if end > start:
@@ -143,8 +143,8 @@ def _copied(data: mmap.mmap, start: int, end: int) -> Iterator[bytes]:
         yield data[at : min(at + _STEP, end)]
 
 
-def _is(part: Piece | bytes, kind: Kind) -> bool:
-    return isinstance(part, Piece) and part.kind == kind
+def _is(part: Segment | bytes, kind: Kind) -> bool:
+    return isinstance(part, Segment) and part.kind == kind
 
 
 def _fits(data: mmap.mmap, end: int) -> int:
@@ -158,9 +158,9 @@ def _body(data: mmap.mmap, start: int, end: int) -> bytes:
     return data[start:end] if end - start <= _LARGEST else b""
 
 
-def _jpeg(data: mmap.mmap) -> Iterator[Piece]:
+def _jpeg(data: mmap.mmap) -> Iterator[Segment]:
     """Yield the segments before the first scan, and all the rest as one piece."""
-    yield Piece("head", 0, 2)
+    yield Segment("head", 0, 2)
     at = head = 2
     while (found := _MARKER.match(data, at)) and (marker := found[1][0]) not in _LAST:
         start = _fits(data, found.end() + 2)
@@ -168,30 +168,30 @@ def _jpeg(data: mmap.mmap) -> Iterator[Piece]:
         end = _fits(data, found.end() + max(length, 2))
         body = data[start:end] if marker in _TELLING else b""
         if marker == _APP1 and body.startswith(_XMP_ID):
-            yield Piece("xmp", at, end, body.removeprefix(_XMP_ID))
+            yield Segment("xmp", at, end, body.removeprefix(_XMP_ID))
         elif marker == _APP1 and body.startswith(_EXIF_ID):
-            yield Piece("exif", at, end)
+            yield Segment("exif", at, end)
         elif marker == _COMMENT and body.startswith(_STORY_ID):
-            yield Piece("story", at, end, body.removeprefix(_STORY_ID))
+            yield Segment("story", at, end, body.removeprefix(_STORY_ID))
         elif marker == _APP11 and body.startswith(b"JP"):
-            yield Piece("signature", at, end)
+            yield Segment("signature", at, end)
         else:
             leading = marker == _APP0 and at == head
             head = end if leading else head
-            yield Piece("head" if leading else "other", at, end)
+            yield Segment("head" if leading else "other", at, end)
         at = end
     if found is None:
         raise ProtocolError("there is no picture in it")
-    yield Piece("other", at, len(data))
+    yield Segment("other", at, len(data))
 
 
 def _segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def _png(data: mmap.mmap) -> Iterator[Piece]:
+def _png(data: mmap.mmap) -> Iterator[Segment]:
     """Yield the chunks."""
-    yield Piece("head", 0, 8)
+    yield Segment("head", 0, 8)
     at, name = 8, b""
     while name != b"IEND":
         start = _fits(data, at + 8)
@@ -201,12 +201,12 @@ def _png(data: mmap.mmap) -> Iterator[Piece]:
         key, _, rest = (_body(data, start, end - 4) if name in {b"iTXt", b"tEXt", b"zTXt"} else b"").partition(b"\0")
         if key in _KEYS:
             text = rest[2:].split(b"\0", 2)[-1] if name == b"iTXt" and rest[:1] == b"\0" else b""
-            yield Piece(_KEYS[key], at, end, text)
+            yield Segment(_KEYS[key], at, end, text)
         else:
-            yield Piece("head" if name == b"IHDR" else "signature" if name == b"caBX" else "other", at, end)
+            yield Segment("head" if name == b"IHDR" else "signature" if name == b"caBX" else "other", at, end)
         at = end
     if at < len(data):
-        yield Piece("tail", at, len(data))
+        yield Segment("tail", at, len(data))
 
 
 def _text(key: bytes, text: bytes) -> bytes:
@@ -215,7 +215,7 @@ def _text(key: bytes, text: bytes) -> bytes:
     return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _webp(data: mmap.mmap) -> Iterator[Piece]:
+def _webp(data: mmap.mmap) -> Iterator[Segment]:
     """Yield the chunks; ``head`` is all up to the last one with a picture in it."""
     end = _fits(data, 8 + int.from_bytes(data[4:8], "little"))
     chunks: list[tuple[bytes, int, int]] = []
@@ -226,39 +226,39 @@ def _webp(data: mmap.mmap) -> Iterator[Piece]:
         chunks.append((data[at : at + 4], at, min(after + after % 2, len(data))))
         at = after + after % 2
     last = max((n for n, (name, _, _) in enumerate(chunks) if name in _PICTURES), default=-1)
-    yield Piece("head", 0, 12)
+    yield Segment("head", 0, 12)
     for n, (name, at, after) in enumerate(chunks):
         kind: Kind = "head" if n <= last else "other"
-        yield Piece(_CHUNKS.get(name, kind), at, after, _body(data, at + 8, after) if name == b"XMP " else b"", name)
+        yield Segment(_CHUNKS.get(name, kind), at, after, _body(data, at + 8, after) if name == b"XMP " else b"", name)
     over = max(chunks[-1][2] if chunks else end, end)
     if over < len(data):
-        yield Piece("tail", over, len(data))
+        yield Segment("tail", over, len(data))
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
     return name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
 
 
-def _extended(data: mmap.mmap, parts: list[Piece | bytes]) -> list[Piece | bytes]:
+def _extended(data: mmap.mmap, parts: list[Segment | bytes]) -> list[Segment | bytes]:
     """Return the ``parts`` of a WebP as an extended file: sizes and flags as they are now, every chunk padded."""
     tail = [part for part in parts if _is(part, "tail")]
     parts = parts[: len(parts) - len(tail)]
-    names = [part.name if isinstance(part, Piece) else part[:4] for part in parts]
-    first = next((part for part in parts[1:2] if isinstance(part, Piece)), None)
+    names = [part.name if isinstance(part, Segment) else part[:4] for part in parts]
+    first = next((part for part in parts[1:2] if isinstance(part, Segment)), None)
     if first is None:
         raise ProtocolError("there is no picture in it")
     flags, canvas = _canvas(data, first)
     flags |= (_EXIF_FLAG if b"EXIF" in names else 0) | (_XMP_FLAG if b"XMP " in names else 0)
-    chunks: list[Piece | bytes] = [_chunk(b"VP8X", bytes([flags]) + bytes(3) + canvas)]
+    chunks: list[Segment | bytes] = [_chunk(b"VP8X", bytes([flags]) + bytes(3) + canvas)]
     for part in parts[2 if first.name == b"VP8X" else 1 :]:
-        chunks += [part, b"\0"] if isinstance(part, Piece) and (part.end - part.start) % 2 else [part]
+        chunks += [part, b"\0"] if isinstance(part, Segment) and (part.end - part.start) % 2 else [part]
     length = 4 + sum(len(part) if isinstance(part, bytes) else part.end - part.start for part in chunks)
     if length >= 1 << 32:
         raise ProtocolError("it is as large as a WebP can be")
     return [b"RIFF" + struct.pack("<I", length) + b"WEBP", *chunks, *tail]
 
 
-def _canvas(data: mmap.mmap, first: Piece) -> tuple[int, bytes]:
+def _canvas(data: mmap.mmap, first: Segment) -> tuple[int, bytes]:
     """Return the flags that a file has by its ``first`` chunk, and its size as a VP8X chunk says it."""
     body = data[first.start + 8 : first.start + 18]
     if first.name == b"VP8X":
@@ -285,7 +285,7 @@ _MARKS = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
 }
-_WALKS: dict[str, Callable[[mmap.mmap], Iterator[Piece]]] = {"jpg": _jpeg, "png": _png, "webp": _webp}
+_WALKS: dict[str, Callable[[mmap.mmap], Iterator[Segment]]] = {"jpg": _jpeg, "png": _png, "webp": _webp}
 _MAKERS: dict[tuple[str, Kind], Callable[[bytes], bytes]] = {
     ("jpg", "description"): lambda text: _segment(_APP1, _EXIF_ID + _exif(text)),
     ("jpg", "xmp"): lambda packet: _segment(_APP1, _XMP_ID + packet),

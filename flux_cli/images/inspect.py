@@ -54,7 +54,7 @@ _NAMES = {"jpg": "JPEG", "png": "PNG", "webp": "WebP"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ImageInfo:
     """What is known of an image file: format by our name, width and height in pixels, size in bytes.
 
     ``extra`` is how many of these bytes follow the image's end; every decoder passes them over.
@@ -72,7 +72,7 @@ class Facts:
         return FORMATS[self.format]
 
 
-def inspect(path: Path) -> Facts:
+def inspect(path: Path) -> ImageInfo:
     """Return what the file at ``path`` is, having walked its structure to the image's end.
 
     Raises `ProtocolError` for anything but a whole JPEG, PNG or WebP, and ``OSError`` where the file cannot be read.
@@ -94,10 +94,10 @@ def inspect(path: Path) -> Facts:
             width, height = walk(cursor)
             if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
                 cursor.damaged(f"a size of {width}x{height}")
-            return Facts(format=kind, width=width, height=height, size=len(data), extra=len(data) - cursor.at)
+            return ImageInfo(format=kind, width=width, height=height, size=len(data), extra=len(data) - cursor.at)
 
 
-def convert(source: Path, target: Path, *, format: str, quality: int | None) -> Facts:  # noqa: A002 - the option's name
+def convert(source: Path, target: Path, *, format: str, quality: int | None) -> ImageInfo:  # noqa: A002 - the option's name
     """Write the image at ``source`` to ``target`` as ``format`` and return what was written.
 
     ``quality`` is 1 to 100 and means nothing to a PNG. Transparency becomes white in a JPEG; a colour profile is kept

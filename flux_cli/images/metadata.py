@@ -19,7 +19,7 @@ from flux_cli import __version__
 from flux_cli.jobs import Image, Job
 from flux_cli.text import cut_bytes
 
-SHAPING = (
+IMAGE_SHAPING = (
     "aspect_ratio",
     "size",
     "raw",
@@ -50,7 +50,7 @@ _ID = re.compile(r"[a-z0-9]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class ImageMetadata:
     """How one image came to be."""
 
     prompt: str
@@ -59,11 +59,11 @@ class Story:
     model: str | None
     seed: int | None
     """The image's own; ``None`` where only that of a job of several images is known."""
-    job: str
+    job_id: str
     """Our id of the job."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The options of `SHAPING`, and ``param`` with ``--param`` values by path."""
-    withheld: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
     """Names of what shaped the image too and is not told: options, ``param`` paths, ``prompt`` where it is cut."""
     created_at: float
     """When the job was made, in seconds since 1970, UTC."""
@@ -72,24 +72,24 @@ class Story:
     """Of the flux that wrote it."""
 
     @classmethod
-    def of(cls, job: Job, image: Image) -> Story:
+    def of(cls, job: Job, image: Image) -> ImageMetadata:
         """Return the story of one ``image`` of ``job``."""
-        told, withheld = _told(job.parameters)
+        told, withheld = _split_public(job.parameters)
         shared = job.seed if job.count == 1 else None
         return cls(
             prompt=job.prompt,
             provider=job.provider,
             model=job.model,
             seed=image.seed if image.seed is not None else shared,
-            job=job.id,
+            job_id=job.id,
             parameters=told,
-            withheld=withheld,
+            omitted=withheld,
             created_at=float(int(job.created_at)),
             sandbox=job.sandbox,
         )
 
     @classmethod
-    def read(cls, text: str) -> Story | None:
+    def read(cls, text: str) -> ImageMetadata | None:
         """Return the story that `text` wrote, or ``None`` for anything else."""
         try:
             if len(text) > LARGEST:
@@ -101,9 +101,9 @@ class Story:
             return None
 
     @classmethod
-    def _from(cls, found: Mapping[str, Any]) -> Story:
+    def _from(cls, found: Mapping[str, Any]) -> ImageMetadata:
         """Return the story in parsed JSON. Raises ``TypeError``, ``KeyError`` or ``ValueError`` for a wrong shape."""
-        told, hidden = _told(_expect(found["parameters"], dict))
+        told, hidden = _split_public(_expect(found["parameters"], dict))
         at = datetime.strptime(found["created_at"], _STAMP).replace(tzinfo=UTC).timestamp()
         if not 0 <= at < _LATEST or not _ID.fullmatch(found["job"]):
             raise ValueError("no time or no id")
@@ -113,9 +113,9 @@ class Story:
             provider=_expect(found["provider"], str),
             model=_expect(found["model"], str, None),
             seed=_expect(found["seed"], int, None),
-            job=found["job"],
+            job_id=found["job"],
             parameters=told,
-            withheld=tuple(dict.fromkeys([*names, *hidden])),
+            omitted=tuple(dict.fromkeys([*names, *hidden])),
             created_at=at,
             sandbox=_expect(found["sandbox"], bool),
             version=_expect(found["flux"], str),
@@ -135,29 +135,29 @@ class Story:
             "provider": self.provider,
             "model": self.model,
             "seed": self.seed,
-            "job": self.job,
+            "job": self.job_id,
             "parameters": dict(self.parameters),
-            "withheld": list(self.withheld),
+            "withheld": list(self.omitted),
             "created_at": self.created,
             "sandbox": self.sandbox,
         }
         text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
         return re.sub(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
-    def shorter(self) -> Iterator[Story]:
+    def shortened_versions(self) -> Iterator[ImageMetadata]:
         """Yield the story whole, then without its parameters, then with less and less of its prompt."""
         yield self
-        names = [*self.withheld, *(name for name in self.parameters if name != "param")]
+        names = [*self.omitted, *(name for name in self.parameters if name != "param")]
         names += [f"param {path}" for path in self.parameters.get("param", {})]
-        bare = replace(self, parameters={}, withheld=tuple(dict.fromkeys(cut_bytes(name, 200) for name in names[:20])))
+        bare = replace(self, parameters={}, omitted=tuple(dict.fromkeys(cut_bytes(name, 200) for name in names[:20])))
         yield bare
         for limit in SHORTENED:
-            yield replace(bare, prompt=cut_bytes(self.prompt, limit), withheld=("prompt", *bare.withheld))
+            yield replace(bare, prompt=cut_bytes(self.prompt, limit), omitted=("prompt", *bare.omitted))
 
     def as_job(self, image: Image) -> Job:
         """Return the job as far as the story tells it: succeeded, with this one image."""
         return Job(
-            id=self.job,
+            id=self.job_id,
             run="",
             provider=self.provider,
             model=self.model,
@@ -171,15 +171,15 @@ class Story:
         )
 
 
-def _told(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return what of a job's ``parameters`` may be told, and the names of what shapes the image too and may not."""
     told: dict[str, Any] = {}
     withheld: list[str] = []
-    for name in SHAPING:
+    for name in IMAGE_SHAPING:
         value = parameters.get(name)
         if not isinstance(value, str | int | float):
             continue
-        if name == "image" and not _public(value):
+        if name == "image" and not _is_public(value):
             withheld.append(name)
         else:
             told[name] = value
@@ -194,7 +194,7 @@ def _told(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...
     return {**told, **({"param": kept} if kept else {})}, tuple(withheld)
 
 
-def _public(address: object) -> bool:
+def _is_public(address: object) -> bool:
     """Whether ``address`` is a plain web address: no user, no query, so nothing that looks like a key."""
     try:
         parts = urlsplit(str(address))

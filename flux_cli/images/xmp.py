@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from flux_cli.images.metadata import Story
+from flux_cli.images.metadata import ImageMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,18 +39,18 @@ _END = re.compile(r"</[^<>/:]*:?RDF\s*>")
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def plain(text: str) -> str:
+def build(text: str) -> str:
     """Return ``text`` without the control characters that neither XML nor a text field can hold."""
     return _ILLEGAL.sub("", text)
 
 
-def packet(story: Story) -> bytes:
+def packet(story: ImageMetadata) -> bytes:
     """Return ``story`` as a packet of its own."""
     body = f'<rdf:RDF xmlns:rdf="{_RDF}">\n{_description(story, about="", without=())}\n</rdf:RDF>'
     return f'{_HEAD}<x:xmpmeta xmlns:x="adobe:ns:meta/">\n{body}\n</x:xmpmeta>{_TAIL}'.encode()
 
 
-def merged(packet: bytes, story: Story) -> bytes | None:
+def merge(packet: bytes, story: ImageMetadata) -> bytes | None:
     """Return ``packet`` with ``story`` in it and all else as it was; ``None`` where that cannot be done safely.
 
     What the packet says already, a description for instance, stays its own and is not said twice.
@@ -94,7 +94,7 @@ def _parsed(packet: bytes) -> Element | None:
         return None
 
 
-def _description(story: Story, *, about: str, without: Collection[str]) -> str:
+def _description(story: ImageMetadata, *, about: str, without: Collection[str]) -> str:
     """Return the properties of ``story`` as one element, leaving out those named in ``without``."""
     spaces = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in _SPACES.items())
     alternatives = f'<rdf:Alt><rdf:li xml:lang="x-default">{_text(story.prompt)}</rdf:li></rdf:Alt>'
@@ -106,7 +106,7 @@ def _description(story: Story, *, about: str, without: Collection[str]) -> str:
         ("flux:provider", _text(story.provider)),
         ("flux:model", _text(story.model or "")),
         ("flux:seed", "" if story.seed is None else str(story.seed)),
-        ("flux:job", _text(story.job)),
+        ("flux:job", _text(story.job_id)),
         ("flux:story", _text(story.text)),
     ]
     properties = "".join(
@@ -124,5 +124,5 @@ def _qualified(name: str) -> str:
 
 def _text(text: str) -> str:
     """Return ``text`` as it stands in XML, a carriage return included."""
-    escaped = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = build(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\r", "&#13;")

@@ -11,7 +11,7 @@ from typing import Any
 
 from flux_cli.errors import LedgerError, describe, rebuild
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.money.limits import counted, in_credits, settled
+from flux_cli.money.limits import counted_cost, final_cost, in_credits
 
 VERSION = 3
 """Of the file's layout; stored in it. A file with a larger one was made by a newer flux."""
@@ -118,7 +118,7 @@ class Claim:
     run: str
     jobs: int
     """How many jobs make up the run."""
-    mark: str
+    key: str
     """Tells what was asked for from anything else."""
     owner: str
     """The process that buys, as ``host:pid``."""
@@ -176,9 +176,9 @@ def _sum(amounts: Sequence[float | None]) -> float | None:
     return math.fsum(known) if known else None
 
 
-def taken(job: Job) -> float | None:
+def count_lost(job: Job) -> float | None:
     """Return how many seconds a job took at most, where nobody looked closely: until it was first seen finished."""
-    return None if job.finished_at is None else job.finished_at - job.since
+    return None if job.finished_at is None else job.finished_at - job.started_at
 
 
 def columns(job: Job) -> dict[str, Any]:
@@ -190,16 +190,27 @@ def columns(job: Job) -> dict[str, Any]:
         "provider": job.provider,
         "remote_id": job.remote_id,
         "status": job.status,
-        "unsaved": job.unsaved,
+        "unsaved": job.has_unsaved_images,
         "created_at": job.created_at,
         "model": job.model,
         "batch": None if job.batch is None else storable(job.batch),
-        "spent": counted(job),
-        "waited": job.waited,
+        "spent": counted_cost(job),
+        "waited": job.duration,
         "images": len(job.images),
-        "told": settled(job),
+        "told": final_cost(job),
         "credits": in_credits(job),
     }
+
+
+_STORED_NAMES = {
+    "idempotency_key": "handle",
+    "row_key": "mark",
+    "poll_state": "memo",
+    "first_index": "first",
+    "ready_between": "ready",
+}
+"""Fields of a job that the ledger keeps under the name that they had when its layout was made."""
+_FIELD_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
 
 
 def encode(job: Job) -> str:
@@ -209,19 +220,20 @@ def encode(job: Job) -> str:
     for image in fields["images"]:
         del image["data"]
     fields["error"] = describe(job.error) if job.error is not None else None
-    return json.dumps(fields, separators=(",", ":"))
+    stored = {_STORED_NAMES.get(name, name): value for name, value in fields.items()}
+    return json.dumps(stored, separators=(",", ":"))
 
 
 def decode(document: str) -> Job:
     """Return the job that `encode` wrote. Raises `LedgerError` for anything else."""
     try:
-        fields = json.loads(document)
+        fields = {_FIELD_NAMES.get(name, name): value for name, value in json.loads(document).items()}
         fields["images"] = tuple(Image(**image) for image in fields["images"])
         fields["cost"] = Cost(**fields["cost"]) if fields["cost"] else None
         fields["error"] = rebuild(fields["error"]) if fields["error"] else None
         fields["skipped"] = tuple(fields["skipped"])
-        if fields.get("ready"):
-            fields["ready"] = (fields["ready"][0], fields["ready"][1])
+        if fields.get("ready_between"):
+            fields["ready_between"] = (fields["ready_between"][0], fields["ready_between"][1])
         return Job(**fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LedgerError("the ledger holds a job that this flux cannot read") from error

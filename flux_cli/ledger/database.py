@@ -22,7 +22,7 @@ from flux_cli.config.paths import STATE_VARIABLE
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.ledger.codec import LAYOUT, UPGRADES, VERSION, columns, decode
 from flux_cli.ledger.lock import SharedLock
-from flux_cli.ledger.recovery import kept_as, move, salvage, settle, unread
+from flux_cli.ledger.recovery import copy_readable_rows, find_unread, move, rename_accepted, set_aside_name
 from flux_cli.text import printable
 
 _EMPTY = "the file is empty"
@@ -108,10 +108,10 @@ class Database:
         Our lock is held alone until that is done. The new file is whole before the old one is moved, so that a process
         that ends in between loses nothing.
         """
-        new, kept = self._new, kept_as(self._path)
+        new, kept = self._new, set_aside_name(self._path)
         try:
             new.unlink(missing_ok=True)
-            counts, whole = salvage(self._path, new, wanted=_TABLES)
+            counts, whole = copy_readable_rows(self._path, new, wanted=_TABLES)
             if not counts:
                 new.unlink()  # an empty one is begun below
             move(self._path, kept)
@@ -119,7 +119,7 @@ class Database:
                 new.chmod(0o600)
                 new.rename(self._path)
             if whole:
-                kept = settle(kept)
+                kept = rename_accepted(kept)
             self._open()
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
@@ -135,9 +135,9 @@ class Database:
     def _new(self) -> Path:
         return self._path.with_name(f"{self._path.name}.new")
 
-    def require_whole(self, what: str) -> None:
+    def require_complete(self, what: str) -> None:
         """Make sure that nothing is missing which ``what`` relies on. Raises `UsageError`."""
-        for kept in unread(self._path)[:1]:
+        for kept in find_unread(self._path)[:1]:
             raise UsageError(
                 f"{what} cannot be relied on: the job ledger was damaged, and part of it could not be read "
                 f"(kept as {printable(str(kept))})",
@@ -147,12 +147,12 @@ class Database:
 
     def unread(self) -> list[Path]:
         """Return the damaged files that are kept because something of them could not be read, the newest first."""
-        return unread(self._path)
+        return find_unread(self._path)
 
     def accept_loss(self) -> list[Path]:
         """Take what is missing as lost for good, and return the damaged files, which stay. Raises `LedgerError`."""
         try:
-            return [settle(kept) for kept in unread(self._path)]
+            return [rename_accepted(kept) for kept in find_unread(self._path)]
         except OSError as error:
             raise self._unusable(error) from error
 

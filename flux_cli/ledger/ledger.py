@@ -20,10 +20,10 @@ from typing import Any
 from flux_cli.engine.schedule import Bracket
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.ledger.codec import Claim, History, Spend, columns, decode, encode, storable, taken
+from flux_cli.ledger.codec import Claim, History, Spend, columns, count_lost, decode, encode, storable
 from flux_cli.ledger.database import Database
 from flux_cli.ledger.forget import forget
-from flux_cli.ledger.lock import alone
+from flux_cli.ledger.lock import hold_lock
 from flux_cli.money.limits import Limit, check
 from flux_cli.text import listed, printable
 
@@ -65,18 +65,18 @@ class Ledger:
         would be passed, `UsageError` where none can be kept, and `LedgerError`; then the job is not written down.
         """
         if limits:
-            self.require_whole(limits[0].name)
+            self.require_complete(limits[0].name)
         since = max((limit.since for limit in limits), default=0.0)
         job = replace(job, created_at=since) if since > job.created_at else job
         with self._database.transaction():
             for limit in limits:
-                check(limit, job, self.spent(limit, sandbox=job.sandbox))
+                check(limit, job, self.spent_since(limit, sandbox=job.sandbox))
             self._write(job, new=True)
         return job
 
-    def require_whole(self, what: str) -> None:
+    def require_complete(self, what: str) -> None:
         """Make sure that nothing is missing which ``what`` relies on. Raises `UsageError`."""
-        self._database.require_whole(what)
+        self._database.require_complete(what)
 
     def unread(self) -> list[Path]:
         """Return the damaged files that are kept because something of them could not be read, the newest first."""
@@ -86,7 +86,7 @@ class Ledger:
         """Take what could not be read of damaged files as lost, and return these files. Raises `LedgerError`."""
         return self._database.accept_loss()
 
-    def spent(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
+    def spent_since(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
         """Return what counts against a limit so far, in USD, and how many jobs there are whose cost nobody knows."""
         where = "+sandbox = ? AND run = ?" if limit.run else "sandbox = ? AND created_at >= ?"
         query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {_EVER} WHERE {where}"  # noqa: S608 - clauses of ours
@@ -165,7 +165,7 @@ class Ledger:
             values = [*values, oldest]
         return int(self._database.rows(f"SELECT COUNT(*) FROM jobs WHERE {where}", values)[0][0])  # noqa: S608 - ours
 
-    def uncollected(self, *, sandbox: bool) -> list[Job]:
+    def unsaved(self, *, sandbox: bool) -> list[Job]:
         """Return every succeeded job with images that were never saved, the oldest first."""
         return self._select("sandbox = ? AND unsaved = 1 ORDER BY seq", sandbox)
 
@@ -225,17 +225,17 @@ class Ledger:
         ``free`` decides whether a name that is held may be taken over. One transaction: of several processes that
         want a name, one gets it. Raises `LedgerError`, and `UsageError` as `require_whole` does.
         """
-        self.require_whole(f"--once {printable(wanted.name)}")
+        self.require_complete(f"--once {printable(wanted.name)}")
         query = "SELECT run, jobs, mark, owner FROM claims WHERE name = ? AND sandbox = ?"
         with self._database.transaction():
             row = next(iter(self._database.rows(query, (wanted.name, wanted.sandbox))), None)
             if row is not None:
                 run, count, mark, owner = row
-                held = replace(wanted, run=run, jobs=count, mark=mark, owner=owner)
+                held = replace(wanted, run=run, jobs=count, key=mark, owner=owner)
                 jobs = self._select("run = ? ORDER BY seq", run)
                 if not free(held, jobs):
                     return held, jobs
-            values = (wanted.name, wanted.sandbox, wanted.run, wanted.jobs, wanted.mark, wanted.owner)
+            values = (wanted.name, wanted.sandbox, wanted.run, wanted.jobs, wanted.key, wanted.owner)
             self._database.rows("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", values)
         return wanted, []
 
@@ -250,7 +250,7 @@ class Ledger:
         names = [field.name for field in fields(Spend)]
         return [Spend(**dict(zip(names, row, strict=True))) for row in self._database.rows(query, values)]
 
-    def paid(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
+    def paid_prices(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
         """Return what an image of each of the latest jobs did cost, in USD, and when it was made, the newest first.
 
         Jobs that cost nothing are left out: they tell no price.
@@ -261,10 +261,14 @@ class Ledger:
         )
         return [(float(amount), when) for amount, when in self._database.rows(query, (sandbox, provider, model, limit))]
 
-    def waits(self, provider: str, model: str | None, *, sandbox: bool, limit: int = 20) -> list[Bracket]:
+    def durations(self, provider: str, model: str | None, *, sandbox: bool, limit: int = 20) -> list[Bracket]:
         """Return how long the latest jobs of a model took, the newest first: of each what our looks at it tell."""
         where = "sandbox = ? AND provider = ? AND model IS ? AND waited IS NOT NULL ORDER BY seq DESC LIMIT ?"
-        return [job.ready for job in self._select(where, sandbox, provider, model, limit) if job.ready is not None]
+        return [
+            job.ready_between
+            for job in self._select(where, sandbox, provider, model, limit)
+            if job.ready_between is not None
+        ]
 
     def batch(self, name: str, *, sandbox: bool) -> list[Job]:
         """Return every job of a batch, the oldest first."""
@@ -274,9 +278,9 @@ class Ledger:
         """Let ``jobs`` stand for no row of their batch any more: all of them, or none. Raises `LedgerError`."""
         with self._database.transaction():
             for job in jobs:
-                self._write(replace(self._one(job.id), mark=""), new=False)
+                self._write(replace(self._one(job.id), row_key=""), new=False)
 
-    def older(
+    def older_than(
         self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None
     ) -> list[Job]:
         """Return every job that was made by a time, the oldest first."""
@@ -292,14 +296,14 @@ class Ledger:
         return gone, self._database.scrub()
 
     @contextlib.contextmanager
-    def alone(self, name: str) -> Generator[str | None]:
+    def lock(self, name: str) -> Generator[str | None]:
         """Hold ``name``, a plain word, and yield ``None``; or yield the number of the process that holds it.
 
         Raises `LedgerError`.
         """
         with contextlib.ExitStack() as stack:
             try:
-                holder = stack.enter_context(alone(self._path.parent / "locks" / name))
+                holder = stack.enter_context(hold_lock(self._path.parent / "locks" / name))
             except OSError as error:
                 raise LedgerError(f"cannot lock {name}: {error.strerror}") from error
             yield holder
@@ -313,7 +317,7 @@ class Ledger:
         )
         found: dict[str, list[tuple[str, float | None]]] = {}
         for provider, status, waited, document in rows:
-            seconds = waited if document is None else taken(decode(document))
+            seconds = waited if document is None else count_lost(decode(document))
             found.setdefault(provider, []).append((status, seconds))
         return {
             name: History.of(

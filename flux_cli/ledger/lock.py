@@ -45,7 +45,7 @@ else:
 
 
 @contextmanager
-def alone(path: Path) -> Generator[str | None]:
+def hold_lock(path: Path) -> Generator[str | None]:
     """Hold the lock at ``path`` and yield ``None``, or yield who has it: the number of a process, as text.
 
     Raises ``OSError`` where there can be no such file.

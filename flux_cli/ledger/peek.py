@@ -18,7 +18,7 @@ _PATIENCE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class RecentJob:
     """What is told of a job in one line."""
 
     id: str
@@ -29,7 +29,7 @@ class Seen:
 
 def recent(
     path: Path, *, sandbox: bool, statuses: Sequence[str] = (), provider: str | None = None, limit: int = 50
-) -> list[Seen]:
+) -> list[RecentJob]:
     """Return the latest jobs of the ledger at ``path``, the newest first, or none where they cannot be read."""
     where, values = "sandbox = ?", [str(int(sandbox))]
     if statuses:
@@ -44,7 +44,7 @@ def recent(
         with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as database:
             rows = database.execute(query, values).fetchall()
         return [
-            Seen(id=job, run=run, status=status, prompt=str(json.loads(document)["prompt"]))
+            RecentJob(id=job, run=run, status=status, prompt=str(json.loads(document)["prompt"]))
             for job, run, status, document in rows
         ]
     except (sqlite3.Error, OSError, ValueError, KeyError, TypeError):

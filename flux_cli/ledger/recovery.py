@@ -28,7 +28,7 @@ _UNREAD, _READ = ".broken-", ".set-aside-"
 """What the names of files that are kept have in them: as long as anything of them is missing, and otherwise."""
 
 
-def kept_as(path: Path) -> Path:
+def set_aside_name(path: Path) -> Path:
     """Return a name beside ``path`` under which it can be kept, as one that something is missing of."""
     return path.with_name(f"{path.name}{_UNREAD}{time.time_ns()}")
 
@@ -40,20 +40,20 @@ def move(old: Path, new: Path) -> None:
             old.with_name(old.name + ending).rename(new.with_name(new.name + ending))
 
 
-def unread(path: Path) -> list[Path]:
+def find_unread(path: Path) -> list[Path]:
     """Return the files that were kept of ``path`` and that something is missing of, the newest first."""
     found = path.parent.glob(f"{path.name}{_UNREAD}*")
     return sorted((one for one in found if not one.name.endswith(_FILES[1:])), reverse=True)
 
 
-def settle(kept: Path) -> Path:
+def rename_accepted(kept: Path) -> Path:
     """Give a file that was kept the name of one that nothing is missing of, and return it. Raises ``OSError``."""
     settled = kept.with_name(kept.name.replace(_UNREAD, _READ))
     move(kept, settled)
     return settled
 
 
-def salvage(old: Path, new: Path, *, wanted: frozenset[str]) -> tuple[dict[str, int], bool]:
+def copy_readable_rows(old: Path, new: Path, *, wanted: frozenset[str]) -> tuple[dict[str, int], bool]:
     """Copy the tables of ``old`` to ``new``, a file that does not exist yet.
 
     Return how many rows of each table were copied, and whether nothing is missing. Where not even all the ``wanted``
@@ -62,7 +62,7 @@ def salvage(old: Path, new: Path, *, wanted: frozenset[str]) -> tuple[dict[str, 
     """
     counts: dict[str, int] = {}
     whole = True
-    with closing(_opened(old)) as source, closing(sqlite3.connect(new, isolation_level=None)) as target:
+    with closing(_open(old)) as source, closing(sqlite3.connect(new, isolation_level=None)) as target:
         for name in _lay_out(source, target, wanted):
             rows, complete = _rows(source, name)
             counts[name] = _insert(target, name, rows)
@@ -92,7 +92,7 @@ def _lay_out(source: sqlite3.Connection, target: sqlite3.Connection, wanted: fro
     return tables
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     source.text_factory = _text
     source.execute("PRAGMA writable_schema = ON")  # else nothing is read of a file that was cut off

@@ -39,7 +39,7 @@ class Limit:
         return "give a larger --max-cost" if self.run else "`flux status --spend --by day` shows what was spent"
 
 
-def settled(job: Job) -> float | None:
+def final_cost(job: Job) -> float | None:
     """Return what a job did cost, in USD, ``None`` where nobody told.
 
     What the provider refused or we took off the queue costs nothing.
@@ -52,12 +52,12 @@ def settled(job: Job) -> float | None:
     return None
 
 
-def counted(job: Job) -> float | None:
+def counted_cost(job: Job) -> float | None:
     """Return what a job counts for in sums and limits, in USD: its cost, else what it may come to.
 
     ``None`` where nobody can tell.
     """
-    cost = settled(job)
+    cost = final_cost(job)
     return job.estimate if cost is None else cost
 
 
@@ -68,7 +68,7 @@ def overrun(job: Job) -> str:
     if job.cost.amount <= job.estimate + _DUST:
         return ""
     return (
-        f"{job.provider} charged {dollars(job.cost.amount)} for a job with {job.model}, {dollars(job.estimate)} was "
+        f"{job.provider} charged {format_usd(job.cost.amount)} for a job with {job.model}, {format_usd(job.estimate)} was "
         f"expected; `flux providers {job.provider} --check` compares prices"
     )
 
@@ -107,10 +107,10 @@ def check(limit: Limit, job: Job, spent: tuple[float, int]) -> None:
     """
     estimate = _price(job, limit)
     if spent[0] + estimate > limit.amount + _DUST:
-        raise _passed(limit, spent, f"this job is expected to cost {dollars(estimate)}")
+        raise _passed(limit, spent, f"this job is expected to cost {format_usd(estimate)}")
 
 
-def foresee(
+def check_estimates(
     jobs: Sequence[Job],
     limits: Sequence[Limit],
     spent: Callable[[Limit], tuple[float, int]],
@@ -131,7 +131,7 @@ def foresee(
         gone = spent(limit)
         if jobs and gone[0] + expected > limit.amount + _DUST:
             several = f"these {len(jobs)} jobs are" if len(jobs) > 1 else "this job is"
-            raise _passed(limit, gone, f"{several} expected to cost {dollars(expected)}")
+            raise _passed(limit, gone, f"{several} expected to cost {format_usd(expected)}")
         if gone[1]:
             doubts.append(f"{limit.name} does not count {_unknown(gone[1])}")
     return tuple(doubts)
@@ -148,7 +148,7 @@ def _passed(limit: Limit, spent: tuple[float, int], expected: str) -> LimitError
     gone, unknown = spent
     more = f", plus {_unknown(unknown)}" if unknown else ""
     return LimitError(
-        f"this would exceed {limit.name}: {dollars(gone)} of {dollars(limit.amount)} are spent or reserved{more}, "
+        f"this would exceed {limit.name}: {format_usd(gone)} of {format_usd(limit.amount)} are spent or reserved{more}, "
         f"and {expected}",
         hint=limit.hint,
     )
@@ -166,15 +166,17 @@ def unknown_price(limit: Limit, provider: str, model: str) -> UsageError:
     )
 
 
-def left(limit: Limit, spent: tuple[float, int]) -> str:
+def remaining(limit: Limit, spent: tuple[float, int]) -> str:
     """Return what is left of a budget, as a sentence for people."""
     gone, unknown = spent
     when = PERIODS[limit.name.removeprefix("budget.")]
     more = f", not counting {_unknown(unknown)}" if unknown else ""
-    return f"{limit.name}: {dollars(max(limit.amount - gone, 0))} of {dollars(limit.amount)} are left {when}{more}"
+    return (
+        f"{limit.name}: {format_usd(max(limit.amount - gone, 0))} of {format_usd(limit.amount)} are left {when}{more}"
+    )
 
 
-def dollars(amount: float) -> str:
+def format_usd(amount: float) -> str:
     """Return an amount for people: to the cent, and in as many places as it takes where a cent is too coarse."""
     cents = f"{amount:.2f}"
     return f"${cents}" if abs(float(cents) - amount) < _DUST else f"${amount:.6f}".rstrip("0")

@@ -87,7 +87,7 @@ class Prices:
         return self._known[provider, model]
 
     def _find(self, provider: str, model: str) -> Price | None:
-        return self.stated(provider, model) or learned(self._paid(provider, model))
+        return self.stated(provider, model) or price_from_history(self._paid(provider, model))
 
     def stated(self, provider: str, model: str) -> Price | None:
         """Return the price that the user, the host or its page states, whatever earlier jobs did cost."""
@@ -103,7 +103,7 @@ class Prices:
         return None
 
 
-def learned(paid: Sequence[Paid]) -> Price | None:
+def price_from_history(paid: Sequence[Paid]) -> Price | None:
     """Return the median of what was paid for an image, dated by the newest; ``None`` where nothing was."""
     if not paid:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flux_cli.errors import FluxError
 from flux_cli.jobs import Job
-from flux_cli.money.limits import counted, dollars
+from flux_cli.money.limits import counted_cost, format_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,14 @@ class Count:
         return None if not self.ended else self.elapsed / self.ended * (self.total - self.ended)
 
 
-def money_text(spent: float, unknown: int) -> str:
+def format_total(spent: float, unknown: int) -> str:
     """Return an amount for people, with what nobody knows beside it."""
     if not unknown:
-        return dollars(spent)
-    return f"{dollars(spent)} and {unknown} of unknown cost" if spent else f"{unknown} of unknown cost"
+        return format_usd(spent)
+    return f"{format_usd(spent)} and {unknown} of unknown cost" if spent else f"{unknown} of unknown cost"
 
 
-class Tally:
+class BatchTotals:
     """Counts the jobs of a batch. Any thread may add."""
 
     def __init__(self, total: int, now: Callable[[], float]) -> None:
@@ -63,7 +63,7 @@ class Tally:
 
     def add(self, jobs: Iterable[Job], error: FluxError | None, *, told: bool = True) -> None:
         """Count what has ended, and what its ``jobs``, if any were bought, come to; ``hear`` is called if ``told``."""
-        costs = [counted(job) for job in jobs]
+        costs = [counted_cost(job) for job in jobs]
         with self._lock:
             if error is None:
                 self._done += 1

@@ -41,7 +41,7 @@ _PIECE = 4096
 """Bytes that are written at once."""
 
 
-def drawn(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]]:
+def render(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]]:
     """Return the images at ``paths`` as lines for the terminal, and the paths of those that cannot be shown.
 
     One image is shown as large as the window allows, several as a contact sheet with the first `MOST` of them.
@@ -66,7 +66,7 @@ def drawn(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]]
     return lines, bad
 
 
-def paint(stream: BinaryIO, lines: Sequence[bytes]) -> None:
+def write(stream: BinaryIO, lines: Sequence[bytes]) -> None:
     """Print ``lines``. Whatever ends it half-way also ends the picture, so that what comes next is text again."""
     try:
         for piece in _pieces(lines):
@@ -113,7 +113,7 @@ class _Layout:
         """Return the layout for ``count`` pictures."""
         width, height = screen.cell
         across = min(screen.columns, _WIDEST)
-        if screen.way == "sixel":  # which the terminal cannot make larger
+        if screen.protocol == "sixel":  # which the terminal cannot make larger
             across = max(min(across, _PIXELS // width), 1)
         down = max(min(screen.rows - _BELOW, _HIGHEST), 1)
 
@@ -130,8 +130,8 @@ class _Layout:
         most = max(min(count, (across + _GAP) // (_TILE[0] + _GAP)), 1)
         abreast = max(range(1, most + 1), key=usual)
         columns, rows = place(abreast)
-        fewer = 1.0 if screen.way == "sixel" else min(_PIXELS / (across * width), 1.0)
-        grain = (1.0, 2.0) if screen.way == "blocks" else (width * fewer, height * fewer)
+        fewer = 1.0 if screen.protocol == "sixel" else min(_PIXELS / (across * width), 1.0)
+        grain = (1.0, 2.0) if screen.protocol == "blocks" else (width * fewer, height * fewer)
         return cls(screen=screen, abreast=abreast, columns=columns, rows=rows, grain=grain)
 
     def tile(self, path: str) -> _Tile | None:
@@ -165,7 +165,7 @@ class _Layout:
         canvas = Image.new("RGBA", (max(round(columns * self.grain[0]), 1), max(round(rows * self.grain[1]), 1)))
         for number, tile in enumerate(tiles):
             canvas.paste(tile.image, (round(number * pitch * self.grain[0]), 0))
-        match self.screen.way:
+        match self.screen.protocol:
             case "blocks":
                 return graphics.blocks(canvas.tobytes(), canvas.width)
             case "sixel":

@@ -47,28 +47,28 @@ _SILENT = {"", "dumb", "linux", "unknown"}
 class Screen:
     """What a terminal shows: ``way`` is ``None`` where it shows no pictures. A cell is the place of one character."""
 
-    way: Way | None
+    protocol: Way | None
     columns: int = _USUAL_SIZE[0]
     rows: int = _USUAL_SIZE[1]
     cell: tuple[int, int] = _USUAL_CELL
     """Width and height of a character in pixels."""
 
 
-def look(stream: TextIO, environ: Mapping[str, str], now: Callable[[], float]) -> Screen:
+def detect(stream: TextIO, environ: Mapping[str, str], now: Callable[[], float]) -> Screen:
     """Return what the terminal behind ``stream`` shows; ``now`` is the time in seconds. Takes `PATIENCE` at most."""
     term = environ.get("TERM", "")
     if not stream.isatty() or (term in _SILENT and not (sys.platform == "win32" and term == "")):
-        return Screen(way=None)
+        return Screen(protocol=None)
     screen = _measured(stream)
     way = _known(environ)
     within = bool(environ.keys() & {"TMUX", "STY", "ZELLIJ"}) or term.startswith(("screen", "tmux"))
     if way is not None and not within:
-        return replace(screen, way=way)
+        return replace(screen, protocol=way)
     reply = b"" if environ.get("TERM_PROGRAM") == "Apple_Terminal" else _asked(stream, now, within=within)
     cell = re.search(rb"\x1b\[6;(\d{1,3});(\d{1,3})t", reply)
     if cell is not None and screen.cell == _USUAL_CELL and int(cell[1]) and int(cell[2]):
         screen = replace(screen, cell=(int(cell[2]), int(cell[1])))
-    return replace(screen, way=_understood(reply, environ, stream))
+    return replace(screen, protocol=_understood(reply, environ, stream))
 
 
 def _known(environ: Mapping[str, str]) -> Way | None:
@@ -102,7 +102,7 @@ def _measured(stream: TextIO) -> Screen:
     try:
         columns, rows = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):
-        return Screen(way=None)
+        return Screen(protocol=None)
     columns, rows = columns or _USUAL_SIZE[0], rows or _USUAL_SIZE[1]
     cell = _USUAL_CELL
     if sys.platform != "win32":
@@ -113,7 +113,7 @@ def _measured(stream: TextIO) -> Screen:
         lines, across, width, height = struct.unpack("HHHH", packed)
         if width >= across > 0 and height >= lines > 0:
             cell = (width // across, height // lines)
-    return Screen(way=None, columns=columns, rows=rows, cell=cell)
+    return Screen(protocol=None, columns=columns, rows=rows, cell=cell)
 
 
 def _asked(stream: TextIO, now: Callable[[], float], *, within: bool) -> bytes:

@@ -20,7 +20,7 @@ _COMMANDS = (["xdg-open"], ["gio", "open"], ["wslview"])
 """What opens a file on a desktop without Apple's or Microsoft's, the most usual first."""
 
 
-def find(environ: Mapping[str, str]) -> list[str]:
+def find_viewer(environ: Mapping[str, str]) -> list[str]:
     """Return the command that opens a file; none of its words on Windows, which has a call for it.
 
     Raises `UsageError` where there is no display, or no such command.
@@ -38,7 +38,7 @@ def find(environ: Mapping[str, str]) -> list[str]:
     return found[0]
 
 
-def view(paths: Sequence[str], command: Sequence[str]) -> None:
+def open_images(paths: Sequence[str], command: Sequence[str]) -> None:
     """Open the images at ``paths``, each on its own, without waiting for it to be closed. Raises `FluxError`."""
     for path in paths:
         full = os.path.abspath(path)  # noqa: PTH100 - keeps what a name holds, and begins with no dash

@@ -21,7 +21,7 @@ DEFAULT_MODEL = "flux-1.1-pro-ultra"
 """The one that every provider hosts."""
 
 
-def known(name: str) -> str:
+def check_name(name: str) -> str:
     """Return the ``name`` of a provider as it is. Raises `UsageError` with the nearest one where there is none."""
     if name not in NAMES:
         near = nearest(name, NAMES)
@@ -32,7 +32,7 @@ def known(name: str) -> str:
 
 def load(name: str) -> Provider:
     """Return the provider called ``name``. Raises `UsageError` with the nearest name."""
-    provider: Provider = import_module(f"flux_cli.providers.{known(name)}").PROVIDER
+    provider: Provider = import_module(f"flux_cli.providers.{check_name(name)}").PROVIDER
     return provider
 
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import CREDITS, SEEDS, Accepted, Account, Lost, Model, Order, Provider, place
-from flux_cli.providers.conversation import Flow, Request, Response, Upload, identifier, link, number, percent
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
+from flux_cli.providers.base import CREDITS, SEEDS, Accepted, Account, LostSubmit, Model, Order, Provider, put_at_path
+from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_float, as_id, as_percent, as_url
 from flux_cli.providers.drift import from_catalogue
-from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, words
-from flux_cli.providers.refusals import failure, refused
+from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, same_values
+from flux_cli.providers.refusals import error_for_status, job_failure
 from flux_cli.text import sentence
 
 
@@ -31,11 +31,16 @@ def submit(order: Order) -> Flow[Accepted]:
     if image and "://" not in image:
         example = {"url": "https://api.apiframe.ai/the-uploaded-file"}
         sent = yield Request(
-            "POST", "/v2/uploads", upload=Upload(field="file", path=image), repeatable=True, rehearsal=example
+            "POST", "/v2/uploads", upload=Upload(field="file", path=image), repeatable=True, dry_run_answer=example
         )
-        place(body, "fluxParams.image_prompt", link(sent.json["url"]))
+        put_at_path(body, "fluxParams.image_prompt", as_url(sent.json["url"]))
     first = Request(
-        "POST", "/v2/images/generate", json=body, headers={"Idempotency-Key": order.handle}, paid=True, repeatable=True
+        "POST",
+        "/v2/images/generate",
+        json=body,
+        headers={"Idempotency-Key": order.idempotency_key},
+        paid=True,
+        repeatable=True,
     )
     try:
         reply = yield first
@@ -44,19 +49,19 @@ def submit(order: Order) -> Flow[Accepted]:
             raise
         renamed = {("webhook_url" if name == "webhookUrl" else name): value for name, value in body.items()}
         try:
-            reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{order.handle}-2"})
+            reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{order.idempotency_key}-2"})
         except UsageError:
             raise error from None  # the name was not what it minded
-    return Accepted(remote=Remote(id=identifier(reply.json["jobId"])))
+    return Accepted(remote=RemoteJob(id=as_id(reply.json["jobId"])))
 
 
-def poll(remote: Remote) -> Flow[State]:
+def poll(remote: RemoteJob) -> Flow[State]:
     """Read the job."""
     reply = yield Request("GET", f"/v2/jobs/{remote.id}")
     return _state(reply.json)
 
 
-def find(lost: Lost) -> Flow[Remote | None]:
+def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
     """List the latest jobs, keep those made around the time of ours, and read each: only then its input is told.
 
     The input is compared in what makes it ours, prompt and seed. Two that fit prove nothing.
@@ -66,7 +71,7 @@ def find(lost: Lost) -> Flow[Remote | None]:
     for _ in range(_PAGES):
         reply = yield Request("GET", "/v2/jobs", query=query)
         away = [(_away(job, lost.sent_at), job["id"]) for job in reply.json["jobs"]]
-        near += [(abs(seconds), identifier(name)) for seconds, name in away if -_SLACK <= seconds <= _LONGEST + _SLACK]
+        near += [(abs(seconds), as_id(name)) for seconds, name in away if -_SLACK <= seconds <= _LONGEST + _SLACK]
         following = reply.json.get("nextCursor")
         if not isinstance(following, str) or not following or all(seconds < -_SLACK for seconds, _ in away):
             break
@@ -81,7 +86,7 @@ def find(lost: Lost) -> Flow[Remote | None]:
         found += [name] if _asked(reply.json) == wanted else []
         if len(found) > 1:
             break
-    return Remote(id=found[0]) if len(found) == 1 else None
+    return RemoteJob(id=found[0]) if len(found) == 1 else None
 
 
 def _asked(job: Any) -> tuple[Any, Any]:
@@ -109,7 +114,7 @@ def check() -> Flow[Account]:
     """Ask who we are, which also tells the team's credits; then look our models up in the public catalogue."""
     reply = yield Request("GET", "/v2/me")
     team = reply.json.get("team") or {}
-    left = number(team.get("credits"))
+    left = as_float(team.get("credits"))
     account = Account(
         balance=None if left is None else Cost(amount=left, currency=CREDITS),
         name=sentence(str(team.get("name") or ""), limit=60),
@@ -118,7 +123,7 @@ def check() -> Flow[Account]:
         reply = yield Request("GET", "/v2/models")
     except FluxError:
         return account
-    return replace(account, drift=from_catalogue(_MODELS, reply.json), credit_prices=_prices(reply.json))
+    return replace(account, differences=from_catalogue(_MODELS, reply.json), credit_prices=_prices(reply.json))
 
 
 def _prices(published: Any) -> dict[str, float]:
@@ -128,7 +133,7 @@ def _prices(published: Any) -> dict[str, float]:
     found: dict[str, float] = {}
     for model in _MODELS:
         told = entries.get(model.slug, {})
-        low, high = number(told.get("costMin")), number(told.get("costMax"))
+        low, high = as_float(told.get("costMin")), as_float(told.get("costMax"))
         if high and low == high and told.get("pricingMode") in {None, "flat", "per-output"}:
             found[model.name] = high
     return found
@@ -145,19 +150,21 @@ def refusal(response: Response) -> FluxError | None:
         )
     if body.get("creditsRequired") is not None:
         text += f" ({body['creditsRequired']} needed, {body.get('creditsAvailable', 'unknown')} left)"
-    return refused(response, text, provider="apiframe", vendor_code=f"http-{response.status}", turned_away=True)
+    return error_for_status(
+        response, text, provider="apiframe", vendor_code=f"http-{response.status}", turned_away=True
+    )
 
 
 def _state(job: Any) -> State:
-    charged = number(job.get("creditCost"))
+    charged = as_float(job.get("creditCost"))
     cost = None if charged is None else Cost(amount=charged, currency=CREDITS)
     match job["status"]:
         case "QUEUED":
             return Queued()
         case "PROCESSING":
-            return Running(progress=percent(job.get("progress")))
+            return Running(progress=as_percent(job.get("progress")))
         case "COMPLETED":
-            images = tuple(Image(url=link(url)) for url in _links(job["result"]))
+            images = tuple(Image(url=as_url(url)) for url in _links(job["result"]))
             return Succeeded(
                 images=images,
                 cost=cost,
@@ -165,7 +172,7 @@ def _state(job: Any) -> State:
             )
         case "FAILED":
             text = str(job.get("error") or "")
-            return Failed(error=failure(text, provider="apiframe", charged="no"))  # the page: credits are returned
+            return Failed(error=job_failure(text, provider="apiframe", charged="no"))  # the page: credits are returned
         case "CANCELLED" | "CANCELED":
             return Cancelled(cost=cost)
         case other:
@@ -183,12 +190,12 @@ def _links(result: Any) -> list[Any]:
 
 
 _OPTIONS = {
-    "aspect_ratio": Choice(field="fluxParams.aspect_ratio", values=words("1:1", "3:4", "4:3", "9:16", "16:9")),
+    "aspect_ratio": Choice(field="fluxParams.aspect_ratio", values=same_values("1:1", "3:4", "4:3", "9:16", "16:9")),
     "seed": Range(field="fluxParams.seed", low=SEEDS[0], high=SEEDS[1], default="random"),
     "image": Picture(
         field="fluxParams.image_prompt", limit=25 * 2**20, note="a local file goes to POST /v2/uploads first"
     ),
-    "format": Choice(field="fluxParams.output_format", default="jpg", values=words("jpg", "png", "webp")),
+    "format": Choice(field="fluxParams.output_format", default="jpg", values=same_values("jpg", "png", "webp")),
     "quality": Range(field="fluxParams.output_quality", low=0, high=100, default="90"),
     "webhook": Link(field="webhookUrl"),
 }
@@ -196,7 +203,7 @@ _PRO = Model(
     name="flux-1.1-pro",
     slug="flux-1.1-pro",
     options={**_OPTIONS, "upsample_prompt": Switch(field="fluxParams.prompt_upsampling")},
-    prompt=(1, 2000),
+    prompt_length=(1, 2000),
 )
 _ULTRA = replace(
     _PRO,
@@ -224,8 +231,8 @@ PROVIDER = Provider(
     check=check,
     find=find,
     refusal=refusal,
-    owned=("prompt", "model", "fluxParams.seed"),
+    reserved_fields=("prompt", "model", "fluxParams.seed"),
     id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-    upload="POST /v2/uploads",
+    upload_note="POST /v2/uploads",
     poll_seconds=2.0,  # the page on jobs at docs-v2.apiframe.ai: every 2 to 3 seconds for images
 )

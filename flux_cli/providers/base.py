@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flux_cli.errors import FluxError, UsageError
-from flux_cli.jobs import Cost, Params, Queued, Remote, State
+from flux_cli.jobs import Cost, Params, Queued, RemoteJob, State
 from flux_cli.providers.conversation import Flow, Response
 from flux_cli.providers.options import Option
 
@@ -46,13 +46,13 @@ class Model:
     options: Mapping[str, Option]
     """By our long name, with underscores. What is missing here the model cannot do."""
     prompt_field: str = "prompt"
-    prompt: tuple[int, int | None] = (1, None)
+    prompt_length: tuple[int, int | None] = (1, None)
     """Shortest and longest prompt, in characters."""
-    most: int = 1
+    max_images: int = 1
     """Images that one job can make."""
     count_field: str = ""
     """The provider's field for their number, where there is one."""
-    implied: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    always_sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Options that are always sent, with the value they have when nobody asks."""
     price: Price | None = None
     note: str = ""
@@ -65,9 +65,9 @@ class Order:
 
     params: Params
     model: Model
-    job: str
+    job_id: str
     """The job's own id."""
-    handle: str
+    idempotency_key: str
     """A UUID made with the job."""
     wait: bool = True
     """False for ``--no-wait``."""
@@ -78,17 +78,17 @@ class Order:
         Raises `UsageError` where a ``--param`` contradicts the shape of the rest.
         """
         body: dict[str, Any] = dict(fixed)
-        place(body, self.model.prompt_field, self.params.prompt)
+        put_at_path(body, self.model.prompt_field, self.params.prompt)
         for name, value in self.params.options.items():
             option = self.model.options.get(name)
             for path, sent in (option.wire(value) if option else {}).items():
-                place(body, path, sent)
+                put_at_path(body, path, sent)
         for path, value in self.params.extra.items():
-            place(body, path, value)
+            put_at_path(body, path, value)
         return body
 
 
-def place(body: dict[str, Any], path: str, value: Any) -> None:
+def put_at_path(body: dict[str, Any], path: str, value: Any) -> None:
     """Put ``value`` at a dotted ``path`` of ``body``. Raises `UsageError` where what is in the way is no object."""
     *parents, last = path.split(".")
     here: Any = body
@@ -104,17 +104,17 @@ def place(body: dict[str, Any], path: str, value: Any) -> None:
 class Accepted:
     """What a submit learned: the job's id at the provider, and how it stands."""
 
-    remote: Remote
+    remote: RemoteJob
     state: State = Queued()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class LostSubmit:
     """A paid request whose answer was lost: what there is to look for."""
 
-    job: str
+    job_id: str
     """The job's own id."""
-    handle: str
+    idempotency_key: str
     body: Any
     """As it was sent."""
     sent_at: float
@@ -131,7 +131,7 @@ class Account:
     """What the host says that an image costs, in USD, by the model's name."""
     credit_prices: Mapping[str, float] = field(default_factory=dict[str, float])
     """The same of a host that counts in credits."""
-    drift: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
     """How what the host publishes differs from our tables, a sentence each."""
 
 
@@ -152,27 +152,27 @@ class Provider:
     docs: str
     models: Mapping[str, Model]
     submit: Callable[[Order], Flow[Accepted]]
-    poll: Callable[[Remote], Flow[State]]
+    poll: Callable[[RemoteJob], Flow[State]]
     refusal: Callable[[Response], FluxError | None]
     """What an answer means as a failure; ``None`` where it is none. Asked about every answer."""
     check: Callable[[], Flow[Account]]
-    cancel: Callable[[Remote], Flow[State]] | None = None
+    cancel: Callable[[RemoteJob], Flow[State]] | None = None
     """Absent where the API cannot cancel."""
-    find: Callable[[Lost], Flow[Remote | None]] | None = None
+    find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
     """Looks for a job whose answer was lost, by reads alone; ``None`` proves nothing. Absent where nobody can tell."""
-    owned: tuple[str, ...] = ()
+    reserved_fields: tuple[str, ...] = ()
     """Fields that flux fills in and ``--param`` may not."""
     param_notes: Mapping[str, str] = field(default_factory=dict[str, str])
     """What to know about a ``--param`` before using it, by path."""
     origins: tuple[str, ...] = ()
     """Documented hosts of the provider, beside the base URL's, that may see the key."""
-    handle_is_id: bool = False
+    idempotency_key_is_id: bool = False
     """Whether the handle that is made with the job is also its id at the provider."""
     id_pattern: str = r"[A-Za-z0-9_-]{1,128}"
     """What an id of this provider looks like."""
     cancel_note: str = ""
     """What to know about cancelling here."""
-    upload: str = ""
+    upload_note: str = ""
     """Where a local file goes first, for people."""
     poll_seconds: float = 1.0
     """Seconds between two looks at a job that the provider's page asks for; 1 where it asks for none."""

@@ -56,23 +56,23 @@ class Request:
     """Whether it may cost money if it arrives."""
     repeatable: bool = False
     """Whether a repeat, after a lost reply, is known to have no second effect. Reads (GET) always are."""
-    changes: bool = False
+    mutates: bool = False
     """Whether it changes something without costing money: a cancel."""
-    rehearsal: Any = None
+    dry_run_answer: Any = None
     """What ``--dry-run`` pretends came back, where a later request needs it."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.origin or ''}{self.path or '/'}"
 
     @property
-    def safe(self) -> bool:
+    def idempotent(self) -> bool:
         """Whether it may be sent again when its reply is lost."""
         return self.method == "GET" or self.repeatable
 
     @property
-    def lasting(self) -> bool:
+    def outcome_matters(self) -> bool:
         """Whether a lost answer leaves open what it did."""
-        return self.paid or self.changes or not self.safe
+        return self.paid or self.mutates or not self.idempotent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +87,10 @@ class Response:
     def json(self) -> Any:
         """The body as JSON. Raises ``ValueError`` where it is none (or is nested beyond reason)."""
         try:
-            found = json.loads(self.body, parse_constant=_no_constant)
+            found = json.loads(self.body, parse_constant=_reject_constant)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
-        if _deep(found):
+        if _is_nested_too_deeply(found):
             raise ValueError("nested too deeply")
         return found
 
@@ -104,11 +104,11 @@ class Response:
         return found if isinstance(found, dict) else {}
 
 
-def _no_constant(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _deep(value: Any) -> bool:
+def _is_nested_too_deeply(value: Any) -> bool:
     """Whether ``value`` is nested so deeply that showing it could exhaust the stack."""
     level: list[Any] = [value]
     for _ in range(_DEPTH):
@@ -143,7 +143,7 @@ def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            message = f"cannot make sense of the answer to {request or 'nothing'} ({_shape(error)})"
+            message = f"cannot make sense of the answer to {request or 'nothing'} ({_describe_fault(error)})"
             raise ProtocolError(message) from error
         try:
             reply, failure = send(request), None
@@ -151,7 +151,7 @@ def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
             failure = error
 
 
-def _shape(error: Exception) -> str:
+def _describe_fault(error: Exception) -> str:
     """Return in a few words what was wrong with an answer."""
     if isinstance(error, KeyError):
         return f"no {error.args[0]!r}"
@@ -160,7 +160,7 @@ def _shape(error: Exception) -> str:
     return re.sub(r"\s+", " ", str(error))[:80] or type(error).__name__
 
 
-def spoken(reply: Response) -> None:
+def require_object(reply: Response) -> None:
     """Raise ``TypeError`` or ``ValueError`` where an answer is no JSON object, as of a proxy in the API's place."""
     if not isinstance(reply.json, dict):
         message = f"an answer must be an object, not {type(reply.json).__name__}"
@@ -170,7 +170,7 @@ def spoken(reply: Response) -> None:
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-def identifier(value: Any) -> str:
+def as_id(value: Any) -> str:
     """Return ``value`` if it can stand in the path of a URL as an id. Raises ``TypeError`` or ``ValueError``."""
     if not isinstance(value, str):
         message = f"an id must be text, not {type(value).__name__}"
@@ -181,7 +181,7 @@ def identifier(value: Any) -> str:
     return value
 
 
-def link(value: Any) -> str:
+def as_url(value: Any) -> str:
     """Return ``value`` if it is the text of an http or https address. Raises ``TypeError`` or ``ValueError``."""
     if not isinstance(value, str):
         message = f"a link must be text, not {type(value).__name__}"
@@ -192,12 +192,12 @@ def link(value: Any) -> str:
     return value
 
 
-def whole(value: Any) -> int | None:
+def as_int(value: Any) -> int | None:
     """Return ``value`` if it is an integer (and no boolean), else ``None``."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
 
 
-def number(value: Any) -> float | None:
+def as_float(value: Any) -> float | None:
     """Return ``value``, a JSON number or a decimal string, as a finite float, else ``None``."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -208,12 +208,12 @@ def number(value: Any) -> float | None:
     return found if abs(found) < 1e15 else None  # noqa: PLR2004 - beyond any price or time, and false for NaN
 
 
-def percent(value: Any) -> float | None:
+def as_percent(value: Any) -> float | None:
     """Return ``value`` as a number from 0 to 100, else ``None``."""
-    found = number(value)
+    found = as_float(value)
     return None if found is None else min(max(found, 0.0), 100.0)
 
 
-def flag(value: Any) -> bool | None:
+def as_bool(value: Any) -> bool | None:
     """Return ``value`` if it is a boolean, else ``None``."""
     return value if isinstance(value, bool) else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Params
-from flux_cli.providers.options import Choice, Option, Range, Unfit, words
+from flux_cli.providers.options import Choice, InvalidValue, Option, Range, same_values
 from flux_cli.text import listed
 
 if TYPE_CHECKING:
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
     from flux_cli.providers.base import Model, Provider
 
-CONVERTED: dict[str, Option] = {"format": Choice(values=words("jpg", "png", "webp")), "quality": Range(low=1, high=100)}
+CONVERTED: dict[str, Option] = {
+    "format": Choice(values=same_values("jpg", "png", "webp")),
+    "quality": Range(low=1, high=100),
+}
 """What flux does itself where the provider cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class ResolvedOptions:
     """What is left of the wishes: what is sent, what is left out, what a person should know."""
 
     params: Params
@@ -29,7 +32,7 @@ class Fit:
     notes: tuple[str, ...]
 
 
-def spelled(name: str) -> str:
+def flag_name(name: str) -> str:
     """Return the option as it is typed."""
     return f"--{name.replace('_', '-')}"
 
@@ -51,7 +54,7 @@ def find_model(provider: Provider, name: str) -> Model:
     )
 
 
-def fit(provider: Provider, model: Model, params: Params, *, typed: Collection[str]) -> Fit:
+def resolve(provider: Provider, model: Model, params: Params, *, typed: Collection[str]) -> ResolvedOptions:
     """Check every wish against the model.
 
     ``typed`` are the options that somebody typed: one of those that cannot be honoured is an error, any other (from
@@ -72,10 +75,12 @@ def fit(provider: Provider, model: Model, params: Params, *, typed: Collection[s
                 _refuse(provider, model, name)
             else:
                 kept[name] = option.check(value)
-        except (Unfit, UsageError) as error:
+        except (InvalidValue, UsageError) as error:
             if name in typed:
                 raise (
-                    error if isinstance(error, UsageError) else UsageError(f"{provider.name}: {spelled(name)} {error}")
+                    error
+                    if isinstance(error, UsageError)
+                    else UsageError(f"{provider.name}: {flag_name(name)} {error}")
                 ) from None
             skipped.append(name)
     for name in _check_extra(provider, model, params, kept, typed):
@@ -85,7 +90,7 @@ def fit(provider: Provider, model: Model, params: Params, *, typed: Collection[s
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in params.extra if path in provider.param_notes]
     _check_seed(provider, model, params)
     kept["seed"] = params.seed
-    return Fit(params=replace(params, options=kept), skipped=tuple(skipped), notes=tuple(notes))
+    return ResolvedOptions(params=replace(params, options=kept), skipped=tuple(skipped), notes=tuple(notes))
 
 
 def _spare_shape(model: Model, params: Params, typed: Collection[str]) -> list[str]:
@@ -100,14 +105,14 @@ def _spare_shape(model: Model, params: Params, typed: Collection[str]) -> list[s
 
 def _implied(model: Model, params: Params, kept: dict[str, Any]) -> dict[str, Any]:
     """Return the options that are always sent, where nobody asked for another value of theirs."""
-    fields = {path for name, value in model.implied.items() for path in model.options[name].wire(value)}
+    fields = {path for name, value in model.always_sent.items() for path in model.options[name].wire(value)}
     if "size" in kept or fields & set(params.extra):
         return {}
-    return {name: value for name, value in model.implied.items() if name not in kept}
+    return {name: value for name, value in model.always_sent.items() if name not in kept}
 
 
 def _check_prompt(provider: Provider, model: Model, prompt: str) -> None:
-    low, high = model.prompt
+    low, high = model.prompt_length
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint='`flux generate "a red fox in the snow"`')
     if any("\ud800" <= character <= "\udfff" for character in prompt):
@@ -120,7 +125,7 @@ def _check_prompt(provider: Provider, model: Model, prompt: str) -> None:
 def _check_seed(provider: Provider, model: Model, params: Params) -> None:
     try:
         model.options["seed"].check(params.seed)
-    except Unfit as error:
+    except InvalidValue as error:
         message = f"{provider.name}: --seed {error}"
         raise UsageError(message) from None
 
@@ -137,7 +142,7 @@ def _check_extra(
         if not all(path.split(".")):
             message = f"--param {path}: a path is names joined by dots"
             raise UsageError(message)
-        if any(_overlap(path, field) for field in provider.owned):
+        if any(_overlap(path, field) for field in provider.reserved_fields):
             message = f"--param {path}: flux fills in this field itself"
             raise UsageError(message, hint="use the prompt, --seed, --model or --count")
         for name, value in kept.items():
@@ -145,7 +150,7 @@ def _check_extra(
             if option is None or name in yielding or not any(_overlap(path, field) for field in option.wire(value)):
                 continue
             if name in typed:
-                message = f"--param {path} and {spelled(name)} set the same field: give one of them"
+                message = f"--param {path} and {flag_name(name)} set the same field: give one of them"
                 raise UsageError(message)
             yielding.append(name)
     return yielding
@@ -166,8 +171,8 @@ def _refuse(provider: Provider, model: Model, name: str) -> None:
     elsewhere = [one.name for one in provider.models.values() if name in one.options]
     can = [f"{provider.name} with {one}" for one in elsewhere] + others
     message = (
-        f"{provider.name} has no {spelled(name)} for {model.name}"
+        f"{provider.name} has no {flag_name(name)} for {model.name}"
         if elsewhere
-        else f"{provider.name} has no {spelled(name)}"
+        else f"{provider.name} has no {flag_name(name)}"
     )
     raise UsageError(message, hint=_do(can) or "no provider has it")

@@ -6,7 +6,7 @@ from flux_cli.errors import FluxError
 from flux_cli.providers.base import Provider
 
 
-def advised(error: FluxError, provider: Provider) -> FluxError:
+def with_hint(error: FluxError, provider: Provider) -> FluxError:
     """Return ``error`` with a hint, if it has none."""
     error.hint = error.hint or _hints(provider).get(error.code, "")
     return error

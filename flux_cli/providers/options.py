@@ -14,7 +14,7 @@ from typing import Any
 from flux_cli.text import listed, nearest
 
 
-class Unfit(ValueError):  # noqa: N818 - reads as what it says of a value
+class InvalidValue(ValueError):  # noqa: N818 - reads as what it says of a value
     """A value that an option does not take. The message completes the sentence "runware: --quality …"."""
 
 
@@ -58,7 +58,7 @@ class Choice(Option):
             message = f"takes {listed(self.values, last='or')}, not {value}" + (
                 f"; did you mean {near}?" if near else ""
             )
-            raise Unfit(message)
+            raise InvalidValue(message)
         return value
 
     def wire(self, value: Any) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _nearest_ratio(word: str, known: Iterable[str]) -> str | None:
     return min(shapes, key=lambda name: abs(math.log(shapes[name] / wanted)))
 
 
-def words(*values: str) -> dict[str, str]:
+def same_values(*values: str) -> dict[str, str]:
     """Return the values of a `Choice` whose words are sent as they are."""
     return {value: value for value in values}
 
@@ -104,7 +104,7 @@ class Range(Option):
         fits = isinstance(value, int | float if self.fractions else int) and not isinstance(value, bool)
         if not fits or not self.low <= value <= (math.inf if self.high is None else self.high):
             message = f"takes {self.accepts}, not {value}"
-            raise Unfit(message)
+            raise InvalidValue(message)
         return value
 
     @property
@@ -121,7 +121,7 @@ class Switch(Option):
         """Return the boolean. Raises `Unfit`."""
         if not isinstance(value, bool):
             message = f"is on or off, not {value}"
-            raise Unfit(message)
+            raise InvalidValue(message)
         return value
 
     @property
@@ -140,10 +140,10 @@ class Link(Option):
         """Return the address. Raises `Unfit`."""
         if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]+\S*", value):
             message = f"takes a web address (https://…), not {value}"
-            raise Unfit(message)
+            raise InvalidValue(message)
         if self.limit is not None and len(value) > self.limit:
             message = f"takes an address of at most {self.limit} characters, not {len(value)}"
-            raise Unfit(message)
+            raise InvalidValue(message)
         return value
 
     @property
@@ -165,12 +165,12 @@ class Picture(Option):
     def check_file(self, head: bytes, size: int) -> None:
         """Check a local file by its first 16 bytes and its size. Raises `Unfit`."""
         if not size:
-            raise Unfit("takes an image, and the file is empty")
+            raise InvalidValue("takes an image, and the file is empty")
         if not re.match(_PICTURE, head, re.DOTALL):
-            raise Unfit("takes an image, such as PNG, JPEG, WebP or GIF, and the file is none")
+            raise InvalidValue("takes an image, such as PNG, JPEG, WebP or GIF, and the file is none")
         if size > self.limit:
             message = f"takes a file of at most {self.limit // 2**20} MB, not {size / 2**20:.1f} MB"
-            raise Unfit(message)
+            raise InvalidValue(message)
 
     @property
     def accepts(self) -> str:
@@ -193,7 +193,7 @@ class Labels(Option):
         """Return the pairs. Raises `Unfit`."""
         if not isinstance(value, Mapping):
             message = f"takes {self.accepts}, not {value}"
-            raise Unfit(message)
+            raise InvalidValue(message)
         return dict(value)
 
     @property
@@ -238,12 +238,12 @@ class Pixels(Option):
         found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", str(value).lower())
         if not found:
             message = f"takes WIDTHxHEIGHT in pixels, such as 1024x1024, not {value}"
-            raise Unfit(message)
+            raise InvalidValue(message)
         size = int(found[1]), int(found[2])
         near = self.nearest(size)
         if near != size:
             message = f"takes {self.accepts}, not {value}; the nearest is {near[0]}x{near[1]}"
-            raise Unfit(message)
+            raise InvalidValue(message)
         return f"{size[0]}x{size[1]}"
 
     def nearest(self, size: tuple[int, int]) -> tuple[int, int]:

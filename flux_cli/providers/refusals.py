@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flux_cli.providers.conversation import Response
 
 
-def refused(
+def error_for_status(
     response: Response, text: str, *, provider: str, vendor_code: str = "", turned_away: bool = False
 ) -> FluxError | None:
     """Return what an HTTP status of 400 or more means, in ``text``'s words; ``None`` for any other.
@@ -53,7 +53,7 @@ def refused(
             return RefusedError(said, vendor_code=vendor_code)
 
 
-def ended(error: FluxError) -> FluxError:
+def as_job_failure(error: FluxError) -> FluxError:
     """Return a refusal as the end of a job that was accepted: then it is the job that failed, not the command line."""
     return RefusedError(error.message, vendor_code=error.vendor_code) if isinstance(error, UsageError) else error
 
@@ -86,7 +86,7 @@ def is_moderation(*told: str) -> bool:
     return any(re.search(_BLOCKED, re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", one).lower()) for one in told)
 
 
-def failure(text: str, *, provider: str, vendor_code: str = "", charged: Charged | None = None) -> FluxError:
+def job_failure(text: str, *, provider: str, vendor_code: str = "", charged: Charged | None = None) -> FluxError:
     """Return why a job failed, in the provider's words, judged by them and by its code, if there is one."""
     kind = ModeratedError if is_moderation(vendor_code, text) else RefusedError
     said = sentence(text) or sentence(vendor_code) or "the job failed, no reason given"

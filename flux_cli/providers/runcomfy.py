@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
 from flux_cli.providers.base import SEEDS, Accepted, Account, Model, Order, Provider
-from flux_cli.providers.conversation import Flow, Request, Response, identifier, link, number, spoken, whole
+from flux_cli.providers.conversation import Flow, Request, Response, as_float, as_id, as_int, as_url, require_object
 from flux_cli.providers.drift import from_schema
-from flux_cli.providers.options import Choice, Range, Switch, words
-from flux_cli.providers.refusals import ended, failure, refused
+from flux_cli.providers.options import Choice, Range, Switch, same_values
+from flux_cli.providers.refusals import as_job_failure, error_for_status, job_failure
 from flux_cli.text import sentence
 
 BALANCE_HOST = "https://api.runcomfy.net"
@@ -26,10 +26,10 @@ _SIZE = "1:1 (hd)"
 def submit(order: Order) -> Flow[Accepted]:
     """Send the flat body of the model's schema; the answer's ``request_id`` is the job's id."""
     reply = yield Request("POST", f"/v1/models/{order.model.slug}", json=order.body(), paid=True)
-    return Accepted(remote=Remote(id=identifier(reply.json["request_id"])))
+    return Accepted(remote=RemoteJob(id=as_id(reply.json["request_id"])))
 
 
-def poll(remote: Remote) -> Flow[State]:
+def poll(remote: RemoteJob) -> Flow[State]:
     """Ask the queue, and where it says that it is done with the job, ask for the result."""
     reply = yield Request("GET", f"/v1/requests/{remote.id}/status")
     state = _state(reply.json)
@@ -40,14 +40,14 @@ def poll(remote: Remote) -> Flow[State]:
     except (ModeratedError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
             raise
-        return Failed(error=ended(error))
+        return Failed(error=as_job_failure(error))
     body = reply.json
     return _state(body) or _result(body)
 
 
-def cancel(remote: Remote) -> Flow[State]:
+def cancel(remote: RemoteJob) -> Flow[State]:
     """Take the job off the queue. The answer is 202 also where nothing was done: ``outcome`` tells."""
-    reply = yield Request("POST", f"/v1/requests/{remote.id}/cancel", repeatable=True, changes=True)
+    reply = yield Request("POST", f"/v1/requests/{remote.id}/cancel", repeatable=True, mutates=True)
     if reply.object.get("outcome") == "cancelled":
         return Cancelled()
     return (yield from poll(remote))
@@ -59,18 +59,18 @@ def check() -> Flow[Account]:
     prices: dict[str, float] = {}
     for model in (_PRO, _ULTRA):
         reply = yield Request("GET", f"/v1/models/{model.slug}")
-        spoken(reply)
+        require_object(reply)
         drift += from_schema(model, reply.json)
-        price = number(reply.object.get("base_price_usd"))
+        price = as_float(reply.object.get("base_price_usd"))
         if price is not None and reply.object.get("price_unit") == "output":  # not by the second
             prices[model.name] = price
     try:
         reply = yield Request("GET", "/prod/v2/balance", origin=BALANCE_HOST)
     except FluxError:
-        return Account(prices=prices, drift=drift)
-    amount, currency = number(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
+        return Account(prices=prices, differences=drift)
+    amount, currency = as_float(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
     balance = None if amount is None else Cost(amount=amount, currency=currency[:8].upper())
-    return Account(balance=balance, prices=prices, drift=drift)
+    return Account(balance=balance, prices=prices, differences=drift)
 
 
 def refusal(response: Response) -> FluxError | None:
@@ -79,7 +79,7 @@ def refusal(response: Response) -> FluxError | None:
     Two of them are money and key, under a status that says neither.
     """
     body = response.object
-    code = int(number(body.get("error_code")) or number(body.get("code")) or 0)
+    code = int(as_float(body.get("error_code")) or as_float(body.get("code")) or 0)
     told = next((body[key] for key in ("error_message", "message", "error", "detail") if body.get(key)), "")
     text = told if isinstance(told, str) else str(told)
     name = body.get("error")
@@ -90,7 +90,7 @@ def refusal(response: Response) -> FluxError | None:
     said = (sentence(text) or f"HTTP {response.status}") + (f" ({code})" if code else "")
     spoken = code // 1000 if 400 <= code // 1000 < 500 else 409  # noqa: PLR2004 - else no, and no more than that
     meant = _MEANT.get(code) or (response.status if response.status >= 400 else spoken)  # noqa: PLR2004 - the same
-    return refused(replace(response, status=meant), said, provider="runcomfy", vendor_code=str(code or ""))
+    return error_for_status(replace(response, status=meant), said, provider="runcomfy", vendor_code=str(code or ""))
 
 
 _MEANT = {400001: 400, 400002: 402, 400004: 401, 403001: 403, 404001: 404}
@@ -101,7 +101,7 @@ def _state(body: Any) -> State | None:
     """Return what a queue state means, or ``None`` where the result endpoint has to be asked."""
     match body["status"]:
         case "in_queue" | "pending" | "waiting" | "starting":
-            return Queued(position=whole(body.get("queue_position")))
+            return Queued(position=as_int(body.get("queue_position")))
         case "in_progress" | "processing" | "running":
             return Running()
         case "completed" | "succeeded" | "failed":
@@ -114,17 +114,17 @@ def _state(body: Any) -> State | None:
 
 def _result(body: Any) -> State:
     """Return what a result's own ``status`` means. ``error`` may be of any JSON type."""
-    amount, told = number(body.get("cost")), body.get("error")
+    amount, told = as_float(body.get("cost")), body.get("error")
     cost = None if amount is None else Cost(amount=amount)
     if body["status"] == "failed" or (told and not body.get("output")):
         code, text = (told.get("code"), told.get("message") or told) if isinstance(told, dict) else (None, told)
-        error = failure(str(text or ""), provider="runcomfy", vendor_code=sentence(str(code or ""), limit=60))
+        error = job_failure(str(text or ""), provider="runcomfy", vendor_code=sentence(str(code or ""), limit=60))
         return Failed(error=error, cost=cost)
     output = body["output"]
     links = output.get("images") or [output["image"]]
     if not isinstance(links, list):
         raise TypeError("images")
-    return Succeeded(images=tuple(Image(url=link(url)) for url in links), cost=cost)
+    return Succeeded(images=tuple(Image(url=as_url(url)) for url in links), cost=cost)
 
 
 _SEED = Range(field="seed", low=SEEDS[0], high=SEEDS[1], note="always sent: the host's own default is a fixed example")
@@ -135,7 +135,9 @@ _ULTRA = Model(
     slug="blackforestlabs/flux-1-1-pro/ultra/text-to-image",
     options={
         "aspect_ratio": Choice(
-            field="aspect_ratio", default="16:9", values=words("21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21")
+            field="aspect_ratio",
+            default="16:9",
+            values=same_values("21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21"),
         ),
         "seed": _SEED,
         "raw": _RAW,
@@ -148,7 +150,7 @@ _PRO = Model(
         "aspect_ratio": Choice(
             field="image_size",
             default="16:9",
-            values=words("16:9", "4:3", "1:1", _SIZE, "3:4", "9:16"),
+            values=same_values("16:9", "4:3", "1:1", _SIZE, "3:4", "9:16"),
             unoffered=("Custom",),
         ),
         "seed": _SEED,
@@ -170,7 +172,7 @@ PROVIDER = Provider(
     cancel=cancel,
     check=check,
     refusal=refusal,
-    owned=("prompt", "seed"),
+    reserved_fields=("prompt", "seed"),
     param_notes={
         "image_size": "the host takes image_size=Custom with sides in multiples of 32, else it rounds them; "
         "it documents no field names for them"

@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, Order, Price, Provider
 from flux_cli.providers.conversation import (
     Flow,
     Request,
     Response,
-    flag,
-    identifier,
-    link,
-    number,
-    percent,
-    spoken,
-    whole,
+    as_bool,
+    as_float,
+    as_id,
+    as_int,
+    as_percent,
+    as_url,
+    require_object,
 )
 from flux_cli.providers.options import Labels, Link, Option, Pixels, Range
-from flux_cli.providers.refusals import failure, refused
+from flux_cli.providers.refusals import error_for_status, job_failure
 from flux_cli.text import sentence
 
 _PAGES = 10
@@ -34,25 +34,25 @@ _PAGES = 10
 
 def submit(order: Order) -> Flow[Accepted]:
     """Start a run. ``client_ref`` is a label, by which a run whose answer was lost can be found again."""
-    body = order.body(client_ref=order.job)
+    body = order.body(client_ref=order.job_id)
     reply = yield Request("POST", f"/v1/models/{order.model.slug}/runs", json=body, paid=True)
-    return Accepted(remote=Remote(id=identifier(reply.json["id"])))
+    return Accepted(remote=RemoteJob(id=as_id(reply.json["id"])))
 
 
-def poll(remote: Remote) -> Flow[State]:
+def poll(remote: RemoteJob) -> Flow[State]:
     """Read the run."""
     reply = yield Request("GET", f"/v1/runs/{remote.id}")
     return _state(reply.json)
 
 
-def find(lost: Lost) -> Flow[Remote | None]:
+def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
     """Page through the runs, the newest first, for the one with our label."""
     query = {"limit": "500", "sort_by": "created_at:desc"}
     for _ in range(_PAGES):
         reply = yield Request("GET", "/v1/runs", query=query)
         for run in reply.json["items"]:
-            if run.get("client_ref") == lost.job:
-                return Remote(id=identifier(run["id"]))
+            if run.get("client_ref") == lost.job_id:
+                return RemoteJob(id=as_id(run["id"]))
         following = reply.json.get("next_pq")
         if not isinstance(following, str) or not following:
             break
@@ -63,12 +63,12 @@ def find(lost: Lost) -> Flow[Remote | None]:
 def check() -> Flow[Account]:
     """Ask who we are, then how much is left."""
     reply = yield Request("GET", "/v1/auth/me")
-    spoken(reply)
+    require_object(reply)
     try:
         reply = yield Request("GET", "/v1/billing/balance")
     except FluxError:
         return Account()
-    amount = number(reply.object.get("balance"))
+    amount = as_float(reply.object.get("balance"))
     return Account(balance=None if amount is None else Cost(amount=amount))
 
 
@@ -83,7 +83,7 @@ def refusal(response: Response) -> FluxError | None:
     if code == "RUN_NOT_FOUND" and response.status >= 400:  # noqa: PLR2004 - a refusal
         return NotFoundError(f"runflow: {sentence(text)}", vendor_code=code)
     away = code == "MODEL_UNAVAILABLE"
-    return refused(response, text, provider="runflow", vendor_code=code, turned_away=away)
+    return error_for_status(response, text, provider="runflow", vendor_code=code, turned_away=away)
 
 
 def _state(run: Any) -> State:
@@ -92,13 +92,13 @@ def _state(run: Any) -> State:
         case "queued" | "dispatching":
             return Queued()
         case "running":
-            done, total = whole(run.get("nodes_completed")), whole(run.get("nodes_total"))
-            return Running(progress=percent(100 * done / total) if done is not None and total else None)
+            done, total = as_int(run.get("nodes_completed")), as_int(run.get("nodes_total"))
+            return Running(progress=as_percent(100 * done / total) if done is not None and total else None)
         case "succeeded" | "partial_succeeded":
             return _result(run, in_part=status == "partial_succeeded")
         case "failed":
             code, text = _failure(run)
-            return Failed(error=failure(text, provider="runflow", vendor_code=code), cost=_cost(run))
+            return Failed(error=job_failure(text, provider="runflow", vendor_code=code), cost=_cost(run))
         case "cancelled" | "canceled":
             return Cancelled(cost=_cost(run))  # a cancel by an administrator refunds nothing
         case other:
@@ -116,26 +116,26 @@ def _failure(run: Any) -> tuple[str, str]:
 def _result(run: Any, *, in_part: bool) -> State:
     """Return the images among the outputs. An older page shows ``image_urls`` in their place."""
     output = run["output"]
-    nsfw, seed = flag(output.get("nsfw_detected")), whole(output.get("seed"))
+    nsfw, seed = as_bool(output.get("nsfw_detected")), as_int(output.get("seed"))
     made = [one for one in output.get("outputs") or [] if (one.get("type") or "image") == "image"]
     images = [
         Image(
-            url=link(one["url"]),
+            url=as_url(one["url"]),
             seed=seed,
             nsfw=nsfw,
-            width=whole(one.get("width")),
-            height=whole(one.get("height")),
+            width=as_int(one.get("width")),
+            height=as_int(one.get("height")),
             content_type=sentence(one["content_type"], limit=80) if isinstance(one.get("content_type"), str) else None,
         )
         for one in made
-    ] or [Image(url=link(url), seed=seed, nsfw=nsfw) for url in output["image_urls"]]
+    ] or [Image(url=as_url(url), seed=seed, nsfw=nsfw) for url in output["image_urls"]]
     if not images:
         raise ValueError("no image")
     timing = output.get("timing") if isinstance(output.get("timing"), dict) else {}
     times = {
-        sentence(str(name), limit=40): value for name, told in timing.items() if (value := number(told)) is not None
+        sentence(str(name), limit=40): value for name, told in timing.items() if (value := as_float(told)) is not None
     }
-    duration = number(run.get("duration_ms"))
+    duration = as_float(run.get("duration_ms"))
     reason = _failure(run)[1] or "the run succeeded only in part, no reason given"
     return Succeeded(
         images=tuple(images),
@@ -147,7 +147,7 @@ def _result(run: Any, *, in_part: bool) -> State:
 
 
 def _cost(run: Any) -> Cost | None:
-    amount = number(run.get("cost"))
+    amount = as_float(run.get("cost"))
     return None if amount is None else Cost(amount=amount)
 
 
@@ -189,5 +189,5 @@ PROVIDER = Provider(
     check=check,
     find=find,
     refusal=refusal,
-    owned=("input.prompt", "input.seed", "client_ref"),
+    reserved_fields=("input.prompt", "input.seed", "client_ref"),
 )

@@ -24,11 +24,11 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Lost, Model, Order, Price, Provider
-from flux_cli.providers.conversation import Flow, Request, Response, flag, link, number, percent, whole
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, Order, Price, Provider
+from flux_cli.providers.conversation import Flow, Request, Response, as_bool, as_float, as_int, as_percent, as_url
 from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
-from flux_cli.providers.refusals import ended, refused
+from flux_cli.providers.refusals import as_job_failure, error_for_status
 from flux_cli.providers.runware_codes import CANCELLED, CONFLICT, explain
 from flux_cli.text import printable, sentence
 
@@ -38,7 +38,7 @@ def submit(order: Order) -> Flow[Accepted]:
     count = {order.model.count_field: order.params.count} if order.params.count > 1 else {}
     fixed = {
         "taskType": "imageInference",
-        "taskUUID": order.handle,
+        "taskUUID": order.idempotency_key,
         "model": order.model.slug,
         "deliveryMethod": "async",
         "includeCost": True,
@@ -47,7 +47,7 @@ def submit(order: Order) -> Flow[Accepted]:
     if task["deliveryMethod"] == "sync" and not order.wait:
         message = "runware cannot leave a job that it delivers synchronously"
         raise UsageError(message, hint="give --no-wait or --param deliveryMethod=sync, not both")
-    remote = Remote(id=order.handle, memo={"count": order.params.count})
+    remote = RemoteJob(id=order.idempotency_key, poll_state={"count": order.params.count})
     try:
         reply = yield Request("POST", "", json=[task], paid=True, repeatable=True)
     except LostReplyError as lost:
@@ -64,7 +64,7 @@ def submit(order: Order) -> Flow[Accepted]:
     return Accepted(remote=remote, state=state)
 
 
-def poll(remote: Remote) -> Flow[State]:
+def poll(remote: RemoteJob) -> Flow[State]:
     """Ask for all results of the task so far. What is said of the task itself, also as a refusal, is its end."""
     try:
         reply = yield _post({"taskType": "getResponse", "taskUUID": remote.id})
@@ -75,19 +75,23 @@ def poll(remote: Remote) -> Flow[State]:
     except (ModeratedError, PaymentError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
             raise
-        return Failed(error=ended(error))
+        return Failed(error=as_job_failure(error))
     state = _read(reply.json, remote)
-    return replace(state, error=ended(state.error)) if isinstance(state, Failed) else state
+    return replace(state, error=as_job_failure(state.error)) if isinstance(state, Failed) else state
 
 
-def find(lost: Lost) -> Flow[Remote | None]:
+def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
     """Ask for the task's request: a task that is told exists; one that is not may exist all the same."""
     try:
-        reply = yield _post({"taskType": "getTaskDetails", "taskUUID": lost.handle})
+        reply = yield _post({"taskType": "getTaskDetails", "taskUUID": lost.idempotency_key})
     except (NotFoundError, RefusedError, UsageError):
         return None
-    told = [one for one in reply.json.get("data") or [] if one.get("taskUUID") == lost.handle and one.get("request")]
-    return Remote(id=lost.handle) if told else None
+    told = [
+        one
+        for one in reply.json.get("data") or []
+        if one.get("taskUUID") == lost.idempotency_key and one.get("request")
+    ]
+    return RemoteJob(id=lost.idempotency_key) if told else None
 
 
 def check() -> Flow[Account]:
@@ -100,7 +104,7 @@ def check() -> Flow[Account]:
         details = yield from _account()  # the first attempt's answer was lost, and its repeat came under the same UUID
     told = details.get("balance")
     known = told.values() if isinstance(told, dict) else (told,)
-    amount = next((found for one in known if (found := number(one)) is not None), None)
+    amount = next((found for one in known if (found := as_float(one)) is not None), None)
     return Account(
         balance=None if amount is None else Cost(amount=amount),
         name=sentence(str(details.get("organizationName") or ""), limit=60),
@@ -114,7 +118,7 @@ def refusal(response: Response) -> FluxError | None:
     listed = response.object.get("errors") or response.object.get("error") or []
     first = listed[0] if isinstance(listed, list) and listed else listed
     if not isinstance(first, dict) or not isinstance(first.get("code"), str):
-        return refused(response, str(listed or ""), provider="runware")
+        return error_for_status(response, str(listed or ""), provider="runware")
     return explain(first, status=response.status)
 
 
@@ -131,7 +135,7 @@ def _post(task: dict[str, Any]) -> Request:
     return Request("POST", "", json=[task], repeatable=True)
 
 
-def _read(body: Any, remote: Remote, *, last: bool = False) -> State:
+def _read(body: Any, remote: RemoteJob, *, last: bool = False) -> State:
     """Return what an answer says of one task: its items by image, its errors, and whether more is to come.
 
     ``last`` marks an answer after which nothing follows (synchronous delivery).
@@ -141,7 +145,7 @@ def _read(body: Any, remote: Remote, *, last: bool = False) -> State:
     errors += [one.get("error") or one for one in told if one.get("status") == "error"]
     made = {_key(one, place): one for place, one in enumerate(told) if _media(one)}
     waiting = [one for one in told if not _media(one) and one.get("status") != "error"]
-    wanted, settled = whole(remote.memo.get("count")) or 0, len(made) + len(errors)
+    wanted, settled = as_int(remote.poll_state.get("count")) or 0, len(made) + len(errors)
     complete = settled >= wanted if wanted else bool(settled and not waiting)
     only_refused = bool(errors and not made and not waiting)  # one error then speaks for every image
     if not (last or complete or only_refused):
@@ -149,7 +153,7 @@ def _read(body: Any, remote: Remote, *, last: bool = False) -> State:
     if not made:
         return _imageless(errors)
     images = _in_order([_image(key, one) for key, one in made.items()])
-    costs = [cost for one in made.values() if (cost := number(one.get("cost"))) is not None]
+    costs = [cost for one in made.values() if (cost := as_float(one.get("cost"))) is not None]
     wanted = max(wanted, settled)
     reason = explain(errors[0]).message if errors else "runware gave no reason"
     return Succeeded(
@@ -191,12 +195,12 @@ def _unfinished(waiting: list[Any]) -> State:
     named = (one["status"] for one in waiting if one.get("status") not in (None, "processing", "pending", "success"))
     known = next(named, None)
     return Running(
-        progress=percent(next((one.get("progress") for one in waiting), None)),
+        progress=as_percent(next((one.get("progress") for one in waiting), None)),
         detail=None if known is None else sentence(str(known), limit=60),
     )
 
 
-def _concerns(item: Any, remote: Remote, *, silent: bool) -> bool:
+def _concerns(item: Any, remote: RemoteJob, *, silent: bool) -> bool:
     """Whether an item speaks of this task; ``silent`` says what one without a task's id does."""
     named = item.get("taskUUID")
     return silent if named is None else str(named).lower() == remote.id.lower()
@@ -222,10 +226,10 @@ def _image(key: str, item: Any) -> Image:
     encoded = item.get("imageBase64Data") or (
         item["imageDataURI"].partition(";base64,")[2] if item.get("imageDataURI") else None
     )
-    image = Image(key=key, seed=whole(item.get("seed")), nsfw=flag(item.get("NSFWContent")))
+    image = Image(key=key, seed=as_int(item.get("seed")), nsfw=as_bool(item.get("NSFWContent")))
     if encoded:
         return replace(image, data=base64.b64decode(encoded, validate=True))
-    return replace(image, url=link(item["imageURL"]))
+    return replace(image, url=as_url(item["imageURL"]))
 
 
 _ULTRA_SIZES = {
@@ -270,10 +274,10 @@ _PRO = Model(
         **_OPTIONS,
     },
     prompt_field="positivePrompt",
-    prompt=(2, 3000),
-    most=20,
+    prompt_length=(2, 3000),
+    max_images=20,
     count_field="numberResults",
-    implied={"aspect_ratio": "16:9"},
+    always_sent={"aspect_ratio": "16:9"},
     price=Price(amount=0.04, source="the model's page at runware.ai/docs", date="2026-11"),
 )
 _ULTRA = replace(
@@ -303,8 +307,8 @@ PROVIDER = Provider(
     check=check,
     find=find,
     refusal=refusal,
-    owned=("taskType", "taskUUID", "model", "positivePrompt", "seed", "numberResults"),
-    handle_is_id=True,
+    reserved_fields=("taskType", "taskUUID", "model", "positivePrompt", "seed", "numberResults"),
+    idempotency_key_is_id=True,
     id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     poll_seconds=1.0,  # https://runware.ai/docs/platform/task-polling: 1 to 2 seconds at first, then longer and longer
 )

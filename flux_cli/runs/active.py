@@ -22,7 +22,7 @@ from flux_cli.errors import (
     UnsavedError,
 )
 from flux_cli.jobs import Job
-from flux_cli.runs.workers import Crew
+from flux_cli.runs.workers import WorkerPool
 from flux_cli.runtime import Runtime
 
 T = TypeVar("T")
@@ -31,11 +31,11 @@ _ASKED_AT_ONCE = 8
 """Jobs that are asked about side by side; a host that finds this too many slows all of them down."""
 
 
-def unsettled(runtime: Runtime, *, provider: str | None = None, batch: str | None = None) -> list[Job]:
+def list_unsettled(runtime: Runtime, *, provider: str | None = None, batch: str | None = None) -> list[Job]:
     """Return every job that its provider can tell something new about, the oldest first."""
-    from flux_cli.engine.engine import SEARCHED  # noqa: PLC0415 - not for --help
+    from flux_cli.engine.engine import SEARCH_SECONDS  # noqa: PLC0415 - not for --help
 
-    since = runtime.clock.now() - SEARCHED
+    since = runtime.clock.now() - SEARCH_SECONDS
     return runtime.ledger.unsettled(sandbox=runtime.sandbox, since=since, provider=provider, batch=batch)
 
 
@@ -45,10 +45,10 @@ def refresh_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]
     Raises `Interrupted`.
     """
     engine = runtime.engine
-    return Crew[Job](runtime.clock, at_once=_ASKED_AT_ONCE).run([partial(engine.refresh, job) for job in jobs])
+    return WorkerPool[Job](runtime.clock, at_once=_ASKED_AT_ONCE).run([partial(engine.refresh, job) for job in jobs])
 
 
-class UnderWay:
+class ActiveJobs:
     """What is going on right now. Any thread may report."""
 
     def __init__(self, runtime: Runtime, progress: Progress) -> None:
@@ -66,7 +66,7 @@ class UnderWay:
             new = text not in self._noted
             self._noted.add(text)
         if new:
-            with self.aside():
+            with self.pause():
                 self._runtime.output.note(text)
 
     def show(self, job: Job, activity: str = "") -> None:
@@ -79,24 +79,24 @@ class UnderWay:
         """Stop speaking of a job."""
         with self._lock:
             self._jobs.pop(job_id, None)
-        self._progress.drop(job_id)
+        self._progress.remove(job_id)
 
-    def aside(self) -> AbstractContextManager[object]:
+    def pause(self) -> AbstractContextManager[object]:
         """Step out of the way while something is printed."""
-        return self._progress.aside()
+        return self._progress.pause()
 
     def _sending(self) -> bool:
         with self._lock:
             return any(job.status == "submitting" for job in self._jobs.values())
 
-    def left(self) -> list[tuple[Job, FluxError]]:
+    def unfinished(self) -> list[tuple[Job, FluxError]]:
         """Return the jobs that somebody has to come back for, as the ledger has them, and what that means."""
         with self._lock:
             known = list(self._jobs.values())
         found = [job for one in known for job in self._runtime.ledger.find(one.id, sandbox=one.sandbox)]
-        return [(job, self._truth(job)) for job in found if job.status != "succeeded" or job.unsaved]
+        return [(job, self._explain(job)) for job in found if job.status != "succeeded" or job.has_unsaved_images]
 
-    def _truth(self, job: Job) -> FluxError:
+    def _explain(self, job: Job) -> FluxError:
         provider = providers.load(job.provider)
         fetch = f"`flux result --wait {job.id}` fetches it"
         if job.status == "succeeded":
@@ -119,29 +119,29 @@ class UnderWay:
     def _give_up(self, job: Job) -> FluxError:
         """Write down that nobody will read the answer to a paid request. Return the job's error."""
         try:
-            return self._engine.abandon(job).error or UnknownOutcomeError("no answer")
+            return self._engine.mark_unanswered(job).error or UnknownOutcomeError("no answer")
         except LedgerError as error:
             return error
 
     def run(self, tasks: Sequence[Callable[[], T]], *, at_once: int) -> list[T | FluxError]:
         """Run every task, ``at_once`` side by side, and return what each came to, in order. Raises `Interrupted`."""
-        return Crew[T](self._runtime.clock, at_once=at_once).run(tasks, sending=self._sending)
+        return WorkerPool[T](self._runtime.clock, at_once=at_once).run(tasks, sending=self._sending)
 
 
-def carry_out(
-    runtime: Runtime, tasks: Sequence[Callable[[UnderWay], FluxError | None]], *, at_once: int = AT_ONCE
+def run_tasks(
+    runtime: Runtime, tasks: Sequence[Callable[[ActiveJobs], FluxError | None]], *, at_once: int = AT_ONCE
 ) -> list[FluxError | None]:
     """Run tasks that report to one `UnderWay`, and return what went wrong with each.
 
     Raises `Interrupted`, having said of every job that is under way what becomes of it without us.
     """
     with runtime.progress() as progress:
-        under_way = UnderWay(runtime, progress)
+        under_way = ActiveJobs(runtime, progress)
         stopped: Interrupted | None = None
         try:
             return under_way.run([partial(task, under_way) for task in tasks], at_once=at_once)
         except Interrupted as stop:
             stopped = stop
-    for job, truth in under_way.left():
+    for job, truth in under_way.unfinished():
         runtime.output.error(truth, replace(job, error=truth))
     raise stopped

@@ -14,25 +14,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flux_cli.commands.generate.request import Demand
-from flux_cli.commands.options import verdict
-from flux_cli.commands.show import show
+from flux_cli.commands.generate.request import ResolvedRequest
+from flux_cli.commands.options import exit_code_for
+from flux_cli.commands.show import show_images
 from flux_cli.config.paths import state_path
 from flux_cli.errors import FluxError, Interrupted, LimitError
 from flux_cli.jobs import Job
-from flux_cli.money.totals import Tally, money_text
-from flux_cli.runs.active import UnderWay
+from flux_cli.money.totals import BatchTotals, format_total
+from flux_cli.runs.active import ActiveJobs
 from flux_cli.runs.failed_rows import FailedRows
-from flux_cli.runs.plan import Purchase
-from flux_cli.runs.resume import Standing
+from flux_cli.runs.plan import PlannedJob
+from flux_cli.runs.resume import RowHistory
 from flux_cli.runs.rows import COPY, Row
-from flux_cli.runs.runner import End, Errand, Terms, row_of
+from flux_cli.runs.runner import JobRunner, Outcome, RunOptions, row_of
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, printable
 
 if TYPE_CHECKING:
-    from flux_cli.commands.generate.gallery import Gallery
-    from flux_cli.gallery.page import Part
+    from flux_cli.commands.generate.gallery import GalleryFile
+    from flux_cli.gallery.page import Entry
 
 _UNREACHED = 5
 """Jobs in a row that find a provider out of reach, before no more are sent to it."""
@@ -50,11 +50,11 @@ _LEFT = {
 class Task:
     """One row, checked: what is to be bought, and on which terms."""
 
-    standing: Standing
-    demand: Demand
-    purchases: Sequence[Purchase]
+    standing: RowHistory
+    demand: ResolvedRequest
+    purchases: Sequence[PlannedJob]
     """Those of its jobs that were not submitted before."""
-    terms: Terms
+    terms: RunOptions
 
     @property
     def row(self) -> Row:
@@ -67,39 +67,41 @@ class Task:
         return len(self.purchases) + len(self.standing.pending) + len(self.standing.lacking)
 
 
-class Shift:
+class BatchRunner:
     """Works through a batch that was checked."""
 
-    def __init__(self, runtime: Runtime, tasks: Sequence[Task], *, file: str, gallery: Gallery | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, tasks: Sequence[Task], *, file: str, gallery: GalleryFile | None = None
+    ) -> None:
         """Work at ``tasks``, the rows of ``file``, and show what is made of them in a ``gallery``."""
         self._runtime = runtime
         self._tasks = tasks
         self._file = file
         self._gallery = gallery
-        self._ends: dict[int, list[End]] = {task.row.number: [] for task in tasks}
+        self._ends: dict[int, list[Outcome]] = {task.row.number: [] for task in tasks}
         self._stopped: dict[str, FluxError] = {}
         self._unreached: dict[str, int] = {}
         self._lock = threading.Lock()
         self._unsent = 0
 
-    def work(self, *, at_once: int) -> int:
+    def run(self, *, at_once: int) -> int:
         """Make every row, ``at_once`` jobs side by side. Return the exit code. Raises `Interrupted`."""
         gc.enable()  # which starting up does without: a batch may take long
-        work: list[Callable[[UnderWay], FluxError | None]] = []
+        work: list[Callable[[ActiveJobs], FluxError | None]] = []
         for task in self._tasks:
             work += [partial(self._fetch, task, job) for job in task.standing.pending]
             work += [partial(self._report, task, job) for job in task.standing.lacking]
             work += [partial(self._buy, task, purchase) for purchase in task.purchases]
-        self._tally = Tally(len(work), self._runtime.clock.monotonic)
+        self._tally = BatchTotals(len(work), self._runtime.clock.monotonic)
         left: list[tuple[Job, FluxError]] = []
         finished = False
         try:
             with self._runtime.progress(self._tally) as progress:
-                under_way = UnderWay(self._runtime, progress)
+                under_way = ActiveJobs(self._runtime, progress)
                 try:
                     outcomes = under_way.run([partial(task, under_way) for task in work], at_once=at_once)
                 except Interrupted:
-                    left = under_way.left()
+                    left = under_way.unfinished()
                     raise
             finished = True
         except Interrupted:
@@ -110,22 +112,22 @@ class Shift:
             if (gallery := self._gallery) is not None:
                 title = "Prompts from stdin" if self._file == "-" else Path(self._file).name
                 gallery.write(lambda: [self._part(gallery, task) for task in self._tasks], title=title)
-        self._sum_up(failed, name)
-        show(self._runtime)
+        self._summarize(failed, name)
+        show_images(self._runtime)
         done = [None for task in self._tasks if task.standing.made]
-        return verdict([*outcomes, *done])
+        return exit_code_for([*outcomes, *done])
 
-    def _buy(self, task: Task, purchase: Purchase, under_way: UnderWay) -> FluxError | None:
+    def _buy(self, task: Task, purchase: PlannedJob, under_way: ActiveJobs) -> FluxError | None:
         provider = purchase.job.provider
-        stop = self._stopped.get("") or (None if purchase.instead else self._stopped.get(provider))
+        stop = self._stopped.get("") or (None if purchase.fallbacks else self._stopped.get(provider))
         if stop is not None:
             with self._lock:
                 self._unsent += 1
             if self._runtime.flags.json:  # where every row has its object
                 self._runtime.output.error(stop, row=row_of(purchase.job))
-            return self._ended(task, End(job=None, error=stop), told=False)
-        end = Errand(self._runtime, under_way, task.terms).buy(purchase)
-        if not purchase.instead or isinstance(end.error, LimitError):
+            return self._ended(task, Outcome(job=None, error=stop), told=False)
+        end = JobRunner(self._runtime, under_way, task.terms).submit(purchase)
+        if not purchase.fallbacks or isinstance(end.error, LimitError):
             self._learn(provider, end.error)
         return self._ended(task, end)
 
@@ -137,21 +139,21 @@ class Shift:
             if error is not None and (error.code in _HOPELESS or missed >= _UNREACHED):
                 self._stopped.setdefault("" if isinstance(error, LimitError) else provider, error)
 
-    def _fetch(self, task: Task, job: Job, under_way: UnderWay) -> FluxError | None:
-        errand = Errand(self._runtime, under_way, task.terms)
-        end = errand.fetch(job, first=job.first, wait=task.terms.place is not None)
+    def _fetch(self, task: Task, job: Job, under_way: ActiveJobs) -> FluxError | None:
+        errand = JobRunner(self._runtime, under_way, task.terms)
+        end = errand.collect(job, first=job.first_index, wait=task.terms.place is not None)
         return self._ended(task, end, bought=False)
 
-    def _report(self, task: Task, job: Job, under_way: UnderWay) -> FluxError | None:
+    def _report(self, task: Task, job: Job, under_way: ActiveJobs) -> FluxError | None:
         """Tell of a job that failed before, all of it or a part, and would fail again."""
-        with under_way.aside():
+        with under_way.pause():
             self._runtime.output.error(job.error or FluxError("failed before"), job, where=task.row.place)
-        return self._ended(task, End(job=job, error=job.error), bought=False)
+        return self._ended(task, Outcome(job=job, error=job.error), bought=False)
 
-    def _ended(self, task: Task, end: End, *, told: bool = True, bought: bool = True) -> FluxError | None:
+    def _ended(self, task: Task, end: Outcome, *, told: bool = True, bought: bool = True) -> FluxError | None:
         with self._lock:
             self._ends[task.row.number].append(end)
-        self._tally.add(end.bought if bought else (), end.error, told=told)
+        self._tally.add(end.jobs if bought else (), end.error, told=told)
         return end.error
 
     def _write_failed(self, *, finished: bool) -> tuple[int, str]:
@@ -159,16 +161,16 @@ class Shift:
 
         Only a run that has ``finished`` replaces or removes the file of an earlier one.
         """
-        lines = [_fed_back(task.standing) for task in self._tasks if self._safe(task)]
+        lines = [_retry_row(task.standing) for task in self._tasks if self._safe(task)]
         digests = state_path(sandbox=self._runtime.sandbox) / "failed"
         files = FailedRows(batch=Path("stdin" if self._file == "-" else self._file), digests=digests)
-        path, say = files.usual, self._runtime.output
+        path, say = files.default_path, self._runtime.output
         try:
             if not finished and os.path.lexists(path):
                 return 0, ""
             if lines:
                 path = files.write(lines)
-            kept = path != files.usual if lines else self._file != "-" and not files.remove()
+            kept = path != files.default_path if lines else self._file != "-" and not files.remove()
         except OSError as error:
             again = "" if self._file == "-" else "; --resume makes these rows all the same"
             with suppress(FluxError, Interrupted):
@@ -177,22 +179,22 @@ class Shift:
         if kept:
             now = f"the rows that failed are in {path}" if lines else "no row that can be retried failed this time"
             with suppress(FluxError, Interrupted):
-                say.warning(f"{printable(str(files.usual))} is not as flux wrote it, and is kept; {now}")
+                say.warning(f"{printable(str(files.default_path))} is not as flux wrote it, and is kept; {now}")
         return len(lines), str(path)
 
     def _safe(self, task: Task) -> bool:
         """Whether a row may be fed back as it stands: all of it failed, and none of it would be bought twice."""
         ends = self._ends[task.row.number]
-        return bool(ends) and len(ends) == task.due and not task.standing.made and all(_again(end) for end in ends)
+        return bool(ends) and len(ends) == task.due and not task.standing.made and all(_may_retry(end) for end in ends)
 
-    def _part(self, gallery: Gallery, task: Task) -> Part:
+    def _part(self, gallery: GalleryFile, task: Task) -> Entry:
         """Return what became of a row, also in earlier runs."""
         ends = self._ends[task.row.number]
-        return gallery.part(
+        return gallery.entry(
             task.row.place,
             str(task.row.fields["prompt"]),
             [*task.standing.pending, *(one.job for one in task.purchases)],
-            [*(((job,), None) for job in task.standing.made), *((end.bought, end.error) for end in ends)],
+            [*(((job,), None) for job in task.standing.made), *((end.jobs, end.error) for end in ends)],
             over=len(ends) == task.due,
         )
 
@@ -210,7 +212,7 @@ class Shift:
         elif left:
             self._runtime.output.note("`flux result --wait @1` fetches what was bought")
 
-    def _sum_up(self, failed: int, file: str) -> None:
+    def _summarize(self, failed: int, file: str) -> None:
         """Say on stderr what became of the batch; ``failed`` rows can be retried, and stand in ``file``."""
         count = self._tally.count()
         before = sum(not task.purchases and not task.standing.pending for task in self._tasks if task.standing.made)
@@ -218,7 +220,7 @@ class Shift:
         parts += [f"{number} {code}" for code, number in sorted(self._tally.codes().items())]
         parts += [f"{self._unsent} of them never sent"] if self._unsent else []
         parts += [f"{_rows(before)} made before"] if before else []
-        parts += [money_text(count.spent, count.unknown)] if count.total else []
+        parts += [format_total(count.spent, count.unknown)] if count.total else []
         self._runtime.output.note(", ".join(parts))
         for error in self._stopped.values() if self._unsent else ():
             self._runtime.output.warning(f"the rest was not sent: {error.message}")
@@ -230,7 +232,7 @@ def _rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number} rows"
 
 
-def _fed_back(standing: Standing) -> str:
+def _retry_row(standing: RowHistory) -> str:
     """Return a row as it is written to be fed back: one that is not the first of its kind says which one it is."""
     fields = dict(standing.row.fields)
     if standing.copy > 1:
@@ -238,10 +240,10 @@ def _fed_back(standing: Standing) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def _again(end: End) -> bool:
+def _may_retry(end: Outcome) -> bool:
     """Whether the same may be asked for again: it failed, and what is known of it does not speak against that."""
     error = end.error
-    over = all(job.status in {"failed", "cancelled"} for job in end.bought)
+    over = all(job.status in {"failed", "cancelled"} for job in end.jobs)
     return (
         error is not None
         and over

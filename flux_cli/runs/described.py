@@ -10,30 +10,30 @@ from pathlib import Path
 from flux_cli.errors import ProtocolError, UsageError
 from flux_cli.images import embed as embedding
 from flux_cli.images import inspect as images
-from flux_cli.images.metadata import Story
+from flux_cli.images.metadata import ImageMetadata
 from flux_cli.jobs import Image, Job
 from flux_cli.runtime import Runtime
 from flux_cli.text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class DescribedImage:
     """An image that carries its story."""
 
-    story: Story
+    metadata: ImageMetadata
     image: Image
 
-    def known(self, runtime: Runtime) -> Job | None:
+    def find_job(self, runtime: Runtime) -> Job | None:
         """Return the ledger's own record of the job, if there is one."""
-        story = self.story
+        story = self.metadata
         with suppress(UsageError):  # what stands for several jobs is none of our ids
-            for job in runtime.ledger.find(story.job, sandbox=story.sandbox, provider=story.provider):
-                if (job.id, job.sandbox) == (story.job, story.sandbox):
+            for job in runtime.ledger.find(story.job_id, sandbox=story.sandbox, provider=story.provider):
+                if (job.id, job.sandbox) == (story.job_id, story.sandbox):
                     return job
         return None
 
 
-def listen(reference: str) -> Told | None:
+def describe_image(reference: str) -> DescribedImage | None:
     """Return what the image at the path ``reference`` tells, or ``None`` where there is no file.
 
     Raises `UsageError` for a file that tells nothing, or cannot be read.
@@ -59,4 +59,4 @@ def listen(reference: str) -> Told | None:
             )
     except OSError as error:
         raise UsageError(f"cannot read {printable(reference)}: {error.strerror}", hint=hint) from error
-    return Told(story=story, image=image)
+    return DescribedImage(metadata=story, image=image)

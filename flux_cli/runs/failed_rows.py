@@ -29,7 +29,7 @@ class FailedRows:
     """The folder of the digests; made when it is first needed."""
 
     @property
-    def usual(self) -> Path:
+    def default_path(self) -> Path:
         """The file that is written unless somebody else's is in the way."""
         return self._file(1)
 
@@ -38,7 +38,7 @@ class FailedRows:
 
         Raises `OSError`.
         """
-        path = self._ours()
+        path = self._is_unchanged_file()
         text = "".join(f"{line}\n" for line in lines).encode()
         passing = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -56,16 +56,16 @@ class FailedRows:
 
         Raises `OSError`.
         """
-        path = self._ours()
+        path = self._is_unchanged_file()
         path.unlink(missing_ok=True)
         with suppress(OSError):
             self._digest(path).unlink()
-        return path == self.usual
+        return path == self.default_path
 
     def _file(self, number: int) -> Path:
         return self.batch.with_name(failed_name(self.batch.name, number))
 
-    def _ours(self) -> Path:
+    def _is_unchanged_file(self) -> Path:
         """Return the first file that is ours, or that is not there yet."""
         return next(path for path in map(self._file, count(1)) if not os.path.lexists(path) or self._unchanged(path))
 

@@ -13,8 +13,8 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job, Params
 from flux_cli.providers.base import Model, Order, Provider
-from flux_cli.providers.fit import Fit, find_model, fit, spelled
-from flux_cli.providers.options import Picture, Unfit
+from flux_cli.providers.fit import ResolvedOptions, find_model, flag_name, resolve
+from flux_cli.providers.options import InvalidValue, Picture
 
 IMAGE_OPTIONS = (
     "aspect_ratio",
@@ -33,15 +33,15 @@ IMAGE_OPTIONS = (
 )
 """Options that a provider may or may not honour, by long name."""
 
-NOT_UTF8 = "`iconv -t UTF-8` converts text"
+UTF8_HINT = "`iconv -t UTF-8` converts text"
 """What to do about bytes that are no text."""
 
-MOST = 20
+MAX_IMAGES = 20
 """Images of one ``flux generate``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class GenerateRequest:
     """What one ``flux generate`` asks for: what was typed, over what the config says."""
 
     prompt: str
@@ -55,17 +55,17 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
+class PlannedJob:
     """One job, ready to be submitted."""
 
     job: Job
     order: Order
-    instead: tuple[Purchase, ...] = ()
+    fallbacks: tuple[PlannedJob, ...] = ()
     """The jobs that make the same images at the next provider, where this one turns out not to accept it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class RunContext:
     """What the jobs of one run share."""
 
     new_id: Callable[[], str]
@@ -79,7 +79,7 @@ class Origin:
     """What an image is expected to cost, in USD, where anybody can tell."""
 
 
-def pairs(values: Sequence[str], option: str) -> dict[str, str]:
+def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
     """Return ``KEY=VALUE`` arguments as a mapping. Raises `UsageError` for one without ``=``, or given twice."""
     found: dict[str, str] = {}
     for value in values:
@@ -92,9 +92,9 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def params(values: Sequence[str]) -> dict[str, Any]:
+def parse_params(values: Sequence[str]) -> dict[str, Any]:
     """Return ``--param`` arguments by path; a value that is JSON is taken as such, any other as text."""
-    return {path: _json_or_text(value) for path, value in pairs(values, "--param").items()}
+    return {path: _json_or_text(value) for path, value in parse_pairs(values, "--param").items()}
 
 
 def _json_or_text(value: str) -> Any:
@@ -107,30 +107,30 @@ def _json_or_text(value: str) -> Any:
 
 
 def plan(
-    wish: Wish, provider: Provider, model: Model, origin: Origin, *, run: str = "", first: int = 1
-) -> tuple[list[Purchase], Fit]:
+    wish: GenerateRequest, provider: Provider, model: Model, origin: RunContext, *, run: str = "", first: int = 1
+) -> tuple[list[PlannedJob], ResolvedOptions]:
     """Return the jobs that make up ``wish`` at ``provider``, and what became of its options.
 
     One job makes several images where the API can; else there are several jobs, whose seeds count up. ``run`` and
     ``first`` place them in a run that exists already. Raises `UsageError`.
     """
-    if not 1 <= wish.count <= MOST:
-        raise UsageError(f"--count takes 1 to {MOST}, not {wish.count}")
+    if not 1 <= wish.count <= MAX_IMAGES:
+        raise UsageError(f"--count takes 1 to {MAX_IMAGES}, not {wish.count}")
     _check_text(wish)
     _check_image(wish, provider, model)
     seed = wish.options.get("seed")
     if seed is None:
         seed = max(origin.new_seed() - (wish.count - 1), 1)
     options = {name: value for name, value in wish.options.items() if name != "seed"}
-    starts = range(0, wish.count, model.most)
+    starts = range(0, wish.count, model.max_images)
     fits = [
-        fit(
+        resolve(
             provider,
             model,
             Params(
                 prompt=wish.prompt,
                 seed=seed + start,
-                count=min(model.most, wish.count - start),
+                count=min(model.max_images, wish.count - start),
                 options=options,
                 extra=wish.extra,
             ),
@@ -141,12 +141,14 @@ def plan(
     _check_quality(wish, model, fits[0])
     run = run or origin.new_id()
     return [
-        _purchase(found, first + start, wish, provider, model, origin, run)
+        _plan_job(found, first + start, wish, provider, model, origin, run)
         for start, found in zip(starts, fits, strict=True)
     ], fits[0]
 
 
-def with_instead(purchase: Purchase, wish: Wish, targets: Sequence[tuple[Provider, Model]], origin: Origin) -> Purchase:
+def with_fallbacks(
+    purchase: PlannedJob, wish: GenerateRequest, targets: Sequence[tuple[Provider, Model]], origin: RunContext
+) -> PlannedJob:
     """Return ``purchase`` with the jobs that make its images at the ``targets``, one after the other.
 
     The seeds stay the same, and every target is checked like the first. Raises `UsageError`.
@@ -156,13 +158,19 @@ def with_instead(purchase: Purchase, wish: Wish, targets: Sequence[tuple[Provide
     (provider, model), *rest = targets
     job = purchase.job
     same = replace(wish, count=job.count, options={**wish.options, "seed": job.seed})
-    others, _ = plan(same, provider, model, origin, run=job.run, first=job.first)
-    return replace(purchase, instead=tuple(with_instead(one, wish, rest, origin) for one in others))
+    others, _ = plan(same, provider, model, origin, run=job.run, first=job.first_index)
+    return replace(purchase, fallbacks=tuple(with_fallbacks(one, wish, rest, origin) for one in others))
 
 
-def _purchase(
-    found: Fit, first: int, wish: Wish, provider: Provider, model: Model, origin: Origin, run: str
-) -> Purchase:
+def _plan_job(
+    found: ResolvedOptions,
+    first: int,
+    wish: GenerateRequest,
+    provider: Provider,
+    model: Model,
+    origin: RunContext,
+    run: str,
+) -> PlannedJob:
     job_id = origin.new_id()
     handle = origin.new_handle()
     price = origin.price(provider, model)
@@ -179,20 +187,20 @@ def _purchase(
         count=found.params.count,
         parameters={**shown, **({"param": dict(found.params.extra)} if found.params.extra else {})},
         skipped=found.skipped,
-        handle=handle,
+        idempotency_key=handle,
         owner=origin.owner,
-        first=first,
+        first_index=first,
         estimate=None if price is None else price * found.params.count,
     )
-    order = Order(params=found.params, model=model, job=job_id, handle=handle, wait=wish.wait)
-    return Purchase(job=job, order=order)
+    order = Order(params=found.params, model=model, job_id=job_id, idempotency_key=handle, wait=wish.wait)
+    return PlannedJob(job=job, order=order)
 
 
-def everything(purchases: Iterable[Purchase]) -> Iterator[Purchase]:
+def with_all_fallbacks(purchases: Iterable[PlannedJob]) -> Iterator[PlannedJob]:
     """Yield every job that may come to be submitted."""
     for purchase in purchases:
         yield purchase
-        yield from everything(purchase.instead)
+        yield from with_all_fallbacks(purchase.fallbacks)
 
 
 def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, str | None]:
@@ -203,23 +211,23 @@ def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, 
     return find_model(provider, providers.DEFAULT_MODEL), f"{provider.name} does not host {name}"
 
 
-def _check_text(wish: Wish) -> None:
+def _check_text(wish: GenerateRequest) -> None:
     """Refuse text that is not Unicode: it came from an argument that is not UTF-8 and cannot be sent as JSON."""
     for name, value in {
         "the prompt": wish.prompt,
-        **{spelled(name): value for name, value in wish.options.items()},
+        **{flag_name(name): value for name, value in wish.options.items()},
     }.items():
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise UsageError(f"{name} is not valid UTF-8", hint=NOT_UTF8) from None
+            raise UsageError(f"{name} is not valid UTF-8", hint=UTF8_HINT) from None
     try:
         json.dumps(dict(wish.extra), ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise UsageError("--param is not valid Unicode", hint=NOT_UTF8) from None
+        raise UsageError("--param is not valid Unicode", hint=UTF8_HINT) from None
 
 
-def _check_image(wish: Wish, provider: Provider, model: Model) -> None:
+def _check_image(wish: GenerateRequest, provider: Provider, model: Model) -> None:
     """Refuse a local image that cannot be read, or that the model does not take."""
     image = wish.options.get("image")
     if image is None or "://" in image:
@@ -235,11 +243,11 @@ def _check_image(wish: Wish, provider: Provider, model: Model) -> None:
     if isinstance(option, Picture):
         try:
             option.check_file(head, size)
-        except Unfit as error:
+        except InvalidValue as error:
             raise UsageError(f"{provider.name}: --image {error}: {image}") from None
 
 
-def _check_quality(wish: Wish, model: Model, found: Fit) -> None:
+def _check_quality(wish: GenerateRequest, model: Model, found: ResolvedOptions) -> None:
     """Refuse a quality that nothing would have: the provider takes none, and no conversion is asked for."""
     if "quality" in wish.typed and "quality" not in model.options and "format" not in found.params.options:
         raise UsageError(

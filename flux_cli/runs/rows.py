@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flux_cli.config.schema import KEYS, TABLES, Tree
-from flux_cli.config.validate import typed
+from flux_cli.config.validate import parse_text
 from flux_cli.errors import UsageError
 from flux_cli.text import listed, nearest, printable
 
@@ -53,13 +53,13 @@ class Row:
     """Which of the rows that ask for the same it is, from 1; ``None`` where the file has all of them, in order."""
 
     @property
-    def mark(self) -> str:
+    def key(self) -> str:
         """What tells the row from any other, wherever in the file it stands."""
         text = json.dumps(dict(self.fields), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def kind_of(name: str) -> str:
+def detect_kind(name: str) -> str:
     """Return the kind of a batch file, by its name. Raises `UsageError`."""
     if name == "-":
         return "txt"
@@ -72,7 +72,7 @@ def kind_of(name: str) -> str:
     return kind
 
 
-def family(path: str) -> str:
+def batch_name(path: str) -> str:
     """Return the name under which a batch file's jobs are kept: a file of rows that failed belongs to its origin."""
     while found := _FAILED.search(path):
         path = path[: found.start()]
@@ -246,7 +246,9 @@ def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:
         tree = Tree.model_validate({"generate": {name: _entry(name, value) for name, value in others.items()}})
         found: dict[str, Any] = tree.model_dump(exclude_unset=True)["generate"]
     except (ValueError, RecursionError):
-        found = {name: typed(("generate", name), _text(value), f"{place}: {name}") for name, value in others.items()}
+        found = {
+            name: parse_text(("generate", name), _text(value), f"{place}: {name}") for name, value in others.items()
+        }
     return {name: given[name] if name in plain else found[name] for name in given}
 
 

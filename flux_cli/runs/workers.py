@@ -26,7 +26,7 @@ _SHORT_GRACE = 1.0
 """Seconds that anything else is given."""
 
 
-class Crew(Generic[T]):
+class WorkerPool(Generic[T]):
     """Runs tasks; each ends in a ``T`` or a `FluxError`, or is left undone where we are told to stop."""
 
     def __init__(self, clock: SystemClock, *, at_once: int) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from flux_cli.config.paths import at_home
+from flux_cli.config.paths import expand_home
 from flux_cli.errors import UsageError
-from flux_cli.saving.names import Fields, Template, own_name, promised
+from flux_cli.saving.names import Fields, Template, default_name, format_of_extension
 from flux_cli.text import printable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -62,17 +62,22 @@ class Destination:
             raise UsageError("-o is empty", hint="-o . is the current folder")
         if not _possible(output):
             raise UsageError(f"a file cannot be named {printable(output)}", hint="choose another name with -o")
-        place = at_home(output)
+        place = expand_home(output)
         if os.path.isdir(place):  # noqa: PTH112 - a Path raises where the name is too long
             return cls(kind="folder", typed=output, path=Path(place))
         named = Template.parse(place)
         if isinstance(named, Template):
-            format = promised(named.ending)  # noqa: A001 - the field's own name
+            format = format_of_extension(named.ending)  # noqa: A001 - the field's own name
             return cls(kind="template", typed=output, path=Path(named.folder), format=format, template=named)
         if named.endswith(("/", os.sep, "/.", "/..")):
             return cls(kind="folder", typed=output, path=Path(named))
         return cls(
-            kind="file", typed=output, path=Path(named), format=promised(named), overwrite=overwrite, count=count
+            kind="file",
+            typed=output,
+            path=Path(named),
+            format=format_of_extension(named),
+            overwrite=overwrite,
+            count=count,
         )
 
     @property
@@ -85,10 +90,10 @@ class Destination:
         if self.template is not None:
             return self.template.render(fields, extension)
         if self.kind == "folder":
-            return self.path / own_name(fields, extension)
+            return self.path / default_name(fields, extension)
         return self._numbered(fields.index)
 
-    def landing(self, path: Path) -> Path:
+    def resolved_target(self, path: Path) -> Path:
         """Return the file that is written to for ``path``: where a link is overwritten, what it leads to."""
         exact = self.kind == "file" and self.overwrite
         return Path(os.path.realpath(path)) if exact and path.is_symlink() else path
@@ -113,12 +118,12 @@ class Destination:
         try:
             for folder in self._folders(only, proved):
                 if folder not in proved:
-                    with passing(folder) as proof:
+                    with temporary_path(folder) as proof:
                         write(proof, [bytes(_PROOF)])
                 proved.add(folder)
         except OSError as error:
             hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
-            raise UsageError(f"cannot write to {self.place}: {reason(error)}", hint=hint) from error
+            raise UsageError(f"cannot write to {self.place}: {describe_os_error(error)}", hint=hint) from error
 
     def _folders(self, only: Container[int], proved: Container[Path]) -> set[Path]:
         """Return the folders that are written to, as far as they are there."""
@@ -136,14 +141,14 @@ class Destination:
     def _claimable(self, only: Container[int]) -> set[Path]:
         """Return the folders of the files, whose names can be had. Raises `UsageError` where one cannot."""
         paths = [path for index, path in enumerate(self.files(), 1) if index in only]
-        folders = {self.landing(path).parent for path in paths} or {self.path.parent}
+        folders = {self.resolved_target(path).parent for path in paths} or {self.path.parent}
         for folder in folders:
             if not os.path.lexists(folder):
                 raise UsageError(
                     f"there is no folder {printable(str(folder))}", hint=f"mkdir -p {shlex.quote(str(folder))}"
                 )
         for path in paths:
-            if not ordinary(path):
+            if not is_regular_target(path):
                 raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
             if not self.overwrite and _taken(path):
                 raise UsageError(
@@ -155,7 +160,7 @@ class Destination:
         return self.path if self.count == 1 else self.path.with_name(f"{self.path.stem}-{index}{self.path.suffix}")
 
 
-def agree(destination: Destination, format: str | None) -> str | None:  # noqa: A002 - the option's own name
+def resolve_format(destination: Destination, format: str | None) -> str | None:  # noqa: A002 - the option's own name
     """Return the format that is wanted, by name or by extension. Raises `UsageError` where the two contradict."""
     if format and destination.format and format != destination.format:
         raise UsageError(
@@ -165,7 +170,7 @@ def agree(destination: Destination, format: str | None) -> str | None:  # noqa: 
 
 
 @contextmanager
-def passing(folder: Path) -> Generator[Path]:
+def temporary_path(folder: Path) -> Generator[Path]:
     """Yield a free name in ``folder`` whose file, if one is made, is gone in the end."""
     path = folder / f".flux-{secrets.token_hex(8)}.part"
     _PASSING.add(path)
@@ -177,7 +182,7 @@ def passing(folder: Path) -> Generator[Path]:
         _PASSING.discard(path)
 
 
-def sweep() -> None:
+def remove_temporary_files() -> None:
     """Remove every file that is still passing: a signal may end the process while a thread waits for a download."""
     for path in tuple(_PASSING):
         with suppress(OSError):
@@ -208,7 +213,7 @@ def _taken(path: Path) -> bool:
     return True
 
 
-def ordinary(path: Path) -> bool:
+def is_regular_target(path: Path) -> bool:
     """Whether ``path`` is a file or nothing; a device or a pipe must never be replaced."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -216,7 +221,7 @@ def ordinary(path: Path) -> bool:
         return True
 
 
-def reason(error: OSError | UnicodeError) -> str:
+def describe_os_error(error: OSError | UnicodeError) -> str:
     """Return what the system said, as the tail of one of our messages."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "there is a file where a folder is wanted"

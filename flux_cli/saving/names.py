@@ -82,18 +82,18 @@ class Fields:
             case "ext":
                 return ext
             case "seed" if self.seed is None:
-                return _tame(self.id)
+                return _sanitize(self.id)
             case "row":
                 return str(self.row or 0)
             case _:
-                return _tame(str(getattr(self, name)))
+                return _sanitize(str(getattr(self, name)))
 
 
-def _tame(text: str) -> str:
+def _sanitize(text: str) -> str:
     return safe_name(text).lstrip(".- ") or "_"
 
 
-def own_name(fields: Fields, ext: str) -> str:
+def default_name(fields: Fields, ext: str) -> str:
     """Return the name that flux chooses where nobody asked for one: ``<slug>-<seed>.<ext>``."""
     return f"{slug(fields.prompt)}-{fields.text('seed', ext)}.{ext}"
 
@@ -153,11 +153,11 @@ class Template:
             value = fields.text(name, ext) if name else ""
             text += literal + (value.zfill(width) if value.isdecimal() else value)
         if text.endswith(("/", os.sep)):
-            text += own_name(fields, ext)
+            text += default_name(fields, ext)
         if EXTENSIONS.get(Path(text).suffix.lower()) != ext:
             text += f".{ext}"
         path = Path(text)
-        *folders, name = (part if part == path.anchor else fitted(part) for part in path.parts)
+        *folders, name = (part if part == path.anchor else fit_length(part) for part in path.parts)
         return Path(*folders, name)
 
 
@@ -165,7 +165,7 @@ def _refusal(text: str, why: str, hint: str) -> UsageError:
     return UsageError(f"cannot use -o {printable(text)}: {why}", hint=hint)
 
 
-def promised(name: str) -> str | None:
+def format_of_extension(name: str) -> str | None:
     """Return the format that the extension of ``name`` promises, if any. Raises `UsageError` for a foreign one."""
     extension = Path(name).suffix.lower()
     if extension in FOREIGN:
@@ -173,7 +173,7 @@ def promised(name: str) -> str | None:
     return EXTENSIONS.get(extension)
 
 
-def fitted(name: str, suffix: str = "") -> str:
+def fit_length(name: str, suffix: str = "") -> str:
     """Return ``name`` with ``suffix`` before its extension, cut where a file system would refuse it."""
     extension = Path(name).suffix
     if len(os.fsencode(extension)) > MAX_COMPONENT // 4:  # a long word after a dot is part of the name
@@ -188,4 +188,4 @@ def fitted(name: str, suffix: str = "") -> str:
 def alternatives(path: Path) -> Iterator[Path]:
     """Yield ``path``, then the same with ``-2``, ``-3``, … before its extension, without end."""
     yield path
-    yield from (path.with_name(fitted(path.name, f"-{number}")) for number in count(2))
+    yield from (path.with_name(fit_length(path.name, f"-{number}")) for number in count(2))

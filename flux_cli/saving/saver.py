@@ -18,11 +18,19 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from flux_cli.errors import ProtocolError, UnsavedError
-from flux_cli.saving.destination import FULL, Destination, agree, ordinary, passing, reason, sweep
+from flux_cli.saving.destination import (
+    FULL,
+    Destination,
+    describe_os_error,
+    is_regular_target,
+    remove_temporary_files,
+    resolve_format,
+    temporary_path,
+)
 from flux_cli.saving.names import Fields, alternatives
 from flux_cli.text import printable
 
-__all__ = ["Destination", "Facts", "Fields", "Saved", "Saver", "agree", "sweep"]
+__all__ = ["Destination", "Fields", "InspectedImage", "SavedImage", "Saver", "remove_temporary_files", "resolve_format"]
 
 Embed = Callable[[Path, Path], None]
 """Writes a copy of an image to a new file, with its story in it. Raises `ProtocolError` or ``ValueError``."""
@@ -30,7 +38,7 @@ Embed = Callable[[Path, Path], None]
 _LINK: Callable[[Path, Path], None] | None = getattr(os, "link", None)
 
 
-class Facts(Protocol):
+class InspectedImage(Protocol):
     """What a check of the bytes found: our name of the format, width and height in pixels, size in bytes.
 
     ``extra`` is how many of the bytes follow the image's end.
@@ -51,7 +59,7 @@ class Facts(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class SavedImage:
     """An image that has reached its place."""
 
     path: Path
@@ -72,8 +80,8 @@ class Saver:
         self,
         destination: Destination,
         *,
-        inspect: Callable[[Path], Facts],
-        convert: Callable[..., Facts],
+        inspect: Callable[[Path], InspectedImage],
+        convert: Callable[..., InspectedImage],
         format: str | None,  # noqa: A002 - the option's own name
         quality: int | None,
         note: Callable[[str], None],
@@ -92,7 +100,7 @@ class Saver:
         self._destination = destination
         self._inspect = inspect
         self._convert = convert
-        self._format = agree(destination, format)
+        self._format = resolve_format(destination, format)
         self._quality = quality
         self._note = note
         self._detail = detail
@@ -102,26 +110,30 @@ class Saver:
         self._replaced: set[Path] = set()
         """Names that were overwritten: never twice, should a job make more images than it was asked for."""
 
-    def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed | None = None) -> Saved:
+    def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed | None = None) -> SavedImage:
         """Write ``chunks`` to the place that the destination and ``fields`` name, with the story that ``embed`` adds.
 
         Raises `UnsavedError` where that cannot be done, and lets through what ``chunks``, ``inspect`` and ``convert``
         raise; an image that takes no story is saved without. Whatever happens, no part of an image stays behind.
         """
         try:
-            folder = self._destination.landing(self._destination.target(fields, self._format or "jpg")).parent
+            folder = self._destination.resolved_target(self._destination.target(fields, self._format or "jpg")).parent
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
-                source, facts = self._receive(chunks, [stack.enter_context(passing(folder)) for _ in range(3)], embed)
-                path = self._settle(source, self._destination.target(fields, facts.format), fields)
+                source, facts = self._receive(
+                    chunks, [stack.enter_context(temporary_path(folder)) for _ in range(3)], embed
+                )
+                path = self._move_into_place(source, self._destination.target(fields, facts.format), fields)
             _sync(folder)
             shown = f".{os.sep}{path}" if str(path).startswith("-") else str(path)
             return _saved(facts, path.parent.resolve() / path.name, shown)
         except (OSError, UnicodeError) as error:
             raise _unsaved(error, self._destination.place, fields) from error
 
-    def save_to(self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed | None = None) -> Saved:
+    def save_to(
+        self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed | None = None
+    ) -> SavedImage:
         """Write ``chunks`` to ``stream``, made ready as a file would be, so not a byte of a broken image.
 
         Raises `UnsavedError` where that cannot be done, and lets ``BrokenPipeError`` through.
@@ -129,7 +141,9 @@ class Saver:
         try:
             folder = Path(tempfile.gettempdir())
             with ExitStack() as stack:
-                source, facts = self._receive(chunks, [stack.enter_context(passing(folder)) for _ in range(3)], embed)
+                source, facts = self._receive(
+                    chunks, [stack.enter_context(temporary_path(folder)) for _ in range(3)], embed
+                )
                 with source.open("rb") as file:
                     shutil.copyfileobj(file, stream)
                 stream.flush()
@@ -139,22 +153,22 @@ class Saver:
         except OSError as error:
             raise _unsaved(error, "standard output", fields) from error
 
-    def _receive(self, chunks: Iterable[bytes], files: list[Path], embed: Embed | None) -> tuple[Path, Facts]:
+    def _receive(self, chunks: Iterable[bytes], files: list[Path], embed: Embed | None) -> tuple[Path, InspectedImage]:
         """Write ``chunks`` to the first of ``files``, and what becomes of them to the next; return the last one."""
         first, second, third = files
         with first.open("xb") as file:
-            file.writelines(self._capped(chunks))
+            file.writelines(self._limit_bytes(chunks))
         facts = self._inspect(first)
         if facts.extra:
             self._detail(f"{facts.extra} bytes follow the end of the {facts.format}")
-        made, facts = self._made(first, second, facts)
+        made, facts = self._make_file(first, second, facts)
         if embed is not None:
-            made, facts = self._told(made, third, facts, embed)
+            made, facts = self._embed_metadata(made, third, facts, embed)
         with made.open("rb+") as file:
             os.fsync(file.fileno())
         return made, facts
 
-    def _made(self, source: Path, target: Path, facts: Facts) -> tuple[Path, Facts]:
+    def _make_file(self, source: Path, target: Path, facts: InspectedImage) -> tuple[Path, InspectedImage]:
         """Convert ``source`` to ``target`` where that is called for; return which of them counts."""
         wanted = self._format or facts.format
         if wanted == facts.format and (not self._reencode or wanted == "png"):
@@ -166,7 +180,9 @@ class Saver:
             self._note(f"converted to {wanted} here (the provider sent {facts.format})")
         return target, made
 
-    def _told(self, source: Path, target: Path, facts: Facts, embed: Embed) -> tuple[Path, Facts]:
+    def _embed_metadata(
+        self, source: Path, target: Path, facts: InspectedImage, embed: Embed
+    ) -> tuple[Path, InspectedImage]:
         """Copy ``source`` to ``target`` with its story in it; return which of them counts."""
         try:
             embed(source, target)
@@ -175,7 +191,7 @@ class Saver:
             self._note(f"saved without its story: {error}")
             return source, facts
 
-    def _capped(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _limit_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         total = 0
         for chunk in chunks:
             total += len(chunk)
@@ -186,22 +202,22 @@ class Saver:
                 )
             yield chunk
 
-    def _settle(self, source: Path, wanted: Path, fields: Fields) -> Path:
+    def _move_into_place(self, source: Path, wanted: Path, fields: Fields) -> Path:
         """Give ``source`` the name ``wanted``, or the next free one where the name is ours to choose; return it."""
         exact = self._destination.kind == "file"
-        if exact and self._destination.overwrite and ordinary(wanted) and wanted not in self._replaced:
-            source.replace(self._destination.landing(wanted))
+        if exact and self._destination.overwrite and is_regular_target(wanted) and wanted not in self._replaced:
+            source.replace(self._destination.resolved_target(wanted))
             self._replaced.add(wanted)
             return wanted
         for path in [wanted] if exact else alternatives(wanted):
-            if self._claim(source, path):
+            if self._claim_name(source, path):
                 return path
         raise UnsavedError(
             f"{printable(str(wanted))} has appeared meanwhile, and was left as it is",
             hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
         )
 
-    def _claim(self, source: Path, path: Path) -> bool:
+    def _claim_name(self, source: Path, path: Path) -> bool:
         """Give ``source`` the name ``path`` and return True, or False if the name is taken."""
         if self._link is not None:
             try:
@@ -234,8 +250,8 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def _saved(facts: Facts, path: Path, shown: str) -> Saved:
-    return Saved(
+def _saved(facts: InspectedImage, path: Path, shown: str) -> SavedImage:
+    return SavedImage(
         path=path,
         shown=shown,
         width=facts.width,
@@ -249,5 +265,6 @@ def _unsaved(error: OSError | UnicodeError, place: str, fields: Fields) -> Unsav
     first = "free some space, then " if isinstance(error, OSError) and error.errno in FULL else ""
     elsewhere = "" if first else " -o ANOTHER-PLACE"
     return UnsavedError(
-        f"cannot write {place}: {reason(error)}", hint=f"{first}`flux result {fields.id}{elsewhere}` fetches it"
+        f"cannot write {place}: {describe_os_error(error)}",
+        hint=f"{first}`flux result {fields.id}{elsewhere}` fetches it",
     )

@@ -29,7 +29,12 @@ def test_every_saved_image_carries_its_story(flux, provider, kind):
 
     (image,) = done.object["images"]
     story = read(Path(image["path"]))
-    assert (story.prompt, story.provider, story.seed, story.job) == ("a red f\u00f6x", provider, 7, done.object["id"])
+    assert (story.prompt, story.provider, story.seed, story.job_id) == (
+        "a red f\u00f6x",
+        provider,
+        7,
+        done.object["id"],
+    )
     assert (story.model, story.sandbox, story.parameters["format"]) == (done.object["model"], True, kind)
     assert image["bytes"] == Path(image["path"]).stat().st_size
 
@@ -40,7 +45,7 @@ def test_each_of_several_images_has_its_own_seed(flux):
     stories = [read(Path(line)) for line in done.lines]
 
     assert sorted(story.seed for story in stories) == [7, 8, 9]
-    assert len({story.job for story in stories}) == 1
+    assert len({story.job_id for story in stories}) == 1
 
 
 def test_pillow_returns_the_prompt(flux):
@@ -206,7 +211,7 @@ def test_an_id_in_an_image_leads_to_no_other_job(flux, monkeypatch):
     flux("generate", "mine", "--sandbox", "-p", "runflow", "-q")
     mine = flux("status", "@1", "--sandbox", "--json").object
     flux("generate", "theirs", "--sandbox", "-p", "runcomfy", "-o", "theirs.png")
-    theirs = read(Path("theirs.png")).job
+    theirs = read(Path("theirs.png")).job_id
     Path("theirs.png").rename("odd.png")
     content = Path("odd.png").read_bytes()
     Path("odd.jpg").write_bytes(_told_as(content, theirs, mine["id"]))

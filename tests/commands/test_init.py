@@ -254,7 +254,7 @@ def test_a_key_can_be_used_before_it_is_saved(host, clock, monkeypatch):
     runtime = Runtime(stdin=io.StringIO(), stdout=io.StringIO(), stderr=io.StringIO(), clock=clock)
     runware = providers.load("runware")
 
-    runtime.wire.use(runware, SecretStr(KEY))
+    runtime.router.use(runware, SecretStr(KEY))
     runtime.engine.check(runware, sandbox=False)
     runtime.close()
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from flux_cli.images.embed import embed, read
-from flux_cli.images.metadata import Story
+from flux_cli.images.metadata import ImageMetadata
 from flux_cli.providers import runflow
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
@@ -168,7 +168,7 @@ def test_a_new_image_tells_its_own_story(flux):
 
     job = flux("generate", "--like", "fox.png", "--sandbox", "-s", "8", "-o", "new.png", "--json").object
 
-    assert (read(Path("new.png")).seed, read(Path("new.png")).job) == (8, job["id"])
+    assert (read(Path("new.png")).seed, read(Path("new.png")).job_id) == (8, job["id"])
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def claimed(tmp_path):
     def make(**changes) -> str:
         fields = {"prompt": "a fox", "provider": "runware", "model": "flux-1.1-pro", "seed": 7, "job": "zzzzzzzz"}
         Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
-        embed(tmp_path / "plain.png", Path("claimed.png"), Story(**{**fields, "created_at": 1.8e9, **changes}))
+        embed(tmp_path / "plain.png", Path("claimed.png"), ImageMetadata(**{**fields, "created_at": 1.8e9, **changes}))
         return "claimed.png"
 
     return make

@@ -32,7 +32,7 @@ def search(*programs) -> str:
 
 
 def test_no_config_file_is_no_fault():
-    found = machine.config_file(Settings.load(None))
+    found = machine.check_config_file(Settings.load(None))
 
     assert (found.state, found.works) == ("none", True)
     assert "config init" in found.hint
@@ -52,7 +52,7 @@ def test_a_config_file_with_keys_is_for_its_owner(config, text, mode, state):
     path = config(text)
     path.chmod(mode)
 
-    found = machine.config_file(Settings.load(None))
+    found = machine.check_config_file(Settings.load(None))
 
     assert found.state == state
     assert found.works == (state == "fine")
@@ -62,7 +62,7 @@ def test_a_config_file_with_keys_is_for_its_owner(config, text, mode, state):
 def test_the_first_flux_is_this_one(put):
     ours = put("ours")
 
-    found = machine.on_path(search(ours), ours)
+    found = machine.check_path(search(ours), ours)
 
     assert (found.state, found.detail, found.hint) == ("fine", str(ours), "")
 
@@ -71,7 +71,7 @@ def test_the_second_name_stands_beside_it(put):
     """Started as ``flux-cli``, the ``flux`` of the same folder is ours."""
     ours = put("ours")
 
-    assert machine.on_path(search(ours), put("ours", name="flux-cli")).works
+    assert machine.check_path(search(ours), put("ours", name="flux-cli")).works
 
 
 def test_a_link_is_what_it_leads_to(put, tmp_path):
@@ -80,14 +80,14 @@ def test_a_link_is_what_it_leads_to(put, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "flux").symlink_to(ours)
 
-    assert machine.on_path(str(tmp_path / "bin"), ours).works
+    assert machine.check_path(str(tmp_path / "bin"), ours).works
 
 
 def test_another_program_of_that_name_comes_first(put):
     """FluxCD and flux-framework have one: ours has a second name."""
     theirs, ours = put("theirs", "#!/bin/sh\n"), put("ours")
 
-    found = machine.on_path(search(theirs, ours), ours)
+    found = machine.check_path(search(theirs, ours), ours)
 
     assert (found.state, found.works) == ("other", False)
     assert str(theirs) in found.detail
@@ -98,7 +98,7 @@ def test_another_program_of_that_name_comes_first(put):
 def test_another_copy_of_ours_comes_first(put):
     older, ours = put("older"), put("ours")
 
-    found = machine.on_path(search(older, ours), ours)
+    found = machine.check_path(search(older, ours), ours)
 
     assert (found.state, found.works) == ("two", False)
     assert str(older) in found.detail
@@ -107,14 +107,14 @@ def test_another_copy_of_ours_comes_first(put):
 def test_no_flux_on_the_path(put, tmp_path):
     ours = put("ours")
 
-    found = machine.on_path(str(tmp_path), ours)
+    found = machine.check_path(str(tmp_path), ours)
 
     assert (found.state, found.works) == ("missing", False)
     assert str(ours.parent) in found.hint
 
 
 def test_no_proxy(monkeypatch):
-    found = machine.proxy(HOSTS)
+    found = machine.check_proxy(HOSTS)
 
     assert (found.state, found.hint) == ("none", "")
 
@@ -125,7 +125,7 @@ def test_a_proxy_is_named_without_its_password(monkeypatch, variable):
     monkeypatch.setenv(variable, "http://me:hidden@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "runware.ai")
 
-    found = machine.proxy(HOSTS)
+    found = machine.check_proxy(HOSTS)
 
     assert (found.state, found.works) == ("in use", True)
     assert found.detail == f"proxy.example:3128, from {variable}, not for runware"
@@ -137,7 +137,7 @@ def test_a_proxy_is_named_without_its_password(monkeypatch, variable):
 def test_a_proxy_that_is_none(monkeypatch, address):
     monkeypatch.setenv("HTTPS_PROXY", address)
 
-    found = machine.proxy(HOSTS)
+    found = machine.check_proxy(HOSTS)
 
     assert (found.state, found.works) == ("wrong", False)
     assert "HTTPS_PROXY" in found.hint

@@ -141,7 +141,7 @@ def test_a_name_is_taken_over_by_one_of_many(tmp_path):
 
     path = tmp_path / "ledger.sqlite3"
     one, other = Ledger(path), Ledger(path)
-    old = Claim(name="n", sandbox=False, run="r0", jobs=1, mark="m", owner=DEAD)
+    old = Claim(name="n", sandbox=False, run="r0", jobs=1, key="m", owner=DEAD)
     one.claim(old, free=lambda *_: False)
 
     mine = replace(old, run="r1", owner="a:1")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flux_cli.commands.options import verdict
+from flux_cli.commands.options import exit_code_for
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnsavedError
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
@@ -173,11 +173,11 @@ def test_the_verdict_on_several_jobs():
     """Their code where they agree, 9 where some went well, 1 where they failed for different reasons."""
     fine, blocked, failed, unsaved = None, ModeratedError("m"), RefusedError("r"), UnsavedError("u")
 
-    assert verdict([]) == 0
-    assert verdict([fine, fine]) == 0
-    assert verdict([blocked, blocked]) == 5
-    assert verdict([fine, blocked]) == 9
-    assert verdict([fine, blocked, failed]) == 9
-    assert verdict([PartialError("p"), failed]) == 9
-    assert verdict([blocked, failed]) == 1
-    assert verdict([unsaved, blocked]) == 1
+    assert exit_code_for([]) == 0
+    assert exit_code_for([fine, fine]) == 0
+    assert exit_code_for([blocked, blocked]) == 5
+    assert exit_code_for([fine, blocked]) == 9
+    assert exit_code_for([fine, blocked, failed]) == 9
+    assert exit_code_for([PartialError("p"), failed]) == 9
+    assert exit_code_for([blocked, failed]) == 1
+    assert exit_code_for([unsaved, blocked]) == 1

@@ -20,7 +20,7 @@ from flux_cli import providers
 from flux_cli.cli import app
 from flux_cli.completion import parse as cursor
 from flux_cli.completion.answer import answer, split
-from flux_cli.completion.candidates import offer
+from flux_cli.completion.candidates import find_candidates
 from flux_cli.completion.scripts import current_shell, install, script
 from flux_cli.config.paths import config_path, state_path
 from flux_cli.config.schema import KEYS
@@ -89,17 +89,17 @@ def table() -> str:
 
 def offered(*words: str) -> list[str]:
     """Return what may stand where the last of ``words`` does."""
-    return [word for word, _ in offer(cursor.find(words)).words]
+    return [word for word, _ in find_candidates(cursor.parse(words)).words]
 
 
 def said(*words: str) -> dict[str, str]:
     """Return the same with what is said of each."""
-    return dict(offer(cursor.find(words)).words)
+    return dict(find_candidates(cursor.parse(words)).words)
 
 
 def files(*words: str) -> bool:
     """Whether the name of a file is wanted there."""
-    return offer(cursor.find(words)).files
+    return find_candidates(cursor.parse(words)).files
 
 
 def configure(text: str) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from flux_cli import providers
-from flux_cli.config.paths import config_path, state_path, variable
+from flux_cli.config.paths import config_path, state_path, variable_name
 from flux_cli.config.schema import KEYS
 from flux_cli.config.settings import Settings
 from flux_cli.errors import ConfigError, UsageError
@@ -183,7 +183,7 @@ def test_the_environment_wins_over_the_file(load, monkeypatch):
     ],
 )
 def test_a_variable_is_read_as_its_key_takes_it(load, monkeypatch, key, text, value):
-    monkeypatch.setenv(variable(tuple(key.split("."))), text)
+    monkeypatch.setenv(variable_name(tuple(key.split("."))), text)
 
     found = load().get(key)
 
@@ -245,7 +245,7 @@ def test_a_variable_that_is_not_ours_changes_nothing(load, monkeypatch, name):
 
 def test_an_empty_variable_is_no_variable(load, monkeypatch):
     for names in KEYS:
-        monkeypatch.setenv(variable(names), " ")
+        monkeypatch.setenv(variable_name(names), " ")
 
     assert load("output = 'x'").output == "x"
 

@@ -7,7 +7,7 @@ import pytest
 
 from flux_cli import providers
 from flux_cli.config.schema import SECRETS
-from flux_cli.config.settings import COMMAND_SECONDS, Settings, ask
+from flux_cli.config.settings import COMMAND_SECONDS, Settings, run_key_command
 from flux_cli.errors import AuthError, ConfigError
 
 RUNWARE = providers.load("runware")
@@ -130,9 +130,9 @@ def test_a_command_that_fails_is_explained_without_its_output(load, capfd, tmp_p
 def test_a_command_that_is_missing_or_slow_is_named():
     """Only the program's name is told: its arguments may hold a secret. A slow one is ended."""
     with pytest.raises(ConfigError, match="x: nosuchprogram cannot be started") as missing:
-        ask("/nowhere/nosuchprogram SECRET", "x")
+        run_key_command("/nowhere/nosuchprogram SECRET", "x")
     with pytest.raises(AuthError, match=r"took longer than 0\.05 s") as slow:
-        ask(f"{sys.executable} -c 'import time; time.sleep(60) # SECRET'", "x", seconds=0.05)
+        run_key_command(f"{sys.executable} -c 'import time; time.sleep(60) # SECRET'", "x", seconds=0.05)
 
     assert "SECRET" not in missing.value.message + slow.value.message
     assert COMMAND_SECONDS == 30

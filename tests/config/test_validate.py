@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flux_cli.config.schema import KEYS
 from flux_cli.config.settings import Settings
-from flux_cli.config.validate import check, read, split
+from flux_cli.config.validate import check, read, split_key
 from flux_cli.errors import ConfigError, UsageError
 
 
@@ -99,7 +99,7 @@ def test_a_path_that_cannot_be_read_is_explained(tmp_path):
 )
 def test_an_unknown_key_is_answered_with_the_nearest(key, hint):
     with pytest.raises(UsageError) as caught:
-        split(key)
+        split_key(key)
 
     assert hint in caught.value.hint
 

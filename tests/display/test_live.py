@@ -8,10 +8,10 @@ from dataclasses import replace
 import pyte
 import pytest
 
-from flux_cli.display.live import Live, lasting
+from flux_cli.display.live import Live, format_duration
 from flux_cli.errors import LedgerError
 from flux_cli.jobs import Job
-from flux_cli.money.totals import Tally
+from flux_cli.money.totals import BatchTotals
 from tests.conftest import Stream
 
 JOB = Job(
@@ -202,7 +202,7 @@ def test_a_terminal_that_breaks_lines_anew_is_cleared_to_the_last_piece(monkeypa
 
 def test_a_batch_has_a_bar_and_shows_what_fits(monkeypatch):
     """The bar is as long as the words leave it room; jobs that fit the window, and how many there are beside."""
-    tally = Tally(4, lambda: 0.0)
+    tally = BatchTotals(4, lambda: 0.0)
     window = Window(monkeypatch, rows=8, tally=tally)
     tally.add([replace(JOB, status="succeeded", estimate=0.06)], None)
     for number in range(6):
@@ -228,7 +228,7 @@ def test_a_terminal_without_unicode_gets_ascii(monkeypatch):
     """Where the encoding has no such letters, nothing of ours needs them."""
     window = Window(monkeypatch, columns=50)
     window.stream.reconfigure(encoding="latin-1", errors="strict")
-    window.live = Live(window.stream, lambda: 0.0, Tally(2, lambda: 0.0))
+    window.live = Live(window.stream, lambda: 0.0, BatchTotals(2, lambda: 0.0))
     window.resize(50)
     window.live.show(replace(JOB, prompt="a fox " * 20))
 
@@ -246,8 +246,8 @@ def test_a_terminal_that_went_away_does_no_harm(monkeypatch):
     live = Live(Gone(tty=True), lambda: 0.0)
     live.show(JOB)
     live.draw()
-    with live.aside():
-        live.drop(JOB.id)
+    with live.pause():
+        live.remove(JOB.id)
 
     live.draw()
 
@@ -257,7 +257,7 @@ def test_a_terminal_that_went_away_does_no_harm(monkeypatch):
     [(-1, "0 s"), (0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7300, "2 h"), (200_000, "2 days")],
 )
 def test_a_time_takes_few_words(seconds, told):
-    assert lasting(seconds) == told
+    assert format_duration(seconds) == told
 
 
 def test_after_a_stop_the_lines_begin_anew_below(window):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flux_cli.display.progress import Ends, Lines, Silent
+from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress
 from flux_cli.errors import RefusedError
 from flux_cli.jobs import Job
-from flux_cli.money.totals import Tally
+from flux_cli.money.totals import BatchTotals
 
 JOB = Job(
     id="foxfoxfo",
@@ -24,7 +24,7 @@ JOB = Job(
 def test_lines_tell_each_change_once():
     """A state that stays the same is told once; another one again."""
     said: list[str] = []
-    with Lines(said.append) as progress:
+    with PlainProgress(said.append) as progress:
         for job in (JOB, JOB, replace(JOB, queue_position=2), replace(JOB, status="running", queue_position=None)):
             progress.show(job)
         progress.show(JOB, activity="saving")
@@ -40,7 +40,7 @@ def test_lines_tell_each_change_once():
 def test_lines_hold_no_control_characters():
     """A provider's own word for a state is made visible."""
     said: list[str] = []
-    Lines(said.append).show(replace(JOB, detail="dream\x1b[2Jing\nnow"))
+    PlainProgress(said.append).show(replace(JOB, detail="dream\x1b[2Jing\nnow"))
 
     assert said == ["flux: foxfoxfo runcomfy queued (dream\\x1b[2Jing now)"]
 
@@ -48,8 +48,8 @@ def test_lines_hold_no_control_characters():
 def test_of_a_batch_only_ends_are_told():
     """A line for each job that is through, and none for its states."""
     said: list[str] = []
-    tally = Tally(2, lambda: 0.0)
-    with Ends(said.append, tally) as progress:
+    tally = BatchTotals(2, lambda: 0.0)
+    with PlainBatchProgress(said.append, tally) as progress:
         progress.show(JOB)
         tally.add([replace(JOB, status="succeeded", estimate=0.06)], None)
         tally.add([], RefusedError("no"))
@@ -59,6 +59,6 @@ def test_of_a_batch_only_ends_are_told():
 
 def test_silence():
     """Nothing at all is said."""
-    with Silent() as progress, progress.aside():
+    with NoProgress() as progress, progress.pause():
         progress.show(JOB)
-        progress.drop(JOB.id)
+        progress.remove(JOB.id)

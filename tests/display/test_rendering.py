@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flux_cli.display.rendering import facts, fields, job_object, short
+from flux_cli.display.rendering import job_facts, job_object, tab_fields, table_row
 from flux_cli.errors import RefusedError
 from flux_cli.jobs import Cost, Job
 
@@ -34,8 +34,8 @@ def test_a_cost_is_told_expected_or_unknown_and_never_zero_for_unknown(changes, 
     fixed = {"id": "k3f9q2mx", "run": "r", "provider": "runware", "model": "m", "prompt": "a fox", "created_at": 0.0}
     job = Job(**{**fixed, **changes})
 
-    assert dict(facts(job))["cost"] == detail
-    assert (short(job)[5], fields(job)[5]) == (column, field)
+    assert dict(job_facts(job))["cost"] == detail
+    assert (table_row(job)[5], tab_fields(job)[5]) == (column, field)
 
 
 def test_scripts_get_cost_and_estimate_apart():

@@ -7,8 +7,8 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from flux_cli.display.rendering import HEAD, short, sign
-from flux_cli.display.tables import Page
+from flux_cli.display.rendering import HEAD, row_style, table_row
+from flux_cli.display.tables import TableRenderer
 from flux_cli.jobs import Job
 from tests.conftest import Stream
 
@@ -21,18 +21,18 @@ def page(monkeypatch):
     """Return a function that makes a page of some width."""
     monkeypatch.setenv("TERM", "xterm-256color")
 
-    def make(columns: int, encoding: str = "utf-8") -> Page:
+    def make(columns: int, encoding: str = "utf-8") -> TableRenderer:
         monkeypatch.setenv("COLUMNS", str(columns))
         stream = Stream(tty=True)
         stream.reconfigure(encoding=encoding)
-        return Page(stream)
+        return TableRenderer(stream)
 
     return make
 
 
 def row(status="succeeded", prompt="a red fox in the snow, engraved, by a river " * 3, **changes) -> tuple[str, ...]:
     fixed = {"id": "k3f9q2mx", "run": "r", "provider": "runcomfy", "model": "flux-1.1-pro-ultra", "created_at": 0.0}
-    return short(Job(**{**fixed, "status": status, "prompt": prompt, **changes}))
+    return table_row(Job(**{**fixed, "status": status, "prompt": prompt, **changes}))
 
 
 def lines(text: str) -> list[str]:
@@ -44,7 +44,7 @@ def test_a_list_fits_its_window_a_line_a_job(page, columns):
     """The prompt is cut first; at 80 columns everything else is whole, and each column begins in one place."""
     rows = [row(status) for status in STATES] + [row("queued", queue_position=12), row("running", progress=30.0)]
 
-    shown = lines(page(columns).cut(HEAD, rows, sign))
+    shown = lines(page(columns).cut(HEAD, rows, row_style))
 
     assert len(shown) == len(rows) + 1
     assert max(map(cell_len, shown)) <= max(columns, 3)
@@ -54,7 +54,7 @@ def test_a_list_fits_its_window_a_line_a_job(page, columns):
 
 
 def test_wide_letters_keep_columns_aligned_and_are_not_cut_in_half(page):
-    shown = lines(page(60).cut(HEAD, [row(prompt="\u72d0" * 40), row(prompt="e\u0301" * 80)], sign))
+    shown = lines(page(60).cut(HEAD, [row(prompt="\u72d0" * 40), row(prompt="e\u0301" * 80)], row_style))
 
     assert max(map(cell_len, shown)) <= 60
     assert shown[1].index("runcomfy") == shown[2].index("runcomfy")
@@ -62,7 +62,7 @@ def test_wide_letters_keep_columns_aligned_and_are_not_cut_in_half(page):
 
 def test_a_state_has_a_colour_of_the_theme_beside_its_name(page):
     """Of the sixteen colours, and never alone: without them, nothing is missing."""
-    text = page(80).cut(HEAD, [row(status) for status in STATES], sign)
+    text = page(80).cut(HEAD, [row(status) for status in STATES], row_style)
 
     assert {code for code in re.findall(r"\x1b\[([0-9;]*)m", text) if code != "0"} == {
         "1",
@@ -81,7 +81,7 @@ def test_colours_can_be_left_out(page, monkeypatch, name, value):
     made = page(80)
     monkeypatch.setenv("TERM", "dumb" if name == "TERM" else "xterm")
 
-    text = made.cut(HEAD, [row("failed"), row("succeeded")], sign)
+    text = made.cut(HEAD, [row("failed"), row("succeeded")], row_style)
 
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", text)
     assert "failed" in text
@@ -117,7 +117,7 @@ def test_what_the_encoding_lacks_is_an_escape(page):
     """It is measured as such, and what marks a cut is ASCII."""
     made = page(74, "latin-1")
 
-    table = lines(made.cut(HEAD, [row(prompt="\u72d0 f\u00fcr Ada " * 9)], sign))[1]
+    table = lines(made.cut(HEAD, [row(prompt="\u72d0 f\u00fcr Ada " * 9)], row_style))[1]
 
     assert cell_len(table) <= 74
     assert table.encode("latin-1")
@@ -130,7 +130,7 @@ def test_nothing_is_obeyed(page):
     """Markup and control characters of a prompt are shown."""
     made = page(200)
 
-    text = made.cut(HEAD, [row(prompt="[red]a\x1b[2J\nfox[/red]")], sign)
+    text = made.cut(HEAD, [row(prompt="[red]a\x1b[2J\nfox[/red]")], row_style)
 
     assert "[red]a\\x1b[2J fox[/red]" in text
     assert made.facts([("prompt", "[b]\x07")]) == "prompt  [b]\\x07"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flux_cli.errors import ModeratedError
-from flux_cli.gallery.page import Part, page
+from flux_cli.gallery.page import Entry, build_page
 from flux_cli.gallery.thumbnails import thumbnails
 from flux_cli.jobs import Cost, Image, Job
 from tests.e2e.browser import CHROMIUM, DRIVER, Browser
@@ -68,10 +68,10 @@ def gallery(tmp_path, monkeypatch) -> Path:
             )
         )  # fmt: skip
     error = ModeratedError("runware blocked the prompt: " + "x" * 150, hint="say it otherwise", charged="no")
-    parts = [Part(where=f"prompts.txt:{number}", prompt=job.prompt, jobs=[job]) for number, job in enumerate(jobs, 1)]
-    parts.append(Part(where="prompts.txt:4", prompt=LONG, jobs=[], errors=[error]))
+    parts = [Entry(where=f"prompts.txt:{number}", prompt=job.prompt, jobs=[job]) for number, job in enumerate(jobs, 1)]
+    parts.append(Entry(where="prompts.txt:4", prompt=LONG, jobs=[], errors=[error]))
     found = tmp_path / "index.html"
-    found.write_text("".join(page(parts, title="prompts.txt", folder=tmp_path, thumbnails=thumbnails)), "utf-8")
+    found.write_text("".join(build_page(parts, title="prompts.txt", folder=tmp_path, thumbnails=thumbnails)), "utf-8")
     return found
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from flux_cli.engine.engine import Engine, rehearse
-from flux_cli.engine.fetch import Collector
-from flux_cli.engine.ports import Shelf
+from flux_cli.engine.engine import Engine, dry_run_requests
+from flux_cli.engine.fetch import Fetcher
+from flux_cli.engine.ports import ImageStore
 from flux_cli.errors import (
     AuthError,
     Interrupted,
@@ -25,9 +25,9 @@ from flux_cli.errors import (
     UnsavedError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Image, Job, Params, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cancelled, Image, Job, Params, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
-from flux_cli.providers.conversation import Request, Response, Upload, identifier
+from flux_cli.providers.conversation import Request, Response, Upload, as_id
 from flux_cli.providers.options import Range
 
 IMAGES = (Image(key="a", url="https://x/a"), Image(key="b", url="https://x/b"))
@@ -89,10 +89,10 @@ def toy(states=(), *, handle_is_id=False, cancels=None, accepted=None, upload=Fa
             raise UsageError("not like this")
         if upload:
             yield Request(
-                "POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True, rehearsal={"url": "u"}
+                "POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True, dry_run_answer={"url": "u"}
             )
         yield Request("POST", "/jobs", json={"prompt": order.params.prompt}, headers={"K": order.handle}, paid=True)
-        return accepted or Accepted(remote=Remote(id="r-1", memo={"count": 2}))
+        return accepted or Accepted(remote=RemoteJob(id="r-1", poll_state={"count": 2}))
 
     def poll(remote):
         yield Request("GET", f"/jobs/{remote.id}")
@@ -110,7 +110,7 @@ def toy(states=(), *, handle_is_id=False, cancels=None, accepted=None, upload=Fa
     return Provider(
         name="toy", title="Toy", base_url="https://toy", auth=("A", ""), key_variables=("T",), key_page="the toy shop",
         docs="https://toy", models={"m": model}, submit=submit, poll=poll, check=check, refusal=lambda _: None,
-        cancel=cancel if cancels is not None else None, handle_is_id=handle_is_id,
+        cancel=cancel if cancels is not None else None, idempotency_key_is_id=handle_is_id,
     )  # fmt: skip
 
 
@@ -120,7 +120,9 @@ def make(status="submitting", **changes) -> Job:
 
 
 def order(provider, prompt="a fox") -> Order:
-    return Order(params=Params(prompt=prompt, seed=1), model=provider.models["m"], job="k3f9q2mx", handle="h-1")
+    return Order(
+        params=Params(prompt=prompt, seed=1), model=provider.models["m"], job_id="k3f9q2mx", idempotency_key="h-1"
+    )
 
 
 class Desk:
@@ -130,7 +132,7 @@ class Desk:
         self.provider, self.clock = provider, clock
         self.wire, self.book = Wire(*script), Book()
         self.engine = Engine(wire=self.wire, book=self.book, clock=clock, load=lambda _: provider, gone=lambda _: True)
-        self.collector = Collector(wire=self.wire, book=self.book, clock=clock, renew=self.engine.renew)
+        self.collector = Fetcher(wire=self.wire, book=self.book, clock=clock, renew=self.engine.renew)
         self.disk: dict[str, bytes] = {}
         self.faults: list[BaseException] = []
 
@@ -150,7 +152,7 @@ class Desk:
             self.disk[f"/{index}"] = data
             return replace(image, path=f"/{index}")
 
-        return Shelf(save=save, kept=lambda image: image.path in self.disk)
+        return ImageStore(save=save, is_saved=lambda image: image.path in self.disk)
 
 
 @pytest.fixture
@@ -206,7 +208,7 @@ def test_an_answer_that_makes_no_sense_makes_the_job_unknown(desk):
 
     def submit(order):
         reply = yield Request("POST", "/jobs", json={}, paid=True)
-        return Accepted(remote=Remote(id=reply.json["id"]))
+        return Accepted(remote=RemoteJob(id=reply.json["id"]))
 
     found = desk(replace(toy(), submit=submit), b"[]")
 
@@ -230,8 +232,8 @@ def buys_under_a_key(*, upload=False) -> Provider:
         except LostReplyError as lost:
             if not isinstance(lost.refusal, RefusedError):
                 raise
-            return Accepted(remote=Remote(id="found"))
-        return Accepted(remote=Remote(id=identifier(reply.json["id"])))
+            return Accepted(remote=RemoteJob(id="found"))
+        return Accepted(remote=RemoteJob(id=as_id(reply.json["id"])))
 
     return replace(toy(), submit=submit)
 
@@ -285,7 +287,7 @@ def test_what_was_refused_before_an_unreadable_answer_is_not_asked_again(desk):
 def test_an_unreadable_answer_to_a_purchase_without_a_key_is_not_asked_for_again(desk):
     def submit(order):
         reply = yield Request("POST", "/jobs", json={}, paid=True)
-        return Accepted(remote=Remote(id=reply.json["id"]))
+        return Accepted(remote=RemoteJob(id=reply.json["id"]))
 
     one = desk(replace(toy(), submit=submit), b"<html>")
 
@@ -323,7 +325,7 @@ def test_a_second_paid_request_of_one_submit_replaces_the_stored_body(desk):
             yield Request("POST", "/jobs", json={"a": 1}, paid=True)
         except UsageError:
             yield Request("POST", "/jobs", json={"b": 1}, paid=True)
-        return Accepted(remote=Remote(id="r-1"))
+        return Accepted(remote=RemoteJob(id="r-1"))
 
     found = desk(replace(toy(), submit=submit), UsageError("a is unknown"), None)
 
@@ -381,11 +383,11 @@ def test_abandoning_a_submit_leaves_an_unknown_job(desk):
 def test_a_rehearsal_is_the_requests_without_sending(desk):
     provider = toy(upload=True)
 
-    requests = rehearse(provider, order(provider))
+    requests = dry_run_requests(provider, order(provider))
 
     assert [request.path for request in requests] == ["/upload", "/jobs"]
     with pytest.raises(UsageError):
-        rehearse(toy(), order(provider, "refuse"))
+        dry_run_requests(toy(), order(provider, "refuse"))
 
 
 def test_watching_ends_when_the_job_does(desk):
@@ -520,7 +522,7 @@ def test_a_lost_job_is_looked_for_and_followed(desk):
     def find(what):
         asked.append(what)
         yield Request("GET", "/jobs")
-        return Remote(id="r-9")
+        return RemoteJob(id="r-9")
 
     found = desk(replace(toy([Running()]), find=find), None, None)
     found.known(lost())

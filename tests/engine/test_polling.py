@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from flux_cli.engine.polling import Watcher
+from flux_cli.engine.polling import Poller
 from flux_cli.engine.schedule import telling
 from flux_cli.errors import PendingError, UnavailableError
 from flux_cli.jobs import Job
@@ -25,7 +25,7 @@ class Host:
         self.troubles: list[UnavailableError] = []
 
     def look(self, job: Job, *, working: float | None, deadline: float) -> Job:
-        at = self.clock.now() - job.since
+        at = self.clock.now() - job.started_at
         self.asked.setdefault(job.id, []).append(at)
         if self.troubles:
             raise self.troubles.pop(0)
@@ -44,8 +44,8 @@ def host(clock) -> Host:
 def watcher(clock, host):
     """Return a function that makes a watcher, given what is known of earlier jobs."""
 
-    def make(*past, poll_seconds=1.0) -> Watcher:
-        return Watcher(clock=clock, look=host.look, waits=lambda _: past, poll_seconds=lambda _: poll_seconds)
+    def make(*past, poll_seconds=1.0) -> Poller:
+        return Poller(clock=clock, look=host.look, waits=lambda _: past, poll_seconds=lambda _: poll_seconds)
 
     return make
 
@@ -75,7 +75,7 @@ def test_time_counts_from_when_the_provider_accepted_the_job(watcher, host, cloc
 
 
 def test_what_a_look_has_told_is_kept_as_a_bracket(watcher):
-    assert ended(watcher(*SETTLED), job()).ready == (9.0, 10.0)
+    assert ended(watcher(*SETTLED), job()).ready_between == (9.0, 10.0)
 
 
 def test_jobs_of_a_run_learn_from_those_before_them(watcher, host, clock):
@@ -149,7 +149,7 @@ def test_a_job_that_was_left_alone_teaches_nothing(watcher, host, clock):
     known = ended(watcher(), job())
 
     assert host.asked["job1"] == [3601.0]
-    assert known.ready is None
+    assert known.ready_between is None
 
 
 def test_whoever_comes_back_and_finds_it_at_work_looks_closely(watcher, host, clock):
@@ -159,7 +159,7 @@ def test_whoever_comes_back_and_finds_it_at_work_looks_closely(watcher, host, cl
     known = ended(watcher(*SETTLED), job())
 
     assert host.asked["job1"] == [301.0, 302.5, 304.75]
-    assert known.ready == (302.5, 304.75)
+    assert known.ready_between == (302.5, 304.75)
 
 
 def test_a_first_look_that_failed_leaves_open_when_it_was_ready(watcher, host):
@@ -169,7 +169,7 @@ def test_a_first_look_that_failed_leaves_open_when_it_was_ready(watcher, host):
     known = ended(watcher(), job())
 
     assert len(host.asked["job1"]) == 2
-    assert known.ready is None
+    assert known.ready_between is None
 
 
 def test_a_look_that_was_held_up_leaves_open_when_it_was_ready(watcher, host, clock):
@@ -177,7 +177,7 @@ def test_a_look_that_was_held_up_leaves_open_when_it_was_ready(watcher, host, cl
     host.seconds = 2.0
     clock.sleep = lambda seconds: setattr(clock, "time", clock.time + seconds + 60)
 
-    assert ended(watcher(), job(), timeout=900).ready is None
+    assert ended(watcher(), job(), timeout=900).ready_between is None
 
 
 def test_a_pause_that_the_provider_asks_for_is_made(watcher, host):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from flux_cli.gallery.command_line import recipe
+from flux_cli.gallery.command_line import command_line
 from flux_cli.jobs import Image, Job
 
 JOB = Job(
@@ -24,7 +24,7 @@ IMAGE = Image(seed=7)
 
 
 def line(**changes) -> str:
-    return recipe(replace(JOB, **changes), IMAGE)[0]
+    return command_line(replace(JOB, **changes), IMAGE)[0]
 
 
 def test_what_made_the_image_stands_in_the_command():
@@ -50,7 +50,7 @@ def test_an_image_of_the_sandbox_stays_there():
 )
 def test_one_image_of_several(image, said):
     """Its own seed makes it alone; where only the first seed is known, all of them are made."""
-    command, _ = recipe(replace(JOB, count=4), image)
+    command, _ = command_line(replace(JOB, count=4), image)
 
     assert command.endswith(said)
 
@@ -64,7 +64,7 @@ def test_what_is_nobodys_business_is_named_and_not_told():
         "param": {"apiKey": "s3cret", "steps": 3},
     }
 
-    command, untold = recipe(replace(JOB, parameters=parameters), IMAGE)
+    command, untold = command_line(replace(JOB, parameters=parameters), IMAGE)
 
     assert untold == ("image", "param apiKey")
     assert command == "flux generate -p runware -m flux-1.1-pro-ultra -s 7 -P steps=3 'a red fox'"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flux_cli.errors import ModeratedError, PendingError
-from flux_cli.gallery.page import START, Part, page
+from flux_cli.gallery.page import START, Entry, build_page
 from flux_cli.jobs import Cost, Image, Job
 
 JOB = Job(
@@ -67,12 +67,12 @@ class Read(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def made(*parts: Part, title: str = "prompts.txt", folder: str = "/made", small: bytes | None = b"small") -> str:
-    return "".join(page(parts, title=title, folder=Path(folder), thumbnails=lambda paths: (small for _ in paths)))
+def made(*parts: Entry, title: str = "prompts.txt", folder: str = "/made", small: bytes | None = b"small") -> str:
+    return "".join(build_page(parts, title=title, folder=Path(folder), thumbnails=lambda paths: (small for _ in paths)))
 
 
-def part(*jobs: Job, where: str = "", prompt: str = "a red fox", errors=()) -> Part:
-    return Part(where=where, prompt=prompt, jobs=jobs, errors=errors)
+def part(*jobs: Job, where: str = "", prompt: str = "a red fox", errors=()) -> Entry:
+    return Entry(where=where, prompt=prompt, jobs=jobs, errors=errors)
 
 
 def test_an_image_has_its_prompt_seed_cost_and_model_below_it():

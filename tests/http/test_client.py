@@ -24,8 +24,8 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from flux_cli.http.client import Transport
-from flux_cli.http.endpoint import Channel
+from flux_cli.http.client import HttpTransport
+from flux_cli.http.endpoint import Endpoint
 from flux_cli.providers.conversation import Request, Upload
 
 KEY = "a-key-that-must-not-travel"
@@ -59,14 +59,16 @@ def carry(clock):
 
     def make(*script, **options):
         host = Host(*script)
-        return host, Transport(clock=clock, connect=lambda: httpx.MockTransport(host), jitter=lambda: 0.5, **options)
+        return host, HttpTransport(
+            clock=clock, connect=lambda: httpx.MockTransport(host), jitter=lambda: 0.5, **options
+        )
 
     return make
 
 
 def channel(name="runcomfy", base_url=None, key=KEY):
     provider = providers.load(name)
-    return Channel(provider=provider, base_url=base_url or provider.base_url, key=key)
+    return Endpoint(provider=provider, base_url=base_url or provider.base_url, key=key)
 
 
 def test_a_request_arrives_with_the_key_and_its_body_as_it_is(carry):
@@ -212,7 +214,7 @@ def test_a_cancel_whose_answer_is_lost_may_have_been_heard(carry):
     host, transport = carry(httpx.ReadError)
 
     with pytest.raises(LostReplyError):
-        transport.send(channel(), Request("POST", "/v1/requests/r/cancel", repeatable=True, changes=True), tries=3)
+        transport.send(channel(), Request("POST", "/v1/requests/r/cancel", repeatable=True, mutates=True), tries=3)
 
     assert len(host.asked) == 3
 
@@ -390,7 +392,7 @@ def test_an_answer_that_trickles_ends_with_the_time_out(clock, asked, seconds):
     began = clock.monotonic()
 
     with pytest.raises((UnavailableError, LostReplyError), match="took too long"):
-        Transport(clock=clock, connect=lambda: host).send(channel(), asked, tries=1, deadline=began + 20)
+        HttpTransport(clock=clock, connect=lambda: host).send(channel(), asked, tries=1, deadline=began + 20)
 
     assert clock.monotonic() - began <= seconds + 2
 
@@ -402,7 +404,7 @@ def test_what_fails_before_anything_is_sent_is_never_a_lost_reply(clock, asked, 
         raise error
 
     with pytest.raises(UsageError, match=r"cannot set up the request to runware: .*(no such|socksio|oops)") as caught:
-        Transport(clock=clock, connect=connect).send(channel("runware"), asked)
+        HttpTransport(clock=clock, connect=connect).send(channel("runware"), asked)
 
     assert (caught.value.charged, caught.value.exit_code, clock.slept) == ("no", 2, [])
 
@@ -592,7 +594,7 @@ class Breaking(httpx.SyncByteStream):
 
 
 def fetch(clock, host, url="https://im.runware.ai/fox.jpg"):
-    return b"".join(Transport(clock=clock, connect=lambda: httpx.MockTransport(host)).download(url))
+    return b"".join(HttpTransport(clock=clock, connect=lambda: httpx.MockTransport(host)).download(url))
 
 
 def test_a_download_is_the_bytes_and_carries_no_key(clock):
@@ -672,7 +674,7 @@ def test_a_download_that_trickles_ends_with_the_time(clock, breaks):
         return httpx.Response(206 if start else 200, headers=headers, stream=Trickle(clock, 0.1, breaks=breaks))
 
     began = clock.time
-    transport = Transport(clock=clock, connect=lambda: httpx.MockTransport(host))
+    transport = HttpTransport(clock=clock, connect=lambda: httpx.MockTransport(host))
 
     with pytest.raises(UnavailableError, match="not complete when the time was up"):
         list(transport.download("https://im.runware.ai/fox.jpg", deadline=clock.monotonic() + 10))
@@ -687,7 +689,7 @@ def test_no_wait_for_a_download_is_longer_than_the_time_that_is_left(clock):
         asked.append(request.extensions["timeout"])
         return httpx.Response(200, stream=httpx.ByteStream(b"fox"))
 
-    transport = Transport(clock=clock, connect=lambda: httpx.MockTransport(host))
+    transport = HttpTransport(clock=clock, connect=lambda: httpx.MockTransport(host))
     list(transport.download("https://im.runware.ai/fox.jpg", deadline=clock.monotonic() + 4))
     list(transport.download("https://im.runware.ai/fox.jpg"))
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from flux_cli.errors import ConfigError
-from flux_cli.http.connection import Network
+from flux_cli.http.connection import NetworkTransport
 from tests.listener import closed_port, listening, says, silent, socks, tunnel
 
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine"
@@ -19,7 +19,7 @@ def get():
     clients = []
 
     def ask(url: str, **options) -> httpx.Response:
-        network = Network(limits=httpx.Limits(), **options)
+        network = NetworkTransport(limits=httpx.Limits(), **options)
         clients.append(httpx.Client(transport=network, trust_env=False, timeout=5.0))
         return clients[-1].get(url)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flux_cli.errors import ConfigError
-from flux_cli.http.network import authorities, proxy_for, trust
+from flux_cli.http.network import find_certificates, load_certificates, proxy_for
 
 HOST = "https://api.runware.ai/v1"
 PROXY = "http://proxy.example:3128"
@@ -143,9 +143,9 @@ def pem(tmp_path):
 def test_a_company_s_own_authority_is_trusted(monkeypatch, pem, variable):
     monkeypatch.setenv(variable, pem)
 
-    found = authorities()
+    found = find_certificates()
 
-    (only,) = trust(found).get_ca_certs()
+    (only,) = load_certificates(found).get_ca_certs()
     assert found.source == variable
     assert only["subject"] == ((("commonName", "flux-test"),),)
 
@@ -153,10 +153,10 @@ def test_a_company_s_own_authority_is_trusted(monkeypatch, pem, variable):
 def test_the_bundle_of_requests_counts_where_nothing_else_is_named(monkeypatch, pem, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
     monkeypatch.setenv("SSL_CERT_FILE", pem)
-    first = authorities()
+    first = find_certificates()
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
-    folder = authorities()
+    folder = find_certificates()
 
     assert (first.file, first.source) == (pem, "SSL_CERT_FILE")
     assert (folder.file, folder.folder) == (None, str(tmp_path))
@@ -165,16 +165,16 @@ def test_the_bundle_of_requests_counts_where_nothing_else_is_named(monkeypatch, 
 def test_a_folder_of_authorities_is_taken_and_may_be_one_of_several(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_DIR", f"/nonexistent:{tmp_path}")
 
-    found = authorities()
+    found = find_certificates()
 
     assert found.folder == f"/nonexistent:{tmp_path}"
-    assert trust(found).get_ca_certs() == []  # a folder is read when a host is met
+    assert load_certificates(found).get_ca_certs() == []  # a folder is read when a host is met
 
 
 def test_without_a_variable_there_is_nothing_to_take(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "")
 
-    assert authorities().source == ""
+    assert find_certificates().source == ""
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"])
@@ -187,7 +187,7 @@ def test_authorities_that_cannot_be_read_are_an_error_that_names_variable_and_pa
     monkeypatch.setenv(variable, path)
 
     with pytest.raises(ConfigError, match=variable) as caught:
-        trust(authorities())
+        load_certificates(find_certificates())
 
     assert path in caught.value.message
     assert (caught.value.exit_code, caught.value.charged) == (2, "no")
@@ -197,4 +197,4 @@ def test_a_folder_in_the_place_of_a_file_cannot_be_read(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path))
 
     with pytest.raises(ConfigError, match=r"SSL_CERT_FILE names, .*: Is a directory"):
-        authorities()
+        find_certificates()

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux_cli.errors import Interrupted
-from flux_cli.http.rate_limit import LONGEST, STALLED, Pace, asked
+from flux_cli.http.rate_limit import LONGEST, STALLED, RateLimiter, parse_retry_after
 
 
 @pytest.fixture
-def pace(clock) -> Pace:
-    return Pace(clock, jitter=lambda: 0.5)
+def pace(clock) -> RateLimiter:
+    return RateLimiter(clock, jitter=lambda: 0.5)
 
 
 def left(pace, clock, *, paid=True, count=1) -> list[float]:
@@ -94,7 +94,7 @@ def test_requests_that_are_served_bring_the_pace_back(pace, clock):
     assert (gaps[0], gaps[-1]) == (0.5, 0.0)
 
 
-@pytest.mark.parametrize("leave", [Pace.turn, partial(Pace.again, waves=9)])
+@pytest.mark.parametrize("leave", [RateLimiter.acquire, partial(RateLimiter.acquire_again, waves=9)])
 def test_a_refusal_that_comes_while_others_wait_makes_them_wait_anew(clock, leave):
     """Nobody leaves at a moment that was fixed before the provider asked for a longer pause."""
     told = []
@@ -103,12 +103,12 @@ def test_a_refusal_that_comes_while_others_wait_makes_them_wait_anew(clock, leav
         def sleep(self, seconds):
             super().sleep(seconds)
             if not told:
-                told.append(pace.refused(early, 30.0))
+                told.append(pace.record_refusal(early, 30.0))
 
     later = Meanwhile()
-    pace = Pace(later, jitter=lambda: 0.5)
-    early = pace.turn(paid=True)
-    pace.refused(early, 2.0)
+    pace = RateLimiter(later, jitter=lambda: 0.5)
+    early = pace.acquire(paid=True)
+    pace.record_refusal(early, 2.0)
 
     began = later.monotonic()
     leave(pace, paid=True)
@@ -146,7 +146,7 @@ def test_whoever_waits_gives_up_after_so_many_waves(pace, clock):
     assert pace.again(paid=True, waves=1) is not None
 
 
-@pytest.mark.parametrize("leave", [Pace.turn, partial(Pace.again, waves=9)])
+@pytest.mark.parametrize("leave", [RateLimiter.acquire, partial(RateLimiter.acquire_again, waves=9)])
 def test_nobody_waits_for_a_turn_that_comes_after_the_deadline(pace, clock, leave):
     """That is told at once; a turn that is free now is given whatever the time."""
     free = leave(pace, paid=True, deadline=clock.monotonic() - 1)
@@ -185,11 +185,11 @@ def test_waiting_ends_when_we_are_told_to_stop(pace, clock):
     ],
 )
 def test_a_pause_is_asked_for_as_a_number_or_a_date_and_capped(told, seconds):
-    assert asked(told, now=1_795_000_000.0) == seconds
+    assert parse_retry_after(told, now=1_795_000_000.0) == seconds
 
 
 @given(st.text(max_size=30))
 def test_no_header_breaks_anything_or_makes_us_wait_for_long(told):
-    seconds = asked(told, now=1_795_000_000.0)
+    seconds = parse_retry_after(told, now=1_795_000_000.0)
 
     assert seconds is None or 0 <= seconds <= LONGEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flux_cli.errors import Interrupted, LostReplyError, UnavailableError
-from flux_cli.http.retry import Repeats
+from flux_cli.http.retry import Retrier
 from flux_cli.providers.conversation import Request, Response
 
 PAID = Request("POST", "/jobs", json={}, paid=True)
@@ -31,8 +31,8 @@ class Host:
 
 
 @pytest.fixture
-def repeats(clock) -> Repeats:
-    return Repeats(clock, jitter=lambda: 0.5)
+def repeats(clock) -> Retrier:
+    return Retrier(clock, jitter=lambda: 0.5)
 
 
 def test_a_single_job_gives_up_after_a_few_seconds(repeats, clock):

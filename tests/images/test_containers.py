@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from flux_cli.errors import ProtocolError
-from flux_cli.images.containers import _STEP, look, splice
+from flux_cli.images.containers import _STEP, parse, splice
 from flux_cli.images.inspect import inspect
 from tests.bare import bare, chunks_of
 
@@ -63,7 +63,7 @@ def spliced(tmp_path):
         source, target = tmp_path / "source", tmp_path / "target"
         source.write_bytes(content)
         target.unlink(missing_ok=True)
-        splice(source, target, look(source), added)
+        splice(source, target, parse(source), added)
         return target.read_bytes()
 
     return add
@@ -141,7 +141,7 @@ def test_pillow_finds_what_was_added(spliced, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_was_added_is_found_again(spliced, tmp_path, form):
-    held = look(_file(tmp_path / "image", spliced(FORMS[form])))
+    held = parse(_file(tmp_path / "image", spliced(FORMS[form])))
 
     assert held.bodies("xmp") == [b"<x/>"]
     assert held.has("description") or held.has("exif")
@@ -184,7 +184,7 @@ def test_a_description_in_a_png_stays(spliced):
 def test_a_story_has_a_place_beside_a_packet(spliced, tmp_path, form):
     found = spliced(FORMS[form], {"story": b"{}"})
 
-    held = look(_file(tmp_path / "image", found))
+    held = parse(_file(tmp_path / "image", found))
 
     assert (held.bodies("story"), held.bodies("xmp")) == ([b"{}"], [])
     assert pixels(found) == pixels(FORMS[form])
@@ -283,7 +283,7 @@ JPEG, PNG, WEBP = FORMS["jpeg"], FORMS["png"], FORMS["webp with a profile"]
 )
 def test_a_signed_image_is_known(tmp_path, content):
     """By a manifest of its own, or by the address of one."""
-    assert look(_file(tmp_path / "image", content)).signed
+    assert parse(_file(tmp_path / "image", content)).signed
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp", "webp with a profile"])
@@ -294,7 +294,7 @@ def test_an_image_that_ends_too_soon_is_refused(tmp_path, form):
 
     for length in range(end):
         with pytest.raises(ProtocolError):
-            look(_file(tmp_path / "image", content[:length]))
+            parse(_file(tmp_path / "image", content[:length]))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_an_image_that_ends_too_soon_is_refused(tmp_path, form):
 )
 def test_what_is_no_image_is_refused(tmp_path, content, words):
     with pytest.raises(ProtocolError, match=words):
-        look(_file(tmp_path / "image", content))
+        parse(_file(tmp_path / "image", content))
 
 
 def test_a_webp_without_a_picture_takes_nothing(spliced):
@@ -321,6 +321,6 @@ def test_metadata_that_is_compressed_or_too_large_is_passed_over(tmp_path):
     squeezed = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"<x/>"))
     large = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + bytes(2 << 20))
 
-    held = [look(_file(tmp_path / "image", PNG[:33] + text + PNG[33:])) for text in (squeezed, large)]
+    held = [parse(_file(tmp_path / "image", PNG[:33] + text + PNG[33:])) for text in (squeezed, large)]
 
     assert [one.bodies("xmp") for one in held] == [[b""], []]

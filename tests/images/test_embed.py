@@ -14,18 +14,18 @@ from PIL import Image
 from flux_cli.errors import ProtocolError
 from flux_cli.images.embed import embed, read
 from flux_cli.images.inspect import inspect
-from flux_cli.images.metadata import Story
+from flux_cli.images.metadata import ImageMetadata
 from tests.bare import bare
 
 KINDS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
-STORY = Story(
+STORY = ImageMetadata(
     prompt='a "f\u00f6x" & <b>\u65e5\u672c \U0001f98a</b>\nin the snow',
     provider="runware",
     model="flux-1.1-pro-ultra",
     seed=7,
-    job="k3f9q2mx",
+    job_id="k3f9q2mx",
     parameters={"aspect_ratio": "16:9", "param": {"a.b": [1, None]}},
-    withheld=("image",),
+    omitted=("image",),
     created_at=1_795_000_000.0,
 )
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -41,7 +41,7 @@ def encoded(kind: str, **options) -> bytes:
 def told(tmp_path):
     """Return a function that embeds a story into the bytes of an image, and returns the path of what came out."""
 
-    def run(content: bytes, story: Story = STORY):
+    def run(content: bytes, story: ImageMetadata = STORY):
         source, target = tmp_path / "source", tmp_path / "target"
         source.write_bytes(content)
         target.unlink(missing_ok=True)
@@ -99,7 +99,7 @@ def test_a_story_too_long_for_a_jpeg_loses_its_parameters_first(told):
 def test_a_prompt_too_long_for_a_jpeg_is_cut_and_says_so(told, prompt):
     found = read(told(encoded("jpg"), replace(STORY, prompt=prompt)))
 
-    assert found.withheld == ("prompt", "image", "aspect_ratio", "param a.b")
+    assert found.omitted == ("prompt", "image", "aspect_ratio", "param a.b")
     assert found.prompt
     assert prompt.startswith(found.prompt)
 
@@ -186,7 +186,7 @@ def test_no_damage_breaks_the_reading(told, tmp_path, kind):
     for at in range(0, min(len(content), 1500), 7):
         path.write_bytes(content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :])
         found = read(path)
-        assert found is None or isinstance(found, Story)
+        assert found is None or isinstance(found, ImageMetadata)
 
 
 SAMPLES = [encoded(kind) for kind in KINDS] + [

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from flux_cli.errors import ProtocolError
 from flux_cli.images import inspect as images
-from flux_cli.images.inspect import Facts, convert, inspect
+from flux_cli.images.inspect import ImageInfo, convert, inspect
 
 PILLOW = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
@@ -92,7 +92,7 @@ def test_every_kind_of_image_is_what_its_bytes_say(file, kind, mode, options):
 
     found = inspect(file(content))
 
-    assert found == Facts(format=kind, width=37, height=21, size=len(content))
+    assert found == ImageInfo(format=kind, width=37, height=21, size=len(content))
     assert found.content_type == f"image/{PILLOW[kind].lower()}"
 
 
@@ -147,7 +147,7 @@ def test_what_follows_the_end_of_an_image_is_counted_and_no_damage(file, kind, m
 
     found = inspect(file(content + tail))
 
-    assert found == Facts(format=kind, width=37, height=21, size=len(content + tail), extra=len(tail))
+    assert found == ImageInfo(format=kind, width=37, height=21, size=len(content + tail), extra=len(tail))
 
 
 def test_what_follows_a_webp_does_not_complete_it(file):

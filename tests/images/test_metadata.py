@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux_cli import __version__
-from flux_cli.images.metadata import LARGEST, Story
+from flux_cli.images.metadata import LARGEST, ImageMetadata
 from flux_cli.jobs import Image, Job
 
 JOB = Job(
@@ -22,23 +22,23 @@ JOB = Job(
     status="succeeded",
     parameters={"aspect_ratio": "16:9", "raw": True},
 )
-STORY = Story.of(JOB, Image())
+STORY = ImageMetadata.of(JOB, Image())
 FIELDS = json.loads(STORY.text)
 
 
-def told(**parameters) -> Story:
-    return Story.of(replace(JOB, parameters=parameters), Image())
+def told(**parameters) -> ImageMetadata:
+    return ImageMetadata.of(replace(JOB, parameters=parameters), Image())
 
 
 def test_a_story_says_what_was_asked_of_whom():
-    found = Story.of(JOB, Image())
+    found = ImageMetadata.of(JOB, Image())
 
-    assert found == Story(
+    assert found == ImageMetadata(
         prompt="a red fox",
         provider="runware",
         model="flux-1.1-pro-ultra",
         seed=7,
-        job="k3f9q2mx",
+        job_id="k3f9q2mx",
         parameters={"aspect_ratio": "16:9", "raw": True},
         created_at=1_795_000_000.0,
         version=__version__,
@@ -46,7 +46,7 @@ def test_a_story_says_what_was_asked_of_whom():
 
 
 def test_what_was_written_is_read_again():
-    assert Story.read(STORY.text) == STORY
+    assert ImageMetadata.read(STORY.text) == STORY
 
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -57,7 +57,7 @@ def test_any_prompt_survives(prompt, path, value):
     """On one line, and without a character that XML cannot hold."""
     story = replace(STORY, prompt=prompt, parameters={"param": {path: value}})
 
-    assert Story.read(story.text) == story
+    assert ImageMetadata.read(story.text) == story
     assert all(character >= " " and character not in "\ufffe\uffff\u2028\x85" for character in story.text)
 
 
@@ -66,7 +66,7 @@ def test_any_prompt_survives(prompt, path, value):
 )
 def test_the_seed_is_the_images_own(image, count, seed):
     """That of a job of several images is not the seed of any one of them."""
-    found = Story.of(replace(JOB, count=count), image)
+    found = ImageMetadata.of(replace(JOB, count=count), image)
 
     assert found.seed == seed
 
@@ -75,7 +75,7 @@ def test_what_is_nobodys_business_is_not_told():
     story = told(webhook="https://example.com/T0/secret", metadata={"client": "Smith"}, size="1024x1024")
 
     assert story.parameters == {"size": "1024x1024"}
-    assert story.withheld == ()
+    assert story.omitted == ()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_image_prompt_that_tells_of_its_owner_is_named_only(image):
     story = told(image=image, image_strength=0.5)
 
     assert story.parameters == {"image_strength": 0.5}
-    assert story.withheld == ("image",)
+    assert story.omitted == ("image",)
 
 
 def test_a_public_image_prompt_is_told():
@@ -108,7 +108,7 @@ def test_a_param_that_may_be_a_secret_is_named_only(path, value):
     story = told(param={path: value, "steps": 4})
 
     assert story.parameters == {"param": {"steps": 4}}
-    assert story.withheld == (f"param {path}",)
+    assert story.omitted == (f"param {path}",)
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_a_param_that_may_be_a_secret_is_named_only(path, value):
     ],
 )
 def test_a_story_of_another_shape_is_none(changes):
-    assert Story.read(json.dumps({**FIELDS, **changes})) is None
+    assert ImageMetadata.read(json.dumps({**FIELDS, **changes})) is None
 
 
 @pytest.mark.parametrize("name", list(FIELDS))
 def test_a_story_with_a_part_missing_is_none(name):
-    assert Story.read(json.dumps({key: value for key, value in FIELDS.items() if key != name})) is None
+    assert ImageMetadata.read(json.dumps({key: value for key, value in FIELDS.items() if key != name})) is None
 
 
 @pytest.mark.parametrize(
@@ -162,35 +162,35 @@ def test_a_story_with_a_part_missing_is_none(name):
 )
 def test_what_is_no_story_is_none(text):
     """However large, deep or odd."""
-    assert Story.read(text) is None
+    assert ImageMetadata.read(text) is None
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.dictionaries(TEXT, inner)))
 def test_no_parameters_break_the_reading(parameters):
     """What is read is told again just the same."""
-    found = Story.read(json.dumps({**FIELDS, "parameters": parameters}))
+    found = ImageMetadata.read(json.dumps({**FIELDS, "parameters": parameters}))
 
-    assert found is None or Story.read(found.text) == found
+    assert found is None or ImageMetadata.read(found.text) == found
 
 
 def test_a_story_from_a_file_cannot_name_a_file():
     """Made again, it would send it to the provider."""
-    found = Story.read(json.dumps({**FIELDS, "parameters": {"image": "/etc/passwd", "other": 1}}))
+    found = ImageMetadata.read(json.dumps({**FIELDS, "parameters": {"image": "/etc/passwd", "other": 1}}))
 
     assert found is not None
-    assert (found.parameters, found.withheld) == ({}, ("image",))
+    assert (found.parameters, found.omitted) == ({}, ("image",))
 
 
 def test_a_story_that_is_too_long_is_shortened_from_the_end():
     """The parameters go first, then the end of the prompt; each is named."""
     story = replace(STORY, prompt="\u00fc" * 30_000, parameters={"raw": True, "param": {"a": 1}}, withheld=("image",))
 
-    whole, bare, long, short = story.shorter()
+    whole, bare, long, short = story.shortened_versions()
 
     assert whole == story
-    assert (bare.parameters, bare.withheld) == ({}, ("image", "raw", "param a"))
+    assert (bare.parameters, bare.omitted) == ({}, ("image", "raw", "param a"))
     assert [len(one.prompt.encode()) for one in (bare, long, short)] == [60_000, 20_000, 5_000]
-    assert long.withheld == ("prompt", "image", "raw", "param a")
+    assert long.omitted == ("prompt", "image", "raw", "param a")
 
 
 def test_a_story_is_a_job_as_far_as_it_goes():

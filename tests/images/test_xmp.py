@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux_cli.images.metadata import Story
-from flux_cli.images.xmp import LARGEST, OURS, SOURCE_TYPE, merged, packet, plain, read
+from flux_cli.images.metadata import ImageMetadata
+from flux_cli.images.xmp import LARGEST, OURS, SOURCE_TYPE, build, merge, packet, read
 
-STORY = Story(
+STORY = ImageMetadata(
     prompt="a red fox",
     provider="runware",
     model="flux-1.1-pro-ultra",
     seed=7,
-    job="k3f9q2mx",
+    job_id="k3f9q2mx",
     parameters={"raw": True},
     created_at=1_795_000_000.0,
 )
@@ -76,22 +76,22 @@ def test_any_prompt_makes_a_packet_that_can_be_read(prompt):
 
     found = packet(story)
 
-    assert Story.read(read(found)) == story
-    assert said(found, f"{DC}description") == [plain(prompt)]
+    assert ImageMetadata.read(read(found)) == story
+    assert said(found, f"{DC}description") == [build(prompt)]
 
 
 def test_a_packet_that_is_there_keeps_every_byte():
-    found = merged(THEIRS, STORY)
+    found = merge(THEIRS, STORY)
 
     start = found.index(b"<rdf:Description")
     end = found.index(b"</rdf:Description>") + len(b"</rdf:Description>")
     assert found[:start] + found[end:] == THEIRS
-    assert Story.read(read(found)) == STORY
+    assert ImageMetadata.read(read(found)) == STORY
 
 
 def test_what_a_packet_says_already_is_not_said_twice():
     """And all of it is about the same thing."""
-    found = merged(THEIRS, STORY)
+    found = merge(THEIRS, STORY)
 
     assert said(found, f"{XMP}CreatorTool") == ["Theirs"]
     assert said(found, f"{DC}description") == ["a red fox"]
@@ -113,7 +113,7 @@ def test_what_a_packet_says_already_is_not_said_twice():
     ],
 )
 def test_a_packet_that_is_not_plain_is_left_alone(odd):
-    assert merged(odd, STORY) is None
+    assert merge(odd, STORY) is None
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,10 @@ def test_the_jobs_of_an_old_file_are_all_there_and_can_be_summed_up(old):
     (group,) = ledger.spend("model", sandbox=False)
 
     assert (job.prompt, job.skipped, job.images[0].path, job.cost.amount) == ("a fox", ("size",), "/abs/a.jpg", 0.05)
-    assert (job.estimate, job.ready, job.first, job.mark) == (None, None, 1, "")
+    assert (job.estimate, job.ready_between, job.first_index, job.row_key) == (None, None, 1, "")
     assert (group.name, group.jobs, group.images, group.told, group.unknown) == ("flux-1.1-pro-ultra", 2, 1, 0.05, 1)
-    assert ledger.spent(BUDGET, sandbox=False) == (0.05, 1)
-    assert ledger.paid("runware", "flux-1.1-pro-ultra", sandbox=False) == [(0.05, 1000.0)]
+    assert ledger.spent_since(BUDGET, sandbox=False) == (0.05, 1)
+    assert ledger.paid_prices("runware", "flux-1.1-pro-ultra", sandbox=False) == [(0.05, 1000.0)]
     ledger.close()
 
 
@@ -144,7 +144,7 @@ def test_a_job_that_cannot_be_read_stops_nothing(old):
 
     ledger = Ledger(path)
 
-    assert ledger.spent(BUDGET, sandbox=False) == (0.05, 1)
+    assert ledger.spent_since(BUDGET, sandbox=False) == (0.05, 1)
     with pytest.raises(LedgerError, match="cannot read"):
         ledger.find("p5w2r7ta", sandbox=False)
     ledger.close()
@@ -157,7 +157,7 @@ def test_whoever_opens_an_old_file_at_once_finds_it_whole(old):
     def work():
         start.wait()
         ledger = Ledger(path)
-        found.append(ledger.spent(BUDGET, sandbox=False))
+        found.append(ledger.spent_since(BUDGET, sandbox=False))
         ledger.close()
 
     threads = [threading.Thread(target=work) for _ in range(6)]

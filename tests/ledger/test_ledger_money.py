@@ -16,7 +16,7 @@ from flux_cli.errors import LimitError, RefusedError, UsageError
 from flux_cli.jobs import Cost, Image, Job
 from flux_cli.ledger.codec import Spend
 from flux_cli.ledger.ledger import Ledger
-from flux_cli.money.limits import Limit, counted
+from flux_cli.money.limits import Limit, counted_cost
 
 ULTRA = "flux-1.1-pro-ultra"
 
@@ -152,7 +152,7 @@ def test_reservations_and_costs_never_pass_a_budget_by_more_than_the_estimates_w
         told = None if cost is None else Cost(amount=cost)
         bought[job.id] = ledger.change(job.id, lambda known, told=told: replace(known, status="succeeded", cost=told))
 
-    assert ledger.spent(limit, sandbox=False)[0] == pytest.approx(sum(counted(job) for job in bought.values()))
+    assert ledger.spent(limit, sandbox=False)[0] == pytest.approx(sum(counted_cost(job) for job in bought.values()))
     ledger.close()
 
 
@@ -186,7 +186,7 @@ def test_many_processes_keep_one_budget(tmp_path):
     assert sum(bought) == 10
     ledger = Ledger(path)
     assert len(ids(ledger)) == 10
-    assert ledger.spent(budget(0.6), sandbox=False) == (pytest.approx(0.6), 0)
+    assert ledger.spent_since(budget(0.6), sandbox=False) == (pytest.approx(0.6), 0)
     ledger.close()
 
 

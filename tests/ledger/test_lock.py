@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from flux_cli.ledger.lock import alone
+from flux_cli.ledger.lock import hold_lock
 
 HOLD = """
 import sys, pathlib
@@ -23,9 +23,9 @@ def test_one_at_a_time(tmp_path):
     """The second one learns who has it; it is free again afterwards, and nothing is left."""
     path = tmp_path / "locks" / "a"
 
-    with alone(path) as first, alone(path) as second, alone(tmp_path / "locks" / "b") as other:
+    with hold_lock(path) as first, hold_lock(path) as second, hold_lock(tmp_path / "locks" / "b") as other:
         held = (first, second, other)
-    with alone(path) as third:
+    with hold_lock(path) as third:
         pass
 
     assert held == (None, str(os.getpid()), None)
@@ -34,10 +34,10 @@ def test_one_at_a_time(tmp_path):
 
 
 def test_it_is_free_again_where_the_work_fails(tmp_path):
-    with pytest.raises(KeyError), alone(tmp_path / "a"):
+    with pytest.raises(KeyError), hold_lock(tmp_path / "a"):
         raise KeyError
 
-    with alone(tmp_path / "a") as holder:
+    with hold_lock(tmp_path / "a") as holder:
         assert holder is None
 
 
@@ -46,7 +46,7 @@ def test_a_file_that_was_left_behind_holds_nothing(tmp_path, stale):
     """As after a power cut: also where the number in it belongs to somebody else by now."""
     (tmp_path / "a").write_text(str(os.getpid()) if stale == "ours" else stale)
 
-    with alone(tmp_path / "a") as holder:
+    with hold_lock(tmp_path / "a") as holder:
         assert holder is None
         assert (tmp_path / "a").read_text() == str(os.getpid())
 
@@ -57,11 +57,11 @@ def test_it_ends_with_a_process_that_is_killed(tmp_path):
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as one:
         one.stdout.readline()
-        with alone(path) as while_it_lives:
+        with hold_lock(path) as while_it_lives:
             pass
         one.kill()
         one.wait()
-        with alone(path) as afterwards:
+        with hold_lock(path) as afterwards:
             pass
 
     assert (while_it_lives, afterwards) == (str(one.pid), None)
@@ -70,5 +70,5 @@ def test_it_ends_with_a_process_that_is_killed(tmp_path):
 def test_a_place_that_cannot_be_is_an_error(tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(OSError, match=r"exists|directory"), alone(tmp_path / "file" / "a"):
+    with pytest.raises(OSError, match=r"exists|directory"), hold_lock(tmp_path / "file" / "a"):
         pass

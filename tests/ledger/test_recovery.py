@@ -31,7 +31,7 @@ def make(number: int) -> Job:
 
 
 def claim(name: str) -> Claim:
-    return Claim(name=name, sandbox=False, run="run001", jobs=1, mark="m", owner="h:1")
+    return Claim(name=name, sandbox=False, run="run001", jobs=1, key="m", owner="h:1")
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def settle(path: Path) -> Ledger:
     ledger = Ledger(path)
     try:
         ledger.recent(sandbox=False, limit=-1)
-        ledger.spent(LIMIT, sandbox=False)
+        ledger.spent_since(LIMIT, sandbox=False)
         ledger.find("@1", sandbox=False)
         ledger.claim(claim("other"), free=lambda *_: False)
     except (LedgerError, UsageError):
@@ -135,7 +135,7 @@ def test_what_can_be_read_is_saved_and_what_it_guarded_is_refused_while_anything
 
     assert len(jobs) in saved
     assert jobs == [make(int(job.id[-3:])) for job in jobs]
-    assert ledger.spent(LIMIT, sandbox=False) == (0.5 * len(jobs), 0)
+    assert ledger.spent_since(LIMIT, sandbox=False) == (0.5 * len(jobs), 0)
     (kept,) = (one for one in path.parent.glob("ledger.sqlite3.*-*") if not one.name.endswith(("-wal", "-shm")))
     assert kept.read_bytes() == damaged
     assert (ledger.unread() == []) is whole

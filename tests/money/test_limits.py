@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from flux_cli.errors import LimitError, ModeratedError, RefusedError, UsageError
 from flux_cli.jobs import Cost, Job
-from flux_cli.money.limits import Limit, check, counted, dollars, foresee, in_credits, left, limits, settled
+from flux_cli.money.limits import (
+    Limit,
+    check,
+    check_estimates,
+    counted_cost,
+    final_cost,
+    format_usd,
+    in_credits,
+    limits,
+    remaining,
+)
 
 RUN = Limit(name="--max-cost 5", amount=5.0, run="r")
 DAY = Limit(name="budget.daily", amount=5.0, since=1.0)
@@ -42,13 +52,13 @@ COUNTS = {
 def test_a_job_counts_with_its_cost_else_with_its_estimate_and_never_with_zero_for_unknown(changes, cost, counts):
     job = make(**changes)
 
-    assert (settled(job), counted(job)) == (cost, counts)
+    assert (final_cost(job), counted_cost(job)) == (cost, counts)
 
 
 def test_credits_are_no_dollars():
     job = make(cost=Cost(amount=6, currency="credits"), estimate=None)
 
-    assert (in_credits(job), settled(job), counted(job)) == (6, None, None)
+    assert (in_credits(job), final_cost(job), counted_cost(job)) == (6, None, None)
     assert in_credits(make(cost=Cost(amount=0.06))) is None
 
 
@@ -82,8 +92,8 @@ def test_a_limit_of_nothing_buys_nothing_but_what_is_free():
 
 ASK = {
     "one job": lambda job: check(RUN, job, (0.0, 0)),
-    "all jobs": lambda job: foresee([job], [RUN], lambda _: (0.0, 0)),
-    "a job that may come instead": lambda job: foresee([make()], [RUN], lambda _: (0.0, 0), instead=[job]),
+    "all jobs": lambda job: check_estimates([job], [RUN], lambda _: (0.0, 0)),
+    "a job that may come instead": lambda job: check_estimates([make()], [RUN], lambda _: (0.0, 0), instead=[job]),
 }
 
 
@@ -103,32 +113,32 @@ def test_a_start_is_refused_where_all_jobs_together_would_pass_a_limit():
     """Each alone would fit; the message counts them."""
     jobs = [make()] * 50
 
-    assert foresee(jobs, [RUN], lambda _: (2.0, 0)) == ()
+    assert check_estimates(jobs, [RUN], lambda _: (2.0, 0)) == ()
     with pytest.raises(LimitError) as caught:
-        foresee(jobs, [RUN], lambda _: (2.01, 0))
+        check_estimates(jobs, [RUN], lambda _: (2.01, 0))
 
     assert "$2.01 of $5.00 are spent or reserved, and these 50 jobs are expected to cost $3.00" in caught.value.message
     assert caught.value.hint == "give a larger --max-cost"
 
 
 def test_jobs_that_may_come_instead_of_others_are_not_added_to_them():
-    assert foresee([make(estimate=4.0)], [RUN], lambda _: (0.0, 0), instead=[make(estimate=4.0)]) == ()
+    assert check_estimates([make(estimate=4.0)], [RUN], lambda _: (0.0, 0), instead=[make(estimate=4.0)]) == ()
 
 
 def test_every_limit_is_asked_about():
     with pytest.raises(LimitError, match=r"^this would exceed budget\.daily: \$4\.99 .* and this job is expected"):
-        foresee([make()], [RUN, DAY], lambda limit: (4.99 if limit is DAY else 0.0, 0))
+        check_estimates([make()], [RUN, DAY], lambda limit: (4.99 if limit is DAY else 0.0, 0))
 
 
 def test_jobs_of_unknown_cost_are_named_where_a_limit_is_set():
-    assert foresee([make()], [RUN, DAY], lambda limit: (0.0, 1 if limit is DAY else 0)) == (
+    assert check_estimates([make()], [RUN, DAY], lambda limit: (0.0, 1 if limit is DAY else 0)) == (
         "budget.daily does not count 1 job of unknown cost",
     )
 
 
 def test_nothing_to_buy_and_nothing_limited_is_never_refused():
-    assert foresee([], [DAY], lambda _: (9.0, 0)) == ()
-    assert foresee([make(estimate=None)], [], lambda _: (0.0, 0)) == ()
+    assert check_estimates([], [DAY], lambda _: (9.0, 0)) == ()
+    assert check_estimates([make(estimate=None)], [], lambda _: (0.0, 0)) == ()
 
 
 @pytest.fixture
@@ -188,8 +198,8 @@ def test_what_is_left_of_a_budget():
     """Never less than nothing, and unsure where costs are unknown."""
     month = Limit(name="budget.monthly", amount=60.0, since=1.0)
 
-    assert left(DAY, (1.2, 0)) == "budget.daily: $3.80 of $5.00 are left today"
-    assert left(month, (70.0, 3)) == (
+    assert remaining(DAY, (1.2, 0)) == "budget.daily: $3.80 of $5.00 are left today"
+    assert remaining(month, (70.0, 3)) == (
         "budget.monthly: $0.00 of $60.00 are left this month, not counting 3 jobs of unknown cost"
     )
 
@@ -206,4 +216,4 @@ def test_what_is_left_of_a_budget():
     ],
 )
 def test_an_amount_is_shown_to_the_cent_or_as_finely_as_it_takes(amount, shown):
-    assert dollars(amount) == shown
+    assert format_usd(amount) == shown

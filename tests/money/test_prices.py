@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux_cli.money.prices import PriceFile, Prices, learned
+from flux_cli.money.prices import PriceFile, Prices, price_from_history
 from flux_cli.providers.base import Price
 
 ULTRA = "flux-1.1-pro-ultra"
@@ -122,7 +122,7 @@ def test_where_no_page_tells_earlier_jobs_do():
     found = desk.prices.of("runcomfy", ULTRA)
 
     assert (found.amount, found.source, found.date) == (0.05, "learned from 3 jobs here", "2026-11-18")
-    assert learned([(0.04, NOON)]).source == "learned from 1 job here"
+    assert price_from_history([(0.04, NOON)]).source == "learned from 1 job here"
 
 
 @pytest.mark.parametrize("provider", ["runcomfy", "apiframe"])
@@ -141,6 +141,6 @@ def test_a_model_that_the_provider_does_not_host_has_no_price():
 
 @given(st.lists(st.floats(min_value=0.001, max_value=10), min_size=1, max_size=50))
 def test_what_was_learned_lies_within_what_was_paid(amounts):
-    found = learned([(amount, NOON) for amount in amounts])
+    found = price_from_history([(amount, NOON) for amount in amounts])
 
     assert min(amounts) - 1e-6 <= found.amount <= max(amounts) + 1e-6

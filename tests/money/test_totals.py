@@ -6,7 +6,7 @@ import threading
 
 from flux_cli.errors import ModeratedError, UnavailableError
 from flux_cli.jobs import Cost, Job
-from flux_cli.money.totals import Count, Tally, money_text
+from flux_cli.money.totals import BatchTotals, Count, format_total
 
 
 def job(cost: float | None = None, estimate: float | None = None, **changes) -> Job:
@@ -18,7 +18,7 @@ def job(cost: float | None = None, estimate: float | None = None, **changes) -> 
 def test_jobs_and_money_are_counted():
     """What was told counts, else what was expected; what nobody knows is a number of its own, never nothing."""
     now = [100.0]
-    tally = Tally(9, lambda: now[0])
+    tally = BatchTotals(9, lambda: now[0])
 
     tally.add([job(cost=0.04, estimate=0.06)], None)
     tally.add([job(estimate=0.06)], ModeratedError("blocked"))
@@ -34,7 +34,7 @@ def test_jobs_and_money_are_counted():
 
 
 def test_what_the_provider_refused_costs_nothing():
-    tally = Tally(1, lambda: 0.0)
+    tally = BatchTotals(1, lambda: 0.0)
 
     tally.add([job(estimate=0.06, status="failed", error=UnavailableError("busy"))], UnavailableError("busy"))
 
@@ -52,7 +52,7 @@ def test_the_time_that_is_left_follows_from_what_it_took_so_far():
 
 def test_it_is_heard_of_what_is_told():
     """What was never sent is counted, and not told one by one."""
-    tally = Tally(2, lambda: 0.0)
+    tally = BatchTotals(2, lambda: 0.0)
     heard: list[int] = []
     tally.hear = lambda: heard.append(tally.count().ended)
 
@@ -63,7 +63,7 @@ def test_it_is_heard_of_what_is_told():
 
 
 def test_any_thread_may_add():
-    tally = Tally(800, lambda: 0.0)
+    tally = BatchTotals(800, lambda: 0.0)
     threads = [
         threading.Thread(target=lambda: [tally.add([job(cost=1.0)], None) for _ in range(100)]) for _ in range(8)
     ]
@@ -77,6 +77,6 @@ def test_any_thread_may_add():
 
 
 def test_money_is_never_nothing_where_nobody_knows():
-    assert money_text(1.5, 0) == "$1.50"
-    assert money_text(1.5, 2) == "$1.50 and 2 of unknown cost"
-    assert "$0" not in money_text(0.0, 2)
+    assert format_total(1.5, 0) == "$1.50"
+    assert format_total(1.5, 2) == "$1.50 and 2 of unknown cost"
+    assert "$0" not in format_total(0.0, 2)

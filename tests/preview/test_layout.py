@@ -12,7 +12,7 @@ import pyte
 import pytest
 from PIL import Image
 
-from flux_cli.preview.layout import MOST, drawn, paint
+from flux_cli.preview.layout import MOST, render, write
 from flux_cli.preview.terminal import Screen
 
 RED, BLUE = (200, 20, 20), (20, 20, 200)
@@ -49,7 +49,7 @@ def extent(screen: pyte.Screen) -> tuple[int, int]:
 @pytest.mark.parametrize("name", ["fox.jpg", "fox.png", "fox.webp"])
 def test_one_image_has_its_own_shape_and_colours(image, name):
     """A character is twice as high as wide: 16:9 fills 75 by 21 of them."""
-    lines, bad = drawn([image(name, (1600, 900))], Screen(way="blocks", **WINDOW))
+    lines, bad = render([image(name, (1600, 900))], Screen(protocol="blocks", **WINDOW))
 
     screen = screen_of(lines)
     assert bad == []
@@ -61,7 +61,7 @@ def test_one_image_has_its_own_shape_and_colours(image, name):
 
 @pytest.mark.parametrize(("size", "expected"), [((100, 1000), (4, 21)), ((1000, 10), (80, 1)), ((1, 1), (42, 21))])
 def test_any_shape_fits_the_window(image, size, expected):
-    lines, _ = drawn([image("fox.png", size)], Screen(way="blocks", **WINDOW))
+    lines, _ = render([image("fox.png", size)], Screen(protocol="blocks", **WINDOW))
 
     assert extent(screen_of(lines)) == expected
 
@@ -72,7 +72,7 @@ def test_any_window_will_do(image, columns, rows, count):
     """Nothing is wider than the window, and a huge one is not filled."""
     paths = [image(f"{number}.png") for number in range(count)]
 
-    lines, bad = drawn(paths, Screen(way="blocks", columns=columns, rows=rows))
+    lines, bad = render(paths, Screen(protocol="blocks", columns=columns, rows=rows))
 
     width, height = extent(screen_of(lines, columns=120, rows=120))
     assert bad == []
@@ -84,7 +84,7 @@ def test_four_images_are_a_sheet_of_two_by_two_with_their_names(image):
     """The names stand below, and differ where they are cut."""
     paths = [image(f"{'a-very-long-name-' * 4}{number}.jpg") for number in range(4)]
 
-    lines, _ = drawn(paths, Screen(way="blocks", **WINDOW))
+    lines, _ = render(paths, Screen(protocol="blocks", **WINDOW))
 
     shown = screen_of(lines)
     named = [line.split() for line in shown.display if ".jpg" in line]
@@ -97,7 +97,7 @@ def test_the_name_below_is_text(image):
     """What a name holds is shown, not obeyed."""
     paths = [image("a\x1b[31mfox.png"), image("\u732b\u732b.png")]
 
-    lines, _ = drawn(paths, Screen(way="blocks", **WINDOW))
+    lines, _ = render(paths, Screen(protocol="blocks", **WINDOW))
 
     assert b"a\\x1b[31mfox.png" in lines[1]
     assert b"\xe7\x8c\xab\xe7\x8c\xab.png" in lines[1]
@@ -106,7 +106,7 @@ def test_the_name_below_is_text(image):
 def test_a_sheet_of_many_has_an_end(image):
     path = image("fox.png")
 
-    lines, _ = drawn([path] * (MOST + 60), Screen(way="blocks", **WINDOW))
+    lines, _ = render([path] * (MOST + 60), Screen(protocol="blocks", **WINDOW))
 
     assert lines[-1] == b"and 60 more"
     assert b"".join(lines).count(b"fox.png") == MOST
@@ -117,8 +117,8 @@ def test_what_cannot_be_read_is_left_out_and_told(image, tmp_path):
     broken.write_bytes(Path(image("whole.png")).read_bytes()[:60])
     missing = str(tmp_path / "missing.png")
 
-    lines, bad = drawn([str(broken), image("fox.png"), missing], Screen(way="blocks", **WINDOW))
-    alone, alone_bad = drawn([missing], Screen(way="blocks", **WINDOW))
+    lines, bad = render([str(broken), image("fox.png"), missing], Screen(protocol="blocks", **WINDOW))
+    alone, alone_bad = render([missing], Screen(protocol="blocks", **WINDOW))
 
     assert (bad, alone_bad) == ([str(broken), missing], [missing])
     assert [line for line in lines if b"fox.png" in line] != []
@@ -128,7 +128,7 @@ def test_what_cannot_be_read_is_left_out_and_told(image, tmp_path):
 @pytest.mark.parametrize(("way", "pattern"), [("kitty", rb"\x1b_G[^;]*;([^\x1b]*)"), ("iterm2", rb"=1:([^\x07]*)")])
 def test_what_a_terminal_scales_is_sent_as_a_png_of_the_same_shape(image, way, pattern):
     """Never more than a thousand pixels wide, however fine the terminal is."""
-    (line,), _ = drawn([image("fox.jpg", (1600, 900))], Screen(way=way, cell=(20, 40), **WINDOW))
+    (line,), _ = render([image("fox.jpg", (1600, 900))], Screen(protocol=way, cell=(20, 40), **WINDOW))
 
     sent = Image.open(io.BytesIO(b64decode(b"".join(re.findall(pattern, line)))))
     box = re.search(rb"c=(\d+),r=(\d+)|width=(\d+);height=(\d+)", line)
@@ -142,8 +142,8 @@ def test_sixels_stay_within_the_characters_that_they_take(image):
     """Whole bands of six, in the pixels of the window, no more of them than can be sent quickly."""
     paths = [image("red.png"), image("blue.jpg", (90, 160), BLUE)]
 
-    fine, _ = drawn(paths[:1], Screen(way="sixel", cell=(20, 41), **WINDOW))
-    sheet, _ = drawn(paths, Screen(way="sixel", **WINDOW))
+    fine, _ = render(paths[:1], Screen(protocol="sixel", cell=(20, 41), **WINDOW))
+    sheet, _ = render(paths, Screen(protocol="sixel", **WINDOW))
 
     sizes = [re.search(rb'"1;1;(\d+);(\d+)#', line) for line in (fine[0], sheet[0])]
     (width, height), (abreast, down) = ((int(size[1]), int(size[2])) for size in sizes)
@@ -155,7 +155,7 @@ def test_sixels_stay_within_the_characters_that_they_take(image):
 
 
 def test_what_is_transparent_stays_so(image):
-    lines, _ = drawn([image("clear.png", (80, 42), (0, 0, 0, 0))], Screen(way="blocks", **WINDOW))
+    lines, _ = render([image("clear.png", (80, 42), (0, 0, 0, 0))], Screen(protocol="blocks", **WINDOW))
 
     assert b"48;2" not in lines[0]
     assert b"38;2" not in lines[0]
@@ -175,7 +175,7 @@ def test_a_picture_that_is_cut_off_is_ended():
     stream = Torn()
 
     with pytest.raises(KeyboardInterrupt):
-        paint(stream, [b"\x1b_G" + b"x" * 20_000])
+        write(stream, [b"\x1b_G" + b"x" * 20_000])
 
     assert stream.getvalue().endswith(b"xxx\x1b\\\x1b[0m\r\n")
 
@@ -183,6 +183,6 @@ def test_a_picture_that_is_cut_off_is_ended():
 def test_a_picture_that_is_whole_is_sent_as_it_is():
     stream = io.BytesIO()
 
-    paint(stream, [b"\x1b_G" + b"x" * 20_000, b"fox.png"])
+    write(stream, [b"\x1b_G" + b"x" * 20_000, b"fox.png"])
 
     assert stream.getvalue() == b"\x1b_G" + b"x" * 20_000 + b"\nfox.png\n"

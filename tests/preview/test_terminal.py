@@ -13,7 +13,7 @@ from typing import TextIO
 
 import pytest
 
-from flux_cli.preview.terminal import PATIENCE, Screen, look
+from flux_cli.preview.terminal import PATIENCE, Screen, detect
 from tests.conftest import Stream
 
 XTERM = {"TERM": "xterm-256color"}
@@ -67,7 +67,7 @@ def shown(glass) -> Callable[..., Screen]:
 
     def look_at(reply: bytes = b"", **environ: str) -> Screen:
         glass.answer(reply)
-        return look(glass.stream, {**XTERM, **environ}, lambda: 0.0)
+        return detect(glass.stream, {**XTERM, **environ}, lambda: 0.0)
 
     return look_at
 
@@ -84,11 +84,11 @@ def shown(glass) -> Callable[..., Screen]:
     ],
 )
 def test_a_terminal_that_is_known_is_not_asked(glass, environ, way):
-    screen = look(glass.stream, XTERM | environ, lambda: 0.0)
+    screen = detect(glass.stream, XTERM | environ, lambda: 0.0)
 
     os.write(glass.stream.fileno(), b"!")
     assert os.read(glass.master, 100) == b"!"
-    assert (screen.way, screen.columns, screen.rows) == (way, 80, 24)
+    assert (screen.protocol, screen.columns, screen.rows) == (way, 80, 24)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_a_terminal_that_does_not_answer_costs_half_a_second(glass):
     """Then nothing more is waited for, and what is known otherwise counts."""
     before, readings = glass.mode, [0.0, PATIENCE]
 
-    screen = look(glass.stream, XTERM | {"COLORTERM": "truecolor"}, lambda: readings.pop(0))
+    screen = detect(glass.stream, XTERM | {"COLORTERM": "truecolor"}, lambda: readings.pop(0))
 
-    assert (screen.way, readings) == ("blocks", [])
+    assert (screen.protocol, readings) == ("blocks", [])
     assert PATIENCE <= 0.5
     assert glass.mode == before
 
@@ -153,18 +153,18 @@ def test_a_terminal_that_goes_away_shows_nothing(glass):
             glass.master = os.open(os.devnull, os.O_RDWR)
         return readings.pop(0)
 
-    assert look(glass.stream, XTERM, hang_up).way is None
+    assert detect(glass.stream, XTERM, hang_up).protocol is None
 
 
 def test_what_was_typed_ahead_is_not_taken(glass):
     """Whoever typed the next command while the image was made finds it in the shell: nothing is asked then."""
     os.write(glass.master, b"ls")
 
-    screen = look(glass.stream, XTERM | {"COLORTERM": "truecolor"}, lambda: 0.0)
+    screen = detect(glass.stream, XTERM | {"COLORTERM": "truecolor"}, lambda: 0.0)
 
     tty.setcbreak(glass.stream.fileno(), termios.TCSANOW)
     assert os.read(glass.stream.fileno(), 100) == b"ls"
-    assert screen.way == "blocks"
+    assert screen.protocol == "blocks"
 
 
 class StopError(BaseException):
@@ -179,22 +179,22 @@ def test_the_mode_is_put_back_whatever_happens(glass):
         raise StopError
 
     with pytest.raises(StopError):
-        look(glass.stream, XTERM, interrupted)
+        detect(glass.stream, XTERM, interrupted)
 
     assert glass.mode == before
 
 
 @pytest.mark.parametrize("term", ["", "dumb", "linux"])
 def test_a_terminal_without_pictures_is_not_asked(glass, term):
-    assert look(glass.stream, {"TERM": term, "COLORTERM": "truecolor"}, lambda: 0.0).way is None
+    assert detect(glass.stream, {"TERM": term, "COLORTERM": "truecolor"}, lambda: 0.0).protocol is None
 
 
 def test_what_is_no_terminal_shows_nothing():
-    assert look(Stream(), XTERM | {"COLORTERM": "truecolor"}, lambda: 0.0).way is None
+    assert detect(Stream(), XTERM | {"COLORTERM": "truecolor"}, lambda: 0.0).protocol is None
 
 
 def test_letters_alone_show_no_half_blocks(glass):
     """A stream that cannot carry them gets none."""
     with os.fdopen(os.dup(glass.stream.fileno()), "w", encoding="ascii") as ascii_only:
         glass.answer(PLAIN)
-        assert look(ascii_only, XTERM | {"COLORTERM": "truecolor"}, lambda: 0.0).way is None
+        assert detect(ascii_only, XTERM | {"COLORTERM": "truecolor"}, lambda: 0.0).protocol is None

@@ -83,8 +83,8 @@ def order():
         name: str, alias: str = "ultra", *, _prompt="a fox", _count=1, _wait=True, _extra=None, **options
     ) -> Order:
         model = providers.load(name).models[providers.MODELS[alias]]
-        chosen = {"seed": 7, **model.implied, **options}
+        chosen = {"seed": 7, **model.always_sent, **options}
         params = Params(prompt=_prompt, seed=chosen["seed"], count=_count, options=chosen, extra=_extra or {})
-        return Order(params=params, model=model, job="k3f9q2mx", handle=HANDLE, wait=_wait)
+        return Order(params=params, model=model, job_id="k3f9q2mx", idempotency_key=HANDLE, wait=_wait)
 
     return make

@@ -13,8 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flux_cli import providers
-from flux_cli.jobs import Cancelled, Failed, Queued, Remote, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, Lost
+from flux_cli.jobs import Cancelled, Failed, Queued, RemoteJob, Running, State, Succeeded
+from flux_cli.providers.base import Accepted, Account, LostSubmit
 from flux_cli.providers.conversation import Response
 
 PROVIDERS = [providers.load(name) for name in providers.NAMES]
@@ -142,9 +142,9 @@ CONVERSATIONS = [
 @pytest.mark.parametrize(("provider", "kind"), CONVERSATIONS, ids=lambda value: getattr(value, "name", value))
 def test_no_answer_whatsoever_ends_in_a_surprise(provider, kind, order, talk):
     """Any bytes under any status end in the right kind of result or in a `FluxError`, in harmless words."""
-    remote = Remote(id=TASK, memo={"count": 2})
+    remote = RemoteJob(id=TASK, poll_state={"count": 2})
     body = {"prompt": "a fox", "model": "flux-1.1-pro-ultra", "fluxParams": {"seed": 7}}
-    lost = Lost(job="k3f9q2mx", handle=TASK, body=body, sent_at=1_795_000_000.0)
+    lost = LostSubmit(job_id="k3f9q2mx", idempotency_key=TASK, body=body, sent_at=1_795_000_000.0)
 
     @quick
     @given(st.lists(answers, min_size=1, max_size=3))
@@ -165,7 +165,7 @@ def test_no_answer_whatsoever_ends_in_a_surprise(provider, kind, order, talk):
             assert isinstance(said.result, Account)
             texts = [said.result.name, said.result.balance.currency if said.result.balance else ""]
         elif said.error is None and kind == "find":
-            assert said.result is None or isinstance(said.result, Remote)
+            assert said.result is None or isinstance(said.result, RemoteJob)
             texts = [said.result.id] if said.result else []
         elif said.error is None:
             assert isinstance(said.result, State)

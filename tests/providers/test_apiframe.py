@@ -14,14 +14,14 @@ from flux_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Cost, Image, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Image, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.apiframe import PROVIDER
 from flux_cli.providers.base import Accepted, Account
 from flux_cli.providers.conversation import Request, Upload
 
 ID = "b2c3d4e5-f6a7-8901-bcde-f23456789012"
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
-REMOTE = Remote(id=ID)
+REMOTE = RemoteJob(id=ID)
 ACCEPTED = {"jobId": ID, "status": "QUEUED"}
 ONE, TWO = "https://cdn2.apiframe.ai/a.jpg", "https://cdn2.apiframe.ai/b.jpg"
 UNKNOWN_FIELD = {"error": "Validation failed", "details": {"": ["Unrecognized key(s) in object: 'webhookUrl'"]}}
@@ -74,7 +74,7 @@ def test_a_local_image_is_uploaded_before_anything_is_paid_for(talk, order, repl
 def test_a_rehearsal_of_the_upload_leads_to_a_body_that_can_be_shown(talk, order):
     upload = next(PROVIDER.submit(order("apiframe", image="fox.png")))
 
-    said = talk(PROVIDER, PROVIDER.submit(order("apiframe", image="fox.png")), upload.rehearsal, ACCEPTED)
+    said = talk(PROVIDER, PROVIDER.submit(order("apiframe", image="fox.png")), upload.dry_run_answer, ACCEPTED)
 
     assert said.requests[1].json["fluxParams"]["image_prompt"].startswith("https://")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flux_cli import providers
 from flux_cli.errors import FluxError, UsageError
-from flux_cli.jobs import Remote
+from flux_cli.jobs import RemoteJob
 from flux_cli.providers.base import SEED_LIMIT, Accepted
 from flux_cli.providers.conversation import Response, drive
 from flux_cli.providers.options import Option
@@ -129,7 +129,7 @@ def test_a_submit_asks_for_money_once_and_carries_no_key(provider, model, talk, 
 
 @every_provider
 def test_what_asks_and_cancels_may_be_repeated_and_costs_nothing(provider, talk):
-    remote = Remote(id=PLAIN_ID)
+    remote = RemoteJob(id=PLAIN_ID)
     conversations = [provider.poll(remote), provider.check(), *([provider.cancel(remote)] if provider.cancel else [])]
     answers = [{"status": "completed"}, *[{"status": "odd", "status_code": "odd", "data": [], "team": None}] * 3]
 
@@ -143,7 +143,7 @@ def test_what_asks_and_cancels_may_be_repeated_and_costs_nothing(provider, talk)
 
 @every_provider
 def test_a_job_is_asked_for_by_its_id(provider, talk):
-    said = talk(provider, provider.poll(Remote(id=PLAIN_ID)), {"status": "odd", "status_code": "odd", "data": []})
+    said = talk(provider, provider.poll(RemoteJob(id=PLAIN_ID)), {"status": "odd", "status_code": "odd", "data": []})
 
     assert PLAIN_ID in said.requests[0].path + json.dumps(said.requests[0].json)
 
@@ -165,7 +165,7 @@ def test_the_prompt_arrives_as_it_was_written(provider, model, order):
 
 @every_provider
 def test_an_answer_nested_beyond_reason_is_read_as_no_json(provider, talk):
-    said = talk(provider, provider.poll(Remote(id=PLAIN_ID)), Response(status=200, body=b"[" * 500 + b"]" * 500))
+    said = talk(provider, provider.poll(RemoteJob(id=PLAIN_ID)), Response(status=200, body=b"[" * 500 + b"]" * 500))
 
     assert isinstance(said.error, FluxError)
     assert "nested too deeply" in said.error.message
@@ -201,4 +201,4 @@ def test_a_conversation_is_never_left_half_held():
         raise UsageError("no")
 
     with pytest.raises(UsageError, match="no"):
-        drive(provider.poll(Remote(id="x")), send)
+        drive(provider.poll(RemoteJob(id="x")), send)

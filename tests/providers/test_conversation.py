@@ -13,14 +13,14 @@ from flux_cli.errors import ProtocolError, RefusedError, UnavailableError, Usage
 from flux_cli.providers.conversation import (
     Request,
     Response,
+    as_bool,
+    as_float,
+    as_id,
+    as_int,
+    as_percent,
+    as_url,
     drive,
-    flag,
-    identifier,
-    link,
-    number,
-    percent,
-    spoken,
-    whole,
+    require_object,
 )
 
 ASK = Request("GET", "/jobs/1")
@@ -119,7 +119,7 @@ def test_a_stray_end_of_an_iterator_in_send_does_not_end_the_conversation():
         ([], lambda reply: reply.json[0], "list index out of range"),
         (5, lambda reply: reply.json["id"], "'int' object is not subscriptable"),
         ("x", lambda reply: reply.json.get("id"), "'str' object has no attribute 'get'"),
-        ({"id": 5}, lambda reply: identifier(reply.json["id"]), "an id must be text, not int"),
+        ({"id": 5}, lambda reply: as_id(reply.json["id"]), "an id must be text, not int"),
         ({}, lambda _: 1 / 0, "division by zero"),
         (b"\xff\xfe\xff", lambda reply: reply.json, "'utf-16-le' codec can't decode"),
     ],
@@ -193,18 +193,18 @@ def test_a_body_that_is_no_object_reads_as_an_empty_one(body, found):
 
 @pytest.mark.parametrize("value", ["2f0c", "a_B-9", "x" * 128])
 def test_an_id_fits_into_an_address(value):
-    assert identifier(value) == value
+    assert as_id(value) == value
 
 
 @pytest.mark.parametrize("value", ["", "a/b", "..", "a b", "a\n", "é", "x" * 129, None, 5, ["a"]])
 def test_an_id_that_does_not_fit_is_refused(value):
     with pytest.raises((TypeError, ValueError)):
-        identifier(value)
+        as_id(value)
 
 
 @pytest.mark.parametrize("value", ["https://h/a.png?x=1&y=%20", "http://127.0.0.1:8000/a", "https://h/狐.png"])
 def test_a_web_address_is_taken_as_it_is(value):
-    assert link(value) == value
+    assert as_url(value) == value
 
 
 @pytest.mark.parametrize(
@@ -217,14 +217,14 @@ def test_a_web_address_is_taken_as_it_is(value):
 )
 def test_anything_else_is_no_web_address(value):
     with pytest.raises((TypeError, ValueError)):
-        link(value)
+        as_url(value)
 
 
 @quick
 @given(st.text(max_size=20))
 def test_a_link_that_is_taken_can_be_shown_and_stored(tail):
     try:
-        taken = link(f"https://h/{tail}")
+        taken = as_url(f"https://h/{tail}")
     except ValueError:
         return
     assert taken.isprintable()
@@ -235,7 +235,7 @@ def test_a_link_that_is_taken_can_be_shown_and_stored(tail):
     ("value", "found"), [(5, 5), (-1, -1), (True, None), (1.0, None), ("5", None), (2**63, None), (None, None)]
 )
 def test_a_whole_number_is_an_integer_that_can_be_stored(value, found):
-    assert whole(value) == found
+    assert as_int(value) == found
 
 
 @pytest.mark.parametrize(
@@ -247,25 +247,25 @@ def test_a_whole_number_is_an_integer_that_can_be_stored(value, found):
     ],
 )
 def test_a_number_is_finite_and_of_this_world(value, found):
-    assert number(value) == found
+    assert as_float(value) == found
 
 
 @pytest.mark.parametrize(
     ("value", "found"), [(40, 40.0), (-1, 0.0), (250, 100.0), ("7", 7.0), (None, None), ("half", None)]
 )
 def test_a_progress_is_between_nothing_and_all(value, found):
-    assert percent(value) == found
+    assert as_percent(value) == found
 
 
 @pytest.mark.parametrize(("value", "found"), [(True, True), (False, False), (None, None), (1, None), ("true", None)])
 def test_a_flag_is_a_boolean(value, found):
-    assert flag(value) is found
+    assert as_bool(value) is found
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'"works"'])
 def test_a_page_in_place_of_the_api_has_not_spoken(body):
     """A guest network's sign-in page must not count as a key that works."""
     with pytest.raises((TypeError, ValueError)):
-        spoken(Response(status=200, body=body))
+        require_object(Response(status=200, body=body))
 
-    spoken(Response(status=200, body=b"{}"))
+    require_object(Response(status=200, body=b"{}"))

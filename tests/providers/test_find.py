@@ -6,15 +6,15 @@ import pytest
 
 from flux_cli import providers
 from flux_cli.errors import ProtocolError, RefusedError, UnavailableError
-from flux_cli.jobs import Remote
-from flux_cli.providers.base import Lost
+from flux_cli.jobs import RemoteJob
+from flux_cli.providers.base import LostSubmit
 
 RUNFLOW, APIFRAME, RUNWARE = (providers.load(name) for name in ("runflow", "apiframe", "runware"))
 SENT = 1_795_000_000.0  # 2026-11-18T11:06:40Z
 UUID = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
-LOST = Lost(
-    job="k3f9q2mx",
-    handle=UUID,
+LOST = LostSubmit(
+    job_id="k3f9q2mx",
+    idempotency_key=UUID,
     body={"prompt": "a fox", "model": "flux-1.1-pro-ultra", "fluxParams": {"seed": 7}},
     sent_at=SENT,
 )
@@ -32,7 +32,7 @@ def test_runflow_is_searched_for_our_label_the_newest_first(talk, reply):
         reply({"items": [{"id": "r-3", "client_ref": "k3f9q2mx"}], "next_pq": "p3"}),
     )
 
-    assert said.result == Remote(id="r-3")
+    assert said.result == RemoteJob(id="r-3")
     assert [(request.method, request.path) for request in said.requests] == [("GET", "/v1/runs")] * 2
     assert said.requests[0].query == {"limit": "500", "sort_by": "created_at:desc"}
     assert said.requests[1].query == {"limit": "500", "sort_by": "created_at:desc", "pq": "p2"}
@@ -83,7 +83,7 @@ def test_apiframe_is_searched_for_our_input_at_our_time(talk, jobs, found):
     said = talk(APIFRAME, APIFRAME.find(LOST), page(*jobs), *jobs)
 
     assert said.error is None
-    assert said.result == (None if found is None else Remote(id=found))
+    assert said.result == (None if found is None else RemoteJob(id=found))
     assert said.requests[0].query == {"limit": "100", "model": "flux-1.1-pro-ultra"}
     assert {request.path for request in said.requests[1:]} <= {f"/v2/jobs/{one['id']}" for one in jobs}
     assert all(request.method == "GET" for request in said.requests)
@@ -96,7 +96,7 @@ def test_apiframe_is_asked_only_for_the_jobs_of_our_time_the_nearest_first(talk)
     said = talk(APIFRAME, APIFRAME.find(LOST), page(others[0], far, near, others[1]), near, far)
 
     assert [request.path for request in said.requests[1:]] == ["/v2/jobs/near", "/v2/jobs/far"]
-    assert said.result == Remote(id="near")
+    assert said.result == RemoteJob(id="near")
 
 
 def test_apiframe_is_searched_page_by_page_until_jobs_are_older_than_ours(talk):
@@ -112,7 +112,7 @@ def test_apiframe_is_searched_page_by_page_until_jobs_are_older_than_ours(talk):
     )
 
     assert [request.query.get("cursor") for request in said.requests[:3]] == [None, "c1", "c2"]
-    assert said.result == Remote(id="b2c3")
+    assert said.result == RemoteJob(id="b2c3")
 
 
 def test_apiframe_is_not_searched_for_ever(talk):
@@ -126,7 +126,7 @@ def test_apiframe_is_not_searched_for_ever(talk):
 def test_a_job_of_apiframes_list_that_is_gone_when_it_is_read_is_passed_over(talk, reply):
     said = talk(APIFRAME, APIFRAME.find(LOST), page(job(), job("gone")), job(), reply({"error": "Job not found"}, 404))
 
-    assert said.result == Remote(id="b2c3")
+    assert said.result == RemoteJob(id="b2c3")
 
 
 def test_apiframe_with_a_time_that_is_none_is_an_answer_that_makes_no_sense(talk, reply):
@@ -140,7 +140,7 @@ def test_runware_is_asked_for_the_task_itself(talk, reply):
 
     said = talk(RUNWARE, RUNWARE.find(LOST), reply({"data": [told]}))
 
-    assert said.result == Remote(id=UUID)
+    assert said.result == RemoteJob(id=UUID)
     assert said.requests[0].json == [{"taskType": "getTaskDetails", "taskUUID": UUID}]
     assert said.requests[0].safe
 

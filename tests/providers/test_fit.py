@@ -9,7 +9,7 @@ import pytest
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Params
-from flux_cli.providers.fit import find_model, fit
+from flux_cli.providers.fit import find_model, resolve
 
 
 def fitted(name, alias="ultra", *, typed=None, prompt="a fox", seed=7, extra=None, **options):
@@ -17,7 +17,7 @@ def fitted(name, alias="ultra", *, typed=None, prompt="a fox", seed=7, extra=Non
     provider = providers.load(name)
     model = provider.models[providers.MODELS[alias]]
     wanted = Params(prompt=prompt, seed=seed, options=options, extra=extra or {})
-    return fit(provider, model, wanted, typed=set(options) if typed is None else set(typed.split()))
+    return resolve(provider, model, wanted, typed=set(options) if typed is None else set(typed.split()))
 
 
 def refusal(*arguments, **options):

@@ -8,9 +8,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flux_cli.errors import UsageError
-from flux_cli.providers.base import place
+from flux_cli.providers.base import put_at_path
 from flux_cli.providers.options import (
     Choice,
+    InvalidValue,
     Labels,
     Link,
     Option,
@@ -19,8 +20,7 @@ from flux_cli.providers.options import (
     Range,
     Ratios,
     Switch,
-    Unfit,
-    words,
+    same_values,
 )
 
 TABLE = ((3136, 1344), (2752, 1536), (2048, 2048))
@@ -36,7 +36,7 @@ def test_a_plain_option_takes_and_sends_anything():
     ("option", "accepts"),
     [
         (Option(), "any"),
-        (Choice(values=words("a", "b")), "a b"),
+        (Choice(values=same_values("a", "b")), "a b"),
         (Range(low=1), "1 or more"),
         (Range(low=0, high=6), "0 to 6"),
         (Switch(), "on off"),
@@ -60,13 +60,13 @@ def test_an_open_range_has_no_upper_end():
 
 @pytest.mark.parametrize("value", [True, 0.5, "1", None])
 def test_a_range_of_whole_numbers_takes_nothing_else(value):
-    with pytest.raises(Unfit):
+    with pytest.raises(InvalidValue):
         Range(low=0, high=1).check(value)
 
 
 def test_words_far_from_all_others_have_no_nearest():
-    with pytest.raises(Unfit, match=r"^takes jpg or png, not zzzzzz$"):
-        Choice(values=words("jpg", "png")).check("zzzzzz")
+    with pytest.raises(InvalidValue, match=r"^takes jpg or png, not zzzzzz$"):
+        Choice(values=same_values("jpg", "png")).check("zzzzzz")
 
 
 @pytest.mark.parametrize("pixels", [Pixels(low=256, high=1440, step=32), Pixels(table=TABLE)])
@@ -83,30 +83,30 @@ def test_the_nearest_size_is_always_one_that_is_taken(pixels):
 
 @pytest.mark.parametrize("value", ["", "x", "1024", "1024x", "-1x5", "1024x1024x3", "1e3x1e3", "9999999x1", 5, None])
 def test_what_is_no_size_is_refused(value):
-    with pytest.raises(Unfit, match="WIDTHxHEIGHT"):
+    with pytest.raises(InvalidValue, match="WIDTHxHEIGHT"):
         Pixels(low=256, high=1440, step=32).check(value)
 
 
 def test_a_path_makes_the_objects_on_its_way_and_keeps_those_that_are_there():
     body = {"a": {"x": 1}}
 
-    place(body, "a.b.c", 2)
+    put_at_path(body, "a.b.c", 2)
 
     assert body == {"a": {"x": 1, "b": {"c": 2}}}
 
 
 def test_a_path_through_something_that_is_no_object_is_refused():
     with pytest.raises(UsageError, match=r"^--param a\.b\.c: b is not an object$"):
-        place({"a": {"b": 1}}, "a.b.c", 2)
+        put_at_path({"a": {"b": 1}}, "a.b.c", 2)
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"), [("16:10", "3:2"), ("2:1", "16:9"), ("3:1", "21:9"), ("10:16", "2:3"), ("100:99", "1:1")]
 )
 def test_a_ratio_that_is_not_taken_is_answered_with_the_one_of_the_nearest_shape(typed, meant):
-    ratios = words("21:9", "16:9", "3:2", "1:1", "1:1 (hd)", "2:3")
+    ratios = same_values("21:9", "16:9", "3:2", "1:1", "1:1 (hd)", "2:3")
 
-    with pytest.raises(Unfit, match=f"did you mean {meant}[?]$"):
+    with pytest.raises(InvalidValue, match=f"did you mean {meant}[?]$"):
         Choice(values=ratios).check(typed)
 
 
@@ -140,7 +140,7 @@ def test_a_file_of_an_image_is_taken_up_to_its_limit(head, size):
     ],
 )
 def test_any_other_file_is_refused_with_the_reason(head, size, message):
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(InvalidValue) as caught:
         Picture(limit=25 * 2**20).check_file(head, size)
 
     assert str(caught.value) == message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flux_cli.errors import AuthError, ModeratedError, RefusedError, UsageError
-from flux_cli.providers.refusals import failure, is_moderation, refused
+from flux_cli.providers.refusals import error_for_status, is_moderation, job_failure
 
 BLOCKED = [
     "CONTENT_MODERATED",
@@ -71,8 +71,8 @@ OTHER = [
 @pytest.mark.parametrize("words", BLOCKED)
 def test_a_block_is_known_by_its_code_or_by_its_message(words):
     """In either place, and whatever stands in the other; it is never safe to ask again for the same."""
-    by_code = failure("The run did not finish.", provider="runflow", vendor_code=words)
-    by_message = failure(words, provider="runflow", vendor_code="INPUT_VALIDATION_FAILED")
+    by_code = job_failure("The run did not finish.", provider="runflow", vendor_code=words)
+    by_message = job_failure(words, provider="runflow", vendor_code="INPUT_VALIDATION_FAILED")
 
     assert is_moderation(words)
     assert type(by_code) is type(by_message) is ModeratedError
@@ -82,7 +82,7 @@ def test_a_block_is_known_by_its_code_or_by_its_message(words):
 @pytest.mark.parametrize("words", OTHER)
 def test_what_only_sounds_like_a_block_is_an_ordinary_failure(words):
     assert not is_moderation(words)
-    assert type(failure(words, provider="runflow", vendor_code=words)) is RefusedError
+    assert type(job_failure(words, provider="runflow", vendor_code=words)) is RefusedError
 
 
 def test_a_code_and_a_message_are_not_read_as_one_sentence():
@@ -101,7 +101,7 @@ def test_a_code_and_a_message_are_not_read_as_one_sentence():
     ],
 )
 def test_a_refusal_of_the_submit_is_judged_the_same_way(reply, status, code, text, kind):
-    error = refused(reply({}, status), text, provider="runflow", vendor_code=code)
+    error = error_for_status(reply({}, status), text, provider="runflow", vendor_code=code)
 
     assert type(error) is kind
     assert error.charged == "no"

@@ -14,13 +14,13 @@ from flux_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account
 from flux_cli.providers.conversation import Request
 from flux_cli.providers.runcomfy import PROVIDER
 
 ID = "5b6f1d6a-0c0e-4a36-8d5f-0f3f4f2d8a11"
-REMOTE = Remote(id=ID)
+REMOTE = RemoteJob(id=ID)
 STATUS = Request("GET", f"/v1/requests/{ID}/status")
 RESULT = Request("GET", f"/v1/requests/{ID}/result", query={"include_cost": "true"})
 SUBMITTED = {
@@ -51,11 +51,11 @@ def test_a_submit_is_the_flat_body_at_the_models_own_address(talk, order, alias,
     said = talk(PROVIDER, PROVIDER.submit(order("runcomfy", alias)), SUBMITTED)
 
     assert said.requests == [Request("POST", path, json={"prompt": "a fox", "seed": 7}, paid=True)]
-    assert said.result == Accepted(remote=Remote(id=ID))
+    assert said.result == Accepted(remote=RemoteJob(id=ID))
 
 
 def test_a_submit_is_not_safe_to_repeat(order):
-    assert not next(PROVIDER.submit(order("runcomfy"))).safe
+    assert not next(PROVIDER.submit(order("runcomfy"))).idempotent
 
 
 @pytest.mark.parametrize("bad", ["../../v1/models", "a/b", "", "x" * 129, 17, None, "a?b"])
@@ -264,7 +264,7 @@ def test_a_cancel_is_believed_by_its_outcome_only(talk, reply, outcome, then, st
 
     said = talk(PROVIDER, PROVIDER.cancel(REMOTE), answer, *then)
 
-    assert said.requests[0] == Request("POST", f"/v1/requests/{ID}/cancel", repeatable=True, changes=True)
+    assert said.requests[0] == Request("POST", f"/v1/requests/{ID}/cancel", repeatable=True, mutates=True)
     assert said.result == state
 
 

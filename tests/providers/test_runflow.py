@@ -14,13 +14,13 @@ from flux_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account
 from flux_cli.providers.conversation import Request
 from flux_cli.providers.runflow import PROVIDER
 
 ID = "01934f5e-7c1a-7d3e-9b1a-2f4c6d8e0a1b"
-REMOTE = Remote(id=ID)
+REMOTE = RemoteJob(id=ID)
 PICTURE = "https://runflow-outputs.s3.amazonaws.com/a.jpg?X-Amz-Expires=259200&X-Amz-Signature=abc"
 
 
@@ -41,7 +41,7 @@ def test_a_submit_wraps_the_input_and_labels_the_run(talk, order, reply):
     }
     path = "/v1/models/black-forest-labs/flux-1-1-pro-ultra/runs"
     assert said.requests == [Request("POST", path, json=body, paid=True)]
-    assert said.result == Accepted(remote=Remote(id=ID))
+    assert said.result == Accepted(remote=RemoteJob(id=ID))
     assert not said.requests[0].safe
 
 

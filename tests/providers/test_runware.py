@@ -15,7 +15,7 @@ from flux_cli.errors import (
     RefusedError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Account
 from flux_cli.providers.conversation import Request
 from flux_cli.providers.runware import PROVIDER
@@ -39,7 +39,7 @@ def problem(code, message="why not", **more):
 
 
 def remote(count=1):
-    return Remote(id=TASK, memo={"count": count})
+    return RemoteJob(id=TASK, poll_state={"count": count})
 
 
 def picture(key, **more):
@@ -94,7 +94,7 @@ def test_images_without_an_id_are_told_apart_by_index_or_place(talk):
 
 
 def test_a_task_whose_count_nobody_told_is_done_when_nothing_is_waited_for(talk):
-    said = talk(PROVIDER, PROVIDER.poll(Remote(id=TASK.upper())), {"data": [item("a"), item("b")]})
+    said = talk(PROVIDER, PROVIDER.poll(RemoteJob(id=TASK.upper())), {"data": [item("a"), item("b")]})
 
     assert len(said.result.images) == 2
 
@@ -313,4 +313,4 @@ def test_a_bad_key_is_a_bad_key_under_200_too(talk):
 
 def test_a_task_cannot_be_cancelled_and_its_id_is_ours():
     assert PROVIDER.cancel is None
-    assert PROVIDER.handle_is_id
+    assert PROVIDER.idempotency_key_is_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flux_cli.errors import LostReplyError, ModeratedError, RefusedError, UnknownOutcomeError, UsageError
-from flux_cli.jobs import Cost, Image, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cost, Image, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted
 from flux_cli.providers.conversation import Request
 from flux_cli.providers.runware import PROVIDER
@@ -26,7 +26,7 @@ def problem(code, message="why not", **more):
 
 
 def remote(count=1):
-    return Remote(id=TASK, memo={"count": count})
+    return RemoteJob(id=TASK, poll_state={"count": count})
 
 
 def picture(key, **more):

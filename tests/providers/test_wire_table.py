@@ -8,7 +8,7 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Params
 from flux_cli.providers.base import Order
-from flux_cli.providers.fit import CONVERTED, fit
+from flux_cli.providers.fit import CONVERTED, resolve
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 MODELS = [
@@ -164,8 +164,8 @@ def body_of(name, alias, *, count=1, extra=None, typed=None, **options):
     model = provider.models[providers.MODELS[alias]]
     seed = options.pop("seed", 7)
     wanted = Params(prompt="a fox", seed=seed, count=count, options=options, extra=extra or {})
-    done = fit(provider, model, wanted, typed=set(options) if typed is None else typed)
-    first = next(provider.submit(Order(params=done.params, model=model, job="k3f9q2mx", handle=HANDLE)))
+    done = resolve(provider, model, wanted, typed=set(options) if typed is None else typed)
+    first = next(provider.submit(Order(params=done.params, model=model, job_id="k3f9q2mx", idempotency_key=HANDLE)))
     return first.json[0] if isinstance(first.json, list) else first.json
 
 
@@ -246,7 +246,7 @@ def test_a_bare_prompt_sends_the_prompt_the_seed_and_only_what_the_host_wants_be
 
 
 def test_several_images_are_one_job_at_runware_only():
-    most = {(name, alias): providers.load(name).models[providers.MODELS[alias]].most for name, alias in MODELS}
+    most = {(name, alias): providers.load(name).models[providers.MODELS[alias]].max_images for name, alias in MODELS}
 
     assert most == {model: 20 if model in RUNWARE else 1 for model in MODELS}
     assert body_of("runware", "ultra", count=4)["numberResults"] == 4

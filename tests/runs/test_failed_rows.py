@@ -75,4 +75,4 @@ def test_a_file_is_known_from_any_folder(files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     here = FailedRows(batch=files.batch.relative_to(tmp_path), digests=files.digests)
 
-    assert here.write(["two"]) == here.usual
+    assert here.write(["two"]) == here.default_path

@@ -25,11 +25,11 @@ def origin(seed=100):
         "sandbox": False,
         "owner": "here:1",
     }
-    return orders.Origin(**made)
+    return orders.RunContext(**made)
 
 
 def plan(provider, count=1, typed=(), seed=100, **options):
-    wish = orders.Wish(prompt="a fox", options=options, typed=frozenset(typed), count=count)
+    wish = orders.GenerateRequest(prompt="a fox", options=options, typed=frozenset(typed), count=count)
     return orders.plan(wish, provider, provider.models["flux-1.1-pro-ultra"], origin(seed))
 
 
@@ -37,7 +37,7 @@ def test_one_job_for_several_images_where_the_api_can():
     """Runware: one job of four images."""
     (only,), _ = plan(RUNWARE, 4)
 
-    assert (only.job.count, only.order.params.count, only.job.first) == (4, 4, 1)
+    assert (only.job.count, only.order.params.count, only.job.first_index) == (4, 4, 1)
 
 
 def test_several_jobs_where_it_cannot():
@@ -45,10 +45,10 @@ def test_several_jobs_where_it_cannot():
     jobs, _ = plan(RUNFLOW, 3, seed=100)
 
     assert [one.job.seed for one in jobs] == [98, 99, 100]
-    assert [one.job.first for one in jobs] == [1, 2, 3]
-    assert len({one.job.id for one in jobs}) == len({one.job.handle for one in jobs}) == 3
+    assert [one.job.first_index for one in jobs] == [1, 2, 3]
+    assert len({one.job.id for one in jobs}) == len({one.job.idempotency_key for one in jobs}) == 3
     assert len({one.job.run for one in jobs}) == 1
-    assert all(one.order.handle == one.job.handle and one.order.job == one.job.id for one in jobs)
+    assert all(one.order.idempotency_key == one.job.idempotency_key and one.order.job_id == one.job.id for one in jobs)
 
 
 def test_a_drawn_seed_stays_in_range():
@@ -64,7 +64,7 @@ def test_a_typed_seed_that_counts_out_of_range_is_refused():
     """The last of several seeds must fit too."""
     with pytest.raises(UsageError, match="seed"):
         orders.plan(
-            orders.Wish(prompt="a fox", options={"seed": 2**63 - 1}, typed=frozenset({"seed"}), count=2),
+            orders.GenerateRequest(prompt="a fox", options={"seed": 2**63 - 1}, typed=frozenset({"seed"}), count=2),
             RUNCOMFY,
             RUNCOMFY.models["flux-1.1-pro-ultra"],
             origin(),
@@ -73,7 +73,7 @@ def test_a_typed_seed_that_counts_out_of_range_is_refused():
 
 def test_what_a_job_remembers():
     """Parameters are what is sent, without the seed, which has a field of its own; --param under its name."""
-    wish = orders.Wish(prompt="a fox", options={"raw": True, "webhook": "nope"}, extra={"ttl": 60})
+    wish = orders.GenerateRequest(prompt="a fox", options={"raw": True, "webhook": "nope"}, extra={"ttl": 60})
     (only,), fit = orders.plan(wish, RUNWARE, RUNWARE.models["flux-1.1-pro-ultra"], origin())
 
     assert only.job.parameters == {"aspect_ratio": "16:9", "raw": True, "param": {"ttl": 60}}
@@ -106,14 +106,14 @@ def test_the_number_of_images(count):
 )
 def test_a_param_is_json_or_text(value, found):
     """What JSON can say is taken as such, everything else as text."""
-    assert orders.params([value]) == found
+    assert orders.parse_params([value]) == found
 
 
 @pytest.mark.parametrize("values", [["a"], ["=1"], ["a=1", "a=2"]])
 def test_pairs_that_are_none(values):
     """Each is an error that names the option and says what to do."""
     with pytest.raises(UsageError, match="--metadata") as error:
-        orders.pairs(values, "--metadata")
+        orders.parse_pairs(values, "--metadata")
 
     assert error.value.hint
 
@@ -151,7 +151,7 @@ def test_an_image_must_be_there(tmp_path):
 def test_text_that_is_no_unicode(field):
     """Lone surrogates, from arguments that are no UTF-8, never get as far as a request."""
     bad = "\udcff"
-    wish = orders.Wish(
+    wish = orders.GenerateRequest(
         prompt=bad if field == "prompt" else "a fox",
         options={"webhook": f"https://example.com/{bad}"} if field == "option" else {},
         typed=frozenset({"webhook"}),

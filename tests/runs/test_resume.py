@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from flux_cli import providers
 from flux_cli.errors import ModeratedError, PartialError, UnavailableError, UnknownOutcomeError
 from flux_cli.jobs import Image, Job
-from flux_cli.runs.plan import Origin, Purchase, Wish, plan, with_instead
-from flux_cli.runs.resume import numbers, standings, waiting
+from flux_cli.runs.plan import GenerateRequest, PlannedJob, RunContext, plan, with_fallbacks
+from flux_cli.runs.resume import has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
 
 SAVED, THERE = Image(path="/a.jpg", url="https://x/a"), Image(url="https://x/a")
@@ -43,10 +43,10 @@ def rows(*prompts: str, copies: tuple[int | None, ...] = ()) -> list[Row]:
     ]
 
 
-def origin() -> Origin:
+def origin() -> RunContext:
     ids = (f"id{number}" for number in count())
     handles = (f"handle{number}" for number in count())
-    return Origin(
+    return RunContext(
         new_id=lambda: next(ids),
         new_handle=lambda: next(handles),
         new_seed=lambda: 70,
@@ -57,12 +57,12 @@ def origin() -> Origin:
     )
 
 
-def planned(prompt: str = "a fox", provider: str = "runcomfy", images: int = 1, *instead: str) -> list[Purchase]:
+def planned(prompt: str = "a fox", provider: str = "runcomfy", images: int = 1, *instead: str) -> list[PlannedJob]:
     """Return the jobs of a row."""
     chosen = [providers.load(name) for name in (provider, *instead)]
     (first, *others) = [(one, one.models["flux-1.1-pro-ultra"]) for one in chosen]
-    wish, source = Wish(prompt=prompt, options={}, count=images), origin()
-    return [with_instead(one, wish, others, source) for one in plan(wish, *first, source, run="r")[0]]
+    wish, source = GenerateRequest(prompt=prompt, options={}, count=images), origin()
+    return [with_fallbacks(one, wish, others, source) for one in plan(wish, *first, source, run="r")[0]]
 
 
 def job(mark: str, first: int = 1, **changes) -> Job:
@@ -70,31 +70,31 @@ def job(mark: str, first: int = 1, **changes) -> Job:
     return Job(**{**fields, "mark": mark, "first": first, "seed": 69 + first, **changes})
 
 
-def bought(purchases: list[Purchase]) -> list[int]:
+def bought(purchases: list[PlannedJob]) -> list[int]:
     """Return the numbers of the images that are bought, in order."""
-    return [number for one in purchases for number in numbers(one.job)]
+    return [number for one in purchases for number in image_indexes(one.job)]
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_what_was_paid_for_is_not_bought_again(end):
     """Neither is what would be refused again. The rest is: nothing came of it, and nobody was charged for it."""
     (row,) = rows("a")
-    (standing,) = standings([row], [job(f"{row.mark}.1", **ENDS[end])])
+    (standing,) = match_rows([row], [job(f"{row.key}.1", **ENDS[end])])
 
-    again = bought(standing.missing(planned(), origin()))
+    again = bought(standing.plan_missing(planned(), origin()))
 
     assert again == ([] if end in KEPT | {"moderated"} else [1])
     assert standing.known == (not again)
-    assert bool(standing.pending) == waiting(job("m", **ENDS[end]))
+    assert bool(standing.pending) == has_images_to_collect(job("m", **ENDS[end]))
     assert bool(standing.lacking) == (end in {"moderated", "partial"})
 
 
 def test_rows_that_ask_for_the_same_are_several():
     """The second of them is another row, wherever the two stand."""
     one, other, second = rows("a", "b", "a")
-    made = [job(f"{one.mark}.1", **ENDS["saved"]), job(f"{other.mark}.1", **ENDS["saved"])]
+    made = [job(f"{one.key}.1", **ENDS["saved"]), job(f"{other.key}.1", **ENDS["saved"])]
 
-    found = standings([other, one, second], made)
+    found = match_rows([other, one, second], made)
 
     assert [bool(standing.made) for standing in found] == [True, True, False]
     assert [standing.copy for standing in found] == [1, 1, 2]
@@ -103,17 +103,17 @@ def test_rows_that_ask_for_the_same_are_several():
 def test_a_row_may_say_which_of_several_it_is():
     """Fed back alone, the second of two equal rows is still the second."""
     (row,) = rows("a", copies=(2,))
-    made = job(f"{row.mark}.1", **ENDS["saved"])
+    made = job(f"{row.key}.1", **ENDS["saved"])
 
-    (standing,) = standings([row], [made])
+    (standing,) = match_rows([row], [made])
 
-    assert standing.mark == f"{row.mark}.2"
+    assert standing.row_key == f"{row.key}.2"
     assert not standing.known
 
 
 def test_no_two_rows_are_known_by_the_same():
     """Whatever they say of themselves."""
-    found = standings(rows("a", "a", "a", "a", "a", copies=(None, 2, 2, 1, None)), [])
+    found = match_rows(rows("a", "a", "a", "a", "a", copies=(None, 2, 2, 1, None)), [])
 
     assert sorted(standing.copy for standing in found) == [1, 2, 3, 4, 5]
     assert [standing.copy for standing in found][1] == 2
@@ -122,50 +122,53 @@ def test_no_two_rows_are_known_by_the_same():
 def test_the_rest_of_a_row_is_bought_with_its_seeds():
     """Of three images at one job each, where the first was made and the second is under way."""
     (row,) = rows("a")
-    mark = f"{row.mark}.1"
-    (standing,) = standings([row], [job(mark, 1, **ENDS["saved"]), job(mark, 2, **ENDS["queued"])])
+    mark = f"{row.key}.1"
+    (standing,) = match_rows([row], [job(mark, 1, **ENDS["saved"]), job(mark, 2, **ENDS["queued"])])
 
-    (left,) = standing.missing(planned(images=3), origin())
+    (left,) = standing.plan_missing(planned(images=3), origin())
 
-    assert (left.job.first, standing.seed) == (3, 70)
+    assert (left.job.first_index, standing.seed) == (3, 70)
 
 
 def test_a_job_of_several_images_is_cut_to_those_that_are_missing():
     """Here the first and the third were made one by one elsewhere: two jobs remain, each with its own id and handle."""
     (row,) = rows("a")
-    mark = f"{row.mark}.1"
-    (standing,) = standings([row], [job(mark, 1, **ENDS["saved"]), job(mark, 3, **ENDS["unsaved"])])
+    mark = f"{row.key}.1"
+    (standing,) = match_rows([row], [job(mark, 1, **ENDS["saved"]), job(mark, 3, **ENDS["unsaved"])])
     (whole,) = planned(provider="runware", images=5)
     first = whole.job.seed
 
-    parts = standing.missing([whole], origin())
+    parts = standing.plan_missing([whole], origin())
 
-    assert [(one.job.first, one.job.count, one.job.seed) for one in parts] == [(2, 1, first + 1), (4, 2, first + 3)]
+    assert [(one.job.first_index, one.job.count, one.job.seed) for one in parts] == [
+        (2, 1, first + 1),
+        (4, 2, first + 3),
+    ]
     assert [(one.order.params.seed, one.order.params.count) for one in parts] == [(first + 1, 1), (first + 3, 2)]
     assert [one.order.params.options["seed"] for one in parts] == [first + 1, first + 3]
     assert [one.job.estimate for one in parts] == [0.5, 1.0]
-    assert len({name for one in parts for name in (one.job.id, one.job.handle)}) == 4
-    assert all((one.order.job, one.order.handle) == (one.job.id, one.job.handle) for one in parts)
+    assert len({name for one in parts for name in (one.job.id, one.job.idempotency_key)}) == 4
+    assert all((one.order.job_id, one.order.idempotency_key) == (one.job.id, one.job.idempotency_key) for one in parts)
 
 
 def test_what_takes_the_place_of_a_part_makes_no_more_than_that():
     (row,) = rows("a")
-    (standing,) = standings([row], [job(f"{row.mark}.1", 2, **ENDS["saved"])])
+    (standing,) = match_rows([row], [job(f"{row.key}.1", 2, **ENDS["saved"])])
     (whole,) = planned("a fox", "runware", 3, "runcomfy", "runware")
 
-    parts = standing.missing([whole], origin())
+    parts = standing.plan_missing([whole], origin())
 
     assert bought(parts) == [1, 3]
-    assert [bought(list(one.instead)) for one in parts] == [[1], [3]]
-    assert [[bought(list(other.instead)) for other in one.instead] for one in parts] == [[[1]], [[3]]]
+    assert [bought(list(one.fallbacks)) for one in parts] == [[1], [3]]
+    assert [[bought(list(other.fallbacks)) for other in one.fallbacks] for one in parts] == [[[1]], [[3]]]
 
 
 def test_a_refusal_that_was_made_up_for_is_forgotten():
     """Blocked here, made elsewhere: the row is made."""
     (row,) = rows("a")
-    mark = f"{row.mark}.1"
+    mark = f"{row.key}.1"
 
-    (standing,) = standings([row], [job(mark, **ENDS["moderated"]), job(mark, **ENDS["saved"])])
+    (standing,) = match_rows([row], [job(mark, **ENDS["moderated"]), job(mark, **ENDS["saved"])])
 
     assert (standing.refused, len(standing.made)) == ([], 1)
 
@@ -179,17 +182,17 @@ HISTORY = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3), PAST), m
 @given(PROMPTS, HISTORY, st.sampled_from(["runcomfy", "runware"]), st.permutations(range(7)))
 def test_no_image_is_bought_twice_and_every_other_one_is(prompts, history, provider, order):
     """Over random pasts, and however rows were added, taken out and moved since."""
-    marks = {row.fields["prompt"]: row.mark for row in rows(*"abc")}
+    marks = {row.fields["prompt"]: row.key for row in rows(*"abc")}
     jobs = [job(f"{marks[prompt]}.{copy}", first, **ENDS[end]) for prompt, copy, ends in history for first, end in ends]
-    kept = {(one.mark, one.first) for one in jobs if end_of(one) in KEPT}
-    hopeless = {(one.mark, one.first) for one in jobs if end_of(one) == "moderated"}
+    kept = {(one.row_key, one.first_index) for one in jobs if end_of(one) in KEPT}
+    hopeless = {(one.row_key, one.first_index) for one in jobs if end_of(one) == "moderated"}
     asked = [prompts[place] for place in order if place < len(prompts)]
 
-    found = standings(rows(*asked), jobs)
+    found = match_rows(rows(*asked), jobs)
     buys = Counter(
-        (standing.mark, number)
+        (standing.row_key, number)
         for standing in found
-        for number in bought(standing.missing(planned(provider=provider, images=3), origin()))
+        for number in bought(standing.plan_missing(planned(provider=provider, images=3), origin()))
     )
 
     several = [(prompt, copy + 1) for prompt, times in Counter(asked).items() for copy in range(times)]
@@ -202,17 +205,17 @@ def test_no_image_is_bought_twice_and_every_other_one_is(prompts, history, provi
 @given(PROMPTS, st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([*ENDS])), max_size=5), st.data())
 def test_rows_that_are_fed_back_are_the_rows_that_they_were(prompts, history, data):
     """Any choice of rows, written down with which of their kind they are, buys what it would have bought there."""
-    marks = {row.fields["prompt"]: row.mark for row in rows(*"abc")}
+    marks = {row.fields["prompt"]: row.key for row in rows(*"abc")}
     jobs = [job(f"{marks[prompt]}.{place % 3 + 1}", **ENDS[end]) for place, (prompt, end) in enumerate(history)]
-    whole = standings(rows(*prompts), jobs)
+    whole = match_rows(rows(*prompts), jobs)
     chosen = [one for one in whole if data.draw(st.booleans())]
     fed = [replace(one.row, number=place, copy=one.copy if one.copy > 1 else None) for place, one in enumerate(chosen)]
 
-    again = standings(fed, jobs)
+    again = match_rows(fed, jobs)
 
-    told = {one.mark for one in chosen if one.copy == 1}
-    assert [one.mark for one in again if one.row.copy is not None] == [one.mark for one in chosen if one.copy > 1]
-    assert {one.mark for one in again if one.row.copy is None} == told
+    told = {one.row_key for one in chosen if one.copy == 1}
+    assert [one.row_key for one in again if one.row.copy is not None] == [one.row_key for one in chosen if one.copy > 1]
+    assert {one.row_key for one in again if one.row.copy is None} == told
 
 
 def end_of(one: Job) -> str:

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flux_cli.errors import UsageError
-from flux_cli.runs.rows import KINDS, NAMES, Row, failed_name, family, kind_of, read
+from flux_cli.runs.rows import KINDS, NAMES, Row, batch_name, detect_kind, failed_name, read
 
 
 def fields(text: str, kind: str = "jsonl") -> list[dict]:
@@ -26,7 +26,7 @@ def wrong(text: str, kind: str = "jsonl") -> list[str]:
 
 
 def mark(**asked) -> str:
-    return Row(number=1, place="file:1", fields=asked).mark
+    return Row(number=1, place="file:1", fields=asked).key
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def mark(**asked) -> str:
     [("a.txt", "txt"), ("b.JSONL", "jsonl"), ("in/c.x.csv", "csv"), ("-", "txt"), ("d.jsonl", "jsonl")],
 )
 def test_the_name_tells_the_kind(name, kind):
-    assert kind_of(name) == kind
+    assert detect_kind(name) == kind
 
 
 @pytest.mark.parametrize("name", ["prompts", "prompts.json", ".txt", "a.tsv", "", "x\x1b[2J"])
 def test_another_name_is_refused(name):
     with pytest.raises(UsageError, match="cannot tell what kind of batch") as caught:
-        kind_of(name)
+        detect_kind(name)
     assert "\x1b" not in caught.value.message
     assert ".jsonl" in caught.value.hint
 
@@ -50,10 +50,10 @@ def test_a_file_of_rows_that_failed_belongs_to_its_origin():
     once, another = failed_name("/a/b.txt"), failed_name("/a/b.txt", 12)
 
     assert (once, another) == ("/a/b.txt.failed.jsonl", "/a/b.txt.failed-12.jsonl")
-    assert {family(one) for one in ("/a/b.txt", once, another, failed_name(once), failed_name(another, 2))} == {
+    assert {batch_name(one) for one in ("/a/b.txt", once, another, failed_name(once), failed_name(another, 2))} == {
         "/a/b.txt"
     }
-    assert family("/a/failed-2.jsonl") == "/a/failed-2.jsonl"
+    assert batch_name("/a/failed-2.jsonl") == "/a/failed-2.jsonl"
 
 
 def test_a_text_file_has_a_prompt_a_line():
@@ -216,15 +216,15 @@ def test_a_row_is_known_by_what_it_asks_for():
     (row,) = read('{"seed": "7", "prompt": "a"}', "a.jsonl", "jsonl")[0]
     (same,) = read("prompt,--seed\na,7\n", "b.csv", "csv")[0]
 
-    assert row.mark == same.mark == mark(prompt="a", seed=7)
-    assert len({row.mark, mark(prompt="a"), mark(prompt="a", seed=8), mark(prompt="a ", seed=7)}) == 4
+    assert row.key == same.key == mark(prompt="a", seed=7)
+    assert len({row.key, mark(prompt="a"), mark(prompt="a", seed=8), mark(prompt="a ", seed=7)}) == 4
 
 
 def test_which_of_several_equal_rows_one_is_makes_it_no_other():
     (row,) = read('{"prompt": "a", "copy": 3}', "a.jsonl", "jsonl")[0]
     (cell,) = read("prompt,copy\na,3\n", "a.csv", "csv")[0]
 
-    assert (row.copy, dict(row.fields), row.mark) == (3, {"prompt": "a"}, mark(prompt="a"))
+    assert (row.copy, dict(row.fields), row.key) == (3, {"prompt": "a"}, mark(prompt="a"))
     assert cell.copy == 3
 
 
@@ -263,7 +263,7 @@ def _held(text: str, kind: str) -> None:
         assert row.fields["prompt"].strip()
         (again,), none = read(json.dumps(dict(row.fields)), "f", "jsonl")
         assert not none
-        assert again.mark == row.mark
+        assert again.key == row.key
 
 
 @given(st.sampled_from(KINDS), st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))

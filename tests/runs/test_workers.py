@@ -9,11 +9,11 @@ import pytest
 
 from flux_cli.clock import SystemClock
 from flux_cli.errors import Interrupted, RefusedError
-from flux_cli.runs.workers import Crew
+from flux_cli.runs.workers import WorkerPool
 
 
 def crew(at_once=4, clock=None):
-    return Crew[int](clock or SystemClock(), at_once=at_once)
+    return WorkerPool[int](clock or SystemClock(), at_once=at_once)
 
 
 def test_results_come_in_the_order_of_the_tasks():

@@ -74,8 +74,8 @@ def order(name, model_name, prompt="a fox", *, seed=5, count=1, extra=None, hand
     provider = providers.load(name)
     model = checks.find_model(provider, model_name)
     params = Params(prompt=prompt, seed=seed, count=count, options=options, extra=extra or {})
-    fit = checks.fit(provider, model, params, typed=set(options))
-    return Order(params=fit.params, model=model, job="k3f9q2mx", handle=handle or str(uuid4()))
+    fit = checks.resolve(provider, model, params, typed=set(options))
+    return Order(params=fit.params, model=model, job_id="k3f9q2mx", idempotency_key=handle or str(uuid4()))
 
 
 def fetched(world, url):

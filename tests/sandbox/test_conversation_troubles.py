@@ -18,8 +18,8 @@ from flux_cli.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from flux_cli.jobs import Cancelled, Cost, Failed, Remote, Running, Succeeded
-from flux_cli.providers.base import Lost
+from flux_cli.jobs import Cancelled, Cost, Failed, RemoteJob, Running, Succeeded
+from flux_cli.providers.base import LostSubmit
 from flux_cli.providers.conversation import drive
 from tests.sandbox.talk import SMALL, fetched, order
 
@@ -108,7 +108,7 @@ def test_lost_reply(line, world, name, model):
     if name == "runware":
         with pytest.raises(UnknownOutcomeError, match="taskUUID"):
             drive(talk.provider.submit(wanted), talk)
-        assert lost.id == wanted.handle
+        assert lost.id == wanted.idempotency_key
     assert world.jobs(name) == [lost]
 
 
@@ -151,7 +151,7 @@ def test_a_lost_job_of_apiframe_is_found_among_others(line, world, clock):
     drive(talk.provider.submit(others[0]), talk)
     clock.forward(7200)
     body = next(talk.provider.submit(wanted)).json
-    lost = Lost(job="k3f9q2mx", handle=wanted.handle, body=body, sent_at=clock())
+    lost = LostSubmit(job_id="k3f9q2mx", idempotency_key=wanted.idempotency_key, body=body, sent_at=clock())
     with pytest.raises(LostReplyError):
         drive(talk.provider.submit(wanted), talk)
     (job, _) = world.jobs("apiframe")
@@ -162,5 +162,5 @@ def test_a_lost_job_of_apiframe_is_found_among_others(line, world, clock):
     with pytest.raises(LostReplyError):
         drive(talk.provider.submit(replace(wanted, handle=str(uuid4()))), talk)
 
-    assert found == Remote(id=job.id)
+    assert found == RemoteJob(id=job.id)
     assert drive(talk.provider.find(lost), talk) is None

@@ -13,7 +13,7 @@ from flux_cli.errors import (
     AuthError,
     NotFoundError,
 )
-from flux_cli.jobs import Cancelled, Queued, Remote, Running, Succeeded
+from flux_cli.jobs import Cancelled, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.conversation import drive
 from tests.sandbox.talk import EVERY, fetched, order
 
@@ -104,14 +104,14 @@ def test_a_job_that_nobody_knows(line, name):
     talk = line(name)
 
     with pytest.raises(NotFoundError):
-        drive(talk.provider.poll(Remote(id=str(uuid4()))), talk)
+        drive(talk.provider.poll(RemoteJob(id=str(uuid4()))), talk)
 
 
 def test_a_task_that_nobody_knows(line):
     """At Runware it reads like a queued one, and says that it was not seen."""
     talk = line("runware")
 
-    state = drive(talk.provider.poll(Remote(id=str(uuid4()), memo={"count": 1})), talk)
+    state = drive(talk.provider.poll(RemoteJob(id=str(uuid4()), poll_state={"count": 1})), talk)
 
     assert state == Queued(seen=False)
 

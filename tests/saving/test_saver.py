@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from flux_cli.errors import Interrupted, ProtocolError, UnavailableError, UnsavedError, UsageError
 from flux_cli.images import inspect as images
-from flux_cli.images.inspect import Facts
-from flux_cli.saving.destination import reason
-from flux_cli.saving.names import Template, alternatives, fitted
-from flux_cli.saving.saver import Destination, Fields, Saver, agree
+from flux_cli.images.inspect import ImageInfo
+from flux_cli.saving.destination import describe_os_error
+from flux_cli.saving.names import Template, alternatives, fit_length
+from flux_cli.saving.saver import Destination, Fields, Saver, resolve_format
 
 FOX = Fields(
     prompt="A red fox!",
@@ -38,16 +38,16 @@ FOX = Fields(
 JPG, PNG = b"jpg: bytes", b"png: bytes"
 
 
-def look(path: Path) -> Facts:
+def look(path: Path) -> ImageInfo:
     """Believe what the bytes say of themselves."""
     content = path.read_bytes()
     kind = content[:3].decode()
     if kind not in images.FORMATS:
         raise ProtocolError("not an image")
-    return Facts(format=kind, width=4, height=3, size=len(content))
+    return ImageInfo(format=kind, width=4, height=3, size=len(content))
 
 
-def remake(source: Path, target: Path, **asked) -> Facts:
+def remake(source: Path, target: Path, **asked) -> ImageInfo:
     target.write_bytes("{format}({quality})".format(**asked).encode() + source.read_bytes())
     return look(target)
 
@@ -159,11 +159,16 @@ def test_name_and_option_must_agree_on_the_format():
     """Either may be silent."""
     png, silent = Destination.parse("fox.png"), Destination.parse("fox")
 
-    found = [agree(png, None), agree(png, "png"), agree(silent, "webp"), agree(silent, None)]
+    found = [
+        resolve_format(png, None),
+        resolve_format(png, "png"),
+        resolve_format(silent, "webp"),
+        resolve_format(silent, None),
+    ]
 
     assert found == ["png", "png", "webp", None]
     with pytest.raises(UsageError, match=r"^-o fox.png and -f jpg contradict each other$"):
-        agree(png, "jpg")
+        resolve_format(png, "jpg")
 
 
 # Before money is spent
@@ -347,7 +352,7 @@ def test_no_value_leaves_the_folder(prompt, identity, model, pattern):
 @example(name="\u00e9" * 200 + ".a", suffix="-2")
 def test_a_cut_name_keeps_what_matters(name, suffix):
     """At most 255 bytes, whole characters, the suffix and the extension still there."""
-    found = fitted(name, suffix)
+    found = fit_length(name, suffix)
 
     assert len(os.fsencode(found)) <= 255
     assert suffix in found
@@ -550,8 +555,8 @@ def test_a_name_the_system_cannot_spell_is_said_plainly():
     with pytest.raises(UnicodeEncodeError) as caught:
         "\u96ea".encode("latin-1")
 
-    assert reason(caught.value) == "the name has characters that do not exist here"
-    assert reason(OSError("odd")) == "OSError"
+    assert describe_os_error(caught.value) == "the name has characters that do not exist here"
+    assert describe_os_error(OSError("odd")) == "OSError"
 
 
 @pytest.mark.parametrize("step", ["prepare", "save"])

@@ -135,7 +135,11 @@ class Shot:
         rows, bought = self._rows(), self._bought()
         row = rows[0] if rows else None
         self.standing = (
-            "saved" if row and row.status == "succeeded" and not row.unsaved else row.status if row else "none"
+            "saved"
+            if row and row.status == "succeeded" and not row.has_unsaved_images
+            else row.status
+            if row
+            else "none"
         )
         self._check_files()
         self._told("status")
@@ -158,7 +162,7 @@ class Shot:
             lost = before is not None and before.remote_id is not None
             self.wrong += ["unknown, and could be asked about"] * (bought and (lost or self.provider != "runcomfy"))
             self.wrong += ["unknown, without a hint"] * (row.error is None or not row.error.hint)
-        elif row.status != "succeeded" or row.unsaved or not bought:
+        elif row.status != "succeeded" or row.has_unsaved_images or not bought:
             self.wrong.append(f"{row.status} in the end, {'bought' if bought else 'not bought'}")
 
     def _bought(self) -> list:

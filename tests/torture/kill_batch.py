@@ -99,7 +99,7 @@ class BatchShot(Shot):
 
 
 def _standing(row: Job) -> str:
-    return "saved" if row.status == "succeeded" and not row.unsaved else row.status
+    return "saved" if row.status == "succeeded" and not row.has_unsaved_images else row.status
 
 
 def volley(count: int, seed: int, folder: Path) -> list[Shot]:

@@ -18,7 +18,7 @@ import pytest
 
 from flux_cli.config.paths import state_path
 from flux_cli.ledger.codec import decode
-from flux_cli.money.limits import settled
+from flux_cli.money.limits import final_cost
 from flux_cli.providers import NAMES
 from flux_cli.sandbox.world import World
 from tests.listener import closed_port, listening, says, socks, tunnel
@@ -188,7 +188,7 @@ def test_what_never_left_this_machine_is_told_as_that(scene, monkeypatch, record
     assert done.code == CODES[operation][not cause.setting], done
     if operation == "submit":
         (job,) = scene.jobs()
-        assert (job.status, job.error.charged, settled(job)) == ("failed", "no", 0.0)
+        assert (job.status, job.error.charged, final_cost(job)) == ("failed", "no", 0.0)
         scene.end_process()
     assert scene.flux(*words).code == 0
     assert len(scene.world.jobs(provider)) == 1

@@ -179,7 +179,7 @@ def faults_at_once(stage: Stage, outcome: Outcome, step: str) -> list[str]:
 def fits(outcome: Outcome, rows: list[Job], accepted: list, step: str, scenario: Scenario) -> bool:
     """Whether an exit code is what the contract has for how things stand."""
     states = {row.status for row in rows}
-    unsaved = any(row.unsaved for row in rows)
+    unsaved = any(row.has_unsaved_images for row in rows)
     match outcome.code:
         case 0:
             return states == {"succeeded"} and not unsaved
@@ -233,7 +233,7 @@ def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
             wrong += ["a job that can be asked about is unknown"] * known
             wrong += ["an unknown job has no hint"] * (row.error is None or not row.error.hint)
             continue
-        if row is None or row.status != "succeeded" or row.unsaved:
+        if row is None or row.status != "succeeded" or row.has_unsaved_images:
             wrong.append(f"a job that was accepted is {row.status if row else 'lost'}")
             continue
         saved = {bare(Path(image.path or "").read_bytes()) for image in row.images}
@@ -251,7 +251,7 @@ def faults_after_resuming(stage: Stage, *, temporary: bool) -> list[str]:
     wrong = faults_of_files(stage, temporary=temporary)
     rows, bought = stage.ledger(), [job.prompt for job in stage.accepted()]
     unknown = [row.prompt for row in rows if row.status == "unknown"]
-    saved = [row.prompt for row in rows if row.status == "succeeded" and not row.unsaved]
+    saved = [row.prompt for row in rows if row.status == "succeeded" and not row.has_unsaved_images]
     wrong += [f"{prompt} was bought {bought.count(prompt)} times" for prompt in PROMPTS if bought.count(prompt) > 1]
     wrong += [f"{prompt} is not there" for prompt in bought if prompt not in saved]
     wrong += [f"{prompt} was forgotten" for prompt in PROMPTS if prompt not in {*saved, *unknown}]

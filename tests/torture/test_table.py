@@ -11,7 +11,7 @@ import pytest
 
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import decode
-from flux_cli.money.limits import settled
+from flux_cli.money.limits import final_cost
 from flux_cli.providers import NAMES
 from flux_cli.sandbox.world import World
 from tests.bare import bare
@@ -128,7 +128,7 @@ def test_cell(cell, scene, record_property):
         told = json.dumps(job.request["body"], ensure_ascii=False, separators=(",", ":")).encode()
         assert all(body == told for _, body in scene.wire.arrived)
         assert not (accepted and job.error and job.error.charged == "no"), job.error
-        assert accepted or job.error is None or (job.error.charged, settled(job)) == ("no", 0.0), job.error
+        assert accepted or job.error is None or (job.error.charged, final_cost(job)) == ("no", 0.0), job.error
     errors = [one["error"] for one in done.objects if one.get("error") and "status" in one]
     for error in errors if accepted and cell.operation not in {"cancel", "status"} else []:
         assert error["charged"] != "no", error
@@ -164,7 +164,7 @@ def come_home(scene: Scene, cell: Cell, known: Job, accepted: int) -> None:
         assert job.error.charged == "unknown"
     elif scene.world.jobs(cell.provider) and not any(one.cancelled for one in scene.world.jobs(cell.provider)):
         assert job.status == "succeeded", job
-        assert not job.unsaved
+        assert not job.has_unsaved_images
         assert [bare(path.read_bytes()) in scene.wire.images for path in scene.work.rglob("a-fox*")] == [True]
     scene.check_files([job])
 

@@ -58,7 +58,7 @@ def init(
 
     def attempt(provider: Provider, key: SecretStr | None) -> Account:
         if key is not None:
-            runtime.wire.use(provider, key)
+            runtime.router.use(provider, key)
         return runtime.engine.check(provider, sandbox=False)
 
     answers = interview(Terminal(runtime), runtime.settings, None if runtime.sandbox else attempt)
@@ -132,7 +132,7 @@ def set_value(
     from flux_cli.config.paths import config_path  # noqa: PLC0415
 
     runtime = options.runtime_of(ctx)
-    if config_file.secret(key):
+    if config_file.is_secret(key):
         if value is not None:
             raise UsageError(
                 "a secret on the command line ends up in the shell's history and in `ps`: it was not saved",

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from flux_cli import providers
 from flux_cli.commands.providers.check import money
-from flux_cli.config.schema import header_safe
+from flux_cli.config.schema import check_header_value
 from flux_cli.errors import AuthError, FluxError, UsageError
 from flux_cli.text import printable
 
@@ -159,7 +159,7 @@ def _pasted(talk: Talk, question: str, *, optional: bool) -> SecretStr | None:
         if not text and optional:
             return None
         try:
-            key = header_safe(SecretStr(text))
+            key = check_header_value(SecretStr(text))
         except ValueError as error:
             talk.say(f"That is no key: {error}")
             continue

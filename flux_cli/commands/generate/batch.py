@@ -11,29 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flux_cli import providers
-from flux_cli.commands.generate.estimate import rehearse_all, within
-from flux_cli.commands.generate.request import Asked, demanded
-from flux_cli.engine.engine import rehearse
+from flux_cli.commands.generate.estimate import check_limits, print_dry_run
+from flux_cli.commands.generate.request import TypedOptions, resolve_request
+from flux_cli.engine.engine import dry_run_requests
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs import rows
-from flux_cli.runs.batch import Shift, Task
-from flux_cli.runs.plan import NOT_UTF8, Origin, Purchase, everything
-from flux_cli.runs.resume import Standing, numbers, standings, waiting
+from flux_cli.runs.batch import BatchRunner, Task
+from flux_cli.runs.plan import UTF8_HINT, PlannedJob, RunContext, with_all_fallbacks
+from flux_cli.runs.resume import RowHistory, has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
-from flux_cli.runs.runner import Terms
-from flux_cli.runtime import Place, Runtime
+from flux_cli.runs.runner import RunOptions
+from flux_cli.runtime import Runtime, SaveOptions
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
-    from flux_cli.commands.generate.gallery import Gallery
+    from flux_cli.commands.generate.gallery import GalleryFile
 
 _SHOWN = 20
 """Wrong rows that are told one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class BatchOptions:
     """What was typed about the batch as a whole."""
 
     file: str
@@ -42,28 +42,28 @@ class Wanted:
     again: bool
     dry_run: bool
     max_cost: float | None
-    gallery: Gallery | None = None
+    gallery: GalleryFile | None = None
     """Where the page of the batch goes."""
 
 
-def run_batch(runtime: Runtime, asked: Asked, wanted: Wanted) -> int:
+def run_batch(runtime: Runtime, asked: TypedOptions, wanted: BatchOptions) -> int:
     """Make what a batch file asks for. Return the exit code. Raises `UsageError` before anything is sent."""
     _check_together(asked, wanted)
     found = _read(runtime, wanted.file)
-    batch = "-" if wanted.file == "-" else rows.family(str(Path(wanted.file).resolve()))
-    with _alone(runtime, batch, wanted):  # before the ledger is read: whoever was at it until now has ended
+    batch = "-" if wanted.file == "-" else rows.batch_name(str(Path(wanted.file).resolve()))
+    with _lock_batch(runtime, batch, wanted):  # before the ledger is read: whoever was at it until now has ended
         return _run(runtime, asked, wanted, found, batch)
 
 
-def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], batch: str) -> int:
+def _run(runtime: Runtime, asked: TypedOptions, wanted: BatchOptions, found: Sequence[Row], batch: str) -> int:
     run = runtime.new_id()
     anew = wanted.again or (wanted.file == "-" and not wanted.resume)
     if not anew:
-        runtime.ledger.require_whole("--resume" if wanted.resume else "--batch without --again")
+        runtime.ledger.require_complete("--resume" if wanted.resume else "--batch without --again")
     earlier = runtime.ledger.batch(batch, sandbox=runtime.sandbox)
-    old = standings(found, earlier)
-    marks = {standing.mark for standing in old}
-    tasks = _planned(runtime, asked, standings(found, ()) if anew else old, wanted.file, run=run, batch=batch)
+    old = match_rows(found, earlier)
+    marks = {standing.row_key for standing in old}
+    tasks = _plan_rows(runtime, asked, match_rows(found, ()) if anew else old, wanted.file, run=run, batch=batch)
     if wanted.gallery is not None:
         wanted.gallery.check([task.demand.place for task in tasks], rehearsal=wanted.dry_run)
     made = [task for task in tasks if task.standing.known]
@@ -75,24 +75,26 @@ def _run(runtime: Runtime, asked: Asked, wanted: Wanted, found: Sequence[Row], b
         )
     purchases = [one for task in tasks for one in task.purchases]
     if wanted.dry_run:
-        rehearse_all(runtime, purchases, batch=wanted.file)
-    limits = within(runtime, purchases, run=run, max_cost=wanted.max_cost)
+        print_dry_run(runtime, purchases, batch=wanted.file)
+    limits = check_limits(runtime, purchases, run=run, max_cost=wanted.max_cost)
     if wanted.dry_run:
         return 0
-    for provider in {purchase.job.provider for purchase in everything(purchases)}:
-        runtime.wire.channel(providers.load(provider), sandbox=runtime.sandbox)
+    for provider in {purchase.job.provider for purchase in with_all_fallbacks(purchases)}:
+        runtime.router.endpoint(providers.load(provider), sandbox=runtime.sandbox)
     _prepare(runtime, tasks, wanted.file)
     if anew:
-        runtime.ledger.detach([job for job in earlier if job.mark in marks])
-        _name(runtime, [job for job in earlier if job.mark in marks and waiting(job)], "an earlier run")
-    elif rows.family(wanted.file) == wanted.file:
-        others = [job for job in earlier if job.mark not in marks and waiting(job)]
-        _name(runtime, others, f"rows that {printable(wanted.file)} no longer has")
+        runtime.ledger.detach([job for job in earlier if job.row_key in marks])
+        _warn_about(
+            runtime, [job for job in earlier if job.row_key in marks and has_images_to_collect(job)], "an earlier run"
+        )
+    elif rows.batch_name(wanted.file) == wanted.file:
+        others = [job for job in earlier if job.row_key not in marks and has_images_to_collect(job)]
+        _warn_about(runtime, others, f"rows that {printable(wanted.file)} no longer has")
     tasks = [replace(task, terms=replace(task.terms, limits=limits)) for task in tasks]
-    return Shift(runtime, tasks, file=wanted.file, gallery=wanted.gallery).work(at_once=wanted.at_once)
+    return BatchRunner(runtime, tasks, file=wanted.file, gallery=wanted.gallery).run(at_once=wanted.at_once)
 
 
-def _name(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
+def _warn_about(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
     """Name jobs that were paid for, or may have been, and that this run has nothing to do with."""
     if jobs:
         ids = " ".join(job.id for job in jobs)
@@ -100,7 +102,7 @@ def _name(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
         runtime.output.warning(f"{number} of {whose} may have images for you: `flux result --wait {ids}` fetches them")
 
 
-def _check_together(asked: Asked, wanted: Wanted) -> None:
+def _check_together(asked: TypedOptions, wanted: BatchOptions) -> None:
     """Refuse options that do not go with a batch. Raises `UsageError`."""
     if asked.prompt:
         raise UsageError(
@@ -116,35 +118,35 @@ def _check_together(asked: Asked, wanted: Wanted) -> None:
 
 def _read(runtime: Runtime, file: str) -> list[Row]:
     """Return the rows of a batch file, having told of each that is wrong. Raises `UsageError`."""
-    kind = rows.kind_of(file)
+    kind = rows.detect_kind(file)
     shown = printable(file)
     try:
-        text = runtime.stdin.read() if file == "-" else _decoded(Path(file).read_bytes(), shown)
+        text = runtime.stdin.read() if file == "-" else _decode(Path(file).read_bytes(), shown)
     except UnicodeDecodeError:
-        raise UsageError("stdin is not valid UTF-8", hint=NOT_UTF8) from None
+        raise UsageError("stdin is not valid UTF-8", hint=UTF8_HINT) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
             f"cannot read {shown}: {reason}", hint="give a path, absolute or relative to the current folder"
         ) from error
     found, errors = rows.read(text.removeprefix("\ufeff"), "stdin" if file == "-" else file, kind)
-    _tell(runtime, errors, shown)
+    _report_errors(runtime, errors, shown)
     if not found:
         raise UsageError(f"there is no prompt in {shown}", hint="one a line; blank lines and lines with # are skipped")
     return found
 
 
-def _decoded(raw: bytes, shown: str) -> str:
+def _decode(raw: bytes, shown: str) -> str:
     """Return the text of a file, its lines ended by newlines. Raises `UsageError`."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{shown}:{line}: this is not valid UTF-8", hint=NOT_UTF8) from None
+        raise UsageError(f"{shown}:{line}: this is not valid UTF-8", hint=UTF8_HINT) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _tell(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int = 0) -> None:
+def _report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int = 0) -> None:
     """Tell what is wrong with each row, and stop. Raises `UsageError` if there is anything.
 
     ``wrong`` is how many rows that are, where one error speaks of several.
@@ -160,7 +162,7 @@ def _tell(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int 
     raise UsageError(f"{number} rows of {file} cannot be made{more}; nothing was sent", hint="fix them first")
 
 
-def _located(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
+def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
     """Return errors with the file and the line that each stands in; what is the same in many rows is told once."""
     same: dict[tuple[str, str], list[Row]] = {}
     for row, error in wrong:
@@ -172,8 +174,8 @@ def _located(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
     return found
 
 
-def _planned(
-    runtime: Runtime, asked: Asked, found: Sequence[Standing], file: str, *, run: str, batch: str
+def _plan_rows(
+    runtime: Runtime, asked: TypedOptions, found: Sequence[RowHistory], file: str, *, run: str, batch: str
 ) -> list[Task]:
     """Return every row with its jobs, checked. Raises `UsageError`, having told of each row that is wrong."""
     tasks: list[Task] = []
@@ -181,10 +183,10 @@ def _planned(
     notes = Counter[str]()
     taken: dict[Path, str] = {}
     folders: dict[Path, Path] = {}
-    origin = runtime.origin()
+    origin = runtime.run_context()
     for standing in found:
         try:
-            task = _task(runtime, asked, standing, origin, run=run, batch=batch)
+            task = _plan_row(runtime, asked, standing, origin, run=run, batch=batch)
             for path in task.demand.files():
                 if path.parent not in folders:
                     folders[path.parent] = path.parent.resolve()
@@ -199,32 +201,36 @@ def _planned(
             continue
         notes.update(task.demand.notes)
         tasks.append(task)
-    _tell(runtime, _located(wrong), printable(file), len(wrong))
+    _report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
     for note, times in notes.items():
         runtime.output.note(f"{note} (in {times} rows)" if len(tasks) > 1 else note)
     return tasks
 
 
-def _task(runtime: Runtime, asked: Asked, standing: Standing, origin: Origin, *, run: str, batch: str) -> Task:
+def _plan_row(
+    runtime: Runtime, asked: TypedOptions, standing: RowHistory, origin: RunContext, *, run: str, batch: str
+) -> Task:
     """Return one row with its jobs. Raises `UsageError`."""
     row = standing.row
     own = dict(row.fields)
     if standing.seed is not None and "seed" not in own:
         own["seed"] = standing.seed
-    demand = demanded(runtime, asked.over(own), run=run)
+    demand = resolve_request(runtime, asked.over(own), run=run)
     _check_place(demand.place, row)
-    purchases = standing.missing([_of_row(one, row.number, batch, standing.mark) for one in demand.purchases], origin)
-    for purchase in everything(purchases):
-        rehearse(providers.load(purchase.job.provider), purchase.order)
+    purchases = standing.plan_missing(
+        [_assign_row(one, row.number, batch, standing.row_key) for one in demand.jobs], origin
+    )
+    for purchase in with_all_fallbacks(purchases):
+        dry_run_requests(providers.load(purchase.job.provider), purchase.order)
     return Task(
         standing=standing,
         demand=demand,
         purchases=purchases,
-        terms=Terms(place=demand.place, timeout=demand.timeout, tries=_TRIES, where=row.place),
+        terms=RunOptions(place=demand.place, timeout=demand.timeout, tries=_TRIES, where=row.place),
     )
 
 
-def _check_place(place: Place | None, row: Row) -> None:
+def _check_place(place: SaveOptions | None, row: Row) -> None:
     """Refuse a place that has room for one image only, for all rows. Raises `UsageError`."""
     if place is None:
         return
@@ -243,12 +249,12 @@ _TRIES = 20
 """Attempts at a request that is turned away for now: with many rows, somebody else's turn comes first."""
 
 
-def _of_row(purchase: Purchase, number: int, batch: str, mark: str) -> Purchase:
+def _assign_row(purchase: PlannedJob, number: int, batch: str, mark: str) -> PlannedJob:
     """Return a job, and those that may take its place, as jobs of a row."""
     return replace(
         purchase,
-        job=replace(purchase.job, row=number, batch=batch, mark=mark),
-        instead=tuple(_of_row(one, number, batch, mark) for one in purchase.instead),
+        job=replace(purchase.job, row=number, batch=batch, row_key=mark),
+        fallbacks=tuple(_assign_row(one, number, batch, mark) for one in purchase.fallbacks),
     )
 
 
@@ -263,24 +269,24 @@ def _prepare(runtime: Runtime, tasks: Sequence[Task], file: str) -> None:
         if not task.purchases or task.demand.place is None:
             continue
         destination = task.demand.place.destination
-        wanted = {number for one in task.purchases for number in numbers(one.job)}
+        wanted = {number for one in task.purchases for number in image_indexes(one.job)}
         try:
             destination.prepare(proved, only=wanted)
         except UsageError as error:
             wrong.append((task.row, error))
             if destination.kind != "file":
                 break  # it would be the same for every other row
-    _tell(runtime, _located(wrong), printable(file), len(wrong))
+    _report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
 
 
 @contextmanager
-def _alone(runtime: Runtime, batch: str, wanted: Wanted) -> Generator[None]:
+def _lock_batch(runtime: Runtime, batch: str, wanted: BatchOptions) -> Generator[None]:
     """Hold a batch, so that no two processes work at the same one. Raises `UsageError` where another one does."""
     if wanted.dry_run or (batch == "-" and not wanted.resume):
         yield
         return
     digest = hashlib.sha256(repr((batch, runtime.sandbox)).encode()).hexdigest()[:16]
-    with runtime.ledger.alone(f"batch-{digest}") as holder:
+    with runtime.ledger.lock(f"batch-{digest}") as holder:
         if holder is not None:
             name = "stdin" if batch == "-" else printable(wanted.file)
             raise UsageError(

@@ -14,18 +14,18 @@ from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
 from flux_cli.commands.generate import options as wishes
-from flux_cli.commands.generate.like import Like, earlier
-from flux_cli.commands.generate.request import Asked, demanded
-from flux_cli.config.paths import at_home
+from flux_cli.commands.generate.like import Like, find_earlier
+from flux_cli.commands.generate.request import TypedOptions, resolve_request
+from flux_cli.config.paths import expand_home
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs import plan as orders
 from flux_cli.runtime import Runtime
 
 if TYPE_CHECKING:
-    from flux_cli.commands.generate.gallery import Gallery
+    from flux_cli.commands.generate.gallery import GalleryFile
 
-Heard = Callable[[Sequence[Job], FluxError | None], None]
+OnEnd = Callable[[Sequence[Job], FluxError | None], None]
 """Told how something ended: with which jobs, and what went wrong."""
 
 
@@ -75,7 +75,7 @@ def generate(
     """Make images, wait for them, save them, and print their paths."""
     runtime = options.runtime_of(ctx)
     options.check_print0(runtime, dry_run=dry_run)
-    seeing.check(runtime, preview, output=output, no_wait=no_wait)
+    seeing.check_preview(runtime, preview, output=output, no_wait=no_wait)
     typed = {
         "aspect_ratio": aspect_ratio,
         "size": size,
@@ -83,21 +83,21 @@ def generate(
         "raw": raw,
         "image": image,
         "image_strength": image_strength,
-        "format": options.checked_format(format),
+        "format": options.check_format(format),
         "quality": quality,
         "upsample_prompt": upsample_prompt,
         "safety_tolerance": safety_tolerance,
         "check_content": check_content,
         "webhook": webhook,
-        "metadata": orders.pairs(metadata, "--metadata") if metadata else None,
+        "metadata": orders.parse_pairs(metadata, "--metadata") if metadata else None,
     }
-    start = earlier(runtime, like) if like is not None else None
-    asked = Asked(
+    start = find_earlier(runtime, like) if like is not None else None
+    asked = TypedOptions(
         prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
         provider=provider,
         model=model,
         options={name: value for name, value in typed.items() if value is not None},
-        extra=orders.params(param) if param else {},
+        extra=orders.parse_params(param) if param else {},
         count=count,
         output=output,
         overwrite=overwrite,
@@ -110,14 +110,14 @@ def generate(
         gallery=gallery is not None,
     )
     configured = runtime.settings.generate
-    at_once = _at_once(jobs if jobs is not None else configured.get("jobs"))
+    at_once = _check_jobs(jobs if jobs is not None else configured.get("jobs"))
     most = max_cost if max_cost is not None else configured.get("max_cost")
     wall = _gallery(runtime, asked, gallery) if gallery is not None else None
     if batch is not None:
-        from flux_cli.commands.generate.batch import Wanted, run_batch  # noqa: PLC0415 - only here
+        from flux_cli.commands.generate.batch import BatchOptions, run_batch  # noqa: PLC0415 - only here
 
-        wanted = Wanted(
-            file=at_home(batch),
+        wanted = BatchOptions(
+            file=expand_home(batch),
             at_once=at_once,
             resume=resume,
             again=again,
@@ -133,11 +133,11 @@ def generate(
     return _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)
 
 
-def _gallery(runtime: Runtime, asked: Asked, typed: str) -> Gallery:
+def _gallery(runtime: Runtime, asked: TypedOptions, typed: str) -> GalleryFile:
     """Return where the page of the run goes. Raises `UsageError`."""
-    from flux_cli.commands.generate.gallery import Gallery  # noqa: PLC0415 - only here
+    from flux_cli.commands.generate.gallery import GalleryFile  # noqa: PLC0415 - only here
 
-    return Gallery.planned(
+    return GalleryFile.prepare(
         runtime,
         typed,
         overwrite=asked.overwrite or bool(runtime.settings.generate.get("overwrite")),
@@ -145,7 +145,7 @@ def _gallery(runtime: Runtime, asked: Asked, typed: str) -> Gallery:
     )
 
 
-def _at_once(jobs: int | None) -> int:
+def _check_jobs(jobs: int | None) -> int:
     """Return how many jobs run side by side. Raises `UsageError`."""
     if jobs is None:
         return options.AT_ONCE
@@ -165,47 +165,55 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
     try:
         return runtime.stdin.read()
     except UnicodeDecodeError:
-        raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.NOT_UTF8) from None
+        raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.UTF8_HINT) from None
 
 
 def _single(
-    runtime: Runtime, asked: Asked, *, at_once: int, dry_run: bool, max_cost: float | None, wall: Gallery | None
+    runtime: Runtime,
+    asked: TypedOptions,
+    *,
+    at_once: int,
+    dry_run: bool,
+    max_cost: float | None,
+    wall: GalleryFile | None,
 ) -> int:
     """Make what one prompt asks for. Return the exit code."""
-    from flux_cli.commands.generate.estimate import rehearse_all, within  # noqa: PLC0415
-    from flux_cli.engine.engine import rehearse  # noqa: PLC0415
-    from flux_cli.runs.runner import Terms, buy, fetch  # noqa: PLC0415 - not for --help
+    from flux_cli.commands.generate.estimate import check_limits, print_dry_run  # noqa: PLC0415
+    from flux_cli.engine.engine import dry_run_requests  # noqa: PLC0415
+    from flux_cli.runs.runner import RunOptions, collect_jobs, submit_jobs  # noqa: PLC0415 - not for --help
 
-    demand = demanded(runtime, asked)
+    demand = resolve_request(runtime, asked)
     if wall is not None:
         wall.check([demand.place], rehearsal=dry_run)
     for note in demand.notes:
         runtime.output.note(note)
-    allowed = partial(within, runtime, demand.purchases, run=demand.purchases[0].job.run, max_cost=max_cost)
+    allowed = partial(check_limits, runtime, demand.jobs, run=demand.jobs[0].job.run, max_cost=max_cost)
     if dry_run:
-        rehearse_all(runtime, demand.purchases)
+        print_dry_run(runtime, demand.jobs)
         allowed()
         return 0
-    for purchase in orders.everything(demand.purchases):
-        rehearse(providers.load(purchase.job.provider), purchase.order)
-    for provider in (demand.provider, *demand.others):
-        runtime.wire.channel(provider, sandbox=runtime.sandbox)
-    terms = Terms(place=demand.place, timeout=demand.timeout)
+    for purchase in orders.with_all_fallbacks(demand.jobs):
+        dry_run_requests(providers.load(purchase.job.provider), purchase.order)
+    for provider in (demand.provider, *demand.fallbacks):
+        runtime.router.endpoint(provider, sandbox=runtime.sandbox)
+    terms = RunOptions(place=demand.place, timeout=demand.timeout)
     if demand.once is not None:
-        from flux_cli.commands.generate.once import earlier  # noqa: PLC0415 - only here
+        from flux_cli.commands.generate.once import claim_name  # noqa: PLC0415 - only here
 
         wait = demand.place is not None
-        jobs = earlier(runtime, demand.once, demand.purchases, timeout=demand.timeout, wait=wait)
+        jobs = claim_name(runtime, demand.once, demand.jobs, timeout=demand.timeout, wait=wait)
         if jobs is not None:
-            with _shown(wall, asked, jobs) as heard:
-                return fetch(runtime, jobs, replace(terms, heard=heard), wait=wait)
+            with _collect_for_gallery(wall, asked, jobs) as heard:
+                return collect_jobs(runtime, jobs, replace(terms, on_end=heard), wait=wait)
     limits = allowed()
     if demand.place is not None:
         demand.place.destination.prepare()
-    with _shown(wall, asked, [purchase.job for purchase in demand.purchases]) as heard:
-        return buy(runtime, demand.purchases, replace(terms, limits=limits, heard=heard), at_once=at_once)
+    with _collect_for_gallery(wall, asked, [purchase.job for purchase in demand.jobs]) as heard:
+        return submit_jobs(runtime, demand.jobs, replace(terms, limits=limits, on_end=heard), at_once=at_once)
 
 
-def _shown(wall: Gallery | None, asked: Asked, jobs: Sequence[Job]) -> AbstractContextManager[Heard]:
+def _collect_for_gallery(
+    wall: GalleryFile | None, asked: TypedOptions, jobs: Sequence[Job]
+) -> AbstractContextManager[OnEnd]:
     """Return what hears of the ends of ``jobs``, for as long as they take, and shows them where that is wanted."""
-    return nullcontext(lambda _jobs, _error: None) if wall is None else wall.of(asked.prompt, jobs)
+    return nullcontext(lambda _jobs, _error: None) if wall is None else wall.collect(asked.prompt, jobs)

@@ -8,17 +8,17 @@ from functools import partial
 from typing import Any
 
 from flux_cli import providers
-from flux_cli.engine.engine import rehearse
+from flux_cli.engine.engine import dry_run_requests
 from flux_cli.http import curl
 from flux_cli.jobs import Job
-from flux_cli.money.limits import Limit, dollars, foresee
-from flux_cli.money.totals import money_text
-from flux_cli.runs.plan import Purchase, everything
+from flux_cli.money.limits import Limit, check_estimates, format_usd
+from flux_cli.money.totals import format_total
+from flux_cli.runs.plan import PlannedJob, with_all_fallbacks
 from flux_cli.runtime import Runtime
 
 
-def within(
-    runtime: Runtime, purchases: Sequence[Purchase], *, run: str, max_cost: float | None
+def check_limits(
+    runtime: Runtime, purchases: Sequence[PlannedJob], *, run: str, max_cost: float | None
 ) -> Callable[[], Sequence[Limit]]:
     """Return what tells the limits of a run as they are at any moment; its ``purchases`` are expected to pass none.
 
@@ -26,16 +26,16 @@ def within(
     """
     limits = partial(runtime.limits, run=run, max_cost=max_cost)  # a long run may go on into another day
     if current := limits():
-        runtime.ledger.require_whole(current[0].name)
+        runtime.ledger.require_complete(current[0].name)
     jobs = [purchase.job for purchase in purchases]
-    instead = [one.job for purchase in purchases for one in everything(purchase.instead)]
-    spent = partial(runtime.ledger.spent, sandbox=runtime.sandbox)
-    for doubt in foresee(jobs, limits(), spent, instead=instead):
+    instead = [one.job for purchase in purchases for one in with_all_fallbacks(purchase.fallbacks)]
+    spent = partial(runtime.ledger.spent_since, sandbox=runtime.sandbox)
+    for doubt in check_estimates(jobs, limits(), spent, instead=instead):
         runtime.output.warning(doubt)
     return limits
 
 
-def rehearse_all(runtime: Runtime, purchases: Sequence[Purchase], *, batch: str = "") -> None:
+def print_dry_run(runtime: Runtime, purchases: Sequence[PlannedJob], *, batch: str = "") -> None:
     """Print what would be sent, as curl, and of a ``batch`` what it is expected to cost."""
     lines: list[str] = []
     told: list[dict[str, Any]] = []
@@ -43,7 +43,7 @@ def rehearse_all(runtime: Runtime, purchases: Sequence[Purchase], *, batch: str 
         provider = providers.load(purchase.job.provider)
         configured = None if runtime.sandbox else runtime.settings.base_url(provider.name)
         base_url = configured or provider.base_url
-        for request in rehearse(provider, purchase.order):
+        for request in dry_run_requests(provider, purchase.order):
             lines.append(curl.line(provider, request, base_url=base_url))
             told.append(curl.data(provider, request, base_url=base_url))
     groups = _groups([purchase.job for purchase in purchases])
@@ -74,13 +74,11 @@ def _estimate(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> lis
         price = runtime.price(name, model)
         each = "nobody tells the price"
         if price is not None:
-            each = (
-                f"{dollars(price.amount)} an image ({', '.join(word for word in (price.source, price.date) if word)})"
-            )
+            each = f"{format_usd(price.amount)} an image ({', '.join(word for word in (price.source, price.date) if word)})"
         lines.append(f"{name} {model}: {images} images, {each}")
     known = [job for jobs in groups.values() for job in jobs]
     total, unknown = _sum(known)
-    return [*lines, f"estimate: {len(known)} jobs, {money_text(total, unknown)}"]
+    return [*lines, f"estimate: {len(known)} jobs, {format_total(total, unknown)}"]
 
 
 def _estimate_object(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> dict[str, Any]:

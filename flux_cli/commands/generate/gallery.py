@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flux_cli.config.paths import at_home
+from flux_cli.config.paths import expand_home
 from flux_cli.errors import FluxError, Interrupted, PendingError, UsageError
-from flux_cli.gallery.page import START, Part, page
+from flux_cli.gallery.page import START, Entry, build_page
 from flux_cli.gallery.thumbnails import thumbnails
 from flux_cli.jobs import Job
-from flux_cli.runtime import Place, Runtime
+from flux_cli.runtime import Runtime, SaveOptions
 from flux_cli.text import printable
 
 _MANY = 200
@@ -24,7 +24,7 @@ _ENDINGS = frozenset({".html", ".htm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gallery:
+class GalleryFile:
     """Where the page of a run goes; made by `planned`."""
 
     runtime: Runtime
@@ -32,19 +32,19 @@ class Gallery:
     overwrite: bool
 
     @classmethod
-    def planned(cls, runtime: Runtime, typed: str, *, overwrite: bool, saves: bool) -> Gallery:
+    def prepare(cls, runtime: Runtime, typed: str, *, overwrite: bool, saves: bool) -> GalleryFile:
         """Return where the page goes. Raises `UsageError`, also where the run ``saves`` no image."""
         shown = printable(typed)
         if not saves:
             raise UsageError(
                 "--gallery shows images that are saved, and -o - and --no-wait save none", hint="leave one of them out"
             )
-        file = Path(at_home(typed))
+        file = Path(expand_home(typed))
         if file.suffix.lower() not in _ENDINGS or "\0" in typed:
             raise UsageError(f"--gallery writes a page of HTML, not {shown}", hint="such as `--gallery index.html`")
         return cls(runtime=runtime, file=file, overwrite=overwrite)
 
-    def check(self, places: Iterable[Place | None], *, rehearsal: bool) -> None:
+    def check(self, places: Iterable[SaveOptions | None], *, rehearsal: bool) -> None:
         """Make sure that the page can be written, in a folder that is there or that saving to the ``places`` creates.
 
         Nothing is written for a ``rehearsal``. Raises `UsageError`.
@@ -58,7 +58,7 @@ class Gallery:
                     raise UsageError(f"there is no folder {printable(name)}", hint=f"mkdir -p {shlex.quote(name)}")
                 while not os.path.lexists(folder):
                     folder = folder.parent
-            if self._taken():
+            if self._is_taken():
                 raise UsageError(
                     f"{shown} already exists, and is not a gallery that flux made",
                     hint="choose another name with --gallery, or add --overwrite",
@@ -72,7 +72,7 @@ class Gallery:
                 f"cannot write {shown}: {error.strerror}", hint="choose another place with --gallery"
             ) from error
 
-    def _taken(self) -> bool:
+    def _is_taken(self) -> bool:
         """Whether there is something that must stay. Raises ``OSError`` where that cannot be told."""
         try:
             self.file.lstat()
@@ -85,7 +85,7 @@ class Gallery:
         with self.file.open("rb") as file:
             return file.read(len(START)) != START.encode()
 
-    def part(self, where: str, prompt: str, planned: Sequence[Job], ends: Iterable[End], *, over: bool) -> Part:
+    def entry(self, where: str, prompt: str, planned: Sequence[Job], ends: Iterable[Ended], *, over: bool) -> Entry:
         """Return what became of one row, whose ``planned`` jobs came to these ``ends``.
 
         Where it is not ``over``, the ledger knows which jobs are under way.
@@ -100,23 +100,29 @@ class Gallery:
             known = [] if job.id in jobs else self.runtime.ledger.find(job.id, sandbox=job.sandbox)
             unsent += job.id not in jobs and not known
             jobs |= {one.id: one for one in known if one.status not in {"failed", "cancelled"}}
-            errors += [_pending(one) for one in known if one.active or one.status == "unknown" or one.unsaved]
+            errors += [
+                _pending(one) for one in known if one.active or one.status == "unknown" or one.has_unsaved_images
+            ]
         if unsent:
             errors.append(UsageError("interrupted before everything was sent", hint="run the command again"))
-        return Part(where=where, prompt=prompt, jobs=sorted(jobs.values(), key=lambda job: job.first), errors=errors)
+        return Entry(
+            where=where, prompt=prompt, jobs=sorted(jobs.values(), key=lambda job: job.first_index), errors=errors
+        )
 
     @contextmanager
-    def of(self, prompt: str, planned: Sequence[Job]) -> Generator[Callable[[Sequence[Job], FluxError | None], None]]:
+    def collect(
+        self, prompt: str, planned: Sequence[Job]
+    ) -> Generator[Callable[[Sequence[Job], FluxError | None], None]]:
         """Yield what hears how each of the jobs of one prompt ended, and write the page afterwards, come what may."""
-        ends: list[End] = []
+        ends: list[Ended] = []
         over = False
         try:
             yield lambda jobs, error: ends.append((jobs, error))
             over = True
         finally:
-            self.write(lambda: [self.part("", prompt, planned, ends, over=over)], title=prompt)
+            self.write(lambda: [self.entry("", prompt, planned, ends, over=over)], title=prompt)
 
-    def write(self, parts: Callable[[], Sequence[Part]], *, title: str) -> None:
+    def write(self, parts: Callable[[], Sequence[Entry]], *, title: str) -> None:
         """Write the page, whole or not at all. What goes wrong is told and stops nothing: the images are there."""
         shown = printable(str(self.file))
         passing = _unused(self.file.parent)
@@ -127,12 +133,12 @@ class Gallery:
                 images = sum(len(job.images) for part in found for job in part.jobs)
                 if images > _MANY:
                     self.runtime.output.note(f"making the gallery of {images} images")
-                pieces = page(found, title=title, folder=self.file.parent.resolve(), thumbnails=thumbnails)
+                pieces = build_page(found, title=title, folder=self.file.parent.resolve(), thumbnails=thumbnails)
                 with passing.open("x", encoding="utf-8", newline="\n") as file:
                     file.writelines(pieces)
                     file.flush()
                     os.fsync(file.fileno())
-                if self._taken():
+                if self._is_taken():
                     raise UsageError("another file has appeared there, and was left as it is")
                 passing.replace(self.file)
             finally:
@@ -152,12 +158,12 @@ def _unused(folder: Path) -> Path:
     return folder / f".flux-{secrets.token_hex(8)}.part"
 
 
-End = tuple[Sequence[Job], FluxError | None]
+Ended = tuple[Sequence[Job], FluxError | None]
 """The jobs that something became, and what went wrong."""
 
 
 def _pending(job: Job) -> FluxError:
     """Return what a job that nobody waits for any more means."""
     return PendingError(
-        f"job {job.id}: {job.standing}, and not saved", hint=f"`flux result --wait {job.id}` fetches it"
+        f"job {job.id}: {job.status_text}, and not saved", hint=f"`flux result --wait {job.id}` fetches it"
     )

@@ -8,15 +8,15 @@ from flux_cli.commands.generate.request import Once
 from flux_cli.errors import PendingError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import FORGOTTEN, Claim
-from flux_cli.runs.plan import Purchase
+from flux_cli.runs.plan import PlannedJob
 from flux_cli.runtime import Runtime
 
 _LOOK = 0.3
 """Seconds between two looks at what another process is doing."""
 
 
-def earlier(
-    runtime: Runtime, once: Once, purchases: Sequence[Purchase], *, timeout: float, wait: bool
+def claim_name(
+    runtime: Runtime, once: Once, purchases: Sequence[PlannedJob], *, timeout: float, wait: bool
 ) -> list[Job] | None:
     """Return the jobs that were bought under the name, or ``None`` where the name is ours now, and it is for us to buy.
 
@@ -27,14 +27,14 @@ def earlier(
     """
     first = purchases[0].job
     wanted = Claim(
-        name=once.name, sandbox=first.sandbox, run=first.run, jobs=len(purchases), mark=once.mark, owner=first.owner
+        name=once.name, sandbox=first.sandbox, run=first.run, jobs=len(purchases), key=once.key, owner=first.owner
     )
     deadline = runtime.clock.monotonic() + timeout
     while True:
-        held, jobs = runtime.ledger.claim(wanted, free=lambda claim, jobs: _free(runtime, claim, jobs))
+        held, jobs = runtime.ledger.claim(wanted, free=lambda claim, jobs: _is_free(runtime, claim, jobs))
         if held == wanted:
             return None
-        if held.mark != wanted.mark:
+        if held.key != wanted.key:
             raise UsageError(
                 f"--once {once.name} was used with another prompt or other options",
                 hint="choose another name, or repeat the same prompt and options",
@@ -43,8 +43,8 @@ def earlier(
             raise UsageError(
                 f"--once {once.name} was used before, and its job was forgotten", hint="take another name to buy again"
             )
-        bought = [job for job in jobs if not _fell_through(job)]
-        if not runtime.gone(held.owner) and _at_work(held, bought, wait=wait):
+        bought = [job for job in jobs if not _was_not_accepted(job)]
+        if not runtime.has_ended(held.owner) and _is_in_progress(held, bought, wait=wait):
             if runtime.clock.monotonic() >= deadline:
                 raise PendingError(
                     f"another process is still at --once {once.name}", hint="`flux status` shows its jobs"
@@ -54,18 +54,18 @@ def earlier(
         return bought
 
 
-def _free(runtime: Runtime, claim: Claim, jobs: Sequence[Job]) -> bool:
+def _is_free(runtime: Runtime, claim: Claim, jobs: Sequence[Job]) -> bool:
     """Whether a name may be taken over: nothing was bought under it, and nobody is about to."""
-    return all(_fell_through(job) for job in jobs) and runtime.gone(claim.owner)
+    return all(_was_not_accepted(job) for job in jobs) and runtime.has_ended(claim.owner)
 
 
-def _fell_through(job: Job) -> bool:
+def _was_not_accepted(job: Job) -> bool:
     """Whether the provider said that it accepted nothing."""
     return job.status == "failed" and job.error is not None and job.error.charged == "no"
 
 
-def _at_work(claim: Claim, jobs: Sequence[Job], *, wait: bool) -> bool:
+def _is_in_progress(claim: Claim, jobs: Sequence[Job], *, wait: bool) -> bool:
     """Whether there is more to come from the process that holds a name, while it lives: images, if we ``wait``."""
     if len(jobs) < claim.jobs:
         return True
-    return any(job.active or job.unsaved if wait else job.status == "submitting" for job in jobs)
+    return any(job.active or job.has_unsaved_images if wait else job.status == "submitting" for job in jobs)

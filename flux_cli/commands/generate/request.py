@@ -12,19 +12,19 @@ from typing import Any
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands.generate.like import Like, Start
-from flux_cli.config.paths import at_home
+from flux_cli.config.paths import expand_home
 from flux_cli.errors import AuthError, UsageError
 from flux_cli.providers.base import Model, Provider
-from flux_cli.providers.fit import spelled
-from flux_cli.providers.hints import advised
+from flux_cli.providers.fit import flag_name
+from flux_cli.providers.hints import with_hint
 from flux_cli.runs import plan as orders
-from flux_cli.runs.plan import Purchase
-from flux_cli.runtime import Place, Runtime
+from flux_cli.runs.plan import PlannedJob
+from flux_cli.runtime import Runtime, SaveOptions
 from flux_cli.text import listed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class TypedOptions:
     """What was typed."""
 
     prompt: str
@@ -46,7 +46,7 @@ class Asked:
     gallery: bool = False
     """Whether a page of the images is wanted."""
 
-    def over(self, fields: Mapping[str, Any]) -> Asked:
+    def over(self, fields: Mapping[str, Any]) -> TypedOptions:
         """Return what the row of a batch asks for: its ``fields``, over what was typed for all of them."""
         named = {name: value for name, value in fields.items() if name not in orders.IMAGE_OPTIONS and name != "param"}
         own = {name: value for name, value in fields.items() if name in orders.IMAGE_OPTIONS}
@@ -61,22 +61,22 @@ class Once:
     """A name under which one wish is bought at most once."""
 
     name: str
-    mark: str
+    key: str
     """Tells one wish from another."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demand:
+class ResolvedRequest:
     """What is left once everything was checked: jobs, and where their images go."""
 
     provider: Provider
-    purchases: list[Purchase]
-    place: Place | None
+    jobs: list[PlannedJob]
+    place: SaveOptions | None
     """``None`` where nobody waits."""
     timeout: float
     once: Once | None
     """The name under which this is bought at most once."""
-    others: tuple[Provider, ...]
+    fallbacks: tuple[Provider, ...]
     """Where to go when the provider proves to have accepted nothing, in order."""
     notes: tuple[str, ...]
     """What a person should know about it."""
@@ -86,12 +86,12 @@ class Demand:
         return [] if self.place is None else [path.absolute() for path in self.place.destination.files()]
 
 
-def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
+def resolve_request(runtime: Runtime, asked: TypedOptions, *, run: str = "") -> ResolvedRequest:
     """Join what was typed with the config, and check all of it. Raises `UsageError` or `AuthError`; nothing is sent.
 
     The jobs belong to ``run``, where that is given.
     """
-    from flux_cli.saving.saver import Destination, agree  # noqa: PLC0415 - not for --help
+    from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
 
     configured = runtime.settings.generate
     saves = asked.overwrite or any(one is not None for one in (asked.output, asked.timeout, asked.embed))
@@ -101,7 +101,7 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     no_wait = asked.no_wait or (
         bool(configured.get("no_wait")) and not (saves or runtime.flags.preview or asked.gallery)
     )
-    timeout = options.checked_timeout(asked.timeout, configured.get("timeout"))
+    timeout = options.check_timeout(asked.timeout, configured.get("timeout"))
     like = asked.like
     usual = like.count if like is not None else configured.get("count", 1)
     count = asked.count if asked.count is not None else usual
@@ -111,67 +111,69 @@ def demanded(runtime: Runtime, asked: Asked, *, run: str = "") -> Demand:
     if destination.kind == "stdout":
         options.check_stdout(runtime)
     typed = dict(asked.options)
-    if (wanted := agree(destination, typed.get("format"))) is not None:
+    if (wanted := resolve_format(destination, typed.get("format"))) is not None:
         typed["format"] = wanted
     if "image" in typed:
-        typed["image"] = at_home(typed["image"])  # no shell does it in --image=~/x, nor in a batch file
+        typed["image"] = expand_home(typed["image"])  # no shell does it in --image=~/x, nor in a batch file
     provider = choose_provider(runtime, asked.provider or (like.job.provider if like is not None else None))
     word = asked.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
     model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)
-    start = _start(configured) if like is None else like.start(provider, model, typed)
-    wish = orders.Wish(
+    start = _starting_point(configured) if like is None else like.start(provider, model, typed)
+    wish = orders.GenerateRequest(
         prompt=asked.prompt.rstrip(" \t\r\n"),  # such as the \r that a shell loop over a file from Windows leaves
-        options={**_belonging(configured), **start.options, **typed},
+        options={**_job_options(configured), **start.options, **typed},
         typed=frozenset(typed),
         extra={**start.extra, **asked.extra},
         count=count,
         wait=not no_wait,
     )
-    origin = runtime.origin()
-    others = _others(runtime, asked, provider)
+    origin = runtime.run_context()
+    others = _load_fallbacks(runtime, asked, provider)
     try:
         purchases, fit = orders.plan(wish, provider, model, origin, run=run)
     except UsageError as error:
-        raise advised(error, provider) from error.__cause__
+        raise with_hint(error, provider) from error.__cause__
     source = "the config" if like is None else like.name
     notes = [*fit.notes, *(start.notes(like) if like is not None else ())]
     if left_out:
         notes.append(f"{left_out}, so the model of {source} is left out: {model.name} is used")
     if skipped := (*start.left_out, *fit.skipped):
-        names = listed([spelled(name) for name in skipped])
+        names = listed([flag_name(name) for name in skipped])
         notes.append(f"left out, because {provider.name} cannot honour it: {names} of {source}")
     before = ("model", *start.left_out) if left_out else start.left_out
     purchases = [replace(one, job=replace(one.job, skipped=(*before, *one.job.skipped))) for one in purchases]
     targets = [(one, orders.choose_model(one, word, typed=asked.model is not None)[0]) for one in others]
-    purchases = [orders.with_instead(one, wish, targets, origin) for one in purchases]
-    place = Place(
+    purchases = [orders.with_fallbacks(one, wish, targets, origin) for one in purchases]
+    place = SaveOptions(
         destination=destination,
         format=fit.params.options.get("format"),
         embed=asked.embed if asked.embed is not None else configured.get("embed", True),
     )
-    return Demand(
+    return ResolvedRequest(
         provider=provider,
-        others=others,
-        purchases=purchases,
+        fallbacks=others,
+        jobs=purchases,
         place=None if no_wait else place,
         timeout=timeout,
         notes=tuple(notes),
-        once=None if asked.once is None else Once(name=_checked_name(asked.once), mark=_mark(wish, provider, model)),
+        once=None
+        if asked.once is None
+        else Once(name=_check_name(asked.once), key=_request_key(wish, provider, model)),
     )
 
 
-def _belonging(configured: Mapping[str, Any]) -> dict[str, Any]:
+def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the config that belong to the job and not to the image."""
     return {name: configured[name] for name in ("webhook", "metadata") if name in configured}
 
 
-def _start(configured: Mapping[str, Any]) -> Start:
+def _starting_point(configured: Mapping[str, Any]) -> Start:
     """Return what a wish starts from where the config says it."""
     options = {name: value for name, value in configured.items() if name in orders.IMAGE_OPTIONS}
     return Start(options=options, extra=configured.get("param", {}))
 
 
-def _others(runtime: Runtime, asked: Asked, provider: Provider) -> tuple[Provider, ...]:
+def _load_fallbacks(runtime: Runtime, asked: TypedOptions, provider: Provider) -> tuple[Provider, ...]:
     """Return the providers of ``--fallback``, in order. Raises `UsageError`."""
     word = asked.fallback if asked.fallback is not None else runtime.settings.generate.get("fallback")
     names = [name.strip() for name in word.split(",")] if word is not None else []
@@ -185,13 +187,13 @@ def _others(runtime: Runtime, asked: Asked, provider: Provider) -> tuple[Provide
     return found
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> str:
     if not name.strip():
         raise UsageError("--once needs a name", hint="such as `--once cover-v3`")
     return name
 
 
-def _mark(wish: orders.Wish, provider: Provider, model: Model) -> str:
+def _request_key(wish: orders.GenerateRequest, provider: Provider, model: Model) -> str:
     """Return what tells one wish from another: everything that was asked for, not where it is to be saved."""
     asked = [provider.name, model.name, wish.prompt, wish.count, dict(wish.options), dict(wish.extra)]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -13,22 +13,22 @@ from urllib.parse import urlsplit
 from flux_cli.commands import options
 from flux_cli.display.rendering import error_object
 from flux_cli.errors import AuthError, FluxError
-from flux_cli.http.router import no_key
+from flux_cli.http.router import missing_key
 from flux_cli.jobs import Cost
-from flux_cli.money.limits import dollars
+from flux_cli.money.limits import format_usd
 from flux_cli.providers.base import CREDITS, USD, Account, Provider
-from flux_cli.runs.workers import Crew
+from flux_cli.runs.workers import WorkerPool
 from flux_cli.runtime import Runtime
 
 if TYPE_CHECKING:
-    from flux_cli.commands.providers.environment import Finding
+    from flux_cli.commands.providers.environment import CheckResult
 
 AT_ONCE = 4
 """Providers that are asked side by side."""
 _HEAD = ("CHECK", "STATE", "BALANCE", "DETAIL")
 
 
-def check_up(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
+def check_providers(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
     """Ask each provider whether the key works, and, unless one was ``named``, look at this machine too.
 
     Providers without a key are passed over, unless asked for by name. Returns the exit code, which tells of the keys
@@ -38,10 +38,10 @@ def check_up(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
 
     def ask(provider: Provider) -> Account:
         if key_source(runtime, provider) is None:
-            raise no_key(provider)
+            raise missing_key(provider)
         return engine.check(provider, sandbox=runtime.sandbox)
 
-    answers = Crew[Account](runtime.clock, at_once=AT_ONCE).run([partial(ask, one) for one in chosen])
+    answers = WorkerPool[Account](runtime.clock, at_once=AT_ONCE).run([partial(ask, one) for one in chosen])
     rows: list[tuple[str, ...]] = []
     data: list[dict[str, Any]] = []
     outcomes: list[FluxError | None] = []
@@ -58,7 +58,7 @@ def check_up(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
         raise AuthError(
             "no provider has a key yet", hint="`flux config init` sets one up; `flux generate --sandbox` needs none"
         )
-    return options.verdict(outcomes)
+    return options.exit_code_for(outcomes)
 
 
 def key_source(runtime: Runtime, provider: Provider) -> str | None:
@@ -85,7 +85,7 @@ def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]
         own = runtime.settings.price(provider.name, model) is not None
         how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` takes it over"
         then = how if own else "estimates use the new price from now on"
-        found.append(f"{model} costs {dollars(amount)} an image, not {dollars(known.amount)} ({source}); {then}")
+        found.append(f"{model} costs {format_usd(amount)} an image, not {format_usd(known.amount)} ({source}); {then}")
     for model, amount in account.credit_prices.items():
         before = runtime.prices.told.find(provider.name, model)
         if before is not None and before.currency == CREDITS and not math.isclose(before.amount, amount):
@@ -110,7 +110,7 @@ def _rows(
     if isinstance(answer, FluxError):
         return [(provider.name, "failed", "-", "; ".join(part for part in (answer.message, answer.hint) if part))]
     advice = "a newer flux may know it; until then `--param` reaches every field"
-    drift = [(provider.name, "drift", "-", f"{difference}; {advice}") for difference in answer.drift]
+    drift = [(provider.name, "drift", "-", f"{difference}; {advice}") for difference in answer.differences]
     dearer = [(provider.name, "price", "-", difference) for difference in prices]
     told = ", ".join(f"{model} {amount:g} credits an image" for model, amount in answer.credit_prices.items())
     detail = "; ".join(part for part in (answer.name, told) if part)
@@ -126,22 +126,22 @@ def _object(provider: Provider, answer: Account | FluxError, prices: list[str]) 
         "provider": provider.name,
         "works": account is not None,
         "balance": None if left is None else {"amount": left.amount, "currency": left.currency},
-        "drift": [*account.drift, *prices] if account else [],
+        "drift": [*account.differences, *prices] if account else [],
         "prices": dict(account.prices) if account else {},
         "credit_prices": dict(account.credit_prices) if account else {},
         "error": error_object(answer) if isinstance(answer, FluxError) else None,
     }
 
 
-def _findings(runtime: Runtime, chosen: list[Provider]) -> list[Finding]:
+def _findings(runtime: Runtime, chosen: list[Provider]) -> list[CheckResult]:
     """Return how this machine stands."""
     from flux_cli.commands.providers import environment as machine  # noqa: PLC0415 - not for --help
 
     settings = runtime.settings
     hosts = {one.name: urlsplit(settings.base_url(one.name) or one.base_url).netloc for one in chosen}
     return [
-        machine.config_file(settings),
-        machine.on_path(runtime.environ.get("PATH", os.defpath), Path(sys.argv[0])),
-        machine.proxy(hosts),
+        machine.check_config_file(settings),
+        machine.check_path(runtime.environ.get("PATH", os.defpath), Path(sys.argv[0])),
+        machine.check_proxy(hosts),
         machine.certificates(),
     ]

@@ -8,9 +8,9 @@ import typer
 
 from flux_cli import providers as registry
 from flux_cli.commands import options
-from flux_cli.commands.providers.check import check_up, key_source
+from flux_cli.commands.providers.check import check_providers, key_source
 from flux_cli.providers.base import USD, Model, Price, Provider
-from flux_cli.providers.fit import spelled
+from flux_cli.providers.fit import flag_name
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed
 
@@ -44,7 +44,7 @@ def providers(
     runtime = options.runtime_of(ctx)
     chosen = [registry.load(provider)] if provider else [registry.load(name) for name in registry.NAMES]
     if check:
-        return check_up(runtime, chosen, named=provider is not None)
+        return check_providers(runtime, chosen, named=provider is not None)
     if provider:
         _describe(runtime, chosen[0])
         return 0
@@ -100,8 +100,8 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
             key_source(runtime, provider) or f"missing: set {provider.key_variables[0]}, made in {provider.key_page}",
         ),
         ("cancel", (provider.cancel_note or "yes") if provider.cancel else "not offered"),
-        ("upload", provider.upload or "no local files"),
-        ("--param", f"any other field of the request body; {listed(provider.owned)} are filled in by flux"),
+        ("upload", provider.upload_note or "no local files"),
+        ("--param", f"any other field of the request body; {listed(provider.reserved_fields)} are filled in by flux"),
     ]
     facts += [(f"--param {path}", note) for path, note in provider.param_notes.items()]
     sections: dict[str, list[tuple[str, ...]]] = {}
@@ -131,14 +131,14 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
 
 def _options(model: Model) -> list[tuple[str, ...]]:
     """Return every option of a model: how it is typed, its values, the default, the provider's name, a note."""
-    low, high = model.prompt
+    low, high = model.prompt_length
     length = f"{low} to {high} characters" if high else f"{low} or more characters"
-    count = f"1 to {model.most} in one job" if model.most > 1 else "1 to 20, a job each"
+    count = f"1 to {model.max_images} in one job" if model.max_images > 1 else "1 to 20, a job each"
     return [
         ("PROMPT", length, "-", model.prompt_field, ""),
         ("--count", count, "1", model.count_field or "-", ""),
         *(
-            (spelled(name), option.accepts, option.default or "-", option.field or "-", option.note)
+            (flag_name(name), option.accepts, option.default or "-", option.field or "-", option.note)
             for name, option in model.options.items()
         ),
     ]

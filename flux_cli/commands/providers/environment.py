@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flux_cli.errors import ConfigError
-from flux_cli.http.network import authorities, proxy_for, trust
+from flux_cli.http.network import find_certificates, load_certificates, proxy_for
 from flux_cli.text import listed, printable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _BEGINNING = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """How one thing stands, and what to do about it."""
 
     check: str
@@ -45,36 +45,38 @@ class Finding:
         return {"check": self.check, "provider": None, "works": self.works, "balance": None, "error": None, **told}
 
 
-def config_file(settings: Settings) -> Finding:
+def check_config_file(settings: Settings) -> CheckResult:
     """Say where the config file is, and whether others can read a key in it."""
     name = printable(str(settings.file))
     if not settings.exists:
-        return Finding(check="config", state="none", detail=name, hint="`flux config init` makes it")
+        return CheckResult(check="config", state="none", detail=name, hint="`flux config init` makes it")
     if settings.warnings:
         hint = f"`chmod 600 {shlex.quote(name)}`"
-        return Finding(
+        return CheckResult(
             check="config", state="open", detail=f"others can read the keys in {name}", hint=hint, works=False
         )
     mode = f", mode {settings.file.stat().st_mode & 0o777:o}" if os.name == "posix" else ""
-    return Finding(check="config", state="fine", detail=f"{name}{mode}")
+    return CheckResult(check="config", state="fine", detail=f"{name}{mode}")
 
 
-def on_path(search: str, here: Path) -> Finding:
+def check_path(search: str, here: Path) -> CheckResult:
     """Say which ``flux`` the PATH (``search``) comes to first, and whether it is the program at ``here``."""
     folder = printable(str(here.absolute().parent))
     found = shutil.which("flux", path=search)
     if found is None:
         hint = f"add {folder} to the PATH; `pipx ensurepath` or `uv tool update-shell` does that for theirs"
-        return Finding(check="PATH", state="missing", detail="no `flux` is on the PATH", hint=hint, works=False)
+        return CheckResult(check="PATH", state="missing", detail="no `flux` is on the PATH", hint=hint, works=False)
     name = printable(found)
     if os.path.realpath(Path(found).parent) == os.path.realpath(here.absolute().parent) or _same(Path(found), here):
-        return Finding(check="PATH", state="fine", detail=name)
+        return CheckResult(check="PATH", state="fine", detail=name)
     if _is_ours(Path(found)):
         detail = f"{name} comes first, another copy of flux than {printable(str(here))}"
         hint = f"remove one of the two, or put {folder} first on the PATH"
-        return Finding(check="PATH", state="two", detail=detail, hint=hint, works=False)
+        return CheckResult(check="PATH", state="two", detail=detail, hint=hint, works=False)
     hint = f"type `flux-cli`, or put {folder} first on the PATH"
-    return Finding(check="PATH", state="other", detail=f"{name} comes first: another program", hint=hint, works=False)
+    return CheckResult(
+        check="PATH", state="other", detail=f"{name} comes first: another program", hint=hint, works=False
+    )
 
 
 def _same(found: Path, here: Path) -> bool:
@@ -91,30 +93,30 @@ def _is_ours(found: Path) -> bool:
         return False
 
 
-def proxy(hosts: Mapping[str, str]) -> Finding:
+def check_proxy(hosts: Mapping[str, str]) -> CheckResult:
     """Say whether requests to ``hosts`` (by provider) go through a proxy: its address, without a password in it."""
     try:
         known = {name: proxy_for(f"https://{host}") for name, host in hosts.items()}
     except ConfigError as error:
-        return Finding(check="proxy", state="wrong", detail=error.message, hint=error.hint, works=False)
+        return CheckResult(check="proxy", state="wrong", detail=error.message, hint=error.hint, works=False)
     used = next((found for found in known.values() if found is not None), None)
     if used is None:
-        return Finding(check="proxy", state="none", detail="requests go to the providers directly")
+        return CheckResult(check="proxy", state="none", detail="requests go to the providers directly")
     direct = [name for name, found in known.items() if found is None]
     detail = f"{used.address}, from {used.source}{f', not for {listed(direct)}' if direct else ''}"
     hint = f"to go directly, unset {used.source}" if used.source.isidentifier() else "to go directly, change them"
-    return Finding(check="proxy", state="in use", detail=detail, hint=f"{hint}, or name hosts in NO_PROXY")
+    return CheckResult(check="proxy", state="in use", detail=detail, hint=f"{hint}, or name hosts in NO_PROXY")
 
 
-def certificates() -> Finding:
+def certificates() -> CheckResult:
     """Say which certificate authorities are trusted, and whether they can be read."""
     try:
-        found = authorities()
+        found = find_certificates()
         if found.source:
-            trust(found)
+            load_certificates(found)
     except ConfigError as error:
-        return Finding(check="certificates", state="wrong", detail=error.message, hint=error.hint, works=False)
+        return CheckResult(check="certificates", state="wrong", detail=error.message, hint=error.hint, works=False)
     if not found.source:
-        return Finding(check="certificates", state="fine", detail="the built-in authorities are trusted")
+        return CheckResult(check="certificates", state="fine", detail="the built-in authorities are trusted")
     names = " and ".join(printable(one) for one in (found.folder, found.file) if one)
-    return Finding(check="certificates", state="in use", detail=f"{names}, from {found.source}")
+    return CheckResult(check="certificates", state="in use", detail=f"{names}, from {found.source}")

@@ -14,10 +14,10 @@ import typer
 
 from flux_cli import providers
 from flux_cli.commands import options
-from flux_cli.config.paths import at_home
+from flux_cli.config.paths import expand_home
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.runs.active import refresh_jobs, unsettled
+from flux_cli.runs.active import list_unsettled, refresh_jobs
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, printable
 
@@ -136,26 +136,26 @@ def status(
         others = jobs or narrowed or provider or batch or spend or by or forget or forget_older_than or yes
         return accept_loss_of(runtime, alone=not others)
     if spend or by is not None:
-        from flux_cli.commands.status.spend import summed_up  # noqa: PLC0415 - only here
+        from flux_cli.commands.status.spend import show_spend  # noqa: PLC0415 - only here
 
         _check_spend(spend=spend, alone=not (jobs or narrowed or forget or forget_older_than or yes))
-        return summed_up(runtime, by=by, provider=provider, batch=name)
+        return show_spend(runtime, by=by, provider=provider, batch=name)
     if forget or forget_older_than is not None or yes:
-        from flux_cli.commands.status.forget import Wanted, forgotten  # noqa: PLC0415 - only here
+        from flux_cli.commands.status.forget import ForgetOptions, forget_jobs  # noqa: PLC0415 - only here
 
-        wanted = Wanted(jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes)
-        return forgotten(runtime, wanted, named=forget, alone=not narrowed)
+        wanted = ForgetOptions(jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes)
+        return forget_jobs(runtime, wanted, named=forget, alone=not narrowed)
     _check_list(jobs, active=active, batch=batch, watch=watch, offline=offline)
     known: Sequence[Job]
     unlisted: Sequence[Job] = ()
     listing = _Listing(runtime=runtime, provider=provider, batch=batch, active=active or watch)
     if jobs:
-        known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_by_itself, runtime))
+        known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_show_job, runtime))
     else:
         known = listing.newest(limit or (-1 if watch or batch is not None else SHOWN))
         unlisted = () if watch else listing.left_out(known)
     asked: Sequence[Job] = [*known, *unlisted]
-    asked, failures = (asked, []) if offline else _refreshed(runtime, asked, watch=watch)
+    asked, failures = (asked, []) if offline else _refresh(runtime, asked, watch=watch)
     fresh, unlisted = asked[: len(known)], asked[len(known) :]
     if jobs and len(fresh) == 1:
         runtime.output.details(fresh[0])
@@ -163,17 +163,17 @@ def status(
         runtime.output.jobs(fresh)
     _explain(runtime, fresh if len(fresh) > 1 or not jobs else [])  # one job alone says it among its details
     if unlisted:
-        listing.tell_left_out(unlisted, refreshed=not offline)
-    if not _tell_failures(runtime, failures, listed_ids={job.id for job in known}):
+        listing.note_left_out(unlisted, refreshed=not offline)
+    if not _warn_of_failures(runtime, failures, listed_ids={job.id for job in known}):
         return UnavailableError.exit_code
-    return options.verdict([_as_error(job) for job in fresh]) if exit_status else 0
+    return options.exit_code_for([_as_error(job) for job in fresh]) if exit_status else 0
 
 
 def _batch(file: str) -> str:
     """Return the name under which the jobs of a batch file are kept; ``-`` stands for standard input."""
-    from flux_cli.runs.rows import family  # noqa: PLC0415 - only here
+    from flux_cli.runs.rows import batch_name  # noqa: PLC0415 - only here
 
-    return file if file == "-" else family(str(Path(at_home(file)).resolve()))
+    return file if file == "-" else batch_name(str(Path(expand_home(file)).resolve()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,16 +197,16 @@ class _Listing:
             sandbox=self.runtime.sandbox, limit=most, active=self.active, provider=self.provider, batch=self._name
         )
         if not found:
-            self._tell_nothing()
+            self._note_empty()
         return found
 
     def left_out(self, shown: Sequence[Job]) -> Sequence[Job]:
         """Return the unfinished jobs that the list would hold if it were longer than ``shown``, the oldest first."""
         there = {job.id for job in shown}
-        found = unsettled(self.runtime, provider=self.provider, batch=self._name)
+        found = list_unsettled(self.runtime, provider=self.provider, batch=self._name)
         return [job for job in found if job.id not in there and (job.active or not self.active)]
 
-    def tell_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
+    def note_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
         """Say how many jobs are not listed, and what lists them; ``jobs`` has the oldest of them first."""
         deep = self.runtime.ledger.count(
             sandbox=self.runtime.sandbox, provider=self.provider, batch=self._name, oldest=jobs[0].id
@@ -219,19 +219,19 @@ class _Listing:
             f"{number} {asked}: {states}; `flux status{world}{self._typed} --limit {deep}` lists them"
         )
 
-    def _tell_nothing(self) -> None:
+    def _note_empty(self) -> None:
         """Say that there is nothing to list. Raises `UsageError` for a batch file that there is nothing of."""
         words = "no job is under way" if self.active else "no jobs yet"
         if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
             words = f"no job was made from {printable(self.batch or '')}"
             elsewhere = 0 if self.runtime.sandbox else self.runtime.ledger.count(sandbox=True, batch=self._name)
-            if not elsewhere and not Path(at_home(self.batch or "")).exists():
+            if not elsewhere and not Path(expand_home(self.batch or "")).exists():
                 raise UsageError(f"{words}, and there is no such file", hint="`flux status`")
             self.runtime.output.note(
-                f"{words}; {options.in_sandbox(elsewhere, self._typed)}" if elsewhere else f"{words} yet"
+                f"{words}; {options.count_sandbox_jobs(elsewhere, self._typed)}" if elsewhere else f"{words} yet"
             )
         else:
-            options.tell_nothing(self.runtime, words, active=self.active, provider=self.provider)
+            options.note_nothing(self.runtime, words, active=self.active, provider=self.provider)
 
     @property
     def _name(self) -> str | None:
@@ -245,7 +245,9 @@ class _Listing:
         return provider + ("" if self.batch is None else f" --batch {shlex.quote(self.batch)}")
 
 
-def _tell_failures(runtime: Runtime, failures: Sequence[tuple[Job, FluxError]], *, listed_ids: Container[str]) -> bool:
+def _warn_of_failures(
+    runtime: Runtime, failures: Sequence[tuple[Job, FluxError]], *, listed_ids: Container[str]
+) -> bool:
     """Say which jobs could not be asked about. Return whether all that are listed could.
 
     Those that are not listed take one line, however many they are.
@@ -261,17 +263,17 @@ def _tell_failures(runtime: Runtime, failures: Sequence[tuple[Job, FluxError]], 
     return len(others) == len(failures)
 
 
-def _by_itself(runtime: Runtime, reference: str) -> Job | None:
+def _show_job(runtime: Runtime, reference: str) -> Job | None:
     """Return the job that made the image at a path, as the image tells it; ``None`` where there is no such file."""
-    from flux_cli.runs.described import listen  # noqa: PLC0415 - only here
+    from flux_cli.runs.described import describe_image  # noqa: PLC0415 - only here
 
-    told = listen(reference)
+    told = describe_image(reference)
     if told is None:
         return None
-    known = told.known(runtime)
+    known = told.find_job(runtime)
     if known is None:
         runtime.output.note(f"{reference} tells this itself: the ledger does not know its job")
-    return known or told.story.as_job(told.image)
+    return known or told.metadata.as_job(told.image)
 
 
 def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, watch: bool, offline: bool) -> None:
@@ -301,7 +303,7 @@ def _explain(runtime: Runtime, jobs: Sequence[Job]) -> None:
             runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
 
 
-def _refreshed(
+def _refresh(
     runtime: Runtime, jobs: Sequence[Job], *, watch: bool
 ) -> tuple[Sequence[Job], list[tuple[Job, FluxError]]]:
     """Return the jobs as they are now, and those that could not be asked about, with the reason.
@@ -312,9 +314,9 @@ def _refreshed(
     if not asked:
         return jobs, []
     if watch:
-        from flux_cli.commands.status.watch import followed  # noqa: PLC0415 - only here
+        from flux_cli.commands.status.watch import watch_jobs  # noqa: PLC0415 - only here
 
-        answers = followed(runtime, asked)
+        answers = watch_jobs(runtime, asked)
     else:
         answers = refresh_jobs(runtime, asked)
     newer = {job.id: answer for job, answer in zip(asked, answers, strict=True) if isinstance(answer, Job)}
@@ -325,7 +327,7 @@ def _refreshed(
 def _as_error(job: Job) -> FluxError | None:
     """Return what a job's state would be as the end of a command."""
     try:
-        options.require(job, "succeeded")
+        options.require_status(job, "succeeded")
     except FluxError as error:
         return error
     return job.error

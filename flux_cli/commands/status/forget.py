@@ -22,7 +22,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ForgetOptions:
     """Which jobs are to be forgotten."""
 
     jobs: tuple[str, ...]
@@ -36,7 +36,7 @@ class Wanted:
     """Whether jobs with images that were never saved are forgotten, too."""
 
 
-def forgotten(runtime: Runtime, wanted: Wanted, *, named: bool, alone: bool) -> int:
+def forget_jobs(runtime: Runtime, wanted: ForgetOptions, *, named: bool, alone: bool) -> int:
     """Remove records: of all jobs that are named or of none, or of all that are old. Return the exit code.
 
     ``named`` says whether ``--forget`` was typed, and ``alone`` that nothing was typed which has to do with lists.
@@ -67,7 +67,7 @@ def accept_loss_of(runtime: Runtime, *, alone: bool) -> int:
     return 0
 
 
-def _check(wanted: Wanted, *, named: bool, alone: bool) -> None:
+def _check(wanted: ForgetOptions, *, named: bool, alone: bool) -> None:
     """Raise `UsageError` for what does not go together, or makes no sense alone."""
     hint = "`flux status --forget @1` forgets the latest run; `--forget-older-than 90d` what is older than that"
     if not named and wanted.age is None:
@@ -81,7 +81,7 @@ def _check(wanted: Wanted, *, named: bool, alone: bool) -> None:
         raise UsageError("--forget needs the jobs to forget: JOB...", hint=hint)
 
 
-def _named(runtime: Runtime, wanted: Wanted) -> list[Job]:
+def _named(runtime: Runtime, wanted: ForgetOptions) -> list[Job]:
     """Return the jobs that are named, each once. Raises `UsageError` where one is not there, or has to stay."""
     found: dict[str, Job] = {}
     for reference in wanted.jobs:
@@ -96,10 +96,10 @@ def _named(runtime: Runtime, wanted: Wanted) -> list[Job]:
     return list(found.values())
 
 
-def _forget_older(runtime: Runtime, wanted: Wanted, seconds: float) -> None:
+def _forget_older(runtime: Runtime, wanted: ForgetOptions, seconds: float) -> None:
     """Remove the records of all jobs that are so old and may go, and say how many stay, and why."""
     before = runtime.clock.now() - seconds
-    jobs = runtime.ledger.older(before, sandbox=runtime.sandbox, provider=wanted.provider, batch=wanted.batch)
+    jobs = runtime.ledger.older_than(before, sandbox=runtime.sandbox, provider=wanted.provider, batch=wanted.batch)
     reasons = [_in_the_way(job, anyway=wanted.anyway)[0] for job in jobs]
     _remove(runtime, [job for job, reason in zip(jobs, reasons, strict=True) if not reason])
     for reason, count in Counter(filter(None, reasons)).items():
@@ -124,7 +124,7 @@ def _in_the_way(job: Job, *, anyway: bool) -> tuple[str, str]:
         return "nobody knows whether it was accepted and paid for", f"`flux status {job.id}` asks about it"
     if job.status not in FINISHED:
         return "it is not finished, and its images would be lost", f"`flux result --wait {job.id}` fetches it"
-    if job.unsaved and not anyway:
+    if job.has_unsaved_images and not anyway:
         hint = f"`flux result {job.id}` saves them; --yes forgets it all the same"
         return "its images were paid for and never saved", hint
     return "", ""

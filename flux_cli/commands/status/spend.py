@@ -8,7 +8,7 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.ledger.codec import Spend
 from flux_cli.ledger.ledger import GROUPS
-from flux_cli.money.limits import dollars, left
+from flux_cli.money.limits import format_usd, remaining
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, nearest, printable
 
@@ -16,7 +16,7 @@ WORDS = tuple(GROUPS)
 """What spending can be summed up by; the first one where nothing is said."""
 
 
-def summed_up(runtime: Runtime, *, by: str | None, provider: str | None, batch: str | None) -> int:
+def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch: str | None) -> int:
     """Show what the jobs of this world came to, group by group and together. Asks no provider. Return the exit code.
 
     Budgets hold for all jobs: what is left of them is told whatever ``provider`` and ``batch`` say.
@@ -34,7 +34,7 @@ def summed_up(runtime: Runtime, *, by: str | None, provider: str | None, batch: 
     tty = runtime.stdout.isatty()
     rows = [_row(group, providers.alias(group.name or "-") if tty else group.name or "-") for group in groups]
     data = [_data(group, word) for group in groups]
-    budgets = [(limit, runtime.ledger.spent(limit, sandbox=runtime.sandbox)) for limit in runtime.limits()]
+    budgets = [(limit, runtime.ledger.spent_since(limit, sandbox=runtime.sandbox)) for limit in runtime.limits()]
     told = [
         {
             "by": "budget",
@@ -49,7 +49,7 @@ def summed_up(runtime: Runtime, *, by: str | None, provider: str | None, batch: 
     head = (word.upper(), "JOBS", "IMAGES", "COST", "ESTIMATE", "CREDITS", "UNKNOWN")
     runtime.output.table(head, [*rows, _row(total, "total")], [*data, _data(total, "total"), *told])
     for limit, spent in budgets:
-        runtime.output.note(left(limit, spent))
+        runtime.output.note(remaining(limit, spent))
     return 0
 
 
@@ -68,8 +68,8 @@ def _row(group: Spend, name: str) -> tuple[str, ...]:
         name,
         str(group.jobs),
         str(group.images),
-        "-" if group.told is None else dollars(group.told),
-        "-" if group.estimated is None else f"~{dollars(group.estimated)}",
+        "-" if group.told is None else format_usd(group.told),
+        "-" if group.estimated is None else f"~{format_usd(group.estimated)}",
         "-" if group.credits is None else f"{group.credits:g}",
         f"{group.unknown} of unknown cost" if group.unknown else "-",
     )

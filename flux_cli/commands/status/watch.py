@@ -10,14 +10,14 @@ from flux_cli.commands.options import MOST_AT_ONCE
 from flux_cli.display.progress import Progress
 from flux_cli.errors import FluxError, ProtocolError, UnavailableError
 from flux_cli.jobs import Job
-from flux_cli.runs.workers import Crew
+from flux_cli.runs.workers import WorkerPool
 from flux_cli.runtime import Runtime
 
 _LOOK = 1.0
 """Seconds between two looks at a job that another process is just submitting."""
 
 
-def followed(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:
+def watch_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:
     """Return each job once it is finished, or why it cannot be asked about, in order; shown while that lasts.
 
     A job of which its provider knows nothing yet is looked for once. Raises `Interrupted`.
@@ -26,7 +26,7 @@ def followed(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:
         for job in jobs:
             progress.show(job)
         tasks = [partial(_follow, runtime, progress, job) for job in jobs]
-        return Crew[Job](runtime.clock, at_once=MOST_AT_ONCE).run(tasks)
+        return WorkerPool[Job](runtime.clock, at_once=MOST_AT_ONCE).run(tasks)
 
 
 def _follow(runtime: Runtime, progress: Progress, job: Job) -> Job:
