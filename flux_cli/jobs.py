@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from flux_cli.engine.schedule import Bracket, wait
 from flux_cli.errors import FluxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+ReadyInterval = tuple[float, float]
+"""Seconds after a job was accepted: the last poll that found it running (0 if none did), the first that found it done."""
 
 Status = Literal["submitting", "queued", "running", "succeeded", "failed", "cancelled", "unknown"]
 
@@ -178,7 +180,7 @@ class Job:
     """What it was expected to cost when it was submitted, in USD, where anybody could tell."""
     accepted_at: float | None = None
     """When the provider's answer to the submit was read."""
-    ready_between: Bracket | None = None
+    ready_between: ReadyInterval | None = None
     """Seconds after it was accepted: the last look that found it at work, and the first that found it done."""
 
     @property
@@ -213,7 +215,7 @@ class Job:
     @property
     def duration(self) -> float | None:
         """Seconds from its acceptance until its images were ready, as closely as our looks at it tell."""
-        return None if self.ready_between is None or self.status != "succeeded" else wait(self.ready_between)
+        return None if self.ready_between is None or self.status != "succeeded" else _midpoint(self.ready_between)
 
     @property
     def has_unsaved_images(self) -> bool:
@@ -240,6 +242,12 @@ def differs(shape: str, width: int | None, height: int | None) -> bool:
     if found[2] == "x":
         return (width, height) != (wide, high)
     return abs(math.log(width * high / (height * wide))) > _LEEWAY
+
+
+def _midpoint(interval: ReadyInterval) -> float:
+    """Return how long a job took, as closely as its interval tells."""
+    low, high = interval
+    return (low + high) / 2 if low else high
 
 
 def advance(job: Job, state: State, *, now: float) -> Job:

@@ -21,7 +21,6 @@ from flux_cli.clock import SystemClock
 from flux_cli.display.output import Human, Json, Output
 from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress, Progress
 from flux_cli.display.streams import Streams
-from flux_cli.flags import Flags
 from flux_cli.http.router import Router
 from flux_cli.jobs import Image, Job, differs
 
@@ -70,16 +69,19 @@ def new_seed() -> int:
     return secrets.randbelow(2**31 - 1) + 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaveOptions:
-    """Where images are to go, and in which format where that was said."""
+@dataclass(kw_only=True)
+class Flags:
+    """Options of the program that do not belong to a job. All commands have the first five."""
 
-    destination: Destination
-    format: str | None = None
-    save_again: bool = False
-    """Whether images that were saved before, and are still there, are saved again."""
-    embed: bool = True
-    """Whether images are given their story."""
+    config: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    sandbox: bool = False
+    print0: bool = False
+    """Whether paths, ids and links end in NUL."""
+    preview: bool | None = None
+    """Whether saved images are shown in the terminal; ``None`` leaves it to the config."""
 
 
 @dataclass
@@ -223,77 +225,6 @@ class Runtime:
         """Whether a process, as ``host:pid``, runs no more; of one on another machine nobody can tell."""
         host, _, pid = owner.rpartition(":")
         return host == socket.gethostname() and pid.isdecimal() and not is_running(int(pid))
-
-    def run_context(self) -> RunContext:
-        """Return what the jobs of a new run start from."""
-        from flux_cli.runs.plan import RunContext
-
-        return RunContext(
-            new_id=self.new_id,
-            new_handle=self.new_idempotency_key,
-            new_seed=self.new_seed,
-            now=self.clock.now(),
-            sandbox=self.sandbox,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
-            price=self._amount,
-        )
-
-    def _amount(self, provider: Provider, model: Model) -> float | None:
-        price = self.price(provider.name, model.name)
-        return None if price is None else price.amount
-
-    def image_store(self, job: Job, place: SaveOptions, *, first: int, placed: Callable[[str], None]) -> ImageStore:
-        """Return where the images of ``job`` go, the first of them being number ``first`` of its run.
-
-        ``placed`` hears each path, as it would be typed from here.
-        """
-        from flux_cli.engine.ports import ImageStore
-        from flux_cli.images import embed as embedding
-        from flux_cli.images import inspect as images
-        from flux_cli.images.metadata import ImageMetadata
-        from flux_cli.saving.saver import Fields, Saver
-
-        model = providers.load(job.provider).models.get(job.model or "")
-        ours = model is None or "quality" not in model.options
-        saver = Saver(
-            place.destination,
-            inspect=images.inspect,
-            convert=images.convert,
-            format=place.format or job.parameters.get("format"),
-            quality=job.parameters.get("quality") if ours else None,
-            note=self.output.note,
-            detail=self.output.note if self.flags.verbose else lambda _line: None,
-            reencode=ours,
-            max_bytes=self.settings.max_image_bytes,
-        )
-
-        def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
-            fields = Fields.of(job, image, first + index - 1)
-            embed = partial(embedding.embed, story=ImageMetadata.of(job, image)) if place.embed else None
-            sent = place.destination.kind == "stdout"
-            if sent:
-                with self.streams.watch_reader():
-                    saved = saver.save_to(chunks, fields, self.streams.binary(), embed)
-            else:
-                saved = saver.save(chunks, fields, embed)
-                placed(saved.shown)
-            if differs(job.shape, saved.width, saved.height):
-                self.output.note(f"asked for {job.shape}, got {saved.width}x{saved.height}: {saved.shown}")
-            if sent:
-                return image
-            return replace(
-                image,
-                path=str(saved.path),
-                width=saved.width,
-                height=saved.height,
-                content_type=saved.content_type,
-                size=saved.size,
-            )
-
-        def kept(image: Image) -> bool:
-            return not place.save_again and image.path is not None and Path(image.path).exists()
-
-        return ImageStore(save=save, is_saved=kept)
 
     def close(self) -> None:
         """Let go of connections and files."""

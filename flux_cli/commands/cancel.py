@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flux_cli import providers
+from flux_cli.runs.outcome import exit_code_for
 from flux_cli.commands import options
 from flux_cli.errors import FluxError, LostReplyError, RefusedError, UnknownOutcomeError, UsageError
 from flux_cli.jobs import FINISHED, Job
@@ -47,7 +48,7 @@ def cancel(
     outcomes = [_cancel(runtime, job, several=len(found) > 1) for job in found]
     if not found:
         options.note_nothing(runtime, "no job is under way", active=True, provider=provider)
-    return options.exit_code_for(outcomes)
+    return exit_code_for(outcomes)
 
 
 def _ask(runtime: Runtime, count: int) -> None:

@@ -131,8 +131,6 @@ Print0 = Annotated[
 
 FORMATS = ("jpg", "png", "webp")
 DEFAULT_TIMEOUT = 600.0
-AT_ONCE, MOST_AT_ONCE = 4, 100
-"""Jobs side by side: where nobody says otherwise, and at most."""
 
 
 def runtime_of(ctx: typer.Context) -> Runtime:
@@ -260,28 +258,3 @@ def check_stdout(runtime: Runtime) -> None:
         raise UsageError("--print0 cannot be combined with -o -", hint="-o - writes the image's bytes, and no path")
     if runtime.stdout.isatty():
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")
-
-
-def require_status(job: Job, *wanted: str) -> None:
-    """Raise what it means that a job is in none of the ``wanted`` states."""
-    if job.status in wanted:
-        return
-    if job.active:
-        hint = f"`flux result --wait {job.id}` waits for it"
-        raise PendingError(f"job {job.id} is not finished: {job.status_text}", hint=hint)
-    if job.error is not None:
-        raise job.error
-    if job.status == "unknown":
-        raise UnknownOutcomeError(f"{job.provider} has not confirmed that it accepted job {job.id}")
-    paid = job.cost is not None and job.cost.amount > 0
-    hint = f"`flux generate --like {job.id}` starts it again, as a new paid job"
-    charged: Charged = "unknown" if job.status != "cancelled" else "yes" if paid else "no"
-    raise RefusedError(f"job {job.id} is {job.status}", hint=hint, charged=charged)
-
-
-def exit_code_for(outcomes: Sequence[FluxError | None]) -> int:
-    """Return the exit code for several outcomes: theirs if they agree, 9 if some went well, else 1."""
-    codes = {0 if error is None else error.exit_code for error in outcomes}
-    if len(codes) <= 1:
-        return codes.pop() if codes else 0
-    return 9 if 0 in codes or 9 in codes else 1  # noqa: PLR2004 - partial

@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 
+from flux_cli.runs.outcome import exit_code_for, require_status
+from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
 from flux_cli.errors import FluxError, PendingError, ProtocolError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs.active import list_unsettled, refresh_jobs
-from flux_cli.runtime import Runtime, SaveOptions
+from flux_cli.runtime import Runtime
+from flux_cli.runs.save import SaveOptions
 
 
 def result(
@@ -70,16 +73,16 @@ def result(
     seconds = options.check_timeout(timeout, configured.get("timeout"))
     ends: list[FluxError | None] = []
     if jobs:
-        found, at_once = options.find_jobs(runtime, jobs, provider), options.AT_ONCE
+        found, at_once = options.find_jobs(runtime, jobs, provider), AT_ONCE
     else:
         if not url:  # what was typed wrong is said before anything is asked
             _save_options(runtime, [], output, overwrite=overwrite, wanted=wanted, embed=embed)
         found, ends = _find_due(runtime, wait=wait)
         waited = sum(job.status != "succeeded" for job in found)
-        at_once = min(options.AT_ONCE + waited, options.MOST_AT_ONCE)  # a job that takes long is in no other's way
+        at_once = min(AT_ONCE + waited, MOST_AT_ONCE)  # a job that takes long is in no other's way
     if url:
         ends += _print_links(runtime, found)
-        return _exit_code(ends) if all_jobs else options.exit_code_for(ends)
+        return _exit_code(ends) if all_jobs else exit_code_for(ends)
     place = _save_options(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
     from flux_cli.runs.runner import RunOptions, collect_jobs  # noqa: PLC0415 - not for --url
 
@@ -108,7 +111,7 @@ def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxErro
         try:
             if isinstance(answer, FluxError):
                 raise answer
-            options.require_status(now, "succeeded")
+            require_status(now, "succeeded")
         except FluxError as error:
             ends.append(error)
             runtime.output.error(error, now, where=f"job {job.id}")
@@ -123,7 +126,7 @@ def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxErro
 def _exit_code(ends: Sequence[FluxError | None]) -> int:
     """Return the exit code of ``--all``: where all that is missing is still under way, it says so and nothing else."""
     failed = [error for error in ends if error is not None]
-    return options.exit_code_for(failed if all(isinstance(error, PendingError) for error in failed) else ends)
+    return exit_code_for(failed if all(isinstance(error, PendingError) for error in failed) else ends)
 
 
 def _save_options(
@@ -167,7 +170,7 @@ def _print_links(runtime: Runtime, jobs: list[Job]) -> list[FluxError | None]:
             if isinstance(answer, FluxError):
                 raise answer
             job = answer
-            options.require_status(job, "succeeded")
+            require_status(job, "succeeded")
         except FluxError as error:
             outcomes.append(error)
             runtime.output.error(error, known)

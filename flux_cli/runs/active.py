@@ -10,7 +10,6 @@ from functools import partial
 from typing import TypeVar
 
 from flux_cli import providers
-from flux_cli.commands.options import AT_ONCE
 from flux_cli.display.progress import Progress
 from flux_cli.errors import (
     FluxError,
@@ -22,7 +21,7 @@ from flux_cli.errors import (
     UnsavedError,
 )
 from flux_cli.jobs import Job
-from flux_cli.runs.workers import WorkerPool
+from flux_cli.runs.workers import AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
 
 T = TypeVar("T")

@@ -14,15 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flux_cli.commands.generate.request import ResolvedRequest
-from flux_cli.commands.options import exit_code_for
-from flux_cli.commands.show import show_images
 from flux_cli.config.paths import state_path
 from flux_cli.errors import FluxError, Interrupted, LimitError
 from flux_cli.jobs import Job
 from flux_cli.money.totals import BatchTotals, format_total
 from flux_cli.runs.active import ActiveJobs
 from flux_cli.runs.failed_rows import FailedRows
+from flux_cli.runs.outcome import Outcome, exit_code_for
 from flux_cli.runs.plan import PlannedJob
 from flux_cli.runs.resume import RowHistory
 from flux_cli.runs.rows import COPY, Row
@@ -51,7 +49,6 @@ class Task:
     """One row, checked: what is to be bought, and on which terms."""
 
     standing: RowHistory
-    demand: ResolvedRequest
     purchases: Sequence[PlannedJob]
     """Those of its jobs that were not submitted before."""
     terms: RunOptions
@@ -113,7 +110,6 @@ class BatchRunner:
                 title = "Prompts from stdin" if self._file == "-" else Path(self._file).name
                 gallery.write(lambda: [self._part(gallery, task) for task in self._tasks], title=title)
         self._summarize(failed, name)
-        show_images(self._runtime)
         done = [None for task in self._tasks if task.standing.made]
         return exit_code_for([*outcomes, *done])
 

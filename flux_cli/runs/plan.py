@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
@@ -15,6 +17,9 @@ from flux_cli.jobs import Job, Params
 from flux_cli.providers.base import Model, Order, Provider
 from flux_cli.providers.fit import ResolvedOptions, find_model, flag_name, resolve
 from flux_cli.providers.options import InvalidValue, Picture
+
+if TYPE_CHECKING:
+    from flux_cli.runtime import Runtime
 
 IMAGE_OPTIONS = (
     "aspect_ratio",
@@ -77,6 +82,24 @@ class RunContext:
     """This process, as ``host:pid``."""
     price: Callable[[Provider, Model], float | None] = lambda _provider, _model: None
     """What an image is expected to cost, in USD, where anybody can tell."""
+
+
+def new_run_context(runtime: Runtime) -> RunContext:
+    """Return what the jobs of a new run share."""
+
+    def price_of(provider: Provider, model: Model) -> float | None:
+        price = runtime.price(provider.name, model.name)
+        return None if price is None else price.amount
+
+    return RunContext(
+        new_id=runtime.new_id,
+        new_handle=runtime.new_idempotency_key,
+        new_seed=runtime.new_seed,
+        now=runtime.clock.now(),
+        sandbox=runtime.sandbox,
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        price=price_of,
+    )
 
 
 def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from flux_cli.commands.options import AT_ONCE, exit_code_for, require_status
-from flux_cli.commands.show import show_images
 from flux_cli.errors import (
     FluxError,
     LedgerError,
@@ -25,8 +23,11 @@ from flux_cli.errors import (
 from flux_cli.jobs import Job
 from flux_cli.money.limits import Limit, overrun
 from flux_cli.runs.active import ActiveJobs, run_tasks
+from flux_cli.runs.outcome import Outcome, exit_code_for, require_status
 from flux_cli.runs.plan import PlannedJob
-from flux_cli.runtime import Runtime, SaveOptions
+from flux_cli.runs.save import SaveOptions, open_store
+from flux_cli.runs.workers import AT_ONCE
+from flux_cli.runtime import Runtime
 
 _ELSEWHERE = frozenset({"unavailable", "auth", "payment"})
 """Codes that prove that nothing was accepted, and that another provider may do better."""
@@ -59,7 +60,6 @@ def submit_jobs(runtime: Runtime, purchases: Sequence[PlannedJob], terms: RunOpt
     terms = replace(terms, named=len(purchases) > 1)
     tasks = [partial(_submit_job, runtime, purchase, terms) for purchase in purchases]
     outcomes = run_tasks(runtime, tasks, at_once=at_once)
-    show_images(runtime)
     return exit_code_for(outcomes)
 
 
@@ -84,28 +84,11 @@ def collect_jobs(
         for job, first in zip(jobs, firsts, strict=True)
     ]
     outcomes = run_tasks(runtime, tasks, at_once=at_once)
-    show_images(runtime)
     return exit_code_for(outcomes)
 
 
 def _collect_job(runtime: Runtime, job: Job, terms: RunOptions, wait: bool, under_way: ActiveJobs) -> FluxError | None:
     return _report(terms, JobRunner(runtime, under_way, terms).collect(job, first=job.first_index, wait=wait))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an errand ended."""
-
-    job: Job | None
-    """The job as it was last seen; ``None`` where none was written down."""
-    error: FluxError | None = None
-    others: tuple[Job, ...] = ()
-    """The further jobs that made the rest of the same images, where one became several."""
-
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """Every job that was written down."""
-        return self.others if self.job is None else (self.job, *self.others)
 
 
 class JobRunner:
@@ -229,7 +212,7 @@ class JobRunner:
         if job.has_unsaved_images and (dearer := overrun(job)):
             self._under_way.note_once(dearer)
         shown: list[str] = []
-        shelf = self._runtime.image_store(job, place, first=first, placed=shown.append)
+        shelf = open_store(self._runtime, job, place, first=first, on_saved=shown.append)
         shown += [_relative_path(image.path) for image in job.images if image.path and shelf.is_saved(image)]
         try:
             deadline = max(self._deadline, self._runtime.clock.monotonic() + _LEAST_SAVING)

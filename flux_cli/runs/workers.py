@@ -20,6 +20,9 @@ from flux_cli.errors import FluxError, Interrupted
 
 T = TypeVar("T")
 
+AT_ONCE, MOST_AT_ONCE = 4, 100
+"""Jobs that run side by side: by default, and at most."""
+
 GRACE = 5.0
 """Seconds that a paid request which has left is given for its answer, once we are told to stop."""
 _SHORT_GRACE = 1.0

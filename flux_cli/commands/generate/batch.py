@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flux_cli import providers
+from flux_cli.runs.plan import new_run_context
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.engine.engine import dry_run_requests
@@ -22,7 +23,8 @@ from flux_cli.runs.plan import UTF8_HINT, PlannedJob, RunContext, with_all_fallb
 from flux_cli.runs.resume import RowHistory, has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
 from flux_cli.runs.runner import RunOptions
-from flux_cli.runtime import Runtime, SaveOptions
+from flux_cli.runtime import Runtime
+from flux_cli.runs.save import SaveOptions
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
@@ -183,7 +185,7 @@ def _plan_rows(
     notes = Counter[str]()
     taken: dict[Path, str] = {}
     folders: dict[Path, Path] = {}
-    origin = runtime.run_context()
+    origin = new_run_context(runtime)
     for standing in found:
         try:
             task = _plan_row(runtime, asked, standing, origin, run=run, batch=batch)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from flux_cli import providers
+from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
 from flux_cli.commands.generate import options as wishes
@@ -148,9 +149,9 @@ def _gallery(runtime: Runtime, asked: TypedOptions, typed: str) -> GalleryFile:
 def _check_jobs(jobs: int | None) -> int:
     """Return how many jobs run side by side. Raises `UsageError`."""
     if jobs is None:
-        return options.AT_ONCE
-    if not 1 <= jobs <= options.MOST_AT_ONCE:
-        raise UsageError(f"--jobs takes 1 to {options.MOST_AT_ONCE}, not {jobs}", hint="such as `-j 8`")
+        return AT_ONCE
+    if not 1 <= jobs <= MOST_AT_ONCE:
+        raise UsageError(f"--jobs takes 1 to {MOST_AT_ONCE}, not {jobs}", hint="such as `-j 8`")
     return jobs
 
 

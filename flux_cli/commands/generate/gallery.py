@@ -15,7 +15,8 @@ from flux_cli.errors import FluxError, Interrupted, PendingError, UsageError
 from flux_cli.gallery.page import START, Entry, build_page
 from flux_cli.gallery.thumbnails import thumbnails
 from flux_cli.jobs import Job
-from flux_cli.runtime import Runtime, SaveOptions
+from flux_cli.runtime import Runtime
+from flux_cli.runs.save import SaveOptions
 from flux_cli.text import printable
 
 _MANY = 200

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flux_cli import providers
+from flux_cli.runs.plan import new_run_context
 from flux_cli.commands import options
 from flux_cli.commands.generate.like import Like, Start
 from flux_cli.config.paths import expand_home
@@ -19,7 +20,8 @@ from flux_cli.providers.fit import flag_name
 from flux_cli.providers.hints import with_hint
 from flux_cli.runs import plan as orders
 from flux_cli.runs.plan import PlannedJob
-from flux_cli.runtime import Runtime, SaveOptions
+from flux_cli.runtime import Runtime
+from flux_cli.runs.save import SaveOptions
 from flux_cli.text import listed
 
 
@@ -127,7 +129,7 @@ def resolve_request(runtime: Runtime, asked: TypedOptions, *, run: str = "") -> 
         count=count,
         wait=not no_wait,
     )
-    origin = runtime.run_context()
+    origin = new_run_context(runtime)
     others = _load_fallbacks(runtime, asked, provider)
     try:
         purchases, fit = orders.plan(wish, provider, model, origin, run=run)

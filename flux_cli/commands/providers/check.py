@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from flux_cli.runs.outcome import exit_code_for
 from flux_cli.commands import options
 from flux_cli.display.rendering import error_object
 from flux_cli.errors import AuthError, FluxError
@@ -58,7 +59,7 @@ def check_providers(runtime: Runtime, chosen: list[Provider], *, named: bool) ->
         raise AuthError(
             "no provider has a key yet", hint="`flux config init` sets one up; `flux generate --sandbox` needs none"
         )
-    return options.exit_code_for(outcomes)
+    return exit_code_for(outcomes)
 
 
 def key_source(runtime: Runtime, provider: Provider) -> str | None:

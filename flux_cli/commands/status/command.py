@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from flux_cli import providers
+from flux_cli.runs.outcome import exit_code_for, require_status
 from flux_cli.commands import options
 from flux_cli.config.paths import expand_home
 from flux_cli.errors import FluxError, UnavailableError, UsageError
@@ -166,7 +167,7 @@ def status(
         listing.note_left_out(unlisted, refreshed=not offline)
     if not _warn_of_failures(runtime, failures, listed_ids={job.id for job in known}):
         return UnavailableError.exit_code
-    return options.exit_code_for([_as_error(job) for job in fresh]) if exit_status else 0
+    return exit_code_for([_as_error(job) for job in fresh]) if exit_status else 0
 
 
 def _batch(file: str) -> str:
@@ -327,7 +328,7 @@ def _refresh(
 def _as_error(job: Job) -> FluxError | None:
     """Return what a job's state would be as the end of a command."""
     try:
-        options.require_status(job, "succeeded")
+        require_status(job, "succeeded")
     except FluxError as error:
         return error
     return job.error
