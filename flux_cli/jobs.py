@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ReadyInterval = tuple[float, float]
-"""Seconds after a job was accepted: the last poll that found it running (0 if none did), the first that found it done."""
+"""Seconds after acceptance: the last poll that found the job running (0 if none did), the first that found it done."""
 
 Status = Literal["submitting", "queued", "running", "succeeded", "failed", "cancelled", "unknown"]
 
@@ -215,7 +215,7 @@ class Job:
     @property
     def duration(self) -> float | None:
         """Seconds from its acceptance until its images were ready, as closely as our looks at it tell."""
-        return None if self.ready_between is None or self.status != "succeeded" else _midpoint(self.ready_between)
+        return None if self.ready_between is None or self.status != "succeeded" else midpoint(self.ready_between)
 
     @property
     def has_unsaved_images(self) -> bool:
@@ -244,7 +244,7 @@ def differs(shape: str, width: int | None, height: int | None) -> bool:
     return abs(math.log(width * high / (height * wide))) > _LEEWAY
 
 
-def _midpoint(interval: ReadyInterval) -> float:
+def midpoint(interval: ReadyInterval) -> float:
     """Return how long a job took, as closely as its interval tells."""
     low, high = interval
     return (low + high) / 2 if low else high

@@ -10,10 +10,9 @@ import secrets
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
@@ -22,22 +21,19 @@ from flux_cli.display.output import Human, Json, Output
 from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress, Progress
 from flux_cli.display.streams import Streams
 from flux_cli.http.router import Router
-from flux_cli.jobs import Image, Job, differs
+from flux_cli.jobs import Job
 
 if TYPE_CHECKING:
     from flux_cli.config.settings import Settings
     from flux_cli.engine.engine import Engine
     from flux_cli.engine.fetch import Fetcher
-    from flux_cli.engine.ports import ImageStore
-    from flux_cli.engine.schedule import Bracket
     from flux_cli.http.client import Connect
+    from flux_cli.jobs import ReadyInterval
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
     from flux_cli.money.prices import Prices
     from flux_cli.money.totals import BatchTotals
-    from flux_cli.providers.base import Model, Price, Provider
-    from flux_cli.runs.plan import RunContext
-    from flux_cli.saving.saver import Destination
+    from flux_cli.providers.base import Price
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of ids: what people neither confuse nor mistype."""
@@ -210,7 +206,7 @@ class Runtime:
 
         return Fetcher(wire=self.router, book=self.ledger, clock=self.clock, renew=self.engine.renew)
 
-    def _waits(self, job: Job) -> list[Bracket]:
+    def _waits(self, job: Job) -> list[ReadyInterval]:
         """Return how long earlier jobs like ``job`` took; before the first one in the sandbox, what is configured."""
         found = self.ledger.durations(job.provider, job.model, sandbox=job.sandbox)
         if found or not job.sandbox:

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from flux_cli import providers
-from flux_cli.runs.outcome import exit_code_for
 from flux_cli.commands import options
 from flux_cli.errors import FluxError, LostReplyError, RefusedError, UnknownOutcomeError, UsageError
 from flux_cli.jobs import FINISHED, Job
+from flux_cli.runs.outcome import exit_code_for
 from flux_cli.runtime import Runtime
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flux_cli.commands import options
-from flux_cli.config.paths import expand_home
+from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flux_cli import providers
-from flux_cli.errors import Charged, FluxError, PendingError, RefusedError, UnknownOutcomeError, UsageError
+from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
 from flux_cli.text import nearest, printable

@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from flux_cli.runs.outcome import exit_code_for, require_status
-from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
 from flux_cli.errors import FluxError, PendingError, ProtocolError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs.active import list_unsettled, refresh_jobs
-from flux_cli.runtime import Runtime
+from flux_cli.runs.outcome import exit_code_for, require_status
 from flux_cli.runs.save import SaveOptions
+from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
+from flux_cli.runtime import Runtime
 
 
 def result(
@@ -88,6 +88,7 @@ def result(
 
     terms = RunOptions(place=place, timeout=seconds, on_end=lambda _, error: ends.append(error))
     code = collect_jobs(runtime, found, terms, wait=wait, at_once=at_once)
+    seeing.show_images(runtime)
     if command is not None:
         seeing.open_images(runtime, command)
     return _exit_code(ends) if all_jobs else code

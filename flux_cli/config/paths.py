@@ -8,14 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flux_cli.errors import ConfigError
+from flux_cli.saving.home import NO_HOME_HINT, expand_home, no_home
 
 STATE_VARIABLE = "LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME"
 """The environment variable that places the folder of the ledger."""
-_WHERE = (
-    "set HOME; or XDG_STATE_HOME, where the ledger goes, and XDG_CONFIG_HOME or FLUX_CONFIG, where the config is; "
-    "each to a folder that stays"
-)
-"""How to say where things are."""
 
 
 def variable_name(names: tuple[str, ...]) -> str:
@@ -56,9 +52,9 @@ def _found(look: Callable[[], Path]) -> Path:
     try:
         path = look()
     except RuntimeError:  # of platformdirs; older ones hand the ~ back
-        raise _homeless() from None
+        raise no_home() from None
     if path.parts[:1] == ("~",):
-        raise _homeless()
+        raise no_home()
     return path
 
 
@@ -72,22 +68,7 @@ def _temporary() -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
         owner = path.lstat()
     except OSError as error:
-        raise ConfigError(f"cannot use the temporary folder {path}: {error.strerror}", hint=_WHERE) from None
+        raise ConfigError(f"cannot use the temporary folder {path}: {error.strerror}", hint=NO_HOME_HINT) from None
     if hasattr(os, "getuid") and (owner.st_uid != user or not stat.S_ISDIR(owner.st_mode)):
-        raise ConfigError(f"the temporary folder {path} belongs to another user", hint=_WHERE)
+        raise ConfigError(f"the temporary folder {path} belongs to another user", hint=NO_HOME_HINT)
     return path
-
-
-def _homeless() -> ConfigError:
-    return ConfigError("there is no home folder: HOME is not set, and the system knows none for this user", hint=_WHERE)
-
-
-def expand_home(text: str) -> str:
-    """Return a path with ``~`` expanded; unlike ``Path`` this keeps a trailing slash and leaves web addresses alone.
-
-    Raises `ConfigError` where there is no home folder to put in its place.
-    """
-    expanded = os.path.expanduser(text)  # noqa: PTH111 - see above
-    if expanded == text and (text == "~" or text.startswith("~/")):
-        raise _homeless()
-    return expanded

@@ -21,10 +21,11 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flux_cli import providers
-from flux_cli.config.paths import config_path, expand_home, variable_name
+from flux_cli.config.paths import config_path, variable_name
 from flux_cli.config.schema import KEYS, SECRETS, Names, Tree, check_header_value
 from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
 from flux_cli.errors import AuthError, ConfigError
+from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
 
 if TYPE_CHECKING:

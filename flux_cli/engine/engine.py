@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from flux_cli.clock import Clock
 from flux_cli.engine.polling import Poller
 from flux_cli.engine.ports import JobStore, Transport
-from flux_cli.engine.schedule import APART, Bracket, telling
+from flux_cli.engine.schedule import APART, is_precise
 from flux_cli.errors import (
     FluxError,
     LedgerError,
@@ -28,7 +28,7 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Failed, Job, State, Succeeded, advance
+from flux_cli.jobs import Cancelled, Failed, Job, ReadyInterval, State, Succeeded, advance
 from flux_cli.money.limits import Limit
 from flux_cli.providers.base import Accepted, Account, LostSubmit, Order, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, drive
@@ -65,7 +65,7 @@ class Engine:
         clock: Clock,
         load: Callable[[str], Provider],
         gone: Callable[[Job], bool],
-        waits: Callable[[Job], Sequence[Bracket]] = lambda _: (),
+        waits: Callable[[Job], Sequence[ReadyInterval]] = lambda _: (),
     ) -> None:
         """Make an engine.
 
@@ -218,7 +218,7 @@ class Engine:
 
         def taken(known: Job) -> Job:
             new = advance(known, state, now=self._clock.now())
-            if working is None or not known.active or not isinstance(state, Succeeded) or not telling((working, at)):
+            if working is None or not known.active or not isinstance(state, Succeeded) or not is_precise((working, at)):
                 return new
             return replace(new, ready_between=(working, at))
 
@@ -255,7 +255,7 @@ class Engine:
         return self._book.add(advance(job, state, now=self._clock.now()))
 
     def watch(self, job: Job, *, timeout: float, deadline: float | None = None) -> Iterator[Job]:
-        """Yield the job after each look at it, until it is finished, as `Watcher.watch` does. Raises `FluxError`."""
+        """Yield the job after each look at it, until it is finished, as `Poller.watch` does. Raises `FluxError`."""
         return self._watcher.watch(job, timeout=timeout, deadline=deadline)
 
     def expected(self, job: Job) -> float | None:

@@ -10,17 +10,16 @@ import gc
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from flux_cli.clock import Clock
-from flux_cli.engine.schedule import APART, REMEMBERED, Bracket, Plan, plan
+from flux_cli.engine.schedule import APART, REMEMBERED, PollSchedule, expected, schedule
 from flux_cli.errors import FluxError, NotFoundError, PendingError, ProtocolError, UnavailableError
-from flux_cli.jobs import FINISHED, Job
+from flux_cli.jobs import FINISHED, Job, ReadyInterval
 
 _MISSES = 3
 """Looks at a job that the provider does not know (yet) before we believe it."""
-_GOLDEN = 0.618
-"""Steps of this size, without their whole part, stay far from each other however many there are."""
 
 Kind = tuple[str, str | None, bool]
 
@@ -37,6 +36,16 @@ class Refresh(Protocol):
         ...
 
 
+@dataclass
+class _History:
+    """What is known of jobs of one kind."""
+
+    intervals: deque[ReadyInterval]
+    """The latest, the newest first."""
+    begun: int
+    """How many jobs have been waited for, those that were remembered at first included."""
+
+
 class Poller:
     """Waits for jobs. One instance may serve many threads."""
 
@@ -45,7 +54,7 @@ class Poller:
         *,
         clock: Clock,
         look: Refresh,
-        waits: Callable[[Job], Sequence[Bracket]],
+        waits: Callable[[Job], Sequence[ReadyInterval]],
         poll_seconds: Callable[[Job], float],
     ) -> None:
         """Make a watcher.
@@ -57,15 +66,13 @@ class Poller:
         self._look = look
         self._waits = waits
         self._poll_seconds = poll_seconds
-        self._known: dict[Kind, deque[Bracket]] = {}
-        self._bold: set[Kind] = set()
-        self._begun = 0
+        self._histories: dict[Kind, _History] = {}
         self._lock = threading.Lock()
 
     def expected(self, job: Job) -> float | None:
         """Return how many seconds a job is expected to take from its acceptance, where earlier ones tell."""
         with self._lock:
-            return self._plan(job).median
+            return expected(self._history(job).intervals)
 
     def watch(self, job: Job, *, timeout: float, deadline: float | None = None) -> Iterator[Job]:
         """Yield the job after each look at it, until it is finished.
@@ -77,25 +84,18 @@ class Poller:
         gc.enable()  # which starting up does without: from here on it may take long
         deadline = self._clock.monotonic() + timeout if deadline is None else deadline
         began = self._elapsed(job)
-        new = began < APART
-        first, bold = self._begin(job) if new else (began + APART, False)
-        try:
-            yield from self._until(job, deadline, timeout, 0.0 if new else began, first)
-        finally:
-            if bold:
-                with self._lock:
-                    self._bold.discard(_kind(job))
-
-    def _until(self, job: Job, deadline: float, timeout: float, began: float, due: float) -> Iterator[Job]:
-        """Look at ``due``, and again, until the job is finished; nobody looked before ``began``."""
+        if began < APART:
+            began, polls = 0.0, self._schedule(job)
+        else:  # it was left alone for a while, and may be done at any moment
+            polls = PollSchedule(first=APART, step=max(APART, self._poll_seconds(job)))
         working: float | None = None if began else 0.0
-        pause, misses, trouble = due - self._elapsed(job), 0, ""
+        due, pause, misses, trouble = began + polls.first, 0.0, 0, ""
         while job.status not in FINISHED:
             left = deadline - self._clock.monotonic()
             if left <= 0:
                 raise _pending(job, timeout, trouble)
-            self._clock.sleep(min(pause, left))
-            asked, at = 0.0, self._elapsed(job)
+            self._clock.sleep(min(max(due - self._elapsed(job), pause), left))
+            pause, at = APART / 2, self._elapsed(job)
             if not working and at > due + APART:  # held up: whether it was done before, nobody knows
                 working = None
             try:
@@ -105,7 +105,7 @@ class Poller:
                 if misses >= _MISSES:
                     error.retry = "never"
                     raise
-                trouble, asked = error.message, error.retry_after or 0
+                trouble, pause = error.message, max(error.retry_after or 0, pause)
                 working = working or None
             except FluxError as error:
                 error.retry = "never"  # the job goes on: to generate again would be a second purchase
@@ -114,37 +114,30 @@ class Poller:
                 trouble, working = "", at
                 self._learn(job)
                 yield job
-            due = self._next(job, at, began)
-            pause = max(due - self._elapsed(job), asked, APART / 2)
+            due = began + polls.next(at - began)
 
     def _elapsed(self, job: Job) -> float:
         return max(self._clock.now() - job.started_at, 0.0)
 
-    def _begin(self, job: Job) -> tuple[float, bool]:
-        """Return the first look at a new job, and whether it is a bold one: one job at a time dares that."""
+    def _schedule(self, job: Job) -> PollSchedule:
+        """Return when to look at a new job."""
         with self._lock:
-            found = self._plan(job, phase=self._begun * _GOLDEN % 1)
-            self._begun += 1
-            if found.bold is None or _kind(job) in self._bold:
-                return found.first, False
-            self._bold.add(_kind(job))
-            return found.bold, True
+            history = self._history(job)
+            history.begun += 1
+            return schedule(history.intervals, number=history.begun - 1, poll_seconds=self._poll_seconds(job))
 
-    def _next(self, job: Job, after: float, began: float) -> float:
-        with self._lock:
-            return self._plan(job).next(after, began=began)
-
-    def _plan(self, job: Job, *, phase: float = 0.0) -> Plan:
+    def _history(self, job: Job) -> _History:
         kind = _kind(job)
-        if kind not in self._known:
-            self._known[kind] = deque(self._waits(job)[:REMEMBERED], maxlen=REMEMBERED)
-        return plan(self._known[kind], poll_seconds=self._poll_seconds(job), phase=phase)
+        if kind not in self._histories:
+            found = self._waits(job)[:REMEMBERED]
+            self._histories[kind] = _History(deque(found, maxlen=REMEMBERED), len(found))
+        return self._histories[kind]
 
     def _learn(self, job: Job) -> None:
         """Remember how long a job took, if this look has told."""
         if job.ready_between is not None and job.status == "succeeded":
             with self._lock:
-                self._known[_kind(job)].appendleft(job.ready_between)
+                self._history(job).intervals.appendleft(job.ready_between)
 
 
 def _kind(job: Job) -> Kind:

@@ -2,127 +2,79 @@
 
 Pure: no clock, no I/O. All moments are seconds since the provider accepted the job.
 
-What is known of an earlier job is a bracket: the last look that found it at work, and the first that found it done. It
-was ready somewhere between, so always before it was seen to be: a plan that believed our looks would only get later.
-Hence looks begin a second before the earliest moment at which one of the latest jobs was seen to be done, and follow a
-second apart. Where jobs differ, a look that comes too early then costs a request and no time; where one comes late, the
-next plan begins earlier. Where all jobs take equally long, what counts is that one look comes right after that moment;
-now and then a single job looks a little earlier than is safe, to find that out for all the others.
+What is known of an earlier job is an interval: the last look that found it at work, and the first that found it done.
+The next job is expected at the moment when the second quickest of the latest ten was found done (the quickest may be an
+exception). One look falls on that moment, others fall whole steps before it, and the pauses after it grow. Where jobs
+take equally long, the one look is right for all of them; where they differ, the early looks catch the quick ones.
+
+Until ten jobs are known, each expects the end somewhere else within the interval of the quickest. That costs nothing
+on average, and finds the moment that is right where jobs take equally long.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-Bracket = tuple[float, float]
-"""The last look that found a job at work (0 where none did), and the first that found it done."""
+from flux_cli.jobs import ReadyInterval, midpoint
 
-REMEMBERED = 20
-"""Brackets that a plan is made of: few, so that it follows when a provider gets slower or faster."""
+REMEMBERED = 10
+"""ReadyIntervals that a schedule is made of: few, so that it follows when a provider gets slower or faster."""
 APART = 1.0
 """Seconds between two looks at a job, at least."""
 
-_FIRST, _LAST, _PACE = 3.0, 15.0, 1.4
-"""Where nothing is known: the first look, the end of the time in which images are expected, and seconds between."""
-_FEW = 4
-"""Brackets from which on one of them may be an exception."""
-_ALIKE, _MARGIN = 0.5, 0.1
-"""Seconds by which jobs may differ that one look is right for, and by which it comes after the slowest of them."""
-_AHEAD = 0.25
-"""The part of a wait by which the next plan begins earlier where a first look came late."""
-_SEARCH, _NARROW, _SHORT = 0.33, 0.2, 0.5
-"""The part of what is not known that a bold look leaps over, and the seconds that are not worth one: those between two
-looks, and those of a wait itself."""
-_LOOKS = 8
-"""Looks, at most, that cover the time in which jobs become ready."""
-_PATIENT, _LONGEST, _PART = 5.0, 10.0, 5.0
-"""The longest pause in seconds, that of a very long wait, and what part of the wait it is there (a fifth)."""
+_FIRST = 3.0
+"""The first look where nothing is known."""
+_EARLY = 5
+"""Looks begin one step before the job is expected, and one more for every five steps of the wait."""
+_GROWTH, _PART, _LONGEST = 1 / 5, 1 / 20, 10.0
+"""A pause is this part of the time since the first look, or that of the whole wait, and at most so many seconds."""
 _WIDEST = 3.0
-"""Seconds that a bracket may span to tell anything, unless that is little beside the wait itself."""
+"""Seconds that a interval may span to tell anything, unless that is little beside the wait itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """When to look at jobs of one kind."""
+@dataclass(frozen=True, slots=True)
+class PollSchedule:
+    """When to look at a job."""
 
     first: float
     """The first look."""
-    last: float
-    """The end of the time in which jobs become ready."""
-    pace: float
-    """Seconds between two looks until then."""
-    pause: float
-    """Seconds between two looks afterwards, at least."""
-    bold: float | None = None
-    """An earlier first look that tells more, for one job at a time; ``None`` where there is nothing to learn."""
-    median: float | None = None
-    """Seconds that a job is expected to take, where anything is known."""
+    step: float
+    """Seconds between two looks, at least."""
 
-    def next(self, after: float, *, began: float = 0.0) -> float:
-        """Return the moment of the look that follows one at ``after``.
-
-        ``began`` is the moment from which on anybody was looking: whoever comes back late begins with short pauses.
-        """
-        over = after - max(self.last, began)
-        if over < 0:
-            return after + self.pace
-        longest = min(max(after / _PART, _PATIENT), _LONGEST)
-        return after + max(min(self.pace + over / 2, longest), self.pause)
+    def next(self, after: float) -> float:
+        """Return the moment of the look that follows one at ``after``."""
+        pause = max((after - self.first) * _GROWTH, after * _PART)
+        return after + max(min(pause, _LONGEST), self.step)
 
 
-def plan(brackets: Sequence[Bracket], *, poll_seconds: float = APART, phase: float = 0.0) -> Plan:
+def schedule(intervals: Collection[ReadyInterval], *, number: int = 0, poll_seconds: float = APART) -> PollSchedule:
     """Return when to look at a job, given what is known of the latest ones.
 
-    ``poll_seconds`` is what the provider asks for between two looks; it is kept while no job is due. ``phase``, from 0
-    to 1, sets jobs apart of which nothing is known: what one misses another one sees.
+    ``number`` tells apart the jobs of which little is known, and ``poll_seconds`` is what the provider asks for between
+    two looks.
     """
-    if not brackets:
-        pace = max(_PACE, poll_seconds)
-        return Plan(first=_FIRST + phase * pace, last=_LAST, pace=pace, pause=pace)
-    start, early = min(brackets, key=lambda bracket: (bracket[1], -bracket[0]))
-    slow = sorted(low for low, _ in brackets if low >= early)
-    if len(brackets) >= _FEW:
-        slow = slow[:-1]
-    late = slow[-1] if slow else early
-    alike = late - early <= _ALIKE
-    due = late + _MARGIN if slow and alike else early
-    first = _before(due)
-    if not start and first < due:
-        first = min(first, early * (1 - _AHEAD))
-    most = sorted(high for _, high in brackets)[len(brackets) * 3 // 4]
-    last = due if alike else max(most, due)
-    return Plan(
-        first=first,
-        last=last,
-        pace=max(APART, (last - first) / _LOOKS),
-        pause=poll_seconds,
-        bold=None if slow else _bold(brackets, early, first),
-        median=statistics.median(wait(bracket) for bracket in brackets),
-    )
+    step = max(APART, poll_seconds)
+    part = number * 7 % 10 / 10  # sevens, because any few of them in a row are spread over the whole
+    seen = sorted((high, low) for low, high in intervals)
+    if not seen:
+        return PollSchedule(_FIRST + part * step, step)
+    if len(seen) < REMEMBERED:
+        high, low = seen[0]
+        due = high - part * min(high - low, step)
+    else:
+        due, _ = seen[1]
+    early = step * (1 + due // (step * _EARLY))
+    return PollSchedule(due - early if due > 1.5 * step else due, step)
 
 
-def _before(due: float) -> float:
-    """Return the first look at jobs that are due at a moment: one ahead of it, unless that would be at once."""
-    return due - APART if due > 1.5 * APART else due
+def expected(intervals: Collection[ReadyInterval]) -> float | None:
+    """Return how many seconds a job is expected to take, or ``None`` where nothing is known."""
+    return statistics.median(midpoint(interval) for interval in intervals) if intervals else None
 
 
-def _bold(brackets: Sequence[Bracket], early: float, first: float) -> float | None:
-    """Return a look before the ``first`` that finds out more of what lies before the moment known to be ``early``."""
-    known = max((low for low, _ in brackets if low < early), default=0.0)
-    gap = early - known
-    look = _before(early - gap * _SEARCH)
-    return look if look < first and gap > (_NARROW if known else _SHORT) else None
-
-
-def wait(bracket: Bracket) -> float:
-    """Return how long a job took, as closely as its bracket tells."""
-    low, high = bracket
-    return (low + high) / 2 if low else high
-
-
-def telling(bracket: Bracket) -> bool:
-    """Whether a bracket is narrow enough to plan with: not so where nobody looked for a while."""
-    low, high = bracket
+def is_precise(interval: ReadyInterval) -> bool:
+    """Whether an interval is narrow enough to plan with: not so where nobody looked for a while."""
+    low, high = interval
     return low == 0 or high - low <= max(_WIDEST, high / 3)

@@ -227,7 +227,8 @@ def encode(job: Job) -> str:
 def decode(document: str) -> Job:
     """Return the job that `encode` wrote. Raises `LedgerError` for anything else."""
     try:
-        fields = {_FIELD_NAMES.get(name, name): value for name, value in json.loads(document).items()}
+        stored: dict[str, Any] = json.loads(document)
+        fields = {_FIELD_NAMES.get(name, name): value for name, value in stored.items()}
         fields["images"] = tuple(Image(**image) for image in fields["images"])
         fields["cost"] = Cost(**fields["cost"]) if fields["cost"] else None
         fields["error"] = rebuild(fields["error"]) if fields["error"] else None

@@ -17,9 +17,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from flux_cli.engine.schedule import Bracket
 from flux_cli.errors import LedgerError, UsageError
-from flux_cli.jobs import Job
+from flux_cli.jobs import Job, ReadyInterval
 from flux_cli.ledger.codec import Claim, History, Spend, columns, count_lost, decode, encode, storable
 from flux_cli.ledger.database import Database
 from flux_cli.ledger.forget import forget
@@ -261,7 +260,7 @@ class Ledger:
         )
         return [(float(amount), when) for amount, when in self._database.rows(query, (sandbox, provider, model, limit))]
 
-    def durations(self, provider: str, model: str | None, *, sandbox: bool, limit: int = 20) -> list[Bracket]:
+    def durations(self, provider: str, model: str | None, *, sandbox: bool, limit: int = 20) -> list[ReadyInterval]:
         """Return how long the latest jobs of a model took, the newest first: of each what our looks at it tell."""
         where = "sandbox = ? AND provider = ? AND model IS ? AND waited IS NOT NULL ORDER BY seq DESC LIMIT ?"
         return [

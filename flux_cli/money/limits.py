@@ -68,8 +68,8 @@ def overrun(job: Job) -> str:
     if job.cost.amount <= job.estimate + _DUST:
         return ""
     return (
-        f"{job.provider} charged {format_usd(job.cost.amount)} for a job with {job.model}, {format_usd(job.estimate)} was "
-        f"expected; `flux providers {job.provider} --check` compares prices"
+        f"{job.provider} charged {format_usd(job.cost.amount)} for a job with {job.model}, "
+        f"{format_usd(job.estimate)} was expected; `flux providers {job.provider} --check` compares prices"
     )
 
 
@@ -148,8 +148,8 @@ def _passed(limit: Limit, spent: tuple[float, int], expected: str) -> LimitError
     gone, unknown = spent
     more = f", plus {_unknown(unknown)}" if unknown else ""
     return LimitError(
-        f"this would exceed {limit.name}: {format_usd(gone)} of {format_usd(limit.amount)} are spent or reserved{more}, "
-        f"and {expected}",
+        f"this would exceed {limit.name}: {format_usd(gone)} of {format_usd(limit.amount)} "
+        f"are spent or reserved{more}, and {expected}",
         hint=limit.hint,
     )
 

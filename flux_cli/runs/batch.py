@@ -24,7 +24,7 @@ from flux_cli.runs.outcome import Outcome, exit_code_for
 from flux_cli.runs.plan import PlannedJob
 from flux_cli.runs.resume import RowHistory
 from flux_cli.runs.rows import COPY, Row
-from flux_cli.runs.runner import JobRunner, Outcome, RunOptions, row_of
+from flux_cli.runs.runner import JobRunner, RunOptions, row_of
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, printable
 

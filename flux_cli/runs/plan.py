@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -80,14 +80,16 @@ def collect_jobs(
     firsts = [1 + sum(sizes[:number]) for number in range(len(jobs))]
     terms = replace(terms, named=len(jobs) > 1)
     tasks = [
-        partial(_collect_job, runtime, replace(job, first_index=first), terms, wait)
+        partial(_collect_job, runtime, replace(job, first_index=first), terms, wait=wait)
         for job, first in zip(jobs, firsts, strict=True)
     ]
     outcomes = run_tasks(runtime, tasks, at_once=at_once)
     return exit_code_for(outcomes)
 
 
-def _collect_job(runtime: Runtime, job: Job, terms: RunOptions, wait: bool, under_way: ActiveJobs) -> FluxError | None:
+def _collect_job(
+    runtime: Runtime, job: Job, terms: RunOptions, under_way: ActiveJobs, *, wait: bool
+) -> FluxError | None:
     return _report(terms, JobRunner(runtime, under_way, terms).collect(job, first=job.first_index, wait=wait))
 
 

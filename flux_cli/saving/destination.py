@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from flux_cli.config.paths import expand_home
 from flux_cli.errors import UsageError
+from flux_cli.saving.home import expand_home
 from flux_cli.saving.names import Fields, Template, default_name, format_of_extension
 from flux_cli.text import printable
 

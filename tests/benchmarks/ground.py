@@ -97,6 +97,7 @@ class User:
     """Somebody with a home of their own, a key, and no history."""
 
     def __init__(self, folder: Path, base_url: str) -> None:
+        self.home = folder
         self.images = folder / "images"
         self.images.mkdir(parents=True)
         self.env = {

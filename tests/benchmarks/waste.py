@@ -6,6 +6,7 @@ file got its name. Beside the program stand the fixed loop of the vendors' examp
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -21,9 +22,10 @@ from platformdirs import user_cache_path
 
 from tests.benchmarks.ground import Host, Row, User, ended, folder, require
 
-JOBS = 60
-PAST = 20
-"""Jobs that make up the history."""
+JOBS, HISTORIES = 60, 4
+"""Jobs that are measured, each bought by a user of its own, and how many different histories these users have."""
+PAST = {0: 0.9, 2: 0.6, 6: 0.6, 20: 0.6}
+"""The mean waste that is allowed, in seconds, by how many jobs a user bought before."""
 STEADY, WIDE = (8.5, 11.5), (4.0, 15.0)
 """Seconds that a job takes: 10 give or take 15 %, and anywhere."""
 MOST_POLLS = 12
@@ -74,18 +76,16 @@ def bought(users: Sequence[User], apart: float = _APART) -> list[tuple[str, str]
     return [(job["remote_id"], job["images"][0]["path"]) for job in jobs]
 
 
-def with_history(place: Path, span: tuple[float, float], past: int = PAST, jobs: int = JOBS) -> Waste:
-    """Return what one user wastes who has bought before."""
+def after(past: int, place: Path, span: tuple[float, float], apart: float = _APART) -> Waste:
+    """Return what users waste who have bought ``past`` images before."""
     with Host(*span) as host:
-        user = User(place, host.base_url)
-        bought([user] * past)
-        return wasted(host, bought([user] * jobs))
-
-
-def without_history(place: Path, span: tuple[float, float], jobs: int = JOBS, apart: float = _APART) -> Waste:
-    """Return what users waste who buy for the first time."""
-    with Host(*span) as host:
-        return wasted(host, bought([User(place / str(number), host.base_url) for number in range(jobs)], apart))
+        users = [User(place / str(number), host.base_url) for number in range(JOBS)]
+        if past:
+            first = users[:HISTORIES]
+            bought(first * past, apart)
+            for number, user in enumerate(users[HISTORIES:]):
+                shutil.copytree(first[number % HISTORIES].home, user.home, dirs_exist_ok=True)
+        return wasted(host, bought(users, apart))
 
 
 def beside(python: str, script: str, place: Path, span: tuple[float, float]) -> Waste:
@@ -128,12 +128,9 @@ def rows() -> list[Row]:
             else:
                 theirs = beside(sdk, "sdk.py", place / f"{name}-sdk", span)
                 found.append(theirs.row(f"waste, {jobs}: {SDK} over REST"))
-            if name == "steady":
-                ours = with_history(place / f"{name}-flux", span)
-                found.append(ours.row(f"waste, {jobs}: flux, {PAST} jobs before", 0.6))
-            else:
-                ours = without_history(place / f"{name}-flux", span)
-                found.append(ours.row(f"waste, {jobs}: flux, none before", 0.9))
+            for past in PAST if name == "steady" else (0,):
+                ours = after(past, place / f"{name}-flux-{past}", span)
+                found.append(ours.row(f"waste, {jobs}: flux, {past or 'no'} jobs before", PAST[past]))
     return found
 
 

@@ -412,9 +412,9 @@ def test_the_ledger_keeps_when_a_job_was_accepted_and_between_which_looks_it_bec
     job = list(found.engine.watch(found.submit(), timeout=60))[-1]
 
     assert job.accepted_at == began + 8
-    assert job.ready == pytest.approx((3.0, 4.4))
-    assert job.waited == pytest.approx(3.7)
-    assert found.engine.expected(job) == pytest.approx(3.7)
+    assert job.ready == pytest.approx((3.0, 4.0))
+    assert job.waited == pytest.approx(3.5)
+    assert found.engine.expected(job) == pytest.approx(3.5)
 
 
 def test_a_look_that_nobody_waited_for_does_not_tell_how_long_a_job_took(desk):

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from flux_cli.engine.polling import Poller
-from flux_cli.engine.schedule import telling
+from flux_cli.engine.schedule import REMEMBERED, is_precise
 from flux_cli.errors import PendingError, UnavailableError
 from flux_cli.jobs import Job
 
 START = 1_795_000_000.0
-SETTLED = ((9.0, 10.0), (9.9, 10.9))
-"""Jobs of nearly 10 seconds, of which there is nothing more to find out."""
+SETTLED = ((9.0, 10.0),) * REMEMBERED
+"""Jobs of nearly 10 seconds, as many as are remembered."""
 
 
 class Host:
@@ -31,7 +31,7 @@ class Host:
             raise self.troubles.pop(0)
         if at < self.seconds:
             return replace(job, status="running")
-        seen = None if working is None or not telling((working, at)) else (working, at)
+        seen = None if working is None or not is_precise((working, at)) else (working, at)
         return replace(job, status="succeeded", ready=seen)
 
 
@@ -59,10 +59,10 @@ def ended(watcher, one: Job, timeout=600.0) -> Job:
     return list(watcher.watch(one, timeout=timeout))[-1]
 
 
-def test_nobody_looks_before_an_image_can_be_ready(watcher, host):
+def test_looks_begin_shortly_before_an_image_can_be_ready(watcher, host):
     ended(watcher(*SETTLED), job())
 
-    assert host.asked["job1"] == [9.0, 10.0]
+    assert host.asked["job1"] == [7.0, 8.0, 9.0, 10.0]
 
 
 def test_time_counts_from_when_the_provider_accepted_the_job(watcher, host, clock):
@@ -71,7 +71,7 @@ def test_time_counts_from_when_the_provider_accepted_the_job(watcher, host, cloc
 
     ended(watcher(*SETTLED), job())
 
-    assert host.asked["job1"][0] == 9.0
+    assert host.asked["job1"][0] == 7.0
 
 
 def test_what_a_look_has_told_is_kept_as_a_bracket(watcher):
@@ -85,8 +85,8 @@ def test_jobs_of_a_run_learn_from_those_before_them(watcher, host, clock):
     for number in range(4):
         ended(watching, job(number, at=clock.now()))
 
-    assert len(host.asked["job0"]) == 6
-    assert len(host.asked["job3"]) <= 3
+    assert host.asked["job0"] == [3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, pytest.approx(10.2)]
+    assert [len(host.asked[f"job{number}"]) for number in (1, 2, 3)] == [4, 4, 4]
     assert 9 < watching.expected(job()) < 11
 
 
@@ -111,35 +111,34 @@ def test_jobs_that_begin_together_do_not_all_look_at_the_same_moment(watcher, ho
         next(one)
         firsts.append(host.asked[f"job{number}"][0])
 
-    assert firsts[0] == 3.0
-    assert all(3.0 < first < 4.4 for first in firsts[1:])
-    assert len({round(first, 2) for first in firsts}) == 3
+    assert firsts == pytest.approx([3.0, 3.7, 3.4])
 
 
-def test_one_job_at_a_time_looks_earlier_than_is_safe(watcher, host, clock):
-    """If that is too early it costs this one a second; the others wait for what it finds out."""
-    watching = watcher(*[(9.0, 11.0)] * 4)
-
-    def first(number: int):
+def test_jobs_of_separate_runs_do_not_all_look_at_the_same_moment(watcher, host, clock):
+    """Each process begins to count where those before it ended."""
+    firsts = []
+    for past in range(1, 4):
         clock.time = START
-        watch = watching.watch(job(number), timeout=60)
-        next(watch)
-        return watch, host.asked[f"job{number}"][0]
+        next(watcher(*[(9.0, 10.0)] * past).watch(job(past), timeout=60))
+        firsts.append(host.asked[f"job{past}"][0])
 
-    bold, early = first(1)
-    _, safe = first(2)
-    clock.time = START
-    list(bold)
-    _, again = first(3)
-
-    assert early < safe
-    assert again < safe
+    assert firsts == pytest.approx([7.3, 7.6, 7.9])
 
 
-def test_the_providers_own_pace_is_kept_where_nothing_is_known(watcher, host):
+@pytest.mark.parametrize(("past", "looks"), [((), [3.0, 6.0, 9.0, 12.0]), (SETTLED, [7.0, 10.0])])
+def test_the_time_that_a_provider_asks_for_between_two_looks_is_kept(watcher, host, past, looks):
+    ended(watcher(*past, poll_seconds=3.0), job())
+
+    assert host.asked["job1"] == looks
+
+
+def test_the_time_that_a_provider_asks_for_is_kept_by_somebody_who_comes_back(watcher, host, clock):
+    host.seconds = 306.0
+    clock.time += 300
+
     ended(watcher(poll_seconds=3.0), job())
 
-    assert host.asked["job1"] == [3.0, 6.0, 9.0, 12.0]
+    assert host.asked["job1"] == [301.0, 304.0, 307.0]
 
 
 def test_a_job_that_was_left_alone_teaches_nothing(watcher, host, clock):
@@ -158,8 +157,8 @@ def test_whoever_comes_back_and_finds_it_at_work_looks_closely(watcher, host, cl
 
     known = ended(watcher(*SETTLED), job())
 
-    assert host.asked["job1"] == [301.0, 302.5, 304.75]
-    assert known.ready_between == (302.5, 304.75)
+    assert host.asked["job1"] == [301.0, 302.0, 303.0]
+    assert known.ready_between == (302.0, 303.0)
 
 
 def test_a_first_look_that_failed_leaves_open_when_it_was_ready(watcher, host):
@@ -191,6 +190,6 @@ def test_a_pause_that_the_provider_asks_for_is_made(watcher, host):
 def test_no_look_comes_after_the_time_is_up(watcher, host):
     """The last one comes just then: it may have been ready since the one before."""
     with pytest.raises(PendingError):
-        ended(watcher(), job(), timeout=5.0)
+        ended(watcher(), job(), timeout=4.5)
 
-    assert host.asked["job1"] == pytest.approx([3.0, 4.4, 5.0])
+    assert host.asked["job1"] == pytest.approx([3.0, 4.0, 4.5])

@@ -329,7 +329,8 @@ def test_many_threads_lose_nothing(ledger):
 def test_many_processes_share_one_file(tmp_path):
     """Processes that start at once on a ledger that does not exist yet all get their rows in."""
     program = (
-        "import sys; from pathlib import Path; from flux_cli.ledger.ledger import Ledger; from flux_cli.jobs import Job\n"
+        "import sys; from pathlib import Path; from flux_cli.ledger.ledger import Ledger\n"
+        "from flux_cli.jobs import Job\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
         "for n in range(5): ledger.add(Job(id=f'p{sys.argv[2]}n{n}', run='r', provider='runware', model=None,"
         " prompt='x', created_at=1.0))\n"

@@ -159,7 +159,8 @@ def test_reservations_and_costs_never_pass_a_budget_by_more_than_the_estimates_w
 def test_many_processes_keep_one_budget(tmp_path):
     """Eight processes that buy at once, each as much as it gets, come to the budget exactly."""
     program = (
-        "import sys; from pathlib import Path; from flux_cli.ledger.ledger import Ledger; from flux_cli.jobs import Job\n"
+        "import sys; from pathlib import Path; from flux_cli.ledger.ledger import Ledger\n"
+        "from flux_cli.jobs import Job\n"
         "from flux_cli.errors import LimitError; from flux_cli.money.limits import Limit\n"
         "ledger = Ledger(Path(sys.argv[1])); bought = 0\n"
         "print('ready', flush=True); sys.stdin.readline()\n"

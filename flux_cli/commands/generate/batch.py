@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flux_cli import providers
-from flux_cli.runs.plan import new_run_context
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
-from flux_cli.commands.generate.request import TypedOptions, resolve_request
+from flux_cli.commands.generate.request import ResolvedRequest, TypedOptions, resolve_request
 from flux_cli.engine.engine import dry_run_requests
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs import rows
 from flux_cli.runs.batch import BatchRunner, Task
-from flux_cli.runs.plan import UTF8_HINT, PlannedJob, RunContext, with_all_fallbacks
+from flux_cli.runs.plan import UTF8_HINT, PlannedJob, RunContext, new_run_context, with_all_fallbacks
 from flux_cli.runs.resume import RowHistory, has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
 from flux_cli.runs.runner import RunOptions
-from flux_cli.runtime import Runtime
 from flux_cli.runs.save import SaveOptions
+from flux_cli.runtime import Runtime
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _run(runtime: Runtime, asked: TypedOptions, wanted: BatchOptions, found: Seq
     marks = {standing.row_key for standing in old}
     tasks = _plan_rows(runtime, asked, match_rows(found, ()) if anew else old, wanted.file, run=run, batch=batch)
     if wanted.gallery is not None:
-        wanted.gallery.check([task.demand.place for task in tasks], rehearsal=wanted.dry_run)
+        wanted.gallery.check([task.terms.place for task in tasks], rehearsal=wanted.dry_run)
     made = [task for task in tasks if task.standing.known]
     if made and not wanted.resume:
         raise UsageError(
@@ -188,8 +187,8 @@ def _plan_rows(
     origin = new_run_context(runtime)
     for standing in found:
         try:
-            task = _plan_row(runtime, asked, standing, origin, run=run, batch=batch)
-            for path in task.demand.files():
+            task, request = _plan_row(runtime, asked, standing, origin, run=run, batch=batch)
+            for path in request.files():
                 if path.parent not in folders:
                     folders[path.parent] = path.parent.resolve()
                 first = taken.setdefault(folders[path.parent] / path.name, standing.row.place)
@@ -201,7 +200,7 @@ def _plan_rows(
         except UsageError as error:
             wrong.append((standing.row, error))
             continue
-        notes.update(task.demand.notes)
+        notes.update(request.notes)
         tasks.append(task)
     _report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
     for note, times in notes.items():
@@ -211,8 +210,8 @@ def _plan_rows(
 
 def _plan_row(
     runtime: Runtime, asked: TypedOptions, standing: RowHistory, origin: RunContext, *, run: str, batch: str
-) -> Task:
-    """Return one row with its jobs. Raises `UsageError`."""
+) -> tuple[Task, ResolvedRequest]:
+    """Return one row with its jobs, and the request that they are made of. Raises `UsageError`."""
     row = standing.row
     own = dict(row.fields)
     if standing.seed is not None and "seed" not in own:
@@ -224,12 +223,8 @@ def _plan_row(
     )
     for purchase in with_all_fallbacks(purchases):
         dry_run_requests(providers.load(purchase.job.provider), purchase.order)
-    return Task(
-        standing=standing,
-        demand=demand,
-        purchases=purchases,
-        terms=RunOptions(place=demand.place, timeout=demand.timeout, tries=_TRIES, where=row.place),
-    )
+    terms = RunOptions(place=demand.place, timeout=demand.timeout, tries=_TRIES, where=row.place)
+    return Task(standing=standing, purchases=purchases, terms=terms), demand
 
 
 def _check_place(place: SaveOptions | None, row: Row) -> None:
@@ -268,9 +263,9 @@ def _prepare(runtime: Runtime, tasks: Sequence[Task], file: str) -> None:
     proved: set[Path] = set()
     wrong: list[tuple[Row, UsageError]] = []
     for task in tasks:
-        if not task.purchases or task.demand.place is None:
+        if not task.purchases or task.terms.place is None:
             continue
-        destination = task.demand.place.destination
+        destination = task.terms.place.destination
         wanted = {number for one in task.purchases for number in image_indexes(one.job)}
         try:
             destination.prepare(proved, only=wanted)

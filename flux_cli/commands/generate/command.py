@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import typer
 
 from flux_cli import providers
-from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
 from flux_cli.commands.generate import options as wishes
 from flux_cli.commands.generate.like import Like, find_earlier
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
-from flux_cli.config.paths import expand_home
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs import plan as orders
+from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.runtime import Runtime
+from flux_cli.saving.home import expand_home
 
 if TYPE_CHECKING:
     from flux_cli.commands.generate.gallery import GalleryFile
@@ -126,12 +126,15 @@ def generate(
             max_cost=most,
             gallery=wall,
         )
-        return run_batch(runtime, asked, wanted)
-    if resume or again:
+        code = run_batch(runtime, asked, wanted)
+    elif resume or again:
         raise UsageError(
             "--resume and --again belong to --batch", hint="`flux result @1 --wait` fetches the latest run"
         )
-    return _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)
+    else:
+        code = _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)
+    seeing.show_images(runtime)
+    return code
 
 
 def _gallery(runtime: Runtime, asked: TypedOptions, typed: str) -> GalleryFile:

@@ -74,7 +74,8 @@ def _estimate(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> lis
         price = runtime.price(name, model)
         each = "nobody tells the price"
         if price is not None:
-            each = f"{format_usd(price.amount)} an image ({', '.join(word for word in (price.source, price.date) if word)})"
+            origin = ", ".join(word for word in (price.source, price.date) if word)
+            each = f"{format_usd(price.amount)} an image ({origin})"
         lines.append(f"{name} {model}: {images} images, {each}")
     known = [job for jobs in groups.values() for job in jobs]
     total, unknown = _sum(known)

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flux_cli.config.paths import expand_home
 from flux_cli.errors import FluxError, Interrupted, PendingError, UsageError
 from flux_cli.gallery.page import START, Entry, build_page
 from flux_cli.gallery.thumbnails import thumbnails
 from flux_cli.jobs import Job
-from flux_cli.runtime import Runtime
 from flux_cli.runs.save import SaveOptions
+from flux_cli.runtime import Runtime
+from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
 
 _MANY = 200

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from flux_cli.commands.options import unknown_reference
-from flux_cli.config.paths import expand_home
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
 from flux_cli.providers.options import InvalidValue
 from flux_cli.runtime import Runtime
+from flux_cli.saving.home import expand_home
 from flux_cli.text import listed, printable
 
 _SHAPES = frozenset({"aspect_ratio", "size"})

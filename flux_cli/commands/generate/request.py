@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from flux_cli import providers
-from flux_cli.runs.plan import new_run_context
 from flux_cli.commands import options
 from flux_cli.commands.generate.like import Like, Start
-from flux_cli.config.paths import expand_home
 from flux_cli.errors import AuthError, UsageError
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
 from flux_cli.providers.hints import with_hint
 from flux_cli.runs import plan as orders
-from flux_cli.runs.plan import PlannedJob
-from flux_cli.runtime import Runtime
+from flux_cli.runs.plan import PlannedJob, new_run_context
 from flux_cli.runs.save import SaveOptions
+from flux_cli.runtime import Runtime
+from flux_cli.saving.home import expand_home
 from flux_cli.text import listed
 
 

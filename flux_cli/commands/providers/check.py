@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flux_cli.runs.outcome import exit_code_for
-from flux_cli.commands import options
 from flux_cli.display.rendering import error_object
 from flux_cli.errors import AuthError, FluxError
 from flux_cli.http.router import missing_key
 from flux_cli.jobs import Cost
 from flux_cli.money.limits import format_usd
 from flux_cli.providers.base import CREDITS, USD, Account, Provider
+from flux_cli.runs.outcome import exit_code_for
 from flux_cli.runs.workers import WorkerPool
 from flux_cli.runtime import Runtime
 

@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 
 from flux_cli import providers
-from flux_cli.runs.outcome import exit_code_for, require_status
 from flux_cli.commands import options
-from flux_cli.config.paths import expand_home
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs.active import list_unsettled, refresh_jobs
+from flux_cli.runs.outcome import exit_code_for, require_status
 from flux_cli.runtime import Runtime
+from flux_cli.saving.home import expand_home
 from flux_cli.text import listed, printable
 
 SHOWN = 20

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from flux_cli.runs.workers import MOST_AT_ONCE
 from flux_cli.display.progress import Progress
 from flux_cli.errors import FluxError, ProtocolError, UnavailableError
 from flux_cli.jobs import Job
-from flux_cli.runs.workers import WorkerPool
+from flux_cli.runs.workers import MOST_AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
 
 _LOOK = 1.0

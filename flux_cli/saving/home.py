@@ -1,0 +1,31 @@
+"""Expand ``~`` in paths, and say what to set where there is no home folder."""
+
+from __future__ import annotations
+
+import os
+
+from flux_cli.errors import ConfigError
+
+NO_HOME_HINT = (
+    "set HOME; or XDG_STATE_HOME, where the ledger goes, and XDG_CONFIG_HOME or FLUX_CONFIG, where the config is; "
+    "each to a folder that stays"
+)
+"""What to set where there is no home folder."""
+
+
+def no_home() -> ConfigError:
+    """Return the error of a user without a home folder."""
+    return ConfigError(
+        "there is no home folder: HOME is not set, and the system knows none for this user", hint=NO_HOME_HINT
+    )
+
+
+def expand_home(text: str) -> str:
+    """Return a path with ``~`` expanded; unlike ``Path`` this keeps a trailing slash and leaves web addresses alone.
+
+    Raises `ConfigError` where there is no home folder to put in its place.
+    """
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - see above
+    if expanded == text and (text == "~" or text.startswith("~/")):
+        raise no_home()
+    return expanded
