@@ -228,6 +228,6 @@ class Runtime:
             from flux_cli.saving.saver import remove_temporary_files
 
             remove_temporary_files()
-        for name in ("wire", "ledger"):
+        for name in ("router", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()

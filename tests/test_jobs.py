@@ -235,7 +235,7 @@ def test_a_job_is_saved_when_every_image_is():
 
 
 def test_a_job_is_asked_for_by_the_providers_id():
-    assert replace(NEW, remote_id="r", memo={"count": 2}).remote == RemoteJob(id="r", poll_state={"count": 2})
+    assert replace(NEW, remote_id="r", poll_state={"count": 2}).remote == RemoteJob(id="r", poll_state={"count": 2})
     assert replace(NEW, count=0).remote == RemoteJob(id="")
     assert replace(NEW, count=4).remote == RemoteJob(id="", poll_state={"count": 4})  # as before an answer came
 
@@ -259,10 +259,10 @@ def test_a_job_says_in_a_few_words_how_it_stands(state, standing):
 
 def test_a_job_took_as_long_as_our_looks_at_it_tell():
     """From its acceptance, and only where it succeeded while somebody watched."""
-    watched = replace(NEW, status="succeeded", ready=(8.0, 9.0), accepted_at=NOW - 4)
+    watched = replace(NEW, status="succeeded", ready_between=(8.0, 9.0), accepted_at=NOW - 4)
 
     assert (watched.duration, watched.started_at) == (8.5, NOW - 4)
-    assert replace(watched, ready=(0.0, 3.0)).duration == 3.0
+    assert replace(watched, ready_between=(0.0, 3.0)).duration == 3.0
     assert replace(watched, status="failed").duration is None
-    assert replace(watched, ready=None).duration is None
+    assert replace(watched, ready_between=None).duration is None
     assert replace(watched, accepted_at=None).started_at == watched.created_at

@@ -144,4 +144,4 @@ def test_the_first_job_in_the_sandbox_is_expected_when_it_is_configured_to_be_do
 
     assert flux("generate", "a fox", "--sandbox").code == 0
 
-    assert clock.slept == [pytest.approx(0.5, abs=0.01)]
+    assert clock.slept == [pytest.approx(0.4, abs=0.01)]

@@ -127,7 +127,7 @@ def test_by_age(flux, book, clock):
     batch = str(Path("prompts.txt").resolve())
     book.add(job("aaaa1111"))
     book.add(job("bbbb1111", provider="runcomfy"))
-    book.add(job("cccc1111", batch=batch, mark="m"))
+    book.add(job("cccc1111", batch=batch, row_key="m"))
     book.add(job("dddd1111", created_at=START + 80 * DAY))
     book.add(job("eeee1111", sandbox=False))
     clock.sleep(100 * DAY)
@@ -145,7 +145,7 @@ def test_by_age(flux, book, clock):
 
 
 def test_a_batch_is_told_what_that_means(flux, book):
-    book.add(job("aaaa1111", batch="/somewhere/prompts.txt", mark="m"))
+    book.add(job("aaaa1111", batch="/somewhere/prompts.txt", row_key="m"))
 
     done = flux("status", "--forget", "aaaa1111", "--sandbox")
 
@@ -162,7 +162,7 @@ def test_money_is_not_forgotten(flux, book):
     ]
 
     def sums():
-        spent = [book.spent(limit, sandbox=True) for limit in limits]
+        spent = [book.spent_since(limit, sandbox=True) for limit in limits]
         return [
             spent,
             *(flux("status", "--spend", "--by", by, "--sandbox").lines for by in ("provider", "model", "day")),

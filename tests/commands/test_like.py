@@ -176,7 +176,7 @@ def claimed(tmp_path):
     """Return a function that makes an image with a story that nobody's ledger knows."""
 
     def make(**changes) -> str:
-        fields = {"prompt": "a fox", "provider": "runware", "model": "flux-1.1-pro", "seed": 7, "job": "zzzzzzzz"}
+        fields = {"prompt": "a fox", "provider": "runware", "model": "flux-1.1-pro", "seed": 7, "job_id": "zzzzzzzz"}
         Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
         embed(tmp_path / "plain.png", Path("claimed.png"), ImageMetadata(**{**fields, "created_at": 1.8e9, **changes}))
         return "claimed.png"
@@ -185,7 +185,7 @@ def claimed(tmp_path):
 
 
 def test_what_an_image_does_not_tell_is_said(flux, claimed):
-    name = claimed(withheld=("image", "param webhook", "raw"))
+    name = claimed(omitted=("image", "param webhook", "raw"))
 
     done = flux("generate", "--like", name, "--no-raw", "--dry-run", "-p", "runcomfy", "-m", "ultra")
 
@@ -197,7 +197,7 @@ def test_what_an_image_does_not_tell_is_said(flux, claimed):
     ("changes", "words"),
     [
         ({"prompt": ""}, "claimed.png records no prompt"),
-        ({"withheld": ("prompt",)}, "claimed.png records only the beginning of its prompt"),
+        ({"omitted": ("prompt",)}, "claimed.png records only the beginning of its prompt"),
     ],
 )
 def test_a_prompt_that_is_not_there_has_to_be_typed(flux, claimed, changes, words):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flux_cli.commands.options import exit_code_for
+from flux_cli.runs.outcome import exit_code_for
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnsavedError
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")

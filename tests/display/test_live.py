@@ -131,10 +131,10 @@ def test_what_stands_above_is_left_alone(window):
     window.live.show(JOB)
     window.live.show(replace(JOB, id="second22"))
     first = window.drawn()
-    with window.live.aside():
+    with window.live.pause():
         window.stream.write("fox.jpg\n")
     between = window.lines()
-    window.live.drop("second22")
+    window.live.remove("second22")
     after = window.drawn()
     with window.live:
         pass
@@ -151,7 +151,7 @@ def test_nothing_is_drawn_before_its_time_or_afterwards(window):
     with window.live:
         for _ in range(1000):
             window.live.show(JOB)
-        with window.live.aside():
+        with window.live.pause():
             pass
         silent = len(window.stream.bytes.getvalue())
 

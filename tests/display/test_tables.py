@@ -44,7 +44,7 @@ def test_a_list_fits_its_window_a_line_a_job(page, columns):
     """The prompt is cut first; at 80 columns everything else is whole, and each column begins in one place."""
     rows = [row(status) for status in STATES] + [row("queued", queue_position=12), row("running", progress=30.0)]
 
-    shown = lines(page(columns).cut(HEAD, rows, row_style))
+    shown = lines(page(columns).one_line_rows(HEAD, rows, row_style))
 
     assert len(shown) == len(rows) + 1
     assert max(map(cell_len, shown)) <= max(columns, 3)
@@ -54,7 +54,7 @@ def test_a_list_fits_its_window_a_line_a_job(page, columns):
 
 
 def test_wide_letters_keep_columns_aligned_and_are_not_cut_in_half(page):
-    shown = lines(page(60).cut(HEAD, [row(prompt="\u72d0" * 40), row(prompt="e\u0301" * 80)], row_style))
+    shown = lines(page(60).one_line_rows(HEAD, [row(prompt="\u72d0" * 40), row(prompt="e\u0301" * 80)], row_style))
 
     assert max(map(cell_len, shown)) <= 60
     assert shown[1].index("runcomfy") == shown[2].index("runcomfy")
@@ -62,7 +62,7 @@ def test_wide_letters_keep_columns_aligned_and_are_not_cut_in_half(page):
 
 def test_a_state_has_a_colour_of_the_theme_beside_its_name(page):
     """Of the sixteen colours, and never alone: without them, nothing is missing."""
-    text = page(80).cut(HEAD, [row(status) for status in STATES], row_style)
+    text = page(80).one_line_rows(HEAD, [row(status) for status in STATES], row_style)
 
     assert {code for code in re.findall(r"\x1b\[([0-9;]*)m", text) if code != "0"} == {
         "1",
@@ -81,7 +81,7 @@ def test_colours_can_be_left_out(page, monkeypatch, name, value):
     made = page(80)
     monkeypatch.setenv("TERM", "dumb" if name == "TERM" else "xterm")
 
-    text = made.cut(HEAD, [row("failed"), row("succeeded")], row_style)
+    text = made.one_line_rows(HEAD, [row("failed"), row("succeeded")], row_style)
 
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", text)
     assert "failed" in text
@@ -90,7 +90,7 @@ def test_colours_can_be_left_out(page, monkeypatch, name, value):
 def test_a_table_that_is_too_wide_is_folded_and_loses_nothing(page):
     rows = [("runware", "set (environment RUNWARE_API_KEY)", "pro $0.04, ultra $0.06", "while queued")]
 
-    shown = lines(page(50).folded(("PROVIDER", "KEY", "PRICE", "CANCEL"), rows))
+    shown = lines(page(50).wrapped_rows(("PROVIDER", "KEY", "PRICE", "CANCEL"), rows))
 
     assert max(map(cell_len, shown)) <= 50
     assert "".join(" ".join(shown).split()).count("$0.06") == 1
@@ -101,7 +101,7 @@ def test_a_table_that_is_too_wide_is_folded_and_loses_nothing(page):
 def test_facts_go_on_below_themselves_and_links_stay_whole(page):
     """A long prompt is wrapped at its blanks; what would be copied is not broken."""
     link = "https://im.runware.ai/" + "x" * 60
-    text = page(40).facts(
+    text = page(40).pairs(
         [("id", "k3f9q2mx"), ("prompt", "a red fox in the snow, engraved, by a river"), ("image", link)]
     )
 
@@ -117,20 +117,20 @@ def test_what_the_encoding_lacks_is_an_escape(page):
     """It is measured as such, and what marks a cut is ASCII."""
     made = page(74, "latin-1")
 
-    table = lines(made.cut(HEAD, [row(prompt="\u72d0 f\u00fcr Ada " * 9)], row_style))[1]
+    table = lines(made.one_line_rows(HEAD, [row(prompt="\u72d0 f\u00fcr Ada " * 9)], row_style))[1]
 
     assert cell_len(table) <= 74
     assert table.encode("latin-1")
     assert "\\u72d0" in table
     assert table.endswith("...")
-    assert made.facts([("prompt", "\u72d0 f\u00fcr")]) == "prompt  \\u72d0 f\u00fcr"
+    assert made.pairs([("prompt", "\u72d0 f\u00fcr")]) == "prompt  \\u72d0 f\u00fcr"
 
 
 def test_nothing_is_obeyed(page):
     """Markup and control characters of a prompt are shown."""
     made = page(200)
 
-    text = made.cut(HEAD, [row(prompt="[red]a\x1b[2J\nfox[/red]")], row_style)
+    text = made.one_line_rows(HEAD, [row(prompt="[red]a\x1b[2J\nfox[/red]")], row_style)
 
     assert "[red]a\\x1b[2J fox[/red]" in text
-    assert made.facts([("prompt", "[b]\x07")]) == "prompt  [b]\\x07"
+    assert made.pairs([("prompt", "[b]\x07")]) == "prompt  [b]\\x07"

@@ -91,7 +91,7 @@ def toy(states=(), *, handle_is_id=False, cancels=None, accepted=None, upload=Fa
             yield Request(
                 "POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True, dry_run_answer={"url": "u"}
             )
-        yield Request("POST", "/jobs", json={"prompt": order.params.prompt}, headers={"K": order.handle}, paid=True)
+        yield Request("POST", "/jobs", json={"prompt": order.params.prompt}, headers={"K": order.idempotency_key}, paid=True)
         return accepted or Accepted(remote=RemoteJob(id="r-1", poll_state={"count": 2}))
 
     def poll(remote):
@@ -168,9 +168,9 @@ def test_the_intent_is_written_down_before_the_paid_request_leaves(desk):
     job = found.submit()
 
     (before,) = seen
-    assert (before.status, before.handle, before.remote_id) == ("submitting", "h-1", None)
+    assert (before.status, before.idempotency_key, before.remote_id) == ("submitting", "h-1", None)
     assert before.request == {"method": "POST", "path": "/jobs", "headers": {"K": "h-1"}, "body": {"prompt": "a fox"}}
-    assert (job.status, job.remote_id, job.memo) == ("queued", "r-1", {"count": 2})
+    assert (job.status, job.remote_id, job.poll_state) == ("queued", "r-1", {"count": 2})
     assert found.book.last == job
 
 
@@ -224,7 +224,7 @@ def buys_under_a_key(*, upload=False) -> Provider:
     def submit(order):
         if upload:
             yield Request("POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True)
-        paid = Request("POST", "/jobs", json={}, headers={"K": order.handle}, paid=True, repeatable=True)
+        paid = Request("POST", "/jobs", json={}, headers={"K": order.idempotency_key}, paid=True, repeatable=True)
         try:
             reply = yield paid
         except UsageError:
@@ -377,7 +377,7 @@ def test_abandoning_a_submit_leaves_an_unknown_job(desk):
     found = desk(toy())
     found.known(make())
 
-    assert found.engine.abandon(make()).status == "unknown"
+    assert found.engine.mark_unanswered(make()).status == "unknown"
 
 
 def test_a_rehearsal_is_the_requests_without_sending(desk):
@@ -412,8 +412,8 @@ def test_the_ledger_keeps_when_a_job_was_accepted_and_between_which_looks_it_bec
     job = list(found.engine.watch(found.submit(), timeout=60))[-1]
 
     assert job.accepted_at == began + 8
-    assert job.ready == pytest.approx((3.0, 4.0))
-    assert job.waited == pytest.approx(3.5)
+    assert job.ready_between == pytest.approx((3.0, 4.0))
+    assert job.duration == pytest.approx(3.5)
     assert found.engine.expected(job) == pytest.approx(3.5)
 
 
@@ -421,7 +421,7 @@ def test_a_look_that_nobody_waited_for_does_not_tell_how_long_a_job_took(desk):
     """Whoever asks the next day finds it done, and no more."""
     found = desk(toy([Succeeded(images=IMAGES)]), None)
 
-    assert found.engine.refresh(found.known(make("queued", remote_id="r-1"))).ready is None
+    assert found.engine.refresh(found.known(make("queued", remote_id="r-1"))).ready_between is None
 
 
 def test_watching_survives_what_may_pass(desk):
@@ -511,7 +511,7 @@ def test_a_submit_that_another_process_has_finished_meanwhile_is_read_from_the_b
 
 
 def lost(**changes):
-    told = {"created_at": 1_795_000_000.0, "request": {"body": {"prompt": "a fox"}}, "handle": "h-1", **changes}
+    told = {"created_at": 1_795_000_000.0, "request": {"body": {"prompt": "a fox"}}, "idempotency_key": "h-1", **changes}
     return make("unknown", **told)
 
 
@@ -530,7 +530,7 @@ def test_a_lost_job_is_looked_for_and_followed(desk):
     job = found.engine.refresh(lost())
 
     assert (job.status, job.remote_id, job.error) == ("running", "r-9", None)
-    assert (asked[0].job, asked[0].handle, asked[0].body) == ("k3f9q2mx", "h-1", {"prompt": "a fox"})
+    assert (asked[0].job_id, asked[0].idempotency_key, asked[0].body) == ("k3f9q2mx", "h-1", {"prompt": "a fox"})
     assert all(not request.paid for request in found.wire.sent)
 
 
@@ -624,11 +624,11 @@ def test_collecting_saves_every_image_and_writes_each_down(desk):
     found = finished(desk)
     found.wire.files = {"https://x/a": [b"A"], "https://x/b": [b"B"]}
 
-    job = found.collector.collect(found.book.last, found.shelf)
+    job = found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A", "/2": b"B"}
     assert [image.path for image in found.book.last.images] == ["/1", "/2"]
-    assert not job.unsaved
+    assert not job.has_unsaved_images
     assert [[image.path for image in version.images] for version in found.book.versions[1:]] == [
         ["/1", None],
         ["/1", "/2"],
@@ -640,7 +640,7 @@ def test_what_is_saved_and_still_there_is_not_fetched_again(desk):
     found.disk["/1"] = b"A"
     found.wire.files = {"https://x/b": [b"B"]}
 
-    found.collector.collect(found.book.last, found.shelf)
+    found.collector.fetch(found.book.last, found.shelf)
 
     assert found.wire.fetched == ["https://x/b"]
 
@@ -650,7 +650,7 @@ def test_a_download_that_fails_is_tried_again(desk):
     found.wire.files = {"https://x/a": [UnavailableError("reset"), b"A"]}
     found.faults = []
 
-    found.collector.collect(found.book.last, found.shelf)
+    found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
 
@@ -661,12 +661,12 @@ def test_bytes_that_are_no_image_are_fetched_again_and_then_given_up(desk):
     found.faults = [ProtocolError("looks like HTML")] * 9
 
     with pytest.raises(UnsavedError) as caught:
-        found.collector.collect(found.book.last, found.shelf)
+        found.collector.fetch(found.book.last, found.shelf)
 
     assert len(found.wire.fetched) == 4
     assert "looks like HTML" in caught.value.message
     assert "`flux result k3f9q2mx`" in caught.value.hint
-    assert (caught.value.charged, found.book.last.status, found.book.last.unsaved) == ("yes", "succeeded", True)
+    assert (caught.value.charged, found.book.last.status, found.book.last.has_unsaved_images) == ("yes", "succeeded", True)
 
 
 def test_an_expired_link_is_renewed_by_reading_the_job_again(desk):
@@ -674,7 +674,7 @@ def test_an_expired_link_is_renewed_by_reading_the_job_again(desk):
     found = finished(desk, None, states=[Succeeded(images=fresh)], images=IMAGES[:1])
     found.wire.files = {"https://x/a": [NotFoundError("410")], "https://x/fresh": [b"A"]}
 
-    job = found.collector.collect(found.book.last, found.shelf)
+    job = found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
     assert job.images[0].url == "https://x/fresh"
@@ -686,7 +686,7 @@ def test_a_renewed_link_that_is_refused_is_tried_once_more(desk, clock):
     found = finished(desk, None, states=[Succeeded(images=fresh)], images=IMAGES[:1])
     found.wire.files = {"https://x/a": [LinkError("403")], "https://x/fresh": [LinkError("404"), b"A"]}
 
-    found.collector.collect(found.book.last, found.shelf)
+    found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
     assert clock.slept != []
@@ -701,14 +701,14 @@ def test_an_expired_link_that_cannot_be_renewed_is_told(desk, script, states):
     found.wire.files = {"https://x/a": [NotFoundError("the link does not work any more")] * 2}
 
     with pytest.raises(UnsavedError, match="does not work any more"):
-        found.collector.collect(found.book.last, found.shelf)
+        found.collector.fetch(found.book.last, found.shelf)
 
 
 def test_bytes_that_came_with_the_answer_need_no_download(desk):
     inline = (Image(key="a", data=b"A"), Image(key="b", data=b"B"))
     found = finished(desk, images=inline)
 
-    found.collector.collect(found.book.last, found.shelf)
+    found.collector.fetch(found.book.last, found.shelf)
 
     assert (found.disk, found.wire.fetched) == ({"/1": b"A", "/2": b"B"}, [])
 
@@ -718,7 +718,7 @@ def test_bytes_that_are_gone_are_asked_for_again(desk):
     again = Succeeded(images=(Image(key="a", data=b"A"),))
     found = finished(desk, None, states=[again], images=(Image(key="a"),))
 
-    found.collector.collect(found.book.last, found.shelf)
+    found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
 
@@ -729,7 +729,7 @@ def test_a_link_that_brings_only_trouble_is_renewed_too(desk):
     found = finished(desk, None, states=[Succeeded(images=fresh)], images=IMAGES[:1])
     found.wire.files = {"https://x/a": [UnavailableError("no such host")] * 2, "https://x/fresh": [b"A"]}
 
-    found.collector.collect(found.book.last, found.shelf)
+    found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/1": b"A"}
 
@@ -771,11 +771,11 @@ def test_one_image_that_cannot_be_saved_does_not_keep_the_others(desk):
     found.wire.files = {"https://x/a": [UnavailableError("down")] * 4, "https://x/b": [b"B"]}
 
     with pytest.raises(PartialError, match="1 of 2 images are saved") as caught:
-        found.collector.collect(found.book.last, found.shelf)
+        found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/2": b"B"}
     assert caught.value.charged == "yes"
-    assert found.book.last.unsaved
+    assert found.book.last.has_unsaved_images
 
 
 THIRD = Image(key="c", url="https://x/c")
@@ -787,7 +787,7 @@ def test_an_image_that_another_process_learns_of_meanwhile_is_saved_too(desk):
     seen = found.book.last
     found.known(replace(seen, images=(*IMAGES, THIRD)))
 
-    job = found.collector.collect(seen, found.shelf)
+    job = found.collector.fetch(seen, found.shelf)
 
     assert found.disk == {"/1": b"a", "/2": b"b", "/3": b"c"}
     assert [image.path for image in job.images] == ["/1", "/2", "/3"]
@@ -800,7 +800,7 @@ def test_bytes_at_hand_outlast_an_image_that_another_process_learns_of(desk):
     found.known(replace(seen, images=(*(replace(image, data=None) for image in inline), THIRD)))
     found.wire.files = {THIRD.url: [b"C"]}
 
-    found.collector.collect(seen, found.shelf)
+    found.collector.fetch(seen, found.shelf)
 
     assert (found.disk, found.wire.fetched) == ({"/1": b"A", "/2": b"B", "/3": b"C"}, [THIRD.url])
 
@@ -816,7 +816,7 @@ def test_a_renewed_link_is_kept_though_the_image_it_was_renewed_for_fails(desk):
     }
 
     with pytest.raises(PartialError):
-        found.collector.collect(found.book.last, found.shelf)
+        found.collector.fetch(found.book.last, found.shelf)
 
     assert found.disk == {"/2": b"B"}
     assert "https://x/b" not in found.wire.fetched
@@ -840,7 +840,7 @@ def test_only_a_fresh_link_is_given_time(desk, clock, error, age, saved):
     found.wire.files = {"https://x/a": [error] * 8 + [b"A"]}
 
     with nullcontext() if saved else pytest.raises(UnsavedError):
-        found.collector.collect(job, found.shelf, deadline=clock.monotonic() + 120)
+        found.collector.fetch(job, found.shelf, deadline=clock.monotonic() + 120)
 
     assert found.disk == ({"/1": b"A"} if saved else {})
     assert (clock.slept == []) is (not saved)
@@ -852,6 +852,6 @@ def test_a_disk_in_trouble_is_not_tried_again(desk):
     found.faults = [UnsavedError("no space left on device")]
 
     with pytest.raises(UnsavedError, match="no space"):
-        found.collector.collect(found.book.last, found.shelf)
+        found.collector.fetch(found.book.last, found.shelf)
 
     assert len(found.wire.fetched) == 1

@@ -32,7 +32,7 @@ class Host:
         if at < self.seconds:
             return replace(job, status="running")
         seen = None if working is None or not is_precise((working, at)) else (working, at)
-        return replace(job, status="succeeded", ready=seen)
+        return replace(job, status="succeeded", ready_between=seen)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def left(pace, clock, *, paid=True, count=1) -> list[float]:
     began = clock.monotonic()
     found = []
     for _ in range(count):
-        pace.turn(paid=paid)
+        pace.acquire(paid=paid)
         found.append(clock.monotonic() - began)
     return found
 
@@ -34,36 +34,36 @@ def test_nothing_waits_where_nothing_was_refused(pace, clock):
 
 
 def test_after_a_refusal_requests_leave_one_after_the_other(pace, clock):
-    turn = pace.turn(paid=True)
+    turn = pace.acquire(paid=True)
 
-    pace.refused(turn, None)
+    pace.record_refusal(turn, None)
 
     assert left(pace, clock, count=4) == [0.5, 1.0, 1.5, 2.0]
 
 
 def test_what_the_provider_asks_for_holds_all_requests_back(pace, clock):
     """One refusal speaks for all of them: those that buy and those that read."""
-    turn = pace.turn(paid=True)
+    turn = pace.acquire(paid=True)
 
-    pace.refused(turn, 7.0)
+    pace.record_refusal(turn, 7.0)
 
-    assert pace.held() == 7.0
+    assert pace.seconds_held() == 7.0
     assert left(pace, clock, paid=False) == [7.0]
-    assert pace.held() == 0.0
+    assert pace.seconds_held() == 0.0
 
 
 def test_a_provider_that_takes_no_more_jobs_can_still_be_asked_about_those_it_has(pace, clock):
-    pace.refused(pace.turn(paid=True), None)
+    pace.record_refusal(pace.acquire(paid=True), None)
 
     assert left(pace, clock, paid=False, count=20) == [0.0] * 20
 
 
 def test_requests_that_were_under_way_belong_to_the_wave_that_has_begun(pace, clock):
     """Sixteen refusals at once are one reason to slow down, not sixteen."""
-    turns = [pace.turn(paid=True) for _ in range(16)]
+    turns = [pace.acquire(paid=True) for _ in range(16)]
 
     for turn in turns:
-        pace.refused(turn, None)
+        pace.record_refusal(turn, None)
 
     assert left(pace, clock) == [0.5]
 
@@ -72,23 +72,23 @@ def test_each_further_wave_doubles_the_distance_up_to_a_limit(pace, clock):
     waits = []
     for _ in range(7):
         before = clock.monotonic()
-        turn = pace.turn(paid=True)
+        turn = pace.acquire(paid=True)
         waits.append(clock.monotonic() - before)
-        pace.refused(turn, None)
+        pace.record_refusal(turn, None)
 
     assert waits == [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
 
 
 def test_requests_that_are_served_bring_the_pace_back(pace, clock):
     """Little by little, and in the end nothing waits any more."""
-    pace.refused(pace.turn(paid=True), None)
+    pace.record_refusal(pace.acquire(paid=True), None)
 
     gaps = []
     for _ in range(120):
         before = clock.monotonic()
-        turn = pace.turn(paid=True)
+        turn = pace.acquire(paid=True)
         gaps.append(clock.monotonic() - before)
-        pace.served(turn)
+        pace.record_success(turn)
 
     assert gaps == sorted(gaps, reverse=True)
     assert (gaps[0], gaps[-1]) == (0.5, 0.0)
@@ -120,10 +120,10 @@ def test_nobody_tries_for_ever(pace, clock):
     """Minutes of nothing but refusals are enough; one request that is served begins a new count."""
 
     def refused() -> bool:
-        return pace.refused(pace.turn(paid=True), 50.0)
+        return pace.record_refusal(pace.acquire(paid=True), 50.0)
 
     before = [refused() for _ in range(3)]
-    pace.served(pace.turn(paid=True))
+    pace.record_success(pace.acquire(paid=True))
     afterwards = [refused() for _ in range(4)]
 
     assert STALLED == 120.0
@@ -133,24 +133,24 @@ def test_nobody_tries_for_ever(pace, clock):
 
 def test_whoever_waits_gives_up_after_so_many_waves(pace, clock):
     """Whichever request they came upon; one that is served begins a new count."""
-    turns = [pace.turn(paid=True)]
-    pace.refused(turns[0], None)
-    pace.refused(pace.turn(paid=True), None)
+    turns = [pace.acquire(paid=True)]
+    pace.record_refusal(turns[0], None)
+    pace.record_refusal(pace.acquire(paid=True), None)
 
-    given_up = pace.again(paid=True, waves=2)
-    goes_on = pace.again(paid=True, waves=3)
-    pace.served(goes_on)
+    given_up = pace.acquire_again(paid=True, waves=2)
+    goes_on = pace.acquire_again(paid=True, waves=3)
+    pace.record_success(goes_on)
 
     assert given_up is None
     assert goes_on is not None
-    assert pace.again(paid=True, waves=1) is not None
+    assert pace.acquire_again(paid=True, waves=1) is not None
 
 
 @pytest.mark.parametrize("leave", [RateLimiter.acquire, partial(RateLimiter.acquire_again, waves=9)])
 def test_nobody_waits_for_a_turn_that_comes_after_the_deadline(pace, clock, leave):
     """That is told at once; a turn that is free now is given whatever the time."""
     free = leave(pace, paid=True, deadline=clock.monotonic() - 1)
-    pace.refused(free, 30.0)
+    pace.record_refusal(free, 30.0)
 
     late = leave(pace, paid=True, deadline=clock.monotonic() + 29)
     slept = list(clock.slept)
@@ -161,11 +161,11 @@ def test_nobody_waits_for_a_turn_that_comes_after_the_deadline(pace, clock, leav
 
 
 def test_waiting_ends_when_we_are_told_to_stop(pace, clock):
-    pace.refused(pace.turn(paid=True), 60.0)
+    pace.record_refusal(pace.acquire(paid=True), 60.0)
     clock.stop(2)
 
     with pytest.raises(Interrupted):
-        pace.turn(paid=True)
+        pace.acquire(paid=True)
 
 
 @pytest.mark.parametrize(

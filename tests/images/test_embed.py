@@ -92,7 +92,7 @@ def test_a_story_too_long_for_a_jpeg_loses_its_parameters_first(told):
 
     found = read(told(encoded("jpg"), story))
 
-    assert found == replace(story, parameters={}, withheld=("image", "param a"))
+    assert found == replace(story, parameters={}, omitted=("image", "param a"))
 
 
 @pytest.mark.parametrize("prompt", ["\u00fc" * 40_000, "&" * 40_000, "\x01" * 40_000, "\\" * 40_000])

@@ -183,7 +183,7 @@ def test_a_story_from_a_file_cannot_name_a_file():
 
 def test_a_story_that_is_too_long_is_shortened_from_the_end():
     """The parameters go first, then the end of the prompt; each is named."""
-    story = replace(STORY, prompt="\u00fc" * 30_000, parameters={"raw": True, "param": {"a": 1}}, withheld=("image",))
+    story = replace(STORY, prompt="\u00fc" * 30_000, parameters={"raw": True, "param": {"a": 1}}, omitted=("image",))
 
     whole, bare, long, short = story.shortened_versions()
 

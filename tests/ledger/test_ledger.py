@@ -36,9 +36,9 @@ def test_a_job_comes_back_as_it_was_written(ledger):
         count=2,
         parameters={"raw": True, "param": {"a.b": [1, None]}},
         skipped=("size",),
-        handle="h",
+        idempotency_key="h",
         remote_id="r-1",
-        memo={"count": 2},
+        poll_state={"count": 2},
         request={"method": "POST", "path": "/x", "headers": {}, "body": {"prompt": "a"}},
         images=(Image(key="k", url="https://x/1", seed=7, nsfw=False, path="/abs/a.jpg", width=2, height=3), Image()),
         cost=Cost(amount=0.06),
@@ -131,16 +131,16 @@ def test_a_path_that_is_no_text_is_a_reference_like_any_other(ledger, tmp_path, 
 
 
 def claim(run="r1", **changes):
-    return Claim(**{"name": "cover", "sandbox": False, "run": run, "jobs": 1, "mark": "m", "owner": "h:1", **changes})
+    return Claim(**{"name": "cover", "sandbox": False, "run": run, "jobs": 1, "key": "m", "owner": "h:1", **changes})
 
 
 def test_a_name_is_held_by_whoever_came_first(ledger):
     ledger.add(make(run="r1"))
 
     assert ledger.claim(claim("r1"), free=lambda *_: False) == (claim("r1"), [])
-    held, jobs = ledger.claim(claim("r2", mark="other"), free=lambda *_: False)
+    held, jobs = ledger.claim(claim("r2", key="other"), free=lambda *_: False)
 
-    assert (held.run, held.mark, [job.run for job in jobs]) == ("r1", "m", ["r1"])
+    assert (held.run, held.key, [job.run for job in jobs]) == ("r1", "m", ["r1"])
 
 
 def test_a_name_that_is_free_again_is_taken_over(ledger):
@@ -172,7 +172,7 @@ def test_uncollected_jobs_are_those_with_an_image_that_was_never_saved(ledger):
     ledger.add(make("bbbb2222", status="succeeded", images=(Image(path="/a.jpg"),)))
     ledger.add(make("cccc3333", status="failed"))
 
-    assert [job.id for job in ledger.uncollected(sandbox=False)] == ["aaaa1111"]
+    assert [job.id for job in ledger.unsaved(sandbox=False)] == ["aaaa1111"]
 
 
 def test_history_is_the_median_and_the_failures_of_this_machine(ledger):
@@ -189,18 +189,18 @@ def test_history_is_the_median_and_the_failures_of_this_machine(ledger):
 def test_waits_are_those_of_the_latest_jobs_of_one_model(ledger):
     """The newest first, and no more than are wanted: only of jobs that somebody watched until they succeeded."""
     for number in range(5):
-        ledger.add(make(f"aaaa000{number}", status="succeeded", ready=(float(number), number + 1.0)))
-    ledger.add(make("bbbb0001", status="failed", ready=(7.0, 8.0)))
+        ledger.add(make(f"aaaa000{number}", status="succeeded", ready_between=(float(number), number + 1.0)))
+    ledger.add(make("bbbb0001", status="failed", ready_between=(7.0, 8.0)))
     ledger.add(make("bbbb0002", status="succeeded"))
-    ledger.add(make("bbbb0003", status="succeeded", model="flux-1.1-pro", ready=(7.0, 8.0)))
-    ledger.add(make("bbbb0004", status="succeeded", sandbox=True, ready=(7.0, 8.0)))
+    ledger.add(make("bbbb0003", status="succeeded", model="flux-1.1-pro", ready_between=(7.0, 8.0)))
+    ledger.add(make("bbbb0004", status="succeeded", sandbox=True, ready_between=(7.0, 8.0)))
 
     def waits(**options):
-        return ledger.waits("runware", "flux-1.1-pro-ultra", **options)
+        return ledger.durations("runware", "flux-1.1-pro-ultra", **options)
 
     assert waits(sandbox=False, limit=3) == [(4.0, 5.0), (3.0, 4.0), (2.0, 3.0)]
     assert waits(sandbox=True) == [(7.0, 8.0)]
-    assert ledger.waits("apiframe", "flux-1.1-pro-ultra", sandbox=False) == []
+    assert ledger.durations("apiframe", "flux-1.1-pro-ultra", sandbox=False) == []
 
 
 def test_waits_are_found_without_reading_every_job(ledger, tmp_path):
@@ -217,7 +217,7 @@ def test_waits_are_found_without_reading_every_job(ledger, tmp_path):
 
 def test_history_believes_our_looks_where_we_watched(ledger):
     """A job that was collected the next day did not take a day."""
-    ledger.add(make("aaaa0001", status="succeeded", ready=(9.0, 10.0), finished_at=90_000.0))
+    ledger.add(make("aaaa0001", status="succeeded", ready_between=(9.0, 10.0), finished_at=90_000.0))
 
     assert ledger.history(sandbox=False)["runware"].median == 9.5
 

@@ -76,9 +76,9 @@ def test_what_was_reserved_is_settled_with_what_it_did_cost(ledger):
 
     def spent(**changes):
         ledger.change("aaaa1111", lambda job: replace(job, **changes))
-        return ledger.spent(budget(0.1), sandbox=False)
+        return ledger.spent_since(budget(0.1), sandbox=False)
 
-    assert ledger.spent(budget(0.1), sandbox=False) == (0.06, 0)
+    assert ledger.spent_since(budget(0.1), sandbox=False) == (0.06, 0)
     assert spent(status="cancelled") == (0.0, 0)
     assert spent(status="failed", error=refused) == (0.0, 0)
     assert spent(status="unknown", error=None) == (0.06, 0)
@@ -91,14 +91,14 @@ def test_a_job_of_unknown_cost_is_counted_as_such(ledger):
     ledger.add(make("aaaa1111", estimate=None))
     ledger.add(make("bbbb2222"))
 
-    assert ledger.spent(budget(1.0), sandbox=False) == (0.06, 1)
+    assert ledger.spent_since(budget(1.0), sandbox=False) == (0.06, 1)
 
 
 def test_a_limit_of_a_run_is_about_that_run(ledger):
     ledger.add(make("aaaa1111", run="other"))
     ledger.add(make("bbbb2222", run="r"))
 
-    assert ledger.spent(Limit(name="--max-cost 1", amount=1.0, run="r"), sandbox=False) == (0.06, 0)
+    assert ledger.spent_since(Limit(name="--max-cost 1", amount=1.0, run="r"), sandbox=False) == (0.06, 0)
 
 
 def test_a_budget_is_about_its_own_time_and_world(ledger):
@@ -106,8 +106,8 @@ def test_a_budget_is_about_its_own_time_and_world(ledger):
     ledger.add(make("bbbb2222", created_at=1000.0))
     ledger.add(make("cccc3333", created_at=1001.0, sandbox=True))
 
-    assert ledger.spent(budget(1.0, since=1000.0), sandbox=False) == (0.06, 0)
-    assert ledger.spent(budget(1.0, since=1000.0), sandbox=True) == (0.06, 0)
+    assert ledger.spent_since(budget(1.0, since=1000.0), sandbox=False) == (0.06, 0)
+    assert ledger.spent_since(budget(1.0, since=1000.0), sandbox=True) == (0.06, 0)
 
 
 def test_a_job_that_was_planned_yesterday_and_is_bought_today_counts_today(ledger):
@@ -141,7 +141,7 @@ def test_reservations_and_costs_never_pass_a_budget_by_more_than_the_estimates_w
     bought: dict[str, Job] = {}
 
     for number, (estimate, cost) in enumerate(orders):
-        before = ledger.spent(limit, sandbox=False)[0]
+        before = ledger.spent_since(limit, sandbox=False)[0]
         job = make(f"job{number}", estimate=estimate)
         try:
             ledger.add(job, [limit])
@@ -152,7 +152,7 @@ def test_reservations_and_costs_never_pass_a_budget_by_more_than_the_estimates_w
         told = None if cost is None else Cost(amount=cost)
         bought[job.id] = ledger.change(job.id, lambda known, told=told: replace(known, status="succeeded", cost=told))
 
-    assert ledger.spent(limit, sandbox=False)[0] == pytest.approx(sum(counted_cost(job) for job in bought.values()))
+    assert ledger.spent_since(limit, sandbox=False)[0] == pytest.approx(sum(counted_cost(job) for job in bought.values()))
     ledger.close()
 
 
@@ -264,5 +264,5 @@ def test_the_price_of_an_image_is_that_of_the_job_shared_among_its_images(ledger
     ledger.add(done("bbbb5555", 0.9, sandbox=True))
     ledger.add(done("bbbb6666", 0.9, status="failed"))
 
-    assert ledger.paid("runware", ULTRA, sandbox=False) == [(0.07, 3.0), (0.05, 2.0), (0.06, 1.0)]
-    assert ledger.paid("runware", ULTRA, sandbox=False, limit=1) == [(0.07, 3.0)]
+    assert ledger.paid_prices("runware", ULTRA, sandbox=False) == [(0.07, 3.0), (0.05, 2.0), (0.06, 1.0)]
+    assert ledger.paid_prices("runware", ULTRA, sandbox=False, limit=1) == [(0.07, 3.0)]

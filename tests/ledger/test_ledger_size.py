@@ -19,10 +19,10 @@ LOOKS = {
     "by id": lambda ledger: ledger.find("j0000003", sandbox=False),
     "those to be asked about": lambda ledger: ledger.unsettled(sandbox=False, since=0.0),
     "the active ones, counted": lambda ledger: ledger.count(sandbox=False, active=True),
-    "not saved yet": lambda ledger: ledger.uncollected(sandbox=False),
-    "how long jobs take": lambda ledger: ledger.waits("runware", "m", sandbox=False),
-    "what a run came to": lambda ledger: ledger.spent(Limit(name="x", amount=1, run="r3"), sandbox=False),
-    "what today came to": lambda ledger: ledger.spent(Limit(name="x", amount=1, since=15.0), sandbox=False),
+    "not saved yet": lambda ledger: ledger.unsaved(sandbox=False),
+    "how long jobs take": lambda ledger: ledger.durations("runware", "m", sandbox=False),
+    "what a run came to": lambda ledger: ledger.spent_since(Limit(name="x", amount=1, run="r3"), sandbox=False),
+    "what today came to": lambda ledger: ledger.spent_since(Limit(name="x", amount=1, since=15.0), sandbox=False),
 }
 
 

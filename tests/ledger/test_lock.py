@@ -12,8 +12,8 @@ from flux_cli.ledger.lock import hold_lock
 
 HOLD = """
 import sys, pathlib
-from flux_cli.ledger.lock import alone
-with alone(pathlib.Path(sys.argv[1])):
+from flux_cli.ledger.lock import hold_lock
+with hold_lock(pathlib.Path(sys.argv[1])):
     print(flush=True)
     input()
 """

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.test_database import FIRST
+from tests.ledger.test_database import FIRST
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job

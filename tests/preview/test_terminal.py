@@ -116,7 +116,7 @@ def test_the_best_way_that_the_answer_speaks_of(glass, shown, reply, environ, wa
 
     screen = shown(reply, **environ)
 
-    assert screen.way == way
+    assert screen.protocol == way
     assert glass.mode == before
 
 

@@ -62,7 +62,7 @@ def test_a_local_image_is_uploaded_before_anything_is_paid_for(talk, order, repl
         "/v2/uploads",
         Upload(field="file", path="/home/me/fox.png"),
     )
-    assert first.safe
+    assert first.idempotent
     assert not first.paid
     assert second.json["fluxParams"] == {
         "seed": 7,
@@ -107,7 +107,7 @@ def test_a_webhook_field_that_is_refused_is_tried_under_its_other_name_and_a_new
     assert first.headers != second.headers
     assert len(second.headers["Idempotency-Key"]) <= 255
     assert second.paid
-    assert second.safe
+    assert second.idempotent
     assert said.result == Accepted(remote=REMOTE)
 
 
@@ -290,7 +290,7 @@ def test_a_key_that_works_is_not_called_bad_because_the_catalogue_is_silent(talk
 def test_a_model_that_left_the_catalogue_is_told(talk):
     said = talk(PROVIDER, PROVIDER.check(), {"team": None}, {"models": [{"id": "flux-1.1-pro"}, {"id": "flux-2"}]})
 
-    assert said.result.drift == ("flux-1.1-pro-ultra is no longer in the catalogue",)
+    assert said.result.differences == ("flux-1.1-pro-ultra is no longer in the catalogue",)
 
 
 def entry(model, low, high, **more):

@@ -81,9 +81,9 @@ def test_a_model_is_filed_under_its_name_and_its_options_under_ours(provider, mo
     assert provider.models[model.name] is model
     assert model.slug
     assert set(model.options) <= LONG_NAMES
-    assert 1 <= model.prompt[0] <= (model.prompt[1] or 1)
-    assert 1 <= model.most <= 20
-    for name, value in model.implied.items():
+    assert 1 <= model.prompt_length[0] <= (model.prompt_length[1] or 1)
+    assert 1 <= model.max_images <= 20
+    for name, value in model.always_sent.items():
         assert model.options[name].check(value) == value
 
 
@@ -101,7 +101,7 @@ def test_an_option_is_described_and_is_sent_where_no_owned_field_stands(provider
         assert option.field
         for field in filter(None, re.split(r",\s*", option.field)):
             assert re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", field)
-            assert field not in provider.owned or name == "seed"
+            assert field not in provider.reserved_fields or name == "seed"
 
 
 @every_offer
@@ -136,7 +136,7 @@ def test_what_asks_and_cancels_may_be_repeated_and_costs_nothing(provider, talk)
     requests = [request for one in conversations for request in talk(provider, one, *answers).requests]
 
     assert len(requests) >= len(conversations)
-    assert all(request.safe and not request.paid for request in requests)
+    assert all(request.idempotent and not request.paid for request in requests)
     assert all(request.origin in {None, *provider.origins} for request in requests)
     assert not any("authorization" in {name.lower() for name in request.headers} for request in requests)
 

@@ -168,7 +168,7 @@ def test_a_refusal_by_the_conversation_itself_is_let_out():
 )
 def test_a_request_says_where_it_goes_and_whether_it_may_be_sent_twice(request_, shown, safe):
     assert str(request_) == shown
-    assert request_.safe is safe
+    assert request_.idempotent is safe
 
 
 @pytest.mark.parametrize(("levels", "read"), [(64, True), (65, False)])

@@ -142,7 +142,7 @@ def test_runware_is_asked_for_the_task_itself(talk, reply):
 
     assert said.result == RemoteJob(id=UUID)
     assert said.requests[0].json == [{"taskType": "getTaskDetails", "taskUUID": UUID}]
-    assert said.requests[0].safe
+    assert said.requests[0].idempotent
 
 
 @pytest.mark.parametrize(

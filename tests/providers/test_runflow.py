@@ -42,7 +42,7 @@ def test_a_submit_wraps_the_input_and_labels_the_run(talk, order, reply):
     path = "/v1/models/black-forest-labs/flux-1-1-pro-ultra/runs"
     assert said.requests == [Request("POST", path, json=body, paid=True)]
     assert said.result == Accepted(remote=RemoteJob(id=ID))
-    assert not said.requests[0].safe
+    assert not said.requests[0].idempotent
 
 
 def test_the_pro_model_takes_width_and_height(talk, order, reply):

@@ -21,7 +21,7 @@ def test_a_file_that_flux_wrote_is_replaced_and_removed(files):
     path = files.write(["two"])
 
     assert names(files) == {"p.txt.failed.jsonl": "two\n"}
-    assert path == files.usual
+    assert path == files.default_path
     assert files.remove()
     assert names(files) == {}
 
@@ -56,9 +56,9 @@ def test_the_same_words_from_another_hand_are_not_ours(files):
     """A file that was removed and made again is known by what it holds: that is all that could be lost."""
     files.write(["one"])
     files.remove()
-    files.usual.write_text("one\n")
+    files.default_path.write_text("one\n")
 
-    assert files.write(["two"]) != files.usual
+    assert files.write(["two"]) != files.default_path
 
 
 def test_where_nothing_is_remembered_every_file_counts_as_yours(files):

@@ -67,7 +67,7 @@ def planned(prompt: str = "a fox", provider: str = "runcomfy", images: int = 1, 
 
 def job(mark: str, first: int = 1, **changes) -> Job:
     fields = {"id": "x", "run": "r", "provider": "runcomfy", "model": "m", "prompt": "a", "created_at": 0.0}
-    return Job(**{**fields, "mark": mark, "first": first, "seed": 69 + first, **changes})
+    return Job(**{**fields, "row_key": mark, "first_index": first, "seed": 69 + first, **changes})
 
 
 def bought(purchases: list[PlannedJob]) -> list[int]:

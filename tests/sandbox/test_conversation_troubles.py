@@ -128,7 +128,10 @@ def test_cancelled_by_somebody_else(line, clock, name, model, cost):
     accepted = drive(talk.provider.submit(order(name, model, "sandbox:cancelled")), talk)
     clock.forward(10)
 
-    assert drive(talk.provider.poll(accepted.remote), talk) == Cancelled(cost=cost)
+    state = drive(talk.provider.poll(accepted.remote), talk)
+
+    assert isinstance(state, Cancelled)
+    assert state.cost == cost
 
 
 @pytest.mark.parametrize(("name", "model"), SMALL)
@@ -160,7 +163,7 @@ def test_a_lost_job_of_apiframe_is_found_among_others(line, world, clock):
 
     found = drive(talk.provider.find(lost), talk)
     with pytest.raises(LostReplyError):
-        drive(talk.provider.submit(replace(wanted, handle=str(uuid4()))), talk)
+        drive(talk.provider.submit(replace(wanted, idempotency_key=str(uuid4()))), talk)
 
     assert found == RemoteJob(id=job.id)
     assert drive(talk.provider.find(lost), talk) is None

@@ -564,7 +564,7 @@ def test_a_real_write_error_is_found(here, step):
     """The system refuses to write more than a few bytes, as it does when the disk is full."""
     code = """
 import signal, sys, resource
-from flux_cli import images
+from flux_cli.images import inspect as images
 from flux_cli.saving.saver import Destination, Fields, Saver
 from flux_cli.errors import FluxError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -655,8 +655,8 @@ import sys
 from itertools import islice
 from pathlib import Path
 from flux_cli.saving.saver import Destination, Fields, Saver
-from flux_cli.images.inspect import Facts
-saver = Saver(Destination.parse("{slug}.jpg"), inspect=lambda path: Facts(format="jpg", width=1, height=1, size=1),
+from flux_cli.images.inspect import ImageInfo
+saver = Saver(Destination.parse("{slug}.jpg"), inspect=lambda path: ImageInfo(format="jpg", width=1, height=1, size=1),
               convert=print, format=None, quality=None, note=print)
 sys.stdin.read(1)
 for number in range(10):

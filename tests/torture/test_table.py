@@ -135,7 +135,7 @@ def test_cell(cell, scene, record_property):
         assert error["retry"] != "safe" or cell.operation == "result", error
         assert error["hint"], error
     scene.check_files(jobs)
-    assert any(job.unsaved for job in jobs) == ("succeeded" in expected.statuses and not expected.saved)
+    assert any(job.has_unsaved_images for job in jobs) == ("succeeded" in expected.statuses and not expected.saved)
     if cell.fault.name == "429 at a date" and cell.operation != "download":
         assert max(scene.clock.slept) >= 9
     assert max(scene.clock.slept, default=0) <= 61
