@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from flux_cli import cursor, providers
 from flux_cli.cli import app
+from flux_cli.commands.help import topics
 from flux_cli.completion import answer, split
 from flux_cli.completion_scripts import current_shell, install, script
 from flux_cli.config_schema import KEYS
@@ -82,6 +83,7 @@ def table() -> str:
             for one in known
         },
         "config": {".".join(names): takes for names, takes in KEYS.items()},
+        "topics": topics(),
     }
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
@@ -157,7 +159,7 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("", ["generate", "status", "result", "cancel", "providers", "config"]),
+        ("", ["generate", "status", "result", "cancel", "providers", "help", "config"]),
         ("gen", ["generate"]),
         ("--ver", ["--version"]),
         ("--install", ["--install-completion"]),
@@ -188,6 +190,10 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
         ("generate -p runware --fallback runcomfy,", ["runcomfy,runflow", "runcomfy,apiframe"]),
         ("status --by d", ["day"]),
         ("generate -s 1", []),
+        ("help mon", ["money"]),
+        ("help gen", ["generate"]),
+        ("help config s", ["show", "set"]),
+        ("help money ", []),
         ("config get default_", ["default_provider"]),
         ("config set providers.runware.api_", ["providers.runware.api_key", "providers.runware.api_key_command"]),
         ("config set default_provider runw", ["runware"]),
