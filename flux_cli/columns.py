@@ -21,10 +21,6 @@ Sign = Callable[[Sequence[str]], str]
 
 _GAP = 2
 """Blanks between two columns."""
-_LONGEST_LINE = 100
-"""Cells that a line of running text has, however wide the window is."""
-_MARKDOWN = {"markdown.h1": "bold underline", "markdown.h2": "bold", "markdown.code": "cyan"}
-"""Styles of Markdown, where Rich's own set a background."""
 
 
 class Page:
@@ -71,17 +67,6 @@ class Page:
             parts = _wrapped(self._shown(value), max(self._console.width - width, 1))
             lines += [set_cell_size(name, width) + parts[0], *(indent + part for part in parts[1:])]
         return "\n".join(line.rstrip() for line in lines)
-
-    def markdown(self, text: str) -> str:
-        """Return Markdown laid out for the window; no line of text is longer than is good to read."""
-        from rich.markdown import Markdown  # noqa: PLC0415 - only a topic of the help is Markdown
-        from rich.theme import Theme  # noqa: PLC0415 - the same
-
-        text = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
-        with self._console.use_theme(Theme(_MARKDOWN)), self._console.capture() as captured:
-            shown = Markdown(text, code_theme="ansi_dark", hyperlinks=False)
-            self._console.print(shown, width=min(self._console.width, _LONGEST_LINE))
-        return "\n".join(line.rstrip() for line in captured.get().rstrip().split("\n"))
 
     def _shown(self, text: str) -> str:
         return printable(text).encode(self._encoding, "backslashreplace").decode(self._encoding)

@@ -30,9 +30,9 @@ def help(  # noqa: A001 - the command's name
         case [name] if name in topics():
             text = (FOLDER / f"{name}.md").read_text(encoding="utf-8").rstrip("\n")
             if streams.stdout.isatty():
-                from flux_cli.columns import Page  # noqa: PLC0415 - only a terminal needs it
+                from flux_cli.markdown import render_markdown  # noqa: PLC0415 - only a terminal needs it
 
-                text = Page(streams.stdout).markdown(text)
+                text = render_markdown(text, streams.stdout)
             streams.out(text)
         case words:
             if text := _command_help(ctx, words):  # empty where Typer has printed it

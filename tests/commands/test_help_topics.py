@@ -50,6 +50,7 @@ def test_on_a_terminal_a_topic_is_laid_out_for_the_window(flux, monkeypatch, top
     plain = ESCAPE.sub("", done.out)
     assert done.code == 0
     assert done.out != plain
+    assert plain.count("…") == (FOLDER / f"{topic}.md").read_text(encoding="utf-8").count("…")  # nothing is cut off
     assert not re.search(r"^#|^```|\*\*", plain.replace("# not yet", "").replace("# …", ""), re.MULTILINE)
     assert max(map(len, plain.splitlines())) <= min(columns, 100)
 
