@@ -72,9 +72,7 @@ def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     import typer  # noqa: PLC0415 - see above
 
     try:
-        code = _build(arguments[0] if arguments else "").main(
-            args=arguments, prog_name=program, obj=runtime, standalone_mode=False
-        )
+        code = _build(_needed(arguments)).main(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
     except FluxError as error:
         _report(error, runtime, arguments)
         code = error.exit_code
@@ -127,19 +125,29 @@ def _usage_error(error: typer.TyperException, arguments: Sequence[str], program:
     return explain(error.format_message(), arguments, program=program, commands=COMMANDS)
 
 
-COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")
+COMMANDS = ("generate", "status", "result", "cancel", "providers", "config", "help")
 """In the order of the help."""
 
 
-@cache
-def _build(named: str) -> Any:
-    """Return what Typer makes of `app`, with the one command that is ``named``, or with all of them.
+def _needed(arguments: list[str]) -> tuple[str, ...]:
+    """Return the commands that have to be described to run ``arguments``: as few as possible, to save time."""
+    match arguments:
+        case [] | ["--version", *_]:
+            return ()
+        case ["help", *_]:
+            return tuple(name for name in COMMANDS if name in arguments)
+        case [name, *_] if name in COMMANDS:
+            return (name,)
+        case _:
+            return COMMANDS
 
-    Most of a short command's time would else go into describing the others.
-    """
+
+@cache
+def _build(names: tuple[str, ...]) -> Any:
+    """Return what Typer makes of `app`."""
     from typer.main import get_command  # noqa: PLC0415 - see above
 
-    return get_command(app((named,) if named in COMMANDS else () if named in {"", "--version"} else COMMANDS))
+    return get_command(app(names))
 
 
 def app(names: Sequence[str] = COMMANDS) -> typer.Typer:

@@ -15,7 +15,7 @@ from flux_cli.cli import app
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"httpx", "pydantic_settings", "sqlite3", "tomlkit", "PIL"}
-COMMANDS = ("generate", "status", "result", "cancel", "providers", "config")
+COMMANDS = ("generate", "status", "result", "cancel", "providers", "config", "help")
 
 
 def loaded(script: str, *arguments: str) -> set[str]:
@@ -32,7 +32,9 @@ def start(*arguments: str) -> set[str]:
     return loaded("import sys; from flux_cli.cli import main; sys.exit(main())", *arguments)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["generate", "--help"], ["config", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["generate", "--help"], ["config", "--help"], ["help"], ["help", "money"]]
+)
 def test_whoever_only_asks_waits_for_nothing_heavy(arguments):
     """Version and help load no HTTP, no settings, no database, no TOML writer and no Pillow."""
     modules = start(*arguments)
@@ -108,7 +110,7 @@ def test_every_command_explains_itself(flux, capsys, command):
     printed = capsys.readouterr().out
     assert done.code == 0
     assert f"flux {command}" in printed
-    assert "--sandbox" in printed or command == "config"
+    assert "--sandbox" in printed or command in {"config", "help"}
 
 
 def test_every_option_has_help():
@@ -123,6 +125,13 @@ def test_every_option_has_help():
 
     assert len(options) > 60
     assert [f"{name} {option.name}" for name, option in options if not (option.help or "").strip()] == []
+
+
+def test_every_topic_travels_with_the_package():
+    """What `.ci/run` looks for in the wheel is what there is."""
+    listed = re.findall(r'"flux_cli/help/([a-z-]+)\.md"', (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+
+    assert listed == sorted(path.stem for path in (ROOT / "flux_cli" / "help").glob("*.md"))
 
 
 def test_types_travel_with_the_package():

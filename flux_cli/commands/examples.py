@@ -25,6 +25,7 @@ COMMANDS = {
     "cancel": _lines("flux cancel @1", "flux cancel --all --yes"),
     "providers": _lines("flux providers", "flux providers runware", "flux providers --check"),
     "config": _lines("flux config init", "flux config set generate.aspect_ratio 16:9", "flux config show"),
+    "help": _lines("flux help", "flux help exit-codes", "flux help config set"),
 }
 """By the name of the command."""
 CONFIG = {

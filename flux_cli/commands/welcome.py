@@ -26,7 +26,15 @@ def show_welcome(runtime: Runtime) -> str:
     width = max(len(command) for command, _ in steps)
     lines = [f"  {command:<{width}}   {what}" for command, what in steps]
     return "\n".join(
-        ["flux makes images with FLUX 1.1 [pro] and Ultra.", "", standing, "", *lines, "", "More: flux --help"]
+        [
+            "flux makes images with FLUX 1.1 [pro] and Ultra.",
+            "",
+            standing,
+            "",
+            *lines,
+            "",
+            "More: flux --help, flux help",
+        ]
     )
 
 

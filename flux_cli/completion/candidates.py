@@ -106,6 +106,7 @@ class CandidateSource:
             "by": lambda: [(name, "") for name in ("provider", "model", "day")],
             "key": self.keys,
             "value": self.settings,
+            "TOPIC": self.topics,
             "JOB": self.jobs,
             "IMAGE|JOB": self.jobs,
         }
@@ -213,6 +214,14 @@ class CandidateSource:
         if takes == "true or false":
             return [("true", ""), ("false", "")]
         return self._kinds[leaf]() if leaf in self._kinds and leaf not in {"key", "value"} else ()
+
+    def topics(self) -> Words:
+        """Return the topics of the help and the commands; behind a command, those within it."""
+        command: Mapping[str, Any] = table()["program"]
+        for word in self.cursor.given.get("topic", []):
+            command = command.get("commands", {}).get(word, {})
+        commands = {name: about["help"] for name, about in command.get("commands", {}).items()}
+        return ({**commands, **table()["topics"]} if command is table()["program"] else commands).items()
 
     def jobs(self) -> Words:
         """Return the latest run, and then the latest jobs, each with its prompt; after an ``@``, the latest runs."""

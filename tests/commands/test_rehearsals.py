@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flux_cli.runs.outcome import exit_code_for
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnsavedError
+from flux_cli.runs.outcome import exit_code_for
 
 PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
 

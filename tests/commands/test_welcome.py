@@ -18,7 +18,7 @@ def test_nothing_is_set_up_yet(flux, home):
     assert (done.code, done.err) == (0, "")
     assert "No provider has a key yet" in done.out
     assert commands(done) == [f"{FOX} --sandbox", "flux config init", FOX]
-    assert done.lines[-1] == "More: flux --help"
+    assert done.lines[-1] == "More: flux --help, flux help"
     assert list(home.iterdir()) == []
 
 

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from flux_cli import providers
 from flux_cli.cli import app
+from flux_cli.commands.help import topics
 from flux_cli.completion import parse as cursor
 from flux_cli.completion.answer import answer, split
 from flux_cli.completion.candidates import find_candidates
@@ -83,6 +84,7 @@ def table() -> str:
             for one in known
         },
         "config": {".".join(names): takes for names, takes in KEYS.items()},
+        "topics": topics(),
     }
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
@@ -158,7 +160,7 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("", ["generate", "status", "result", "cancel", "providers", "config"]),
+        ("", ["generate", "status", "result", "cancel", "providers", "help", "config"]),
         ("gen", ["generate"]),
         ("--ver", ["--version"]),
         ("--install", ["--install-completion"]),
@@ -189,6 +191,10 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
         ("generate -p runware --fallback runcomfy,", ["runcomfy,runflow", "runcomfy,apiframe"]),
         ("status --by d", ["day"]),
         ("generate -s 1", []),
+        ("help mon", ["money"]),
+        ("help gen", ["generate"]),
+        ("help config s", ["show", "set"]),
+        ("help money ", []),
         ("config get default_", ["default_provider"]),
         ("config set providers.runware.api_", ["providers.runware.api_key", "providers.runware.api_key_command"]),
         ("config set default_provider runw", ["runware"]),

@@ -91,7 +91,9 @@ def toy(states=(), *, handle_is_id=False, cancels=None, accepted=None, upload=Fa
             yield Request(
                 "POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True, dry_run_answer={"url": "u"}
             )
-        yield Request("POST", "/jobs", json={"prompt": order.params.prompt}, headers={"K": order.idempotency_key}, paid=True)
+        yield Request(
+            "POST", "/jobs", json={"prompt": order.params.prompt}, headers={"K": order.idempotency_key}, paid=True
+        )
         return accepted or Accepted(remote=RemoteJob(id="r-1", poll_state={"count": 2}))
 
     def poll(remote):
@@ -511,7 +513,12 @@ def test_a_submit_that_another_process_has_finished_meanwhile_is_read_from_the_b
 
 
 def lost(**changes):
-    told = {"created_at": 1_795_000_000.0, "request": {"body": {"prompt": "a fox"}}, "idempotency_key": "h-1", **changes}
+    told = {
+        "created_at": 1_795_000_000.0,
+        "request": {"body": {"prompt": "a fox"}},
+        "idempotency_key": "h-1",
+        **changes,
+    }
     return make("unknown", **told)
 
 
@@ -666,7 +673,11 @@ def test_bytes_that_are_no_image_are_fetched_again_and_then_given_up(desk):
     assert len(found.wire.fetched) == 4
     assert "looks like HTML" in caught.value.message
     assert "`flux result k3f9q2mx`" in caught.value.hint
-    assert (caught.value.charged, found.book.last.status, found.book.last.has_unsaved_images) == ("yes", "succeeded", True)
+    assert (caught.value.charged, found.book.last.status, found.book.last.has_unsaved_images) == (
+        "yes",
+        "succeeded",
+        True,
+    )
 
 
 def test_an_expired_link_is_renewed_by_reading_the_job_again(desk):

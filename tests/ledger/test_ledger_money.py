@@ -152,7 +152,9 @@ def test_reservations_and_costs_never_pass_a_budget_by_more_than_the_estimates_w
         told = None if cost is None else Cost(amount=cost)
         bought[job.id] = ledger.change(job.id, lambda known, told=told: replace(known, status="succeeded", cost=told))
 
-    assert ledger.spent_since(limit, sandbox=False)[0] == pytest.approx(sum(counted_cost(job) for job in bought.values()))
+    assert ledger.spent_since(limit, sandbox=False)[0] == pytest.approx(
+        sum(counted_cost(job) for job in bought.values())
+    )
     ledger.close()
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.ledger.test_database import FIRST
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import Claim
 from flux_cli.ledger.ledger import Ledger
 from flux_cli.money.limits import Limit
+from tests.ledger.test_database import FIRST
 
 JOBS = 60
 PAGE = 4096
