@@ -217,11 +217,11 @@ class CandidateSource:
 
     def topics(self) -> Words:
         """Return the topics of the help and the commands; behind a command, those within it."""
-        command: Mapping[str, Any] = table()["program"]
+        command: Mapping[str, Any] = load_table()["program"]
         for word in self.cursor.given.get("topic", []):
             command = command.get("commands", {}).get(word, {})
         commands = {name: about["help"] for name, about in command.get("commands", {}).items()}
-        return ({**commands, **table()["topics"]} if command is table()["program"] else commands).items()
+        return ({**commands, **load_table()["topics"]} if command is load_table()["program"] else commands).items()
 
     def jobs(self) -> Words:
         """Return the latest run, and then the latest jobs, each with its prompt; after an ``@``, the latest runs."""
