@@ -90,8 +90,6 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: SystemClock = field(default_factory=SystemClock)
     flags: Flags = field(default_factory=Flags)
-    saved: list[tuple[int, int, list[str]]] = field(default_factory=list[tuple[int, int, list[str]]])
-    """Images that are on disk now: row of the batch, number within the run, and paths, as they came."""
     connect: Connect | None = None
     """Makes what stands behind httpx; the network where it is ``None``."""
     new_id: Callable[[], str] = new_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flux_cli.errors import UsageError
 from flux_cli.runtime import Runtime
 
@@ -19,15 +21,15 @@ def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None,
         )
 
 
-def show_images(runtime: Runtime) -> None:
-    """Show the images that were saved, on stderr, where that was asked for and both streams are a terminal.
+def show_images(runtime: Runtime, paths: Sequence[str]) -> None:
+    """Show the saved images at ``paths`` on stderr, where that was asked for and both streams are a terminal.
 
     What was typed and cannot be is told in a note; what only the config wants is left out in silence.
     """
     wanted = runtime.flags.preview
     if wanted is None:
         wanted = not runtime.flags.quiet and runtime.settings.get("preview") == "auto"
-    if not wanted or not runtime.saved:
+    if not wanted or not paths:
         return
     if not (runtime.stdout.isatty() and runtime.stderr.isatty()):
         _note(runtime, "--preview shows images in a terminal, and never in a pipe or a file")
@@ -41,7 +43,7 @@ def show_images(runtime: Runtime) -> None:
         return
     from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only who can
 
-    lines, bad = render(_saved(runtime), screen)
+    lines, bad = render(paths, screen)
     with runtime.streams.watch_reader():
         write(runtime.stderr.buffer, lines)
     for path in bad:
@@ -52,11 +54,6 @@ def _note(runtime: Runtime, note: str) -> None:
     """Tell whoever typed ``--preview``."""
     if runtime.flags.preview:
         runtime.output.note(note)
-
-
-def _saved(runtime: Runtime) -> list[str]:
-    """Return the paths of the images, in the order in which they were asked for."""
-    return [path for _, _, paths in sorted(runtime.saved) for path in paths]
 
 
 def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
@@ -70,11 +67,10 @@ def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
     return viewer.find_viewer(runtime.environ)
 
 
-def open_images(runtime: Runtime, command: list[str]) -> None:
-    """Open the images that were saved with the system's viewer. Raises `FluxError`."""
+def open_images(runtime: Runtime, command: list[str], paths: Sequence[str]) -> None:
+    """Open the saved images at ``paths`` with the system's viewer. Raises `FluxError`."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
-    paths = _saved(runtime)
     if len(paths) > viewer.MOST:
         runtime.output.note(f"{viewer.MOST} of {len(paths)} images are opened")
     viewer.open_images(paths[: viewer.MOST], command)

@@ -30,7 +30,7 @@ from flux_cli.errors import (
 )
 from flux_cli.jobs import Cancelled, Failed, Job, ReadyInterval, State, Succeeded, advance
 from flux_cli.money.limits import Limit
-from flux_cli.providers.base import Accepted, Account, LostSubmit, Order, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, drive
 from flux_cli.providers.hints import with_hint
 from flux_cli.text import printable
@@ -41,12 +41,12 @@ SEARCH_SECONDS = 86_400.0
 """Seconds for which a job whose answer was lost is looked for."""
 
 
-def dry_run_requests(provider: Provider, order: Order) -> list[Request]:
-    """Return the requests that submitting ``order`` would send, up to the paid one, without sending any.
+def dry_run_requests(provider: Provider, planned: PlannedJob) -> list[Request]:
+    """Return the requests that submitting a ``planned`` job would send, up to the paid one, without sending any.
 
     Raises `UsageError` for what the conversation itself refuses.
     """
-    conversation = provider.submit(order)
+    conversation = provider.submit(planned)
     requests = [next(conversation)]
     while not requests[-1].paid:
         answer = json.dumps(requests[-1].dry_run_answer).encode()
@@ -85,7 +85,7 @@ class Engine:
         )
 
     def submit(
-        self, job: Job, order: Order, *, limits: Sequence[Limit] = (), tries: int = 5, deadline: float = math.inf
+        self, planned: PlannedJob, *, limits: Sequence[Limit] = (), tries: int = 5, deadline: float = math.inf
     ) -> Job:
         """Buy one job within ``limits``. Return it as far as it got; a refusal or a lost answer is in its ``error``.
 
@@ -94,6 +94,7 @@ class Engine:
         clock. Raises `FluxError` only where no paid request was sent, or where the book fails us afterwards: then its
         error says so, and names the id.
         """
+        job = planned.job
         provider = self._load(job.provider)
         written = False
 
@@ -101,18 +102,18 @@ class Engine:
             nonlocal written
             if request.paid:
                 intent = _describe_request(request)
-                remote_id = order.idempotency_key if provider.idempotency_key_is_id else None
+                remote_id = job.idempotency_key if provider.idempotency_key_is_id else None
                 if written:
                     self._book.change(job.id, lambda known: replace(known, request=intent))
                 else:
                     self._clock.check()
-                    new = replace(job, idempotency_key=order.idempotency_key, remote_id=remote_id, request=intent)
+                    new = replace(job, remote_id=remote_id, request=intent)
                     self._book.add(new, limits)
                     written = True
             return self._wire.send(provider, request, sandbox=job.sandbox, tries=tries, deadline=deadline)
 
         try:
-            accepted = _hold_submit(provider, order, send)
+            accepted = _hold_submit(provider, planned, send)
         except FluxError as error:
             if not written:
                 raise
@@ -291,7 +292,7 @@ class Engine:
         return self._ask(provider, provider.check(), sandbox=sandbox, tries=2)
 
 
-def _hold_submit(provider: Provider, order: Order, send: Callable[[Request], Response]) -> Accepted:
+def _hold_submit(provider: Provider, planned: PlannedJob, send: Callable[[Request], Response]) -> Accepted:
     """Hold the conversation that buys, and return what it learned.
 
     A paid request that may be repeated, and whose answer makes no sense, is sent once more, exactly as it was: what
@@ -310,7 +311,7 @@ def _hold_submit(provider: Provider, order: Order, send: Callable[[Request], Res
         return reply
 
     try:
-        return drive(provider.submit(order), listen)
+        return drive(provider.submit(planned), listen)
     except ProtocolError as error:
         asked = heard[-1][0] if heard else None
         if asked is None or not (asked.paid and asked.idempotent):
@@ -329,7 +330,7 @@ def _hold_submit(provider: Provider, order: Order, send: Callable[[Request], Res
         except FluxError as refusal:
             raise LostReplyError(lost.message, refusal=refusal) from refusal
 
-    return drive(provider.submit(order), again)
+    return drive(provider.submit(planned), again)
 
 
 def _describe_request(request: Request) -> dict[str, Any]:
