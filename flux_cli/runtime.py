@@ -57,7 +57,8 @@ def is_running(pid: int) -> bool:
 
 def new_id() -> str:
     """Return a short random id. It starts with a letter."""
-    return secrets.choice(_ALPHABET[:23]) + "".join(secrets.choice(_ALPHABET) for _ in range(7))
+    first, *others = secrets.token_bytes(8)
+    return _ALPHABET[first % 23] + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in others)
 
 
 def new_seed() -> int:

@@ -307,7 +307,7 @@ def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, 
 def _require_unicode(name: str, value: Any) -> None:
     """Refuse text that is not Unicode: it came from an argument that is not UTF-8 and cannot be sent as JSON."""
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()
     except UnicodeEncodeError:
         kind = "Unicode" if name == "--param" else "UTF-8"
         raise UsageError(f"{name} is not valid {kind}", hint=UTF8_HINT) from None

@@ -242,6 +242,8 @@ def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:
     if wrong is not None:
         raise UsageError(f"{place}: {wrong} takes text", hint='such as {"prompt": "a red fox"}')
     others = {name: value for name, value in given.items() if name not in _PLAIN}
+    if not others:
+        return plain
     try:
         tree = Tree.model_validate({"generate": {name: _entry(name, value) for name, value in others.items()}})
         found: dict[str, Any] = tree.model_dump(exclude_unset=True)["generate"]

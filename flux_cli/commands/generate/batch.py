@@ -247,7 +247,7 @@ class _RowPlanner:
         fields = dict(history.row.fields)
         prompt = strip_prompt(fields.pop("prompt"))
         own = fields.pop("seed", history.seed)
-        key = json.dumps([fields, own is None], sort_keys=True)
+        key = f"{own is None} {json.dumps(fields, sort_keys=True) if fields else ''}"
         shared = self._shared.get(key)
         if shared is None:
             shared = self._shared[key] = self._resolve_shared(fields if own is None else {**fields, "seed": own})
