@@ -1,4 +1,4 @@
-"""The nouns: what is asked for, what a provider says about it, and the job that stands in the ledger."""
+"""Define jobs, their images and costs, and the states that a provider reports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEEWAY = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Money or credits, as the provider told."""
+    """Money or credits, as the provider reports them."""
 
     amount: float
     currency: str = "USD"
@@ -126,7 +126,7 @@ class Job:
     run: str
     provider: str
     model: str | None
-    """``None`` for a job made elsewhere whose model nobody told us."""
+    """``None`` for a job made elsewhere whose model is unknown."""
     prompt: str
     created_at: float
     """Seconds since 1970, UTC, as all times here."""
@@ -134,7 +134,7 @@ class Job:
     sandbox: bool = False
     seed: int | None = None
     count: int = 1
-    """Images it was asked for; 0 where nobody told us."""
+    """Images it was asked for; 0 where that is unknown."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     skipped: tuple[str, ...] = ()
     """Options of the config that this provider and model cannot honour."""
@@ -163,7 +163,7 @@ class Job:
     first_index: int = 1
     """Number of its first image within the run, or within the row of a batch, from 1."""
     estimate: float | None = None
-    """What it was expected to cost when it was submitted, in USD, where anybody could tell."""
+    """What it was expected to cost when it was submitted, in USD, where that was known."""
     accepted_at: float | None = None
     """When the provider's answer to the submit was read."""
     ready_between: ReadyInterval | None = None
@@ -269,12 +269,12 @@ def advance(job: Job, state: State, *, now: float) -> Job:
     return replace(settled, status="queued", queue_position=state.position, detail=state.detail)
 
 
-def _merge_images(known: tuple[Image, ...], told: tuple[Image, ...]) -> tuple[Image, ...]:
-    """Return ``told`` in the order that is known, keeping where each image was saved and what its bytes proved to be.
+def _merge_images(known: tuple[Image, ...], new: tuple[Image, ...]) -> tuple[Image, ...]:
+    """Return ``new`` in the order that is known, keeping where each image was saved and what its bytes proved to be.
 
     Only the link is taken from a newer answer. An image that it no longer lists stays: it was made.
     """
-    fresh = {image.key or str(place): image for place, image in enumerate(told)}
+    fresh = {image.key or str(place): image for place, image in enumerate(new)}
     merged: list[Image] = []
     for place, before in enumerate(known):
         image = fresh.pop(before.key or str(place), None)

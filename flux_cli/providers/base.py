@@ -53,7 +53,7 @@ class Model:
     count_field: str = ""
     """The provider's field for their number, where there is one."""
     always_sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Options that are always sent, with the value they have when nobody asks."""
+    """Options that are always sent, with their default values."""
     price: Price | None = None
     note: str = ""
     """What to know about the model here before using it."""
@@ -158,7 +158,7 @@ class Provider:
     cancel: Callable[[RemoteJob], Flow[State]] | None = None
     """Absent where the API cannot cancel."""
     find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
-    """Looks for a job whose answer was lost, by reads alone; ``None`` proves nothing. Absent where nobody can tell."""
+    """Looks for a job whose answer was lost, by reads alone; ``None`` proves nothing. Absent where the API has none."""
     reserved_fields: tuple[str, ...] = ()
     """Fields that flux fills in and ``--param`` may not."""
     param_notes: Mapping[str, str] = field(default_factory=dict[str, str])

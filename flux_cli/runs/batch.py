@@ -124,7 +124,7 @@ class BatchRunner:
                 self._unsent += 1
             if self._runtime.flags.json:  # where every row has its object
                 self._runtime.output.error(stop, row=row_of(planned.job))
-            return self._add(task, Outcome(job=None, error=stop), told=False)
+            return self._add(task, Outcome(job=None, error=stop), shown=False)
         outcome = JobRunner(self._runtime, active, task.options).submit(planned)
         if not planned.fallbacks or isinstance(outcome.error, LimitError):
             self._learn(provider, outcome.error)
@@ -149,10 +149,10 @@ class BatchRunner:
             self._runtime.output.error(job.error or FluxError("failed before"), job, where=task.row.place)
         return self._add(task, Outcome(job=job, error=job.error), bought=False)
 
-    def _add(self, task: RowTask, outcome: Outcome, *, told: bool = True, bought: bool = True) -> Outcome:
+    def _add(self, task: RowTask, outcome: Outcome, *, shown: bool = True, bought: bool = True) -> Outcome:
         with self._lock:
             self._outcomes[task.row.number].append(outcome)
-        self._totals.add(outcome.jobs if bought else (), outcome.error, told=told)
+        self._totals.add(outcome.jobs if bought else (), outcome.error, told=shown)
         return outcome
 
     def _write_failed(self, *, finished: bool) -> tuple[int, str]:
@@ -225,7 +225,7 @@ class BatchRunner:
         for error in self._stopped.values() if self._unsent else ():
             self._runtime.output.warning(f"the rest was not sent: {error.message}")
         if failed:
-            self._runtime.output.note(f"{_rows(failed)} may be fed back: `flux generate --batch {shlex.quote(file)}`")
+            self._runtime.output.note(f"{_rows(failed)} can be retried: `flux generate --batch {shlex.quote(file)}`")
 
 
 def _rows(number: int) -> str:

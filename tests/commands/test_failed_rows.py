@@ -61,7 +61,7 @@ def test_rows_that_fail_do_not_stop_the_others(flux, host):
     assert fed_back() == [rows[0], rows[3]]
     assert "r\u00e9nard \u7ea2" in FAILED.read_text("utf-8")
     assert "1 of 4 jobs done, 2 failed, 1 moderated" in done.err
-    assert "2 rows may be fed back: `flux generate --batch p.jsonl.failed.jsonl`" in done.err
+    assert "2 rows can be retried: `flux generate --batch p.jsonl.failed.jsonl`" in done.err
     assert "flux: error: p.jsonl:2: " in done.err
 
 
@@ -317,7 +317,7 @@ def test_a_run_that_is_finished_replaces_the_list_unless_it_was_changed(flux, ho
         assert kept + (f"the rows that failed are in {other}" if fails else "no row ") in done.err
     if fails:
         named = str(FAILED if text == OURS else other)
-        assert f"1 row may be fed back: `flux generate --batch {named}`" in done.err
+        assert f"1 row can be retried: `flux generate --batch {named}`" in done.err
         assert Path(named).read_text("utf-8") == OURS
         assert len(flux("generate", "-b", named, *RUNWARE).lines) == 1
         assert "nothing left to do" in flux("generate", "-b", "p.jsonl", *RUNWARE, "--resume").err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -247,7 +246,7 @@ class _RowPlanner:
         fields = dict(history.row.fields)
         prompt = strip_prompt(fields.pop("prompt"))
         own = fields.pop("seed", history.seed)
-        key = f"{own is None} {json.dumps(fields, sort_keys=True) if fields else ''}"
+        key = repr((own is None, fields))
         shared = self._shared.get(key)
         if shared is None:
             shared = self._shared[key] = self._resolve_shared(fields if own is None else {**fields, "seed": own})
