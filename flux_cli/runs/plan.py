@@ -47,6 +47,11 @@ MAX_IMAGES = 20
 """Images of one ``flux generate``."""
 
 
+def strip_prompt(prompt: str) -> str:
+    """Return a prompt without white space at its end, such as the CR of a Windows line in a shell loop."""
+    return prompt.rstrip(" \t\r\n")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
     """A name under which one request is bought at most once."""
@@ -83,8 +88,10 @@ class GenerateRequest:
     fallback: GenerateRequest | None = None
     """The same at the next provider, where this one turns out not to accept it."""
 
-    def over(self, prompt: str, seed: int | None) -> GenerateRequest:
-        """Return the same request for another prompt and seed. Raises `UsageError`."""
+    def over(self, prompt: str, seed: int | None = None) -> GenerateRequest:
+        """Return the same request for a prompt, and a seed of its own where one is given. Raises `UsageError`."""
+        prompt = strip_prompt(prompt)
+        seed = self.seed if seed is None else seed
         try:
             _require_unicode("the prompt", prompt)
             check_prompt(self.provider, self.model, prompt)

@@ -66,7 +66,7 @@ def planned(prompt: str = "a fox", provider: str = "runcomfy", images: int = 1, 
         host = providers.load(name)
         found = make_request(host, host.models["flux-1.1-pro-ultra"], {}, count=images)
         request = replace(found, fallback=request)
-    return plan(request.over(prompt, None), origin())
+    return plan(request.over(prompt), origin())
 
 
 def job(mark: str, first: int = 1, **changes) -> Job:

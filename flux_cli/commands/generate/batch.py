@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
-from flux_cli.commands.generate.request import TypedOptions, resolve_options, strip_prompt
+from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.engine.engine import dry_run_requests
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.jobs import Job
@@ -244,7 +244,7 @@ class _RowPlanner:
     def resolve(self, history: RowHistory) -> tuple[_Shared, GenerateRequest]:
         """Return what a row requests. Raises `UsageError`."""
         fields = dict(history.row.fields)
-        prompt = strip_prompt(fields.pop("prompt"))
+        prompt = fields.pop("prompt")
         own = fields.pop("seed", history.seed)
         key = repr((own is None, fields))
         shared = self._shared.get(key)
@@ -252,11 +252,11 @@ class _RowPlanner:
             shared = self._shared[key] = self._resolve_shared(fields if own is None else {**fields, "seed": own})
         if isinstance(shared, UsageError):
             raise shared
-        return shared, shared.request.over(prompt, shared.request.seed if own is None else own)
+        return shared, shared.request.over(prompt, own)
 
     def _resolve_shared(self, fields: Mapping[str, Any]) -> _Shared | UsageError:
         try:
-            request = resolve_options(self._runtime, self._line.over(fields))
+            request = resolve_request(self._runtime, self._line.over(fields))
             _check_destination(request.save, fields)
         except ConfigError:
             raise

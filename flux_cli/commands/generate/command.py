@@ -184,7 +184,7 @@ def _single(
     from flux_cli.engine.engine import dry_run_requests  # noqa: PLC0415
     from flux_cli.runs.runner import RunOptions, collect_jobs, submit_jobs  # noqa: PLC0415 - not for --help
 
-    request = resolve_request(runtime, line)
+    request = resolve_request(runtime, line).over(line.prompt)
     jobs = orders.plan(request, orders.new_run_context(runtime))
     if page is not None:
         page.check([request.save], rehearsal=dry_run)

@@ -56,19 +56,9 @@ class TypedOptions:
 
 
 def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
-    """Return what is requested, prompt and seed included. Raises `UsageError` or `AuthError`; nothing is sent."""
-    shared = resolve_options(runtime, typed)
-    return shared.over(strip_prompt(typed.prompt), shared.seed)
+    """Merge what was typed with the config and the image to start from, and validate all of it.
 
-
-def strip_prompt(prompt: str) -> str:
-    """Return a prompt without white space at its end, such as the CR of a Windows line in a shell loop."""
-    return prompt.rstrip(" \t\r\n")
-
-
-def resolve_options(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
-    """Merge what was typed with the config and the image to start from, and validate all but prompt and seed.
-
+    The prompt is left out and the seed not checked: `GenerateRequest.over` does both, for each row of a batch.
     Raises `UsageError` or `AuthError`; nothing is sent.
     """
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
@@ -120,7 +110,7 @@ def resolve_options(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
         notes.append(f"left out, because {provider.name} cannot honour it: {names} of {source}")
     once = None
     if typed.once is not None:
-        parts = [provider.name, model.name, strip_prompt(typed.prompt), count, merged, extra]
+        parts = [provider.name, model.name, orders.strip_prompt(typed.prompt), count, merged, extra]
         once = Once(name=_check_name(typed.once), key=_digest(parts))
     return replace(
         request,
