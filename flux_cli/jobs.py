@@ -172,8 +172,8 @@ class Job:
     @property
     def remote(self) -> RemoteJob:
         """The job as its provider knows it."""
-        wanted = {"count": self.count} if self.count else {}
-        return RemoteJob(id=self.remote_id or "", poll_state={**wanted, **self.poll_state})
+        count = {"count": self.count} if self.count else {}
+        return RemoteJob(id=self.remote_id or "", poll_state={**count, **self.poll_state})
 
     @property
     def active(self) -> bool:

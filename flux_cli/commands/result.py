@@ -68,7 +68,7 @@ def result(
     options.check_print0(runtime)
     seeing.check_preview(runtime, preview, output=output)
     command = seeing.find_viewer(runtime, output) if open_ else None
-    wanted = options.check_format(format)
+    format_ = options.check_format(format)
     configured = runtime.settings.generate
     seconds = options.check_timeout(timeout, configured.get("timeout"))
     errors: list[FluxError | None] = []
@@ -76,7 +76,7 @@ def result(
         found, at_once = options.find_jobs(runtime, jobs, provider), AT_ONCE
     else:
         if not url:  # usage errors come before any request
-            _save_options(runtime, [], output, overwrite=overwrite, wanted=wanted, embed=embed)
+            _save_options(runtime, [], output, overwrite=overwrite, format_=format_, embed=embed)
         found, errors = _find_due(runtime, wait=wait)
         waited = sum(job.status != "succeeded" for job in found)
         at_once = min(AT_ONCE + waited, MOST_AT_ONCE)  # a slow job holds up no other
@@ -85,7 +85,7 @@ def result(
     else:
         from flux_cli.runs.runner import RunOptions, collect_jobs  # noqa: PLC0415 - not for --url
 
-        save = _save_options(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
+        save = _save_options(runtime, found, output, overwrite=overwrite, format_=format_, embed=embed)
         run_options = RunOptions(save=save, timeout=seconds)
         outcomes = collect_jobs(runtime, found, run_options, wait=wait, at_once=at_once)
         errors += [one.error for one in outcomes]
@@ -133,7 +133,7 @@ def _exit_code(errors: Sequence[FluxError | None]) -> int:
 
 
 def _save_options(
-    runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, wanted: str | None, embed: bool | None
+    runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, format_: str | None, embed: bool | None
 ) -> SaveOptions:
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --url
 
@@ -145,9 +145,9 @@ def _save_options(
         options.check_stdout(runtime)
     save = SaveOptions(
         destination=destination,
-        format=resolve_format(destination, wanted),
+        format=resolve_format(destination, format_),
         save_again=output is not None
-        or wanted is not None
+        or format_ is not None
         or (embed is not None and _embedding_differs(jobs, embed=embed)),
         embed=embed if embed is not None else configured.get("embed", True),
     )
