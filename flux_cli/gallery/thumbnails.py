@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from flux_cli.images.inspect import MAX_PIXELS, UNDECODABLE
+from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
 
 SIDE = 384
 """Pixels across and down, at most: sharp in a column of a page, and some 20 kB."""

@@ -1,9 +1,8 @@
-"""Where images go, and how they get there: whole or not at all, and never in the place of something else.
+"""Save images: whole or not at all, and never in the place of another file.
 
-Bytes are written to a hidden file in the target folder, checked, converted where that was asked for, given their
-story, forced to the disk, and only then linked to their name. A link refuses a name that is taken, so any number of
-processes may save at once. What the bytes are, how they are converted and what a story is, is handed in: nothing here
-knows about pixels or the network.
+Bytes are written to a hidden file in the target folder, inspected, converted if necessary, given their metadata, forced
+to the disk, and only then linked to their name. A link refuses a name that exists, so any number of processes may save
+at once. The functions that inspect, convert and embed are passed in: nothing here knows about pixels or the network.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from flux_cli.errors import ProtocolError, UnsavedError
 from flux_cli.saving.destination import (
@@ -32,14 +31,11 @@ from flux_cli.text import printable
 
 __all__ = ["Destination", "Fields", "InspectedImage", "SavedImage", "Saver", "remove_temporary_files", "resolve_format"]
 
-Embed = Callable[[Path, Path], None]
-"""Writes a copy of an image to a new file, with its story in it. Raises `ProtocolError` or ``ValueError``."""
-
 _LINK: Callable[[Path, Path], None] | None = getattr(os, "link", None)
 
 
 class InspectedImage(Protocol):
-    """What a check of the bytes found: our name of the format, width and height in pixels, size in bytes.
+    """What an inspection of the bytes found: our name of the format, width and height in pixels, size in bytes.
 
     ``extra`` is how many of the bytes follow the image's end.
     """
@@ -58,14 +54,20 @@ class InspectedImage(Protocol):
     def extra(self) -> int: ...  # noqa: D102 - see the class
 
 
+Inspected = TypeVar("Inspected", bound=InspectedImage)
+
+Embed = Callable[[Path, Path, Inspected], None]
+"""Writes a copy of an image to a new file, with metadata in it. Raises `ProtocolError` or ``ValueError``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedImage:
-    """An image that has reached its place."""
+    """An image that was saved."""
 
     path: Path
     """Absolute, its folder free of links; ``-`` for standard output."""
     shown: str
-    """As it would be typed from here."""
+    """Relative to the current folder where the destination is."""
     width: int
     height: int
     content_type: str
@@ -73,15 +75,15 @@ class SavedImage:
     """Bytes."""
 
 
-class Saver:
-    """Puts images where they belong; any number of threads may share one."""
+class Saver(Generic[Inspected]):
+    """Saves images; any number of threads may share one."""
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         destination: Destination,
         *,
-        inspect: Callable[[Path], InspectedImage],
-        convert: Callable[..., InspectedImage],
+        inspect: Callable[[Path], Inspected],
+        convert: Callable[..., Inspected],
         format: str | None,  # noqa: A002 - the option's own name
         quality: int | None,
         note: Callable[[str], None],
@@ -92,10 +94,10 @@ class Saver:
     ) -> None:
         """Save to ``destination``.
 
-        ``convert(source, target, format=, quality=)`` is called for another format than the bytes have, and with
-        ``reencode`` also for the same one, as the provider was not asked for ``quality``. ``note`` takes one line for
-        the user, ``detail`` one for a bug report. ``link`` gives a file a second name or raises ``OSError``; some
-        systems have none.
+        ``convert(source, target, format=, quality=)`` is called where the bytes have another format than ``format``,
+        and with ``reencode`` also for the same one, where the provider has no option for ``quality``. ``note`` takes
+        one line for the user, ``detail`` one for a bug report. ``link`` gives a file a second name or raises
+        ``OSError``; it is ``None`` on systems without links.
         """
         self._destination = destination
         self._inspect = inspect
@@ -108,22 +110,20 @@ class Saver:
         self._max_bytes = max_bytes
         self._link = link
         self._replaced: set[Path] = set()
-        """Names that were overwritten: never twice, should a job make more images than it was asked for."""
+        """Names that were overwritten: none is overwritten twice if a job makes more images than expected."""
 
-    def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed | None = None) -> SavedImage:
-        """Write ``chunks`` to the place that the destination and ``fields`` name, with the story that ``embed`` adds.
+    def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed[Inspected] | None = None) -> SavedImage:
+        """Write ``chunks`` to where the destination and ``fields`` say, with the metadata that ``embed`` adds.
 
-        Raises `UnsavedError` where that cannot be done, and lets through what ``chunks``, ``inspect`` and ``convert``
-        raise; an image that takes no story is saved without. Whatever happens, no part of an image stays behind.
+        Raises `UnsavedError` where that cannot be done, and whatever ``chunks``, ``inspect`` and ``convert`` raise; an
+        image that takes no metadata is saved without. Whatever happens, no part of an image stays behind.
         """
         try:
             folder = self._destination.resolved_target(self._destination.target(fields, self._format or "jpg")).parent
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
-                source, facts = self._receive(
-                    chunks, [stack.enter_context(temporary_path(folder)) for _ in range(3)], embed
-                )
+                source, facts = self._receive(chunks, folder, stack, embed)
                 path = self._move_into_place(source, self._destination.target(fields, facts.format), fields)
             _sync(folder)
             shown = f".{os.sep}{path}" if str(path).startswith("-") else str(path)
@@ -132,18 +132,16 @@ class Saver:
             raise _unsaved(error, self._destination.place, fields) from error
 
     def save_to(
-        self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed | None = None
+        self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed[Inspected] | None = None
     ) -> SavedImage:
-        """Write ``chunks`` to ``stream``, made ready as a file would be, so not a byte of a broken image.
+        """Write ``chunks`` to ``stream`` once they are complete and inspected: no byte of a broken image.
 
-        Raises `UnsavedError` where that cannot be done, and lets ``BrokenPipeError`` through.
+        Raises `UnsavedError` where that cannot be done, and ``BrokenPipeError``.
         """
         try:
             folder = Path(tempfile.gettempdir())
             with ExitStack() as stack:
-                source, facts = self._receive(
-                    chunks, [stack.enter_context(temporary_path(folder)) for _ in range(3)], embed
-                )
+                source, facts = self._receive(chunks, folder, stack, embed)
                 with source.open("rb") as file:
                     shutil.copyfileobj(file, stream)
                 stream.flush()
@@ -153,43 +151,43 @@ class Saver:
         except OSError as error:
             raise _unsaved(error, "standard output", fields) from error
 
-    def _receive(self, chunks: Iterable[bytes], files: list[Path], embed: Embed | None) -> tuple[Path, InspectedImage]:
-        """Write ``chunks`` to the first of ``files``, and what becomes of them to the next; return the last one."""
-        first, second, third = files
-        with first.open("xb") as file:
+    def _receive(
+        self, chunks: Iterable[bytes], folder: Path, stack: ExitStack, embed: Embed[Inspected] | None
+    ) -> tuple[Path, Inspected]:
+        """Write ``chunks`` to a temporary file, convert it and embed metadata; return the last file made."""
+        source = stack.enter_context(temporary_path(folder))
+        with source.open("xb") as file:
             file.writelines(self._limit_bytes(chunks))
-        facts = self._inspect(first)
-        if facts.extra:
-            self._detail(f"{facts.extra} bytes follow the end of the {facts.format}")
-        made, facts = self._make_file(first, second, facts)
+        found = self._inspect(source)
+        if found.extra:
+            self._detail(f"{found.extra} bytes follow the end of the {found.format}")
+        wanted = self._format or found.format
+        if wanted != found.format or (self._reencode and wanted != "png"):
+            source, found = self._convert_to(wanted, source, stack.enter_context(temporary_path(folder)), found)
         if embed is not None:
-            made, facts = self._embed_metadata(made, third, facts, embed)
-        with made.open("rb+") as file:
+            source, found = self._embed_metadata(source, stack.enter_context(temporary_path(folder)), found, embed)
+        with source.open("rb+") as file:
             os.fsync(file.fileno())
-        return made, facts
+        return source, found
 
-    def _make_file(self, source: Path, target: Path, facts: InspectedImage) -> tuple[Path, InspectedImage]:
-        """Convert ``source`` to ``target`` where that is called for; return which of them counts."""
-        wanted = self._format or facts.format
-        if wanted == facts.format and (not self._reencode or wanted == "png"):
-            return source, facts
+    def _convert_to(self, wanted: str, source: Path, target: Path, found: Inspected) -> tuple[Path, Inspected]:
         made = self._convert(source, target, format=wanted, quality=self._quality)
-        if wanted == facts.format:
+        if wanted == found.format:
             self._note(f"encoded again at quality {self._quality} here")
         else:
-            self._note(f"converted to {wanted} here (the provider sent {facts.format})")
+            self._note(f"converted to {wanted} here (the provider sent {found.format})")
         return target, made
 
     def _embed_metadata(
-        self, source: Path, target: Path, facts: InspectedImage, embed: Embed
-    ) -> tuple[Path, InspectedImage]:
-        """Copy ``source`` to ``target`` with its story in it; return which of them counts."""
+        self, source: Path, target: Path, found: Inspected, embed: Embed[Inspected]
+    ) -> tuple[Path, Inspected]:
+        """Copy ``source`` to ``target`` with metadata in it; return which of them is to be saved."""
         try:
-            embed(source, target)
+            embed(source, target, found)
             return target, self._inspect(target)
         except (ProtocolError, ValueError) as error:
-            self._note(f"saved without its story: {error}")
-            return source, facts
+            self._note(f"saved without its metadata: {error}")
+            return source, found
 
     def _limit_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         total = 0
