@@ -37,27 +37,24 @@ def convert(source: Path, target: Path, *, format: str, quality: int | None) -> 
     """
     from PIL import Image  # noqa: PLC0415 - costs 30 ms, and most runs convert nothing
 
-    facts = inspect(source)
-    if facts.width * facts.height > MAX_PIXELS:
-        raise ProtocolError(f"an image of {facts.width}x{facts.height} is too large to convert")
+    found = inspect(source)
+    name = FORMATS[found.format].name
+    if found.width * found.height > MAX_PIXELS:
+        raise ProtocolError(f"an image of {found.width}x{found.height} is too large to convert")
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own, lower limit would warn
-    encoded = (
-        io.BytesIO()
-    )  # so that an OSError from here on is about the image, and one from the disk is about the disk
+    encoded = io.BytesIO()  # not the target: an OSError from here on is about the image, not about the disk
     quality = quality or DEFAULT_QUALITY
     options: dict[str, int | str] = {} if format == "png" else {"quality": quality}
     if format == "jpg":
         options["subsampling"] = "4:4:4" if quality >= _FINE else "4:2:0"
     content = source.read_bytes()
     try:
-        with Image.open(io.BytesIO(content), formats=(FORMATS[facts.format].name,)) as opened:
+        with Image.open(io.BytesIO(content), formats=(name,)) as opened:
             opened.load()
             picture = _fit(opened, format)
             picture.save(encoded, FORMATS[format].name, icc_profile=_profile(opened, picture), **options)
     except (*UNDECODABLE, struct.error, zlib.error, Image.DecompressionBombError) as error:
-        raise ProtocolError(
-            f"cannot convert the {FORMATS[facts.format].name} to {format}: it cannot be decoded"
-        ) from error
+        raise ProtocolError(f"cannot convert the {name} to {format}: it cannot be decoded") from error
     target.write_bytes(encoded.getbuffer())
     return inspect(target)
 

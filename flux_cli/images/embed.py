@@ -68,10 +68,14 @@ def write_with(source: Path, target: Path, image: ImageFile, added: Mapping[Kind
             if kind not in known.encoders:
                 raise ProtocolError(_NO_ROOM)
             parts.insert(at, known.encoders[kind](added[kind]))
-    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        with memoryview(data) as view, target.open("xb") as made:
-            for part in known.assemble(parts, image):
-                made.write(view[part.start : part.end] if isinstance(part, Segment) else part)
+    with (
+        source.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        memoryview(data) as view,
+        target.open("xb") as made,
+    ):
+        for part in known.assemble(parts, image):
+            made.write(view[part.start : part.end] if isinstance(part, Segment) else part)
 
 
 def _is(part: Segment | bytes, *kinds: Kind) -> bool:

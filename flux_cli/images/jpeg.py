@@ -45,7 +45,7 @@ def _parse(cursor: Cursor) -> None:
             cursor.height, cursor.width = cursor.big(2), cursor.big(2)
         cursor.at = inside
         cursor.skip(max(length - 2, 0))
-        kind, body = ("other", b"") if scanned else _classify(cursor, marker, inside)
+        kind, body = _classify(cursor, marker, inside, scanned=scanned)
         if marker == _SCAN:
             scanned = True
             after = _AFTER_SCAN.search(cursor.data, cursor.at)
@@ -57,8 +57,10 @@ def _parse(cursor: Cursor) -> None:
         cursor.damaged("no picture in it")
 
 
-def _classify(cursor: Cursor, marker: int, start: int) -> tuple[Kind, bytes]:
+def _classify(cursor: Cursor, marker: int, start: int, *, scanned: bool) -> tuple[Kind, bytes]:
     """Return the kind of the segment whose content is from ``start`` to here, and its metadata."""
+    if scanned:
+        return "other", b""
     if marker == _APP0 and cursor.segments[-1].kind == "head":
         return "head", b""
     for known, name, kind in _METADATA:

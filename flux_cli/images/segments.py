@@ -15,7 +15,7 @@ Kind = Literal["head", "xmp", "exif", "description", "metadata", "signature", "p
 
 CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
-MOST_SEGMENTS = 200_000
+MOST_SEGMENTS = 10_000
 """Segments that are told apart in one file; no real image has as many."""
 LARGEST_BODY = 1 << 20
 """Bytes of metadata that are held in memory; larger content is passed over."""
