@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flux_cli.errors import ProtocolError
 from flux_cli.images.inspect import FORMATS, inspect
-from flux_cli.images.segments import ImageFile
+from flux_cli.images.segments import ImageFile, open_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,7 +28,7 @@ _FINE = 90
 """From this quality on, colour keeps its full resolution."""
 
 
-def convert(source: Path, target: Path, *, format: str, quality: int | None) -> ImageFile:  # noqa: A002 - the option's name
+def convert(source: Path | bytes, target: Path, *, format: str, quality: int | None) -> ImageFile:  # noqa: A002 - the option's name
     """Write the image at ``source`` to ``target`` as ``format`` and return what was written.
 
     ``quality`` is 1 to 100 and means nothing to a PNG. Transparency becomes white in a JPEG; a colour profile is kept
@@ -47,9 +47,10 @@ def convert(source: Path, target: Path, *, format: str, quality: int | None) -> 
     options: dict[str, int | str] = {} if format == "png" else {"quality": quality}
     if format == "jpg":
         options["subsampling"] = "4:4:4" if quality >= _FINE else "4:2:0"
-    content = source.read_bytes()
+    with open_image(source) as data:
+        content = io.BytesIO(data)
     try:
-        with Image.open(io.BytesIO(content), formats=(name,)) as opened:
+        with Image.open(content, formats=(name,)) as opened:
             opened.load()
             picture = _fit(opened, format)
             picture.save(encoded, FORMATS[format].name, icc_profile=_profile(opened, picture), **options)

@@ -6,7 +6,6 @@ for it: the EXIF ``ImageDescription`` of a JPEG or WebP, the ``Description`` tex
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from flux_cli.errors import ProtocolError
 from flux_cli.images import xmp
 from flux_cli.images.inspect import FORMATS, find_segments
 from flux_cli.images.metadata import ImageMetadata
-from flux_cli.images.segments import MOST_SEGMENTS, ImageFile, Kind, Segment
+from flux_cli.images.segments import MOST_SEGMENTS, ImageFile, Kind, Segment, open_image
 
 _NO_ROOM = "the metadata that it has already leaves no place for more"
 
 
-def embed(source: Path, target: Path, image: ImageFile, metadata: ImageMetadata) -> None:
+def embed(source: Path | bytes, target: Path, image: ImageFile, metadata: ImageMetadata) -> None:
     """Write the ``image`` at ``source``, as it was inspected, to ``target`` with ``metadata`` in it.
 
     What does not fit is shortened: first the parameters go, then the end of the prompt. A packet of XMP that cannot be
@@ -51,7 +50,7 @@ def read(path: Path) -> ImageMetadata | None:
     return next((found for text in texts if (found := ImageMetadata.read(text)) is not None), None)
 
 
-def write_with(source: Path, target: Path, image: ImageFile, added: Mapping[Kind, bytes]) -> None:
+def write_with(source: Path | bytes, target: Path, image: ImageFile, added: Mapping[Kind, bytes]) -> None:
     """Write the ``image`` at ``source`` to ``target`` with ``added`` in it.
 
     ``xmp`` is a packet that replaces the existing one; ``description`` is the prompt, left out where the image has a
@@ -69,8 +68,7 @@ def write_with(source: Path, target: Path, image: ImageFile, added: Mapping[Kind
                 raise ProtocolError(_NO_ROOM)
             parts.insert(at, known.encoders[kind](added[kind]))
     with (
-        source.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        open_image(source) as data,
         memoryview(data) as view,
         target.open("xb") as made,
     ):

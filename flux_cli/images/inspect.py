@@ -5,7 +5,6 @@ The file is walked over a memory map, which takes milliseconds, holds no image i
 
 from __future__ import annotations
 
-import mmap
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from flux_cli.errors import ProtocolError
 from flux_cli.images.jpeg import JPEG
 from flux_cli.images.png import PNG
-from flux_cli.images.segments import Cursor, ImageFile, Segment
+from flux_cli.images.segments import Cursor, ImageFile, Segment, open_image
 from flux_cli.images.webp import WEBP
 
 FORMATS = {"jpg": JPEG, "png": PNG, "webp": WEBP}
@@ -34,12 +33,12 @@ _OTHERS = {
 """What comes instead of an image, by its beginning."""
 
 
-def inspect(path: Path) -> ImageFile:
-    """Return what the file at ``path`` is, having walked its structure to the image's end.
+def inspect(source: Path | bytes) -> ImageFile:
+    """Return what ``source``, a file or its content, is, having walked its structure to the image's end.
 
     Raises `ProtocolError` for anything but a whole JPEG, PNG or WebP, and ``OSError`` where the file cannot be read.
     """
-    return _parse(path, [])
+    return _parse(source, [])
 
 
 def find_segments(path: Path) -> list[Segment]:
@@ -50,35 +49,34 @@ def find_segments(path: Path) -> list[Segment]:
     return segments
 
 
-def _parse(path: Path, segments: list[Segment]) -> ImageFile:
-    with path.open("rb") as file:
-        head = file.read(1024)
+def _parse(source: Path | bytes, segments: list[Segment]) -> ImageFile:
+    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
+        raise ProtocolError("the download is not an image: it is empty")
+    with open_image(source) as data:
+        head = data[:1024]
         name, known = next(((name, known) for name, known in FORMATS.items() if known.mark.match(head)), ("", None))
         if known is None:
-            raise ProtocolError(f"the download is not an image{_describe(head)}")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            cursor = Cursor(data, known.name, segments)
-            known.parse(cursor)
-            if not (0 < cursor.width <= MAX_SIDE and 0 < cursor.height <= MAX_SIDE):
-                cursor.damaged(f"a size of {cursor.width}x{cursor.height}")
-            end, cursor.at = cursor.at, len(data)
-            if end < len(data):
-                cursor.add("tail", end)
-            return ImageFile(
-                format=name,
-                width=cursor.width,
-                height=cursor.height,
-                size=len(data),
-                extra=len(data) - end,
-                flags=cursor.flags,
-                segments=tuple(segments),
-            )
+            raise ProtocolError(f"the download is not an image that flux knows: {_describe(head)}")
+        cursor = Cursor(data, known.name, segments)
+        known.parse(cursor)
+        if not (0 < cursor.width <= MAX_SIDE and 0 < cursor.height <= MAX_SIDE):
+            cursor.damaged(f"a size of {cursor.width}x{cursor.height}")
+        end, cursor.at = cursor.at, len(data)
+        if end < len(data):
+            cursor.add("tail", end)
+        return ImageFile(
+            format=name,
+            width=cursor.width,
+            height=cursor.height,
+            size=len(data),
+            extra=len(data) - end,
+            flags=cursor.flags,
+            segments=tuple(segments),
+        )
 
 
 def _describe(head: bytes) -> str:
-    """Return what the beginning of a file that is no known image resembles, in a few words after a colon."""
-    if not head:
-        return ": it is empty"
+    """Return in a few words what the beginning of a file that is no known image resembles."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     found = (name for mark, name in _OTHERS.items() if re.match(mark, text, re.DOTALL | re.IGNORECASE))
-    return f" that flux knows: {next(found, None) or 'starts with the bytes ' + head[:4].hex(' ')}"
+    return next(found, None) or f"starts with the bytes {head[:4].hex(' ')}"

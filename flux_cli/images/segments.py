@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, NoReturn
 
 from flux_cli.errors import ProtocolError
@@ -88,10 +90,20 @@ class Format:
     """Adapts sizes and flags at the beginning of the file to what follows."""
 
 
+@contextmanager
+def open_image(source: Path | bytes) -> Generator[mmap.mmap | bytes]:
+    """Yield the bytes of an image in memory, or of a file (which is not empty) as a memory map."""
+    if isinstance(source, bytes):
+        yield source
+        return
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
 class Cursor:
     """A place in a file that moves forward and collects segments. Raises `ProtocolError` where the file ends."""
 
-    def __init__(self, data: mmap.mmap, name: str, segments: list[Segment]) -> None:
+    def __init__(self, data: mmap.mmap | bytes, name: str, segments: list[Segment]) -> None:
         self.data = data
         self.at = 0
         self.end = len(data)

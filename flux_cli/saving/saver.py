@@ -1,8 +1,9 @@
 """Save images: whole or not at all, and never in the place of another file.
 
-Bytes are written to a hidden file in the target folder, inspected, converted if necessary, given their metadata, forced
-to the disk, and only then linked to their name. A link refuses a name that exists, so any number of processes may save
-at once. The functions that inspect, convert and embed are passed in: nothing here knows about pixels or the network.
+An image is received in memory, or in a hidden file in the target folder if it is large. It is inspected, converted if
+necessary, written to a hidden file with its metadata, forced to the disk, and only then linked to its name. A link
+refuses a name that exists, so any number of processes may save at once. The functions that inspect, convert and embed
+are passed in: nothing here knows about pixels or the network.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from flux_cli.text import printable
 
 __all__ = ["Destination", "Fields", "InspectedImage", "SavedImage", "Saver", "remove_temporary_files", "resolve_format"]
 
+_HELD = 2 << 20
+"""Bytes of an image that are held in memory while it is received; what is larger goes to a file."""
+
 _LINK: Callable[[Path, Path], None] | None = getattr(os, "link", None)
 
 
@@ -56,7 +60,7 @@ class InspectedImage(Protocol):
 
 Inspected = TypeVar("Inspected", bound=InspectedImage)
 
-Embed = Callable[[Path, Path, Inspected], None]
+Embed = Callable[[Path | bytes, Path, Inspected], None]
 """Writes a copy of an image to a new file, with metadata in it. Raises `ProtocolError` or ``ValueError``."""
 
 
@@ -82,7 +86,7 @@ class Saver(Generic[Inspected]):
         self,
         destination: Destination,
         *,
-        inspect: Callable[[Path], Inspected],
+        inspect: Callable[[Path | bytes], Inspected],
         convert: Callable[..., Inspected],
         format: str | None,  # noqa: A002 - the option's own name
         quality: int | None,
@@ -154,23 +158,46 @@ class Saver(Generic[Inspected]):
     def _receive(
         self, chunks: Iterable[bytes], folder: Path, stack: ExitStack, embed: Embed[Inspected] | None
     ) -> tuple[Path, Inspected]:
-        """Write ``chunks`` to a temporary file, convert it and embed metadata; return the last file made."""
-        source = stack.enter_context(temporary_path(folder))
-        with source.open("xb") as file:
-            file.writelines(self._limit_bytes(chunks))
+        """Return a temporary file with ``chunks``, converted and with metadata, which is on the disk."""
+
+        def new_path() -> Path:
+            return stack.enter_context(temporary_path(folder))
+
+        source = self._collect(chunks, new_path())
         found = self._inspect(source)
         if found.extra:
             self._detail(f"{found.extra} bytes follow the end of the {found.format}")
         wanted = self._format or found.format
         if wanted != found.format or (self._reencode and wanted != "png"):
-            source, found = self._convert_to(wanted, source, stack.enter_context(temporary_path(folder)), found)
+            source, found = self._convert_to(wanted, source, new_path(), found)
         if embed is not None:
-            source, found = self._embed_metadata(source, stack.enter_context(temporary_path(folder)), found, embed)
+            source, found = self._embed_metadata(source, new_path(), found, embed)
+        if isinstance(source, bytes):
+            content, source = source, new_path()
+            source.write_bytes(content)
         with source.open("rb+") as file:
             os.fsync(file.fileno())
         return source, found
 
-    def _convert_to(self, wanted: str, source: Path, target: Path, found: Inspected) -> tuple[Path, Inspected]:
+    def _collect(self, chunks: Iterable[bytes], path: Path) -> Path | bytes:
+        """Return the bytes of ``chunks``, or ``path`` with them where they are too many to hold in memory."""
+        held: list[bytes] = []
+        size = 0
+        incoming = iter(self._limit_bytes(chunks))
+        for chunk in incoming:
+            held.append(chunk)
+            size += len(chunk)
+            if size > _HELD:
+                with path.open("xb") as file:
+                    file.writelines(held)
+                    held.clear()
+                    file.writelines(incoming)
+                return path
+        return b"".join(held)
+
+    def _convert_to(
+        self, wanted: str, source: Path | bytes, target: Path, found: Inspected
+    ) -> tuple[Path | bytes, Inspected]:
         made = self._convert(source, target, format=wanted, quality=self._quality)
         if wanted == found.format:
             self._note(f"encoded again at quality {self._quality} here")
@@ -179,8 +206,8 @@ class Saver(Generic[Inspected]):
         return target, made
 
     def _embed_metadata(
-        self, source: Path, target: Path, found: Inspected, embed: Embed[Inspected]
-    ) -> tuple[Path, Inspected]:
+        self, source: Path | bytes, target: Path, found: Inspected, embed: Embed[Inspected]
+    ) -> tuple[Path | bytes, Inspected]:
         """Copy ``source`` to ``target`` with metadata in it; return which of them is to be saved."""
         try:
             embed(source, target, found)

@@ -39,17 +39,21 @@ FOX = Fields(
 JPG, PNG = b"jpg: bytes", b"png: bytes"
 
 
-def look(path: Path) -> ImageFile:
+def content_of(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def look(source: Path | bytes) -> ImageFile:
     """Believe what the bytes say of themselves."""
-    content = path.read_bytes()
+    content = content_of(source)
     kind = content[:3].decode()
     if kind not in CONTENT_TYPES:
         raise ProtocolError("not an image")
     return ImageFile(format=kind, width=4, height=3, size=len(content))
 
 
-def remake(source: Path, target: Path, **asked) -> ImageFile:
-    target.write_bytes("{format}({quality})".format(**asked).encode() + source.read_bytes())
+def remake(source: Path | bytes, target: Path, **asked) -> ImageFile:
+    target.write_bytes("{format}({quality})".format(**asked).encode() + content_of(source))
     return look(target)
 
 
@@ -575,12 +579,16 @@ place = Destination.parse("fox.jpg")
 fields = Fields(prompt="", provider="", model="", seed=1, id="abc")
 saver = Saver(place, inspect=inspect, convert=convert, format=None, quality=None, note=print)
 try:
-    place.prepare() if sys.argv[1] == "prepare" else saver.save([bytes(99_999)], fields)
+    place.prepare() if sys.argv[1] == "prepare" else saver.save([bytes.fromhex(sys.argv[2]), bytes(99_999)], fields)
 except FluxError as error:
     print(error.exit_code, error.message)
 """
 
-    found = subprocess.run([sys.executable, "-c", code, step], capture_output=True, text=True, check=True)
+    stream = io.BytesIO()
+    pytest.importorskip("PIL.Image").new("RGB", (3, 2)).save(stream, "JPEG")
+    image = stream.getvalue().hex()
+
+    found = subprocess.run([sys.executable, "-c", code, step, image], capture_output=True, text=True, check=True)
 
     expected = {"prepare": "2 cannot write to fox.jpg: ", "save": "10 cannot write fox.jpg: "}[step]
     assert found.stdout == f"{expected}file too large\n"
@@ -727,6 +735,18 @@ def test_real_images_are_checked_and_converted():
     assert (found.width, found.height, found.size) == (30, 20, found.path.stat().st_size)
 
 
+@pytest.mark.parametrize("size", [1, 2 << 20, (2 << 20) + 1, 5 << 20])
+def test_an_image_of_any_size_is_saved_to_the_last_byte(here, size):
+    """Whether it is held in memory while it is received, or not."""
+    content = JPG + bytes(size)
+    chunks = [content[at : at + 70_001] for at in range(0, len(content), 70_001)]
+
+    found = [saver().save(chunks, FOX), saver().save(chunks, FOX, add_metadata)]
+
+    assert [one.path.read_bytes() for one in found] == [content, content + b" and metadata"]
+    assert len(left(here)) == 2
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_what_follows_an_image_is_saved_with_it(kind):
     """And told where the details are wanted."""
@@ -745,8 +765,8 @@ def test_what_follows_an_image_is_saved_with_it(kind):
 # Metadata
 
 
-def add_metadata(source: Path, target: Path, _: ImageFile) -> None:
-    target.write_bytes(source.read_bytes() + b" and metadata")
+def add_metadata(source: Path | bytes, target: Path, _: ImageFile) -> None:
+    target.write_bytes(content_of(source) + b" and metadata")
 
 
 def test_metadata_is_added_to_what_is_saved(here):
