@@ -82,10 +82,10 @@ def _is(part: Segment | bytes, *kinds: Kind) -> bool:
 
 def _list_additions(metadata: ImageMetadata, packets: list[bytes]) -> Iterator[dict[Kind, bytes]]:
     """Yield what may be added to a file that has these ``packets`` of XMP, the best first."""
-    prompt = xmp.build(metadata.prompt).encode()
+    prompt = xmp.strip_illegal(metadata.prompt).encode()
     added: dict[Kind, bytes] = {"description": prompt} if prompt else {}
     if not packets:
-        yield {**added, "xmp": xmp.packet(metadata)}
+        yield {**added, "xmp": xmp.build_packet(metadata)}
         return
     if len(packets) == 1 and (merged := xmp.merge(packets[0], metadata)) is not None:
         yield {**added, "xmp": merged}

@@ -127,13 +127,13 @@ class Saver(Generic[Inspected]):
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
-                source, facts = self._receive(chunks, folder, stack, embed)
-                path = self._move_into_place(source, self._destination.target(fields, facts.format), fields)
+                source, found = self._receive(chunks, folder, stack, embed)
+                path = self._move_into_place(source, self._destination.target(fields, found.format), fields)
             _sync(folder)
             shown = f".{os.sep}{path}" if str(path).startswith("-") else str(path)
-            return _saved(facts, path.parent.resolve() / path.name, shown)
+            return _describe(found, path.parent.resolve() / path.name, shown)
         except (OSError, UnicodeError) as error:
-            raise _unsaved(error, self._destination.place, fields) from error
+            raise _unsaved_error(error, self._destination.place, fields) from error
 
     def save_to(
         self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed[Inspected] | None = None
@@ -145,15 +145,15 @@ class Saver(Generic[Inspected]):
         try:
             folder = Path(tempfile.gettempdir())
             with ExitStack() as stack:
-                source, facts = self._receive(chunks, folder, stack, embed)
+                source, found = self._receive(chunks, folder, stack, embed)
                 with source.open("rb") as file:
                     shutil.copyfileobj(file, stream)
                 stream.flush()
-            return _saved(facts, Path("-"), "-")
+            return _describe(found, Path("-"), "-")
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise _unsaved(error, "standard output", fields) from error
+            raise _unsaved_error(error, "standard output", fields) from error
 
     def _receive(
         self, chunks: Iterable[bytes], folder: Path, stack: ExitStack, embed: Embed[Inspected] | None
@@ -167,9 +167,9 @@ class Saver(Generic[Inspected]):
         found = self._inspect(source)
         if found.extra:
             self._detail(f"{found.extra} bytes follow the end of the {found.format}")
-        wanted = self._format or found.format
-        if wanted != found.format or (self._reencode and wanted != "png"):
-            source, found = self._convert_to(wanted, source, new_path(), found)
+        target_format = self._format or found.format
+        if target_format != found.format or (self._reencode and target_format != "png"):
+            source, found = self._convert_to(target_format, source, new_path(), found)
         if embed is not None:
             source, found = self._embed_metadata(source, new_path(), found, embed)
         if isinstance(source, bytes):
@@ -181,9 +181,9 @@ class Saver(Generic[Inspected]):
 
     def _collect(self, chunks: Iterable[bytes], path: Path) -> Path | bytes:
         """Return the bytes of ``chunks``, or ``path`` with them where they are too many to hold in memory."""
+        incoming = self._limit_bytes(chunks)
         held: list[bytes] = []
         size = 0
-        incoming = iter(self._limit_bytes(chunks))
         for chunk in incoming:
             held.append(chunk)
             size += len(chunk)
@@ -196,13 +196,13 @@ class Saver(Generic[Inspected]):
         return b"".join(held)
 
     def _convert_to(
-        self, wanted: str, source: Path | bytes, target: Path, found: Inspected
+        self, target_format: str, source: Path | bytes, target: Path, found: Inspected
     ) -> tuple[Path | bytes, Inspected]:
-        made = self._convert(source, target, format=wanted, quality=self._quality)
-        if wanted == found.format:
+        made = self._convert(source, target, format=target_format, quality=self._quality)
+        if target_format == found.format:
             self._note(f"encoded again at quality {self._quality} here")
         else:
-            self._note(f"converted to {wanted} here (the provider sent {found.format})")
+            self._note(f"converted to {target_format} here (the provider sent {found.format})")
         return target, made
 
     def _embed_metadata(
@@ -227,18 +227,18 @@ class Saver(Generic[Inspected]):
                 )
             yield chunk
 
-    def _move_into_place(self, source: Path, wanted: Path, fields: Fields) -> Path:
-        """Give ``source`` the name ``wanted``, or the next free one where the name is ours to choose; return it."""
+    def _move_into_place(self, source: Path, target: Path, fields: Fields) -> Path:
+        """Give ``source`` the name ``target``, or the next free one unless the user chose the name; return it."""
         exact = self._destination.kind == "file"
-        if exact and self._destination.overwrite and is_regular_target(wanted) and wanted not in self._replaced:
-            source.replace(self._destination.resolved_target(wanted))
-            self._replaced.add(wanted)
-            return wanted
-        for path in [wanted] if exact else alternatives(wanted):
+        if exact and self._destination.overwrite and is_regular_target(target) and target not in self._replaced:
+            source.replace(self._destination.resolved_target(target))
+            self._replaced.add(target)
+            return target
+        for path in [target] if exact else alternatives(target):
             if self._claim_name(source, path):
                 return path
         raise UnsavedError(
-            f"{printable(str(wanted))} has appeared meanwhile, and was left as it is",
+            f"{printable(str(target))} has appeared meanwhile, and was left as it is",
             hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
         )
 
@@ -249,7 +249,7 @@ class Saver(Generic[Inspected]):
                 self._link(source, path)
             except FileExistsError:
                 return False
-            except OSError:  # no such thing as a second name here (FAT, some network drives): a real failure comes back
+            except OSError:  # no links here (FAT, some network drives); a real failure comes again below
                 pass
             else:
                 return True
@@ -258,7 +258,7 @@ class Saver(Generic[Inspected]):
         except FileExistsError:
             return False
         try:
-            source.replace(path)  # the placeholder is ours: whoever comes later has found the name taken
+            source.replace(path)  # the placeholder is ours: others have found the name taken
         finally:
             if source.exists():
                 path.unlink(missing_ok=True)
@@ -266,7 +266,7 @@ class Saver(Generic[Inspected]):
 
 
 def _sync(folder: Path) -> None:
-    """Force the names in ``folder`` to the disk, where the system knows how."""
+    """Force the names in ``folder`` to the disk, where the system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -275,18 +275,18 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def _saved(facts: InspectedImage, path: Path, shown: str) -> SavedImage:
+def _describe(found: InspectedImage, path: Path, shown: str) -> SavedImage:
     return SavedImage(
         path=path,
         shown=shown,
-        width=facts.width,
-        height=facts.height,
-        content_type=facts.content_type,
-        size=facts.size,
+        width=found.width,
+        height=found.height,
+        content_type=found.content_type,
+        size=found.size,
     )
 
 
-def _unsaved(error: OSError | UnicodeError, place: str, fields: Fields) -> UnsavedError:
+def _unsaved_error(error: OSError | UnicodeError, place: str, fields: Fields) -> UnsavedError:
     first = "free some space, then " if isinstance(error, OSError) and error.errno in FULL else ""
     elsewhere = "" if first else " -o ANOTHER-PLACE"
     return UnsavedError(
