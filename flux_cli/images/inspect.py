@@ -50,9 +50,9 @@ def find_segments(path: Path) -> list[Segment]:
 
 
 def _parse(source: Path | bytes, segments: list[Segment]) -> ImageFile:
-    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
-        raise ProtocolError("the download is not an image: it is empty")
     with open_image(source) as data:
+        if not data:
+            raise ProtocolError("the download is not an image: it is empty")
         head = data[:1024]
         name, known = next(((name, known) for name, known in FORMATS.items() if known.mark.match(head)), ("", None))
         if known is None:

@@ -92,12 +92,16 @@ class Format:
 
 @contextmanager
 def open_image(source: Path | bytes) -> Generator[mmap.mmap | bytes]:
-    """Yield the bytes of an image in memory, or of a file (which is not empty) as a memory map."""
+    """Yield the bytes of an image in memory, or of a file as a memory map."""
     if isinstance(source, bytes):
         yield source
         return
-    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
+    with source.open("rb") as file:
+        if not file.read(1):
+            yield b""  # which cannot be mapped
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
 
 
 class Cursor:

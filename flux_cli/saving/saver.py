@@ -123,12 +123,16 @@ class Saver(Generic[Inspected]):
         image that takes no metadata is saved without. Whatever happens, no part of an image stays behind.
         """
         try:
-            folder = self._destination.resolved_target(self._destination.target(fields, self._format or "jpg")).parent
+            likely = self._format or "jpg"
+            target = self._destination.target(fields, likely)
+            folder = self._destination.resolved_target(target).parent
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
                 source, found = self._receive(chunks, folder, stack, embed)
-                path = self._move_into_place(source, self._destination.target(fields, found.format), fields)
+                if found.format != likely:
+                    target = self._destination.target(fields, found.format)
+                path = self._move_into_place(source, target, fields)
             _sync(folder)
             shown = f".{os.sep}{path}" if str(path).startswith("-") else str(path)
             return _describe(found, path.parent.resolve() / path.name, shown)
