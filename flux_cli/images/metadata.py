@@ -1,8 +1,8 @@
-"""What an image tells of itself: a `Story`, as a value and as JSON text.
+"""Describe how an image was made, as a value and as the JSON text that is embedded in its file.
 
-A story is for whoever gets the file, so it says what shaped the picture and nothing about the person or the machine:
-no webhook, no labels, no path of a local image prompt, no web address that might carry a token. What was left out is
-named, so that nobody takes a story for the whole truth. What comes back from a file is as hostile as any file.
+Metadata is read by anyone who gets the file, so it names what shaped the picture and nothing about the person or the
+machine: no webhook, no labels, no path of a local image prompt, no web address that might carry a token. Options that
+are left out are named. What is read from a file is untrusted.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ IMAGE_SHAPING = (
     "safety_tolerance",
     "check_content",
 )
-"""Options that decide what an image looks like, by long name; ``param`` stands beside them."""
+"""Options that decide what an image looks like, by long name; ``param`` is handled apart."""
 
 SHORTENED = (20_000, 5_000)
-"""Bytes of prompt that are kept, one after the other, where a story is too long for its place."""
+"""Bytes of the prompt to keep, in this order of attempts, where metadata is too long for a file format."""
 
 LARGEST = 1 << 18
-"""Characters of JSON that are read as a story."""
+"""Characters of JSON that are read as metadata."""
 
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _LATEST = 2**33
 """Seconds since 1970; a time beyond is nonsense."""
 _DELICATE = re.compile(r"token|secret|key|passw|auth|webhook|callback", re.IGNORECASE)
-"""Names of fields that may hold what is nobody's business."""
+"""Names of fields that may hold something private."""
 _INNER = re.compile(r'"([^"]*)":')
 """The names within a JSON value."""
 _ID = re.compile(r"[a-z0-9]{1,64}")
@@ -51,10 +51,10 @@ _ID = re.compile(r"[a-z0-9]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageMetadata:
-    """How one image came to be."""
+    """How one image was made."""
 
     prompt: str
-    """Empty where nobody told us."""
+    """Empty where it is not known."""
     provider: str
     model: str | None
     seed: int | None
@@ -62,9 +62,9 @@ class ImageMetadata:
     job_id: str
     """Our id of the job."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The options of `SHAPING`, and ``param`` with ``--param`` values by path."""
+    """The options of `IMAGE_SHAPING`, and ``param`` with ``--param`` values by path."""
     omitted: tuple[str, ...] = ()
-    """Names of what shaped the image too and is not told: options, ``param`` paths, ``prompt`` where it is cut."""
+    """Names of what also shaped the image and is left out: options, ``param`` paths, ``prompt`` where it is cut."""
     created_at: float
     """When the job was made, in seconds since 1970, UTC."""
     sandbox: bool = False
@@ -73,8 +73,8 @@ class ImageMetadata:
 
     @classmethod
     def of(cls, job: Job, image: Image) -> ImageMetadata:
-        """Return the story of one ``image`` of ``job``."""
-        told, withheld = _split_public(job.parameters)
+        """Return the metadata of one ``image`` of ``job``."""
+        public, withheld = _split_public(job.parameters)
         shared = job.seed if job.count == 1 else None
         return cls(
             prompt=job.prompt,
@@ -82,7 +82,7 @@ class ImageMetadata:
             model=job.model,
             seed=image.seed if image.seed is not None else shared,
             job_id=job.id,
-            parameters=told,
+            parameters=public,
             omitted=withheld,
             created_at=float(int(job.created_at)),
             sandbox=job.sandbox,
@@ -90,7 +90,7 @@ class ImageMetadata:
 
     @classmethod
     def read(cls, text: str) -> ImageMetadata | None:
-        """Return the story that `text` wrote, or ``None`` for anything else."""
+        """Return the metadata in the JSON that `text` wrote, or ``None`` for anything else."""
         try:
             if len(text) > LARGEST:
                 return None
@@ -102,8 +102,8 @@ class ImageMetadata:
 
     @classmethod
     def _from(cls, found: Mapping[str, Any]) -> ImageMetadata:
-        """Return the story in parsed JSON. Raises ``TypeError``, ``KeyError`` or ``ValueError`` for a wrong shape."""
-        told, hidden = _split_public(_expect(found["parameters"], dict))
+        """Return parsed JSON as metadata. Raises ``TypeError``, ``KeyError`` or ``ValueError`` for a wrong shape."""
+        public, hidden = _split_public(_expect(found["parameters"], dict))
         at = datetime.strptime(found["created_at"], _STAMP).replace(tzinfo=UTC).timestamp()
         if not 0 <= at < _LATEST or not _ID.fullmatch(found["job"]):
             raise ValueError("no time or no id")
@@ -114,7 +114,7 @@ class ImageMetadata:
             model=_expect(found["model"], str, None),
             seed=_expect(found["seed"], int, None),
             job_id=found["job"],
-            parameters=told,
+            parameters=public,
             omitted=tuple(dict.fromkeys([*names, *hidden])),
             created_at=at,
             sandbox=_expect(found["sandbox"], bool),
@@ -128,7 +128,7 @@ class ImageMetadata:
 
     @property
     def text(self) -> str:
-        """The story as JSON on one line, without characters that XML cannot hold."""
+        """The metadata as JSON on one line, without characters that XML cannot hold."""
         fields = {
             "flux": self.version,
             "prompt": self.prompt,
@@ -145,7 +145,7 @@ class ImageMetadata:
         return re.sub(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def shortened_versions(self) -> Iterator[ImageMetadata]:
-        """Yield the story whole, then without its parameters, then with less and less of its prompt."""
+        """Yield all of it, then without the parameters, then with less and less of the prompt."""
         yield self
         names = [*self.omitted, *(name for name in self.parameters if name != "param")]
         names += [f"param {path}" for path in self.parameters.get("param", {})]
@@ -155,7 +155,7 @@ class ImageMetadata:
             yield replace(bare, prompt=cut_bytes(self.prompt, limit), omitted=("prompt", *bare.omitted))
 
     def as_job(self, image: Image) -> Job:
-        """Return the job as far as the story tells it: succeeded, with this one image."""
+        """Return the job as far as it is described: succeeded, with this one image."""
         return Job(
             id=self.job_id,
             run="",
@@ -172,8 +172,8 @@ class ImageMetadata:
 
 
 def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return what of a job's ``parameters`` may be told, and the names of what shapes the image too and may not."""
-    told: dict[str, Any] = {}
+    """Return which of a job's ``parameters`` are public, and the names of those that shape the image and are not."""
+    public: dict[str, Any] = {}
     withheld: list[str] = []
     for name in IMAGE_SHAPING:
         value = parameters.get(name)
@@ -182,7 +182,7 @@ def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[
         if name == "image" and not _is_public(value):
             withheld.append(name)
         else:
-            told[name] = value
+            public[name] = value
     extra = parameters.get("param")
     kept: dict[str, Any] = {}
     for path, value in extra.items() if isinstance(extra, Mapping) else ():
@@ -191,7 +191,7 @@ def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[
             withheld.append(f"param {path}")
         else:
             kept[path] = value
-    return {**told, **({"param": kept} if kept else {})}, tuple(withheld)
+    return {**public, **({"param": kept} if kept else {})}, tuple(withheld)
 
 
 def _is_public(address: object) -> bool:

@@ -14,7 +14,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from flux_cli.images.inspect import MAX_PIXELS, UNDECODABLE
+from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
 from flux_cli.preview import protocols as graphics
 from flux_cli.preview.terminal import Screen
 from flux_cli.text import printable

@@ -1,7 +1,7 @@
-"""What a file is called: templates with fields, names that fit, and what an extension promises.
+"""Name files: templates with fields, names that fit, and formats by extension.
 
-A template is the user's own text and may lead anywhere; what fills its fields comes from outside (a prompt, a
-provider's id) and never adds a folder, climbs out of one or hides a file.
+A template is the user's own text and may lead anywhere; the values of its fields come from outside (a prompt, a
+provider's id) and never add a folder, climb out of one or hide a file.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _sanitize(text: str) -> str:
 
 
 def default_name(fields: Fields, ext: str) -> str:
-    """Return the name that flux chooses where nobody asked for one: ``<slug>-<seed>.<ext>``."""
+    """Return the name that flux chooses by default: ``<slug>-<seed>.<ext>``."""
     return f"{slug(fields.prompt)}-{fields.text('seed', ext)}.{ext}"
 
 

@@ -96,7 +96,7 @@ def test_an_image_that_takes_no_story_is_saved_all_the_same(flux, host):
     done = flux("generate", "a fox", "-p", "runware", "-o", "fox.jpg")
 
     assert (done.code, Path("fox.jpg").read_bytes()) == (0, content), done
-    assert "note: saved without its story: the provider has signed it (C2PA)" in done.err
+    assert "note: saved without its metadata: the provider has signed it (C2PA)" in done.err
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from flux_cli.images.embed import embed, read
+from flux_cli.images.inspect import inspect
 from flux_cli.images.metadata import ImageMetadata
 from flux_cli.providers import runflow
 
@@ -178,7 +179,9 @@ def claimed(tmp_path):
     def make(**changes) -> str:
         fields = {"prompt": "a fox", "provider": "runware", "model": "flux-1.1-pro", "seed": 7, "job_id": "zzzzzzzz"}
         Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
-        embed(tmp_path / "plain.png", Path("claimed.png"), ImageMetadata(**{**fields, "created_at": 1.8e9, **changes}))
+        plain = tmp_path / "plain.png"
+        metadata = ImageMetadata(**{**fields, "created_at": 1.8e9, **changes})
+        embed(plain, Path("claimed.png"), inspect(plain), metadata)
         return "claimed.png"
 
     return make
