@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from flux_cli.display.progress import Progress
+from flux_cli.display.plain import Progress
 from flux_cli.errors import FluxError, ProtocolError, UnavailableError
 from flux_cli.jobs import Job
 from flux_cli.runs.workers import MOST_AT_ONCE, WorkerPool
