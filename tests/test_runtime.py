@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from flux_cli.display.progress import LiveProgress
 from flux_cli.display.output import Human, Json
 from flux_cli.display.plain import NoProgress, PlainProgress
+from flux_cli.display.progress import LiveProgress
 from flux_cli.runtime import Flags, Runtime, new_id, new_seed
 from tests.conftest import Stream
 

@@ -181,19 +181,10 @@ class LiveProgress:
         unicode = self._encoding.lower().startswith("utf")
         self._cut: OverflowMethod = "ellipsis" if unicode else "crop"
         self._spinner = _Spinner("dots" if unicode else "line", style="", table_column=Column(no_wrap=True))
-        self._bar = BarColumn(
-            _JOB_BAR,
-            table_column=Column(no_wrap=True),
-            style="dim",
-            complete_style="cyan",
-            finished_style="green",
-            pulse_style="cyan",
-        )
+        self._bar = _make_bar("cyan")
         self._fields = [_Field("where"), _Field("state"), _Field("time"), _Field("prompt", last=True)]
         self._bars = Progress(console=self._console, auto_refresh=False, get_time=now)
-        self._total_bar = BarColumn(
-            _TOTAL_BAR, table_column=Column(no_wrap=True), style="dim", complete_style="green", finished_style="green"
-        )
+        self._total_bar = _make_bar("green")
         self._total_text = _Field("text")
         self._total = Progress(console=self._console, auto_refresh=False, get_time=now)
         self._rows: dict[str, _Row] = {}
@@ -383,6 +374,17 @@ class LiveProgress:
         """Return text on one line, with what the terminal's encoding lacks as escapes."""
         shown = printable(text, limit=limit).encode(self._encoding, "backslashreplace").decode(self._encoding)
         return Text(shown, style, no_wrap=True, overflow=self._cut)
+
+
+def _make_bar(colour: str) -> BarColumn:
+    """Return a bar column in a colour that every theme defines; a full bar is green."""
+    return BarColumn(
+        style="bright_black",
+        complete_style=colour,
+        finished_style="green",
+        pulse_style=colour,
+        table_column=Column(no_wrap=True),
+    )
 
 
 def _fit_bar(bar: BarColumn, room: int, most: int) -> list[BarColumn]:

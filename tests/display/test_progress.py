@@ -57,7 +57,7 @@ class Window:
         self.drawn()
         row = self.screen.buffer[0]
         cells = [row[x] for x in range(self.screen.columns) if row[x].data in "\u2501\u2578\u257a"]
-        return "".join("+" if cell.data == "\u2578" else "-" if cell.fg == "default" else "#" for cell in cells)
+        return "".join("+" if cell.data == "\u2578" else "-" if cell.fg == "brightblack" else "#" for cell in cells)
 
     def drawn(self) -> list[str]:
         self.live.draw()
