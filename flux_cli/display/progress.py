@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console, ConsoleOptions, Group, OverflowMethod, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.control import Control
 from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID
-from rich.segment import ControlType, Segment
+from rich.segment import ControlType
 from rich.table import Column, Table
 from rich.text import Text
 
 from flux_cli.display.plain import summarize
 from flux_cli.display.rendering import style
+from flux_cli.display.tables import CutLines, is_unicode, make_text
 from flux_cli.errors import FluxError
 from flux_cli.foreground import may_draw, suspending
 from flux_cli.jobs import Job
 from flux_cli.money.totals import BatchTotals, Count
 from flux_cli.providers import alias
-from flux_cli.text import printable
 
 REFRESH_SECONDS = 0.2
 """Seconds between two drawings."""
@@ -37,8 +37,8 @@ _JOB_BAR, _TOTAL_BAR, _MIN_BAR = 12, 24, 6
 """Widths of a bar in cells; one that would be narrower than the last is left out."""
 _ALMOST = 0.99
 """How full the bar of an unfinished job is at most."""
-_MAX_STATE = 60
-"""Characters of a provider's own word for a state."""
+_MAX_STATE, _MAX_PROMPT = 60, 200
+"""Characters of a provider's own word for a state, and of a prompt."""
 _MINUTES, _HOURS, _DAYS = 120, 7200, 172_800
 """Seconds from which a duration is given in minutes, hours or days."""
 
@@ -88,6 +88,10 @@ class _Row:
     def active(self) -> bool:
         return bool(self.activity) or self.job.active
 
+    def describe_state(self) -> tuple[str, str]:
+        """Return the state and its style."""
+        return (self.activity, "") if self.activity else (self.job.status_text, style(self.job.status))
+
     def format_time(self, now: float) -> str:
         """Return how long the job has taken, and how long such jobs usually take while it is active."""
         ended = None if self.active else self.job.finished_at
@@ -132,28 +136,6 @@ class _Field(ProgressColumn):
         return max(text.cell_len for text in texts)
 
 
-class _Lines:
-    """Lines cut to the window. Remembers their widths, for when the terminal wraps them again."""
-
-    def __init__(self, content: RenderableType, least: int) -> None:
-        """Lay out ``content`` for ``least`` cells even where the window is narrower, so that only its end is cut."""
-        self._content = content
-        self._least = least
-        self.widths: list[int] = []
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        self.widths.clear()
-        room = max(options.max_width - _ECHO, 1)
-        wide = options.update_width(max(room, self._least))
-        for line in console.render_lines(self._content, wide, pad=False):
-            cut = Segment.adjust_line_length(line, room, pad=False)
-            while cut and not cut[-1].text.strip():
-                cut.pop()
-            self.widths.append(Segment.get_line_length(cut))
-            yield from cut
-            yield Segment.line()
-
-
 class LiveProgress:
     """A bar for each job, and one for the whole of a batch. Safe to call from any thread."""
 
@@ -175,11 +157,9 @@ class LiveProgress:
         self._totals = totals
         self._expected = expected
         self._stream = stream
-        self._encoding = stream.encoding or "utf-8"
         self._reflows = bool(_REFLOWING & environ.keys()) or environ.get("TERM_PROGRAM") in _REFLOWING_PROGRAMS
         self._console = Console(file=stream, markup=False, highlight=False, emoji=False)
-        unicode = self._encoding.lower().startswith("utf")
-        self._cut: OverflowMethod = "ellipsis" if unicode else "crop"
+        unicode = is_unicode(stream)
         self._spinner = _Spinner("dots" if unicode else "line", style="", table_column=Column(no_wrap=True))
         self._bar = _make_bar("cyan")
         self._fields = [_Field("where"), _Field("state"), _Field("time"), _Field("prompt", last=True)]
@@ -308,7 +288,7 @@ class LiveProgress:
             self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up))
         self._widths = []
 
-    def _render(self, rows: Sequence[_Row]) -> _Lines:
+    def _render(self, rows: Sequence[_Row]) -> CutLines:
         """Return the whole display: totals, the jobs that fit the window, and the number of the others.
 
         A narrow window cuts the prompts first, then the bars, then the ends of the lines.
@@ -325,7 +305,7 @@ class LiveProgress:
             lines.append(table)
         if len(rows) > room:
             lines.append(Text(f"and {len(rows) - room} more", style="dim"))
-        return _Lines(Group(*lines), least)
+        return CutLines(Group(*lines), least, margin=_ECHO)
 
     def _render_totals(self, totals: BatchTotals, in_flight: int) -> tuple[int, Table]:
         """Return the line of a batch, and the width it needs without its bar."""
@@ -364,16 +344,11 @@ class LiveProgress:
             task,
             completed=done or 0.0,
             active=row.active,
-            where=self._text(f"{job.provider} {alias(job.model or '')}".rstrip()),
-            state=self._text(row.activity or job.status_text, "" if row.activity else style(job.status), _MAX_STATE),
-            time=self._text(row.format_time(now)),
-            prompt=self._text(job.prompt, "dim"),
+            where=make_text(self._stream, f"{job.provider} {alias(job.model or '')}".rstrip()),
+            state=make_text(self._stream, *row.describe_state(), limit=_MAX_STATE),
+            time=make_text(self._stream, row.format_time(now)),
+            prompt=make_text(self._stream, job.prompt, "dim", limit=_MAX_PROMPT),
         )
-
-    def _text(self, text: str, style: str = "", limit: int = 200) -> Text:
-        """Return text on one line, with what the terminal's encoding lacks as escapes."""
-        shown = printable(text, limit=limit).encode(self._encoding, "backslashreplace").decode(self._encoding)
-        return Text(shown, style, no_wrap=True, overflow=self._cut)
 
 
 def _make_bar(colour: str) -> BarColumn:
