@@ -17,9 +17,11 @@ from flux_cli.text import printable
 
 
 def summarize(count: Count) -> str:
-    """Return how far a batch has come, in a few words."""
+    """Return how far a batch has come, in a few words; without an amount before anything is bought or fails."""
     failed = f", {count.failed} failed" if count.failed else ""
-    return f"{count.done} of {count.total} done{failed}, {format_total(count.spent, count.unknown)}"
+    known = count.spent or count.unknown or count.failed
+    cost = f", {format_total(count.spent, count.unknown)}" if known else ""
+    return f"{count.done} of {count.total} done{failed}{cost}"
 
 
 class Progress(Protocol):
