@@ -44,6 +44,7 @@ def test_progress_is_shown_and_gone(terminal, host):
 def test_several_jobs_leave_several_paths(terminal, host):
     """Paths are printed while other jobs are still drawn, below a bar for all; nothing of the drawing stays."""
     shown = terminal("generate", "-p", "runcomfy", "-n", "3", "-s", "7", "fox")
+    shown.wait_for(lambda: sum("queued" in line for line in shown.screen) == 3)
     shown.wait("\u2501", "0 of 3 done, 3 in flight")
     host.finish_jobs()
 
