@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 from flux_cli import providers
 from flux_cli.clock import SystemClock
 from flux_cli.display.output import Human, Json, Output
-from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress, Progress
+from flux_cli.display.plain import NoProgress, PlainBatchProgress, PlainProgress, Progress
 from flux_cli.display.streams import Streams
 from flux_cli.http.router import Router
 from flux_cli.jobs import Job
@@ -110,15 +110,15 @@ class Runtime:
             return Json(self.streams, quiet=self.flags.quiet)
         return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
-    def progress(self, tally: BatchTotals | None = None) -> Progress:
-        """Return a display for as long as we wait: live on a terminal, plain lines elsewhere; of a batch its tally."""
+    def progress(self, totals: BatchTotals | None = None, *, batch: bool = False) -> Progress:
+        """Return the progress display: bars on a terminal, else lines for each state, of a ``batch`` for each job."""
         if self.flags.quiet:
             return NoProgress()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
-            from flux_cli.display.live import Live
+            from flux_cli.display.progress import LiveProgress
 
-            return Live(self.stderr, self.clock.now, tally, expected=self._expected, environ=self.environ)
-        return PlainProgress(self.streams.err) if tally is None else PlainBatchProgress(self.streams.err, tally)
+            return LiveProgress(self.stderr, self.clock.now, totals, expected=self._expected, environ=self.environ)
+        return PlainBatchProgress(self.streams.err, totals) if totals and batch else PlainProgress(self.streams.err)
 
     def _expected(self, job: Job) -> float | None:
         return self.engine.expected(job)

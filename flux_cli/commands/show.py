@@ -1,4 +1,4 @@
-"""``--preview`` and ``--open``: what was saved is seen, once all of it is there."""
+"""Show saved images in the terminal (``--preview``) or in the system's viewer (``--open``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from flux_cli.runtime import Runtime
 
 
 def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None, no_wait: bool = False) -> None:
-    """Take in whether saved images are to be shown. Raises `UsageError` where there will be none on disk."""
+    """Store whether to show saved images. Raises `UsageError` if none will be on disk."""
     runtime.flags.preview = preview
     if preview and output == "-":
         raise UsageError(
@@ -20,28 +20,28 @@ def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None,
 
 
 def show_images(runtime: Runtime) -> None:
-    """Show the images that were saved, on stderr, where that was asked for and both streams are a terminal.
+    """Show the saved images on stderr if the command line or config says so and both streams are a terminal.
 
-    What was typed and cannot be is told in a note; what only the config wants is left out in silence.
+    A note says why ``--preview`` shows nothing; the config's ``preview = "auto"`` is skipped silently.
     """
-    wanted = runtime.flags.preview
-    if wanted is None:
-        wanted = not runtime.flags.quiet and runtime.settings.get("preview") == "auto"
-    if not wanted or not runtime.saved:
+    preview = runtime.flags.preview
+    if preview is None:
+        preview = not runtime.flags.quiet and runtime.settings.get("preview") == "auto"
+    if not preview or not runtime.saved:
         return
     if not (runtime.stdout.isatty() and runtime.stderr.isatty()):
         _note(runtime, "--preview shows images in a terminal, and never in a pipe or a file")
         return
-    from flux_cli.preview.terminal import detect  # noqa: PLC0415 - only who wants to see
+    from flux_cli.preview.terminal import detect  # noqa: PLC0415 - only for --preview
 
     screen = detect(runtime.stderr, runtime.environ, runtime.clock.monotonic)
     plain = screen.protocol == "blocks" and runtime.environ.get("NO_COLOR") and not runtime.flags.preview
     if screen.protocol is None or plain:
         _note(runtime, "this terminal shows no pictures; `flux result --open @1` shows them elsewhere")
         return
-    from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only who can
+    from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only for --preview
 
-    lines, bad = render(_saved(runtime), screen)
+    lines, bad = render(_list_saved(runtime), screen)
     with runtime.streams.watch_reader():
         write(runtime.stderr.buffer, lines)
     for path in bad:
@@ -49,18 +49,18 @@ def show_images(runtime: Runtime) -> None:
 
 
 def _note(runtime: Runtime, note: str) -> None:
-    """Tell whoever typed ``--preview``."""
+    """Print a note if ``--preview`` was given on the command line."""
     if runtime.flags.preview:
         runtime.output.note(note)
 
 
-def _saved(runtime: Runtime) -> list[str]:
-    """Return the paths of the images, in the order in which they were asked for."""
+def _list_saved(runtime: Runtime) -> list[str]:
+    """Return the paths of the saved images in the order of the request."""
     return [path for _, _, paths in sorted(runtime.saved) for path in paths]
 
 
 def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
-    """Return the command that opens images, before anything is fetched. Raises `UsageError` where there is none."""
+    """Return the command that opens images. Raises `UsageError` if there is none."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
     if output == "-":
@@ -71,10 +71,10 @@ def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
 
 
 def open_images(runtime: Runtime, command: list[str]) -> None:
-    """Open the images that were saved with the system's viewer. Raises `FluxError`."""
+    """Open the saved images in the system's viewer. Raises `FluxError`."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
-    paths = _saved(runtime)
+    paths = _list_saved(runtime)
     if len(paths) > viewer.MOST:
         runtime.output.note(f"{viewer.MOST} of {len(paths)} images are opened")
     viewer.open_images(paths[: viewer.MOST], command)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from flux_cli import providers
-from flux_cli.display.progress import Progress
+from flux_cli.display.plain import Progress
 from flux_cli.errors import (
     FluxError,
     Interrupted,
@@ -21,6 +21,7 @@ from flux_cli.errors import (
     UnsavedError,
 )
 from flux_cli.jobs import Job
+from flux_cli.money.totals import BatchTotals
 from flux_cli.runs.workers import AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
 
@@ -50,9 +51,10 @@ def refresh_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]
 class ActiveJobs:
     """What is going on right now. Any thread may report."""
 
-    def __init__(self, runtime: Runtime, progress: Progress) -> None:
-        """Show it on ``progress``."""
+    def __init__(self, runtime: Runtime, progress: Progress, totals: BatchTotals | None = None) -> None:
+        """Show it on ``progress``; ``totals`` counts the jobs that have ended."""
         self._runtime = runtime
+        self._totals = totals
         self._engine = runtime.engine  # built here, once, not by whichever thread comes first
         self._progress = progress
         self._jobs: dict[str, Job] = {}
@@ -79,6 +81,11 @@ class ActiveJobs:
         with self._lock:
             self._jobs.pop(job_id, None)
         self._progress.remove(job_id)
+
+    def count_end(self, jobs: Sequence[Job], error: FluxError | None) -> None:
+        """Count the end of a task that bought ``jobs``."""
+        if self._totals is not None:
+            self._totals.add(jobs, error)
 
     def pause(self) -> AbstractContextManager[object]:
         """Step out of the way while something is printed."""
@@ -134,8 +141,9 @@ def run_tasks(
 
     Raises `Interrupted`, having said of every job that is under way what becomes of it without us.
     """
-    with runtime.progress() as progress:
-        under_way = ActiveJobs(runtime, progress)
+    totals = BatchTotals(len(tasks), runtime.clock.monotonic)
+    with runtime.progress(totals if len(tasks) > 1 else None) as progress:
+        under_way = ActiveJobs(runtime, progress, totals)
         stopped: Interrupted | None = None
         try:
             return under_way.run([partial(task, under_way) for task in tasks], at_once=at_once)

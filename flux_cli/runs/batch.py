@@ -93,7 +93,7 @@ class BatchRunner:
         left: list[tuple[Job, FluxError]] = []
         finished = False
         try:
-            with self._runtime.progress(self._tally) as progress:
+            with self._runtime.progress(self._tally, batch=True) as progress:
                 under_way = ActiveJobs(self._runtime, progress)
                 try:
                     outcomes = under_way.run([partial(task, under_way) for task in work], at_once=at_once)

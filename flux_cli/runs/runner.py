@@ -64,7 +64,9 @@ def submit_jobs(runtime: Runtime, purchases: Sequence[PlannedJob], terms: RunOpt
 
 
 def _submit_job(runtime: Runtime, purchase: PlannedJob, terms: RunOptions, under_way: ActiveJobs) -> FluxError | None:
-    return _report(terms, JobRunner(runtime, under_way, terms).submit(purchase))
+    end = JobRunner(runtime, under_way, terms).submit(purchase)
+    under_way.count_end(end.jobs, end.error)
+    return _report(terms, end)
 
 
 def _report(terms: RunOptions, end: Outcome) -> FluxError | None:
@@ -90,7 +92,9 @@ def collect_jobs(
 def _collect_job(
     runtime: Runtime, job: Job, terms: RunOptions, under_way: ActiveJobs, *, wait: bool
 ) -> FluxError | None:
-    return _report(terms, JobRunner(runtime, under_way, terms).collect(job, first=job.first_index, wait=wait))
+    end = JobRunner(runtime, under_way, terms).collect(job, first=job.first_index, wait=wait)
+    under_way.count_end((), end.error)  # bought before
+    return _report(terms, end)
 
 
 class JobRunner:

@@ -25,7 +25,7 @@ NOON = 1_795_262_400.0
 """When the jobs of the pictures were made: seconds since 1970, UTC."""
 
 
-PASSING = re.compile(r"[\u2801-\u28ff]|[\u2501\u2500]|, \d+:\d\d left|\b\d+ [s%]| \(usually \d+ s\)")
+PASSING = re.compile(r"[\u2801-\u28ff\u2501\u2578\u257a]|, \d+:\d\d left|\b\d+ [s%]| \(usually \d+ s\)")
 """What differs from run to run: the spinner, how long the bar is, and times."""
 
 

@@ -34,16 +34,19 @@ def test_progress_is_shown_and_gone(terminal, host):
     host.finish_jobs()
     code = shown.end()
 
-    assert re.search(r"runcomfy ultra +queued \(position [1-3]\) +\d+ s +a red fox", line)
+    assert re.search(r"runcomfy ultra [\u2501\u2578\u257a]+ queued \(position [1-3]\) +\d+ s +a red fox", line)
     assert hidden
     assert (code, shown.screen) == (0, ["a-red-fox-7.png"])
     assert not shown.cursor_hidden
     assert re.search(COLOUR, shown.raw)
 
 
-def test_several_jobs_leave_several_paths(terminal):
-    """Paths are printed while other jobs are still drawn, and nothing of the drawing stays."""
+def test_several_jobs_leave_several_paths(terminal, host):
+    """Paths are printed while other jobs are still drawn, below a bar for all; nothing of the drawing stays."""
     shown = terminal("generate", "-p", "runcomfy", "-n", "3", "-s", "7", "fox")
+    shown.wait_for(lambda: sum("queued" in line for line in shown.screen) == 3)
+    shown.wait("\u2501", "0 of 3 done, 3 in flight")
+    host.finish_jobs()
 
     code = shown.end()
 
