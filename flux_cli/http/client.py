@@ -37,7 +37,7 @@ from flux_cli.http import trace
 from flux_cli.http.connection import NetworkTransport, describe_error
 from flux_cli.http.endpoint import Endpoint, is_private
 from flux_cli.http.rate_limit import parse_retry_after
-from flux_cli.http.retry import TRIES, Retrier
+from flux_cli.http.retry import DOWNLOAD, SUBMIT, Retrier, RetryPolicy
 from flux_cli.providers.conversation import Request, Response, encode
 from flux_cli.providers.refusals import as_job_failure
 from flux_cli.text import printable
@@ -51,8 +51,6 @@ _GRACE = 3.0
 """Seconds that a request always has, also one that leaves in the last moment of the time-out."""
 _WHOLE = 600.0
 """Seconds in which an answer must be complete where there is no time-out: a host may send it byte by byte."""
-_RESUME_PAUSE = 0.5
-"""Seconds before a download that broke off is taken up again."""
 _REDIRECTS = 5
 _TOO_SLOW = 408
 """The one answer of "not now" that does not speak of the pace: the host had no whole request in time."""
@@ -76,7 +74,7 @@ class HttpTransport:
         self._clock = clock
         self._connect = connect
         self._tell = say
-        self._repeats = Retrier(clock, jitter)
+        self._retrier = Retrier(clock, jitter)
         self._clients: dict[bool, httpx.Client] = {}
         self._lock = threading.Lock()
 
@@ -102,16 +100,21 @@ class HttpTransport:
             client.close()
         self._clients.clear()
 
-    def send(self, channel: Endpoint, request: Request, *, tries: int = TRIES, deadline: float = math.inf) -> Response:
+    def send(
+        self, channel: Endpoint, request: Request, *, policy: RetryPolicy = SUBMIT, deadline: float = math.inf
+    ) -> Response:
         """Send ``request`` and return its answer, if it is no refusal.
 
-        Sends again where that is safe, at most ``tries`` times in all, with growing pauses, none of which lasts beyond
-        the ``deadline``, a reading of the clock. Raises the `FluxError` that the provider reads in the answer,
-        `UnavailableError` where nothing was accepted, `LostReplyError` where nobody knows.
+        Sends again as ``policy`` says, where that is safe; no pause lasts beyond the ``deadline``, a reading of the
+        clock. Raises the `FluxError` that the provider reads in the answer, `UnavailableError` where nothing was
+        accepted, `LostReplyError` where the outcome is unknown.
         """
-        name = channel.provider.name
-        return self._repeats.send(
-            name, request, lambda: self._attempt(channel, request, deadline), tries=tries, deadline=deadline
+        return self._retrier.send(
+            channel.provider.name,
+            request,
+            lambda: self._attempt(channel, request, deadline),
+            policy=policy,
+            deadline=deadline,
         )
 
     def _attempt(self, channel: Endpoint, request: Request, deadline: float) -> Response | FluxError:
@@ -268,7 +271,7 @@ class HttpTransport:
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if not mark or received == before:
                     raise UnavailableError(f"the download failed: {describe_error(error)}") from error
-                self._clock.sleep(_RESUME_PAUSE)
+                self._clock.sleep(DOWNLOAD.first_pause)
 
     def _left(self, deadline: float) -> float:
         """Return the seconds until a download's ``deadline``. Raises `UnavailableError` where there are none."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flux_cli.config.settings import Settings
     from flux_cli.http.client import Connect, HttpTransport
     from flux_cli.http.endpoint import Endpoint
+    from flux_cli.http.retry import RetryPolicy
     from flux_cli.providers.base import Provider
     from flux_cli.providers.conversation import Request, Response
     from flux_cli.sandbox.transport import SandboxTransport
@@ -41,13 +42,21 @@ class Router:
         self._transports: dict[bool, HttpTransport] = {}
         self._lock = threading.RLock()
 
+    def policy(self, name: str) -> RetryPolicy:
+        """Return the retry policy of a name."""
+        from flux_cli.http.retry import POLICIES
+
+        return POLICIES[name]
+
     def send(
-        self, provider: Provider, request: Request, *, sandbox: bool, tries: int, deadline: float = math.inf
+        self, provider: Provider, request: Request, *, sandbox: bool, policy: str, deadline: float = math.inf
     ) -> Response:
         """Return the answer to ``request``. Raises `FluxError`, whose message never quotes the key."""
         channel = self.endpoint(provider, sandbox=sandbox)
         try:
-            return self._transport(sandbox=sandbox).send(channel, request, tries=tries, deadline=deadline)
+            return self._transport(sandbox=sandbox).send(
+                channel, request, policy=self.policy(policy), deadline=deadline
+            )
         except FluxError as error:
             if not sandbox:  # some hosts repeat the key that they refuse
                 error.message = error.message.replace(channel.key, "***")

@@ -25,6 +25,7 @@ from flux_cli.errors import (
     UnsavedError,
     UsageError,
 )
+from flux_cli.http.retry import POLICIES
 from flux_cli.jobs import Cancelled, Image, Job, Params, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
 from flux_cli.providers.conversation import Request, Response, Upload, as_id
@@ -63,7 +64,10 @@ class Wire:
         self.files: dict[str, list] = {}
         self.fetched: list[str] = []
 
-    def send(self, provider, request, *, sandbox, tries, deadline):
+    def policy(self, name):
+        return POLICIES[name]
+
+    def send(self, provider, request, *, sandbox, policy, deadline):
         self.sent.append(request)
         self.deadlines.append(deadline)
         step = self.script.pop(0)
