@@ -20,9 +20,10 @@ from typing import Any
 
 from flux_cli.config.paths import STATE_VARIABLE
 from flux_cli.errors import LedgerError, UsageError
-from flux_cli.ledger.codec import LAYOUT, UPGRADES, VERSION, columns, decode
+from flux_cli.ledger.codec import decode
 from flux_cli.ledger.lock import SharedLock
 from flux_cli.ledger.recovery import copy_readable_rows, find_unread, move, rename_accepted, set_aside_name
+from flux_cli.ledger.schema import LAYOUT, UPGRADES, VERSION, columns
 from flux_cli.text import printable
 
 _EMPTY = "the file is empty"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flux_cli.ledger.codec import FORGOTTEN
 from flux_cli.ledger.database import Database
+from flux_cli.ledger.records import FORGOTTEN
 
 _MONEY = "sandbox, run, provider, model, created_at, images, told, spent, credits"
 _FINISHED = "status IN ('succeeded', 'failed', 'cancelled')"

@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from flux_cli.errors import LedgerError
-from flux_cli.ledger.codec import LAYOUT, VERSION
 from flux_cli.ledger.database import Database
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.schema import LAYOUT, VERSION
 from flux_cli.money.limits import Limit
 
 FIRST = """

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from flux_cli.errors import LimitError, RefusedError, UsageError
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger.codec import Spend
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.records import Spend
 from flux_cli.money.limits import Limit, counted_cost
 
 ULTRA = "flux-1.1-pro-ultra"

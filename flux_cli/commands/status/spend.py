@@ -6,8 +6,8 @@ from typing import Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.ledger.codec import Spend
 from flux_cli.ledger.ledger import GROUPS
+from flux_cli.ledger.records import Spend
 from flux_cli.money.limits import format_usd, remaining
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, nearest, printable
