@@ -104,4 +104,4 @@ class PlainBatchProgress(NoProgress):
 
     def __init__(self, say: Callable[[str], None], tally: BatchTotals) -> None:
         """Print lines with ``say``, whenever ``tally`` has something to tell."""
-        tally.hear = lambda: say(f"flux: {summarize(tally.count())}")
+        tally.on_change = lambda: say(f"flux: {summarize(tally.count())}")

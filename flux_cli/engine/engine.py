@@ -60,8 +60,8 @@ class Engine:
     def __init__(
         self,
         *,
-        wire: Transport,
-        book: JobStore,
+        transport: Transport,
+        store: JobStore,
         clock: Clock,
         load: Callable[[str], Provider],
         gone: Callable[[Job], bool],
@@ -72,15 +72,15 @@ class Engine:
         ``load`` finds a provider by its name, ``gone`` says whether the process that submitted a job has died, and
         ``waits`` returns how long earlier jobs of the same model took, the newest first.
         """
-        self._wire = wire
-        self._book = book
+        self._transport = transport
+        self._store = store
         self._clock = clock
         self._load = load
         self._gone = gone
         self._poller = Poller(
             clock=clock,
             look=self.look,
-            retry=wire.policy("read"),
+            retry=transport.policy("read"),
             waits=waits,
             poll_seconds=lambda job: load(job.provider).poll_seconds,
         )
@@ -110,13 +110,13 @@ class Engine:
                 intent = _describe_request(request)
                 remote_id = order.idempotency_key if provider.idempotency_key_is_id else None
                 if stored:
-                    self._book.change(job.id, lambda known: replace(known, request=intent))
+                    self._store.change(job.id, lambda known: replace(known, request=intent))
                 else:
                     self._clock.check()
                     new = replace(job, idempotency_key=order.idempotency_key, remote_id=remote_id, request=intent)
-                    self._book.add(new, limits)
+                    self._store.add(new, limits)
                     stored = True
-            return self._wire.send(provider, request, sandbox=job.sandbox, policy=policy, deadline=deadline)
+            return self._transport.send(provider, request, sandbox=job.sandbox, policy=policy, deadline=deadline)
 
         try:
             accepted = _hold_submit(provider, order, send)
@@ -124,7 +124,7 @@ class Engine:
             if not stored:
                 raise
             try:
-                return self._book.change(job.id, partial(self._with_submit_error, provider=provider, error=error))
+                return self._store.change(job.id, partial(self._with_submit_error, provider=provider, error=error))
             except LedgerError as failure:
                 raise (self._with_submit_error(job, provider=provider, error=error).error or error) from failure
         remote, now = accepted.remote, self._clock.now()
@@ -134,7 +134,7 @@ class Engine:
             return advance(new, accepted.state, now=now)
 
         try:
-            return self._book.change(job.id, accept)
+            return self._store.change(job.id, accept)
         except LedgerError as error:
             raise UnknownOutcomeError(
                 f"{provider.name} accepted the job as {printable(remote.id)}, which could not be written down: "
@@ -146,7 +146,7 @@ class Engine:
     def mark_unanswered(self, job: Job) -> Job:
         """Store that the answer to a job's paid request will not be read, and return the job."""
         lost = UnknownOutcomeError("interrupted before the answer came")
-        return self._book.change(
+        return self._store.change(
             job.id, partial(self._with_submit_error, provider=self._load(job.provider), error=lost)
         )
 
@@ -173,7 +173,9 @@ class Engine:
         try:
             found = drive(
                 conversation,
-                lambda request: self._wire.send(provider, request, sandbox=sandbox, policy=policy, deadline=deadline),
+                lambda request: self._transport.send(
+                    provider, request, sandbox=sandbox, policy=policy, deadline=deadline
+                ),
             )
         except FluxError as error:
             if job is not None:
@@ -197,7 +199,7 @@ class Engine:
         """
         if job.status == "submitting":
             if not self._gone(job):
-                return self._book.change(job.id, lambda known: known)  # by now, its process may have got further
+                return self._store.change(job.id, lambda known: known)  # by now, its process may have got further
             job = self.mark_unanswered(job)
         if job.status == "unknown":
             return self._look_for_lost(job, deadline=deadline)
@@ -215,7 +217,7 @@ class Engine:
                 return new
             return replace(new, ready_between=(working, at))
 
-        return self._book.change(job.id, update)
+        return self._store.change(job.id, update)
 
     def _look_for_lost(self, job: Job, *, deadline: float) -> Job:
         """Find out what became of a job whose answer was lost, if its provider can say.
@@ -238,7 +240,7 @@ class Engine:
         )
         if remote is None:
             return job
-        job = self._book.change(
+        job = self._store.change(
             job.id, lambda known: replace(known, remote_id=remote.id, status="queued", error=None, detail=None)
         )
         return self._poll(job, deadline=deadline)
@@ -247,7 +249,7 @@ class Engine:
         """Add a job that was made elsewhere, once its provider confirms it. Raises `FluxError`."""
         provider = self._load(job.provider)
         state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox)
-        return self._book.add(advance(job, state, now=self._clock.now()))
+        return self._store.add(advance(job, state, now=self._clock.now()))
 
     def watch(self, job: Job, *, timeout: float, deadline: float | None = None) -> Iterator[Job]:
         """Yield the job after each look at it, until it is finished, as `Poller.watch` does. Raises `FluxError`."""
@@ -263,7 +265,7 @@ class Engine:
         state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox)
         if not isinstance(state, Succeeded) or len(state.images) <= index:
             raise NotFoundError(f"{provider.name} has no new link")
-        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+        return self._store.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
 
     def cancel(self, job: Job) -> Job:
         """Ask the provider to take a job off its queue, and return the job as it is then.
@@ -280,7 +282,7 @@ class Engine:
         if job.remote_id is None:
             raise UnknownOutcomeError(f"job {job.id} has no id at {provider.name}, so it cannot be cancelled")
         state = self._ask(provider, provider.cancel(job.remote), sandbox=job.sandbox, policy="cancel", job=job)
-        return self._book.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
+        return self._store.change(job.id, lambda known: advance(known, state, now=self._clock.now()))
 
     def check(self, provider: Provider, *, sandbox: bool) -> Account:
         """Ask a provider whether our key works, with the cheapest call that it has. Raises `FluxError`."""

@@ -31,7 +31,7 @@ _EARLY = 5
 _GROWTH, _PART, _LONGEST = 1 / 5, 1 / 20, 10.0
 """A pause is a part of the time since the first look or of the whole wait, and at most so many seconds."""
 _WIDEST = 3.0
-"""Seconds that a interval may span to tell anything, unless that is little beside the wait itself."""
+"""Seconds that an interval may span to be useful, unless that is little compared with the wait."""
 
 
 @dataclass(frozen=True, slots=True)

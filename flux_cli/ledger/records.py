@@ -50,7 +50,7 @@ class Spend:
     """What the jobs have in common; ``None`` where their model is not known."""
     jobs: int
     images: int
-    told: float | None
+    reported: float | None
     """USD, as the providers reported it, and 0 where nothing was charged."""
     estimated: float | None
     """USD, the estimates of the jobs whose cost was not reported."""
@@ -66,7 +66,7 @@ class Spend:
             name="total",
             jobs=sum(group.jobs for group in groups),
             images=sum(group.images for group in groups),
-            told=_sum([group.told for group in groups]) if groups else 0.0,
+            reported=_sum([group.reported for group in groups]) if groups else 0.0,
             estimated=_sum([group.estimated for group in groups]),
             credits=_sum([group.credits for group in groups]),
             unknown=sum(group.unknown for group in groups),

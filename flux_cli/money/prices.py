@@ -40,7 +40,7 @@ class PriceFile:
         except (LookupError, TypeError, ValueError, AttributeError):
             return None
 
-    def keep(self, provider: str, prices: Mapping[str, float], *, now: float, currency: str = USD) -> None:
+    def save(self, provider: str, prices: Mapping[str, float], *, now: float, currency: str = USD) -> None:
         """Store the prices that a host reported at ``now``, in seconds since 1970. Raises ``OSError``."""
         date = datetime.fromtimestamp(now).astimezone().strftime("%Y-%m-%d")
         stored = {model: {"amount": amount, "currency": currency, "date": date} for model, amount in prices.items()}
@@ -67,16 +67,16 @@ class Prices:
         self,
         *,
         own: Callable[[str, str], float | None],
-        told: PriceFile,
+        reported: PriceFile,
         paid: Callable[[str, str], Sequence[Paid]],
     ) -> None:
         """Take three sources of prices; the provider's own table comes before the last.
 
-        ``own`` returns the user's price, ``told`` holds the prices that hosts reported, and ``paid`` returns what an
-        image cost in the latest jobs, newest first; it is called only where no other source has a price.
+        ``own`` returns the user's price, ``reported`` holds what hosts reported, and ``paid`` returns what an image
+        cost in the latest jobs, newest first; it is called only where no other source has a price.
         """
         self._own = own
-        self.told = told
+        self.reported = reported
         self._paid = paid
         self._known: dict[tuple[str, str], Price | None] = {}
 
@@ -94,7 +94,7 @@ class Prices:
         own = self._own(provider, model)
         if own is not None:
             return Price(amount=own, source="your config", date="")
-        reported = self.told.find(provider, model)
+        reported = self.reported.find(provider, model)
         if reported is not None and reported.currency == USD:
             return reported
         hosted = providers.load(provider).models.get(model)

@@ -58,11 +58,11 @@ class BatchTotals:
         self._spent = 0.0
         self._unknown = 0
         self._lock = threading.Lock()
-        self.hear: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
         """Called after each job."""
 
-    def add(self, jobs: Iterable[Job], error: FluxError | None, *, told: bool = True) -> None:
-        """Count one end and the cost of its ``jobs``; ``hear`` is called if ``told``."""
+    def add(self, jobs: Iterable[Job], error: FluxError | None, *, notify: bool = True) -> None:
+        """Count one end and the cost of its ``jobs``; ``on_change`` is called if ``notify``."""
         costs = [counted_cost(job) for job in jobs]
         with self._lock:
             if error is None:
@@ -71,8 +71,8 @@ class BatchTotals:
                 self._codes[error.code] += 1
             self._spent += sum(cost for cost in costs if cost is not None)
             self._unknown += costs.count(None)
-        if told:
-            self.hear()
+        if notify:
+            self.on_change()
 
     def count(self) -> Count:
         """Return the progress so far."""
