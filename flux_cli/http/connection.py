@@ -32,6 +32,7 @@ class NetworkTransport(httpx.BaseTransport):
         """Keep connections within ``limits``; ``handshake`` is in seconds."""
         self._limits = limits
         self._handshake = handshake
+        self._proxies: dict[tuple[str, bytes], Proxy | None] = {}
         self._routes: dict[str | None, httpx.HTTPTransport] = {}
         self._lock = threading.Lock()
 
@@ -49,7 +50,7 @@ class NetworkTransport(httpx.BaseTransport):
                 self._limit_handshake(opened[-1].get_extra_info("socket"))
 
         request.extensions = {**request.extensions, "trace": on_event}
-        proxy = proxy_for(str(request.url))
+        proxy = self._proxy(request.url)
         try:
             return self._route(proxy).handle_request(request)
         except FluxError:
@@ -61,6 +62,13 @@ class NetworkTransport(httpx.BaseTransport):
                 stream.close()
             through = f" (through the proxy {proxy.address} of {proxy.source})" if proxy else ""
             raise httpx.ConnectError(describe_error(error).rstrip(".") + through, request=request) from error
+
+    def _proxy(self, url: httpx.URL) -> Proxy | None:
+        """Return the proxy for a host, read once: going through the whole environment takes a while."""
+        host = url.scheme, url.netloc
+        if host not in self._proxies:
+            self._proxies[host] = proxy_for(str(url))
+        return self._proxies[host]
 
     def _route(self, proxy: Proxy | None) -> httpx.HTTPTransport:
         """Return the transport through a proxy, or the direct one."""
