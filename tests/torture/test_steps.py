@@ -219,12 +219,15 @@ def row_of(rows: list[Job], job) -> Job | None:
 
 def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
     """Return what is wrong after what a person would do next: ask how jobs are doing, and fetch what is done."""
-    said = [stage.run("status", start=LATER), stage.run("result", "--all", start=LATER)]
+    said = [stage.run("status", start=LATER)]
+    home = stage.run("result", "--all", start=LATER)
+    unknown = any(row.status == "unknown" for row in stage.ledger())
     waiting = [row.id for row in stage.ledger() if row.active]
     if waiting:
         said.append(stage.run("result", "--wait", *waiting, start=LATER))
     wrong = faults_of_files(stage, temporary=temporary)
     wrong += [f"{one.code}: {one.shown}" for one in said if one.code != 0]
+    wrong += [] if home.code in ({7, 9} if unknown else {0}) else [f"{home.code}: {home.shown}"]
     rows, expected = stage.ledger(), stage.images()
     for job in stage.accepted():
         row = row_of(rows, job)

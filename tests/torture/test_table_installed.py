@@ -31,7 +31,7 @@ _PARTS = {
     "download": (".png", ".jpg", ".webp"),
 }
 """What tells an operation's requests from others, in their path or body."""
-_BUY = ("generate", "a fox", "-s", "5", "-o", "out/", "--timeout", "4", "-p")
+_BUY = ("generate", "a fox", "-s", "5", "-o", "out/", "--timeout", "8", "-p")
 
 
 def closed(world: Callable[[], Answer]) -> Answer:
