@@ -158,7 +158,7 @@ class Runtime:
         name = "prices-sandbox.json" if self.sandbox else "prices.json"
         return Prices(
             own=self.settings.price,
-            told=PriceFile(state_path(sandbox=self.sandbox) / name),
+            reported=PriceFile(state_path(sandbox=self.sandbox) / name),
             paid=lambda provider, model: self.ledger.paid_prices(provider, model, sandbox=self.sandbox),
         )
 
@@ -191,8 +191,8 @@ class Runtime:
         from flux_cli.engine.engine import Engine
 
         return Engine(
-            wire=self.router,
-            book=self.ledger,
+            transport=self.router,
+            store=self.ledger,
             clock=self.clock,
             load=providers.load,
             gone=self._submitter_has_ended,

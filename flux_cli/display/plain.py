@@ -96,4 +96,4 @@ class PlainBatchProgress(NoProgress):
 
     def __init__(self, say: Callable[[str], None], totals: BatchTotals) -> None:
         """Print lines with ``say`` whenever ``totals`` changes."""
-        totals.hear = lambda: say(f"flux: {summarize(totals.count())}")
+        totals.on_change = lambda: say(f"flux: {summarize(totals.count())}")

@@ -149,7 +149,7 @@ class BatchRunner:
     def _ended(self, task: Task, end: Outcome, *, told: bool = True, bought: bool = True) -> FluxError | None:
         with self._lock:
             self._ends[task.row.number].append(end)
-        self._tally.add(end.jobs if bought else (), end.error, told=told)
+        self._tally.add(end.jobs if bought else (), end.error, notify=told)
         return end.error
 
     def _write_failed(self, *, finished: bool) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from flux_cli.engine.ports import PolicyName
 from flux_cli.errors import (
     FluxError,
     LedgerError,
@@ -45,8 +46,8 @@ class RunOptions:
     """Seconds to wait for each job."""
     limits: Callable[[], Sequence[Limit]] = tuple
     """What no job may pass, asked whenever one is submitted."""
-    tries: int = 5
-    """Attempts at a request that is turned away for now."""
+    retry: PolicyName = "submit"
+    """How often a request that is refused for now is tried."""
     named: bool = False
     """Whether a failure must say of which job it speaks."""
     where: str = ""
@@ -118,7 +119,7 @@ class JobRunner:
                 job,
                 purchase.order,
                 limits=self._terms.limits(),
-                tries=self._terms.tries,
+                policy=self._terms.retry,
                 deadline=self._deadline,
             )
         except FluxError as error:
@@ -166,7 +167,7 @@ class JobRunner:
         """
         if self._terms.place is None:
             with suppress(UnavailableError, ProtocolError):
-                job = self._runtime.engine.refresh(job, tries=1)
+                job = self._runtime.engine.look(job)
             return job
         try:
             return self._runtime.engine.refresh(job, deadline=self._deadline)

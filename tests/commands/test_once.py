@@ -137,7 +137,7 @@ def test_a_name_that_another_process_is_at_is_waited_for(flux, host, clock):
 
 def test_a_name_is_taken_over_by_one_of_many(tmp_path):
     """Two that find a dead holder do not both buy."""
-    from flux_cli.ledger.codec import Claim
+    from flux_cli.ledger.records import Claim
 
     path = tmp_path / "ledger.sqlite3"
     one, other = Ledger(path), Ledger(path)

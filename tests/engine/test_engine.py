@@ -25,6 +25,7 @@ from flux_cli.errors import (
     UnsavedError,
     UsageError,
 )
+from flux_cli.http.retry import POLICIES
 from flux_cli.jobs import Cancelled, Image, Job, Params, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
 from flux_cli.providers.conversation import Request, Response, Upload, as_id
@@ -63,7 +64,10 @@ class Wire:
         self.files: dict[str, list] = {}
         self.fetched: list[str] = []
 
-    def send(self, provider, request, *, sandbox, tries, deadline):
+    def policy(self, name):
+        return POLICIES[name]
+
+    def send(self, provider, request, *, sandbox, policy, deadline):
         self.sent.append(request)
         self.deadlines.append(deadline)
         step = self.script.pop(0)
@@ -133,7 +137,9 @@ class Desk:
     def __init__(self, clock, provider, *script):
         self.provider, self.clock = provider, clock
         self.wire, self.book = Wire(*script), Book()
-        self.engine = Engine(wire=self.wire, book=self.book, clock=clock, load=lambda _: provider, gone=lambda _: True)
+        self.engine = Engine(
+            transport=self.wire, store=self.book, clock=clock, load=lambda _: provider, gone=lambda _: True
+        )
         self.collector = Fetcher(wire=self.wire, book=self.book, clock=clock, renew=self.engine.renew)
         self.disk: dict[str, bytes] = {}
         self.faults: list[BaseException] = []
@@ -493,7 +499,7 @@ def test_a_job_without_an_id_cannot_be_asked_about(desk):
 def test_a_submit_that_is_still_under_way_is_left_alone(desk):
     found = desk(toy())
     found.engine = Engine(
-        wire=found.wire, book=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
+        transport=found.wire, store=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
     )
 
     assert found.engine.refresh(found.known(make())) == make()
@@ -503,7 +509,7 @@ def test_a_submit_that_another_process_has_finished_meanwhile_is_read_from_the_b
     """What we know of it is old: else whoever waits for it would see it being submitted for ever."""
     found = desk(toy())
     found.engine = Engine(
-        wire=found.wire, book=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
+        transport=found.wire, store=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
     )
     old = found.known(make())
     accepted = found.known(replace(old, status="queued", remote_id="r-1"))

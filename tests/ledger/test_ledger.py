@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from flux_cli.errors import LedgerError, ModeratedError, UsageError
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger.codec import Claim, decode, encode
+from flux_cli.ledger.codec import decode, encode
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.records import Claim
 
 
 def make(job_id="k3f9q2mx", **changes) -> Job:
@@ -57,6 +59,27 @@ def test_a_job_comes_back_as_it_was_written(ledger):
         "h",
         "no",
     )
+
+
+def test_a_change_that_finds_nothing_new_writes_nothing(tmp_path):
+    """Most polls of a job find it as it was, and a write waits for the disk."""
+    statements = []
+
+    def connect(*args, **options):
+        database = sqlite3.connect(*args, **options)
+        database.set_trace_callback(statements.append)
+        return database
+
+    with closing(Ledger(tmp_path / "ledger.sqlite3", connect=connect)) as ledger:
+        ledger.add(make(status="running"))
+        statements.clear()
+
+        same = ledger.change("k3f9q2mx", lambda known: replace(known, status="running"))
+        unwritten = [one for one in statements if one.startswith("UPDATE")]
+        ledger.change("k3f9q2mx", lambda known: replace(known, detail="half-way"))
+        written = [one for one in statements if one.startswith("UPDATE")]
+
+    assert (same.status, unwritten, len(written)) == ("running", [], 1)
 
 
 def test_image_bytes_are_never_written(ledger, tmp_path):

@@ -13,8 +13,8 @@ import pytest
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.ledger.codec import Claim
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.records import Claim
 from flux_cli.money.limits import Limit
 from tests.ledger.test_database import FIRST
 

@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, own=None, paid=(), told=None):
         self.asked = 0
         self.paid = paid
-        self.prices = Prices(own=lambda *place: (own or {}).get(place), told=told or NOTHING, paid=self.look)
+        self.prices = Prices(own=lambda *place: (own or {}).get(place), reported=told or NOTHING, paid=self.look)
 
     def look(self, provider, model):
         self.asked += 1
@@ -47,7 +47,7 @@ def test_a_price_of_nothing_is_a_price():
 
 def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price(tmp_path):
     told = PriceFile(tmp_path / "prices.json")
-    told.keep("runware", {ULTRA: 0.07}, now=NOON)
+    told.save("runware", {ULTRA: 0.07}, now=NOON)
 
     found = Desk(told=told, paid=[(0.01, NOON)]).prices.of("runware", ULTRA)
 
@@ -58,7 +58,7 @@ def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price(
 def test_a_price_in_credits_is_kept_and_is_no_price_in_money(tmp_path):
     """What a credit costs depends on the plan, so that nobody can tell."""
     told = PriceFile(tmp_path / "prices.json")
-    told.keep("apiframe", {ULTRA: 12}, now=NOON, currency="credits")
+    told.save("apiframe", {ULTRA: 12}, now=NOON, currency="credits")
 
     kept = told.find("apiframe", ULTRA)
 
@@ -79,9 +79,9 @@ def test_a_stated_price_is_anybodys_word_and_not_what_was_paid():
 def test_what_a_host_said_is_kept_with_its_day(tmp_path):
     """Also for another process; another host, and another model of the same answer, stand beside it."""
     file = tmp_path / "state" / "prices.json"
-    PriceFile(file).keep("runcomfy", {ULTRA: 0.06, "flux-1.1-pro": 0.04}, now=NOON - 86_400)
-    PriceFile(file).keep("runware", {ULTRA: 0.05}, now=NOON - 86_400)
-    PriceFile(file).keep("runcomfy", {ULTRA: 0.07}, now=NOON)
+    PriceFile(file).save("runcomfy", {ULTRA: 0.06, "flux-1.1-pro": 0.04}, now=NOON - 86_400)
+    PriceFile(file).save("runware", {ULTRA: 0.05}, now=NOON - 86_400)
+    PriceFile(file).save("runcomfy", {ULTRA: 0.07}, now=NOON)
 
     kept = PriceFile(file)
     assert kept.find("runcomfy", ULTRA) == Price(amount=0.07, source="told by runcomfy", date="2026-11-18")
@@ -99,7 +99,7 @@ def test_a_file_that_makes_no_sense_tells_no_price_and_is_replaced(tmp_path, tex
     file.write_text(text, "utf-8")
 
     before = PriceFile(file).find("runcomfy", ULTRA)
-    PriceFile(file).keep("runcomfy", {ULTRA: 0.06}, now=NOON)
+    PriceFile(file).save("runcomfy", {ULTRA: 0.06}, now=NOON)
 
     assert before is None
     assert PriceFile(file).find("runcomfy", ULTRA).amount == 0.06

@@ -223,7 +223,7 @@ def _plan_row(
     )
     for purchase in with_all_fallbacks(purchases):
         dry_run_requests(providers.load(purchase.job.provider), purchase.order)
-    terms = RunOptions(place=demand.place, timeout=demand.timeout, tries=_TRIES, where=row.place)
+    terms = RunOptions(place=demand.place, timeout=demand.timeout, retry="submit_row", where=row.place)
     return Task(standing=standing, purchases=purchases, terms=terms), demand
 
 
@@ -240,10 +240,6 @@ def _check_place(place: SaveOptions | None, row: Row) -> None:
             f"-o {typed} is one file, and a batch makes many",
             hint=f"`-o {typed}/` is a folder; a template such as {{row}}-{{slug}}.{{ext}} names each",
         )
-
-
-_TRIES = 20
-"""Attempts at a request that is turned away for now: with many rows, somebody else's turn comes first."""
 
 
 def _assign_row(purchase: PlannedJob, number: int, batch: str, mark: str) -> PlannedJob:

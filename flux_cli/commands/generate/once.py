@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flux_cli.commands.generate.request import Once
 from flux_cli.errors import PendingError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.ledger.codec import FORGOTTEN, Claim
+from flux_cli.ledger.records import FORGOTTEN, Claim
 from flux_cli.runs.plan import PlannedJob
 from flux_cli.runtime import Runtime
 

@@ -87,14 +87,14 @@ def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]
         then = how if own else "estimates use the new price from now on"
         found.append(f"{model} costs {format_usd(amount)} an image, not {format_usd(known.amount)} ({source}); {then}")
     for model, amount in account.credit_prices.items():
-        before = runtime.prices.told.find(provider.name, model)
+        before = runtime.prices.reported.find(provider.name, model)
         if before is not None and before.currency == CREDITS and not math.isclose(before.amount, amount):
             source = f"{before.source}, {before.date}"
             found.append(f"{model} costs {amount:g} credits an image, not {before.amount:g} ({source})")
     for currency, prices in ((USD, told), (CREDITS, account.credit_prices)):
         if prices:
             try:
-                runtime.prices.told.keep(provider.name, prices, now=runtime.clock.now(), currency=currency)
+                runtime.prices.reported.save(provider.name, prices, now=runtime.clock.now(), currency=currency)
             except OSError as error:
                 runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
     return found

@@ -80,7 +80,7 @@ def providers(
 
 def _price(runtime: Runtime, provider: Provider, model: str) -> Price | None:
     """Return what an image costs, in USD where that is known, else in the host's credits if it told so."""
-    return runtime.price(provider.name, model) or runtime.prices.told.find(provider.name, model)
+    return runtime.price(provider.name, model) or runtime.prices.reported.find(provider.name, model)
 
 
 def _amount(price: Price | None) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.ledger.codec import Spend
 from flux_cli.ledger.ledger import GROUPS
+from flux_cli.ledger.records import Spend
 from flux_cli.money.limits import format_usd, remaining
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, nearest, printable
@@ -68,7 +68,7 @@ def _row(group: Spend, name: str) -> tuple[str, ...]:
         name,
         str(group.jobs),
         str(group.images),
-        "-" if group.told is None else format_usd(group.told),
+        "-" if group.reported is None else format_usd(group.reported),
         "-" if group.estimated is None else f"~{format_usd(group.estimated)}",
         "-" if group.credits is None else f"{group.credits:g}",
         f"{group.unknown} of unknown cost" if group.unknown else "-",
@@ -82,7 +82,7 @@ def _data(group: Spend, by: str) -> dict[str, Any]:
         "name": group.name,
         "jobs": group.jobs,
         "images": group.images,
-        "usd": _rounded(group.told),
+        "usd": _rounded(group.reported),
         "estimated_usd": _rounded(group.estimated),
         "credits": _rounded(group.credits),
         "unknown": group.unknown,
