@@ -10,13 +10,14 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, create_model
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
+from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
 
 Names = tuple[str, ...]
 """The parts of a dotted key. The name inside a table of the user's own may hold dots itself."""
@@ -92,24 +93,34 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class _Generate(_Table):
-    """Options of ``flux generate``. A description completes the sentence "generate.seed takes …"."""
+class _ModelAndCount(_Table):
+    """What comes before the image options in ``[generate]``."""
 
     model: Annotated[str, AfterValidator(_model)] | None = Field(default=None, description="the name of a model")
-    aspect_ratio: Text | None = Field(default=None, description='a ratio such as "16:9"')
-    size: Text | None = Field(default=None, description='pixels such as "1024x1024"')
     count: int | None = Field(default=None, ge=1, le=20, description="a whole number from 1 to 20")
-    seed: int | None = Field(default=None, description="a whole number")
-    raw: bool | None = Field(default=None, description="true or false")
-    image: Text | None = Field(default=None, description="a path or a web address")
-    image_strength: float | None = Field(default=None, ge=0, le=1, description="a number from 0 to 1")
-    format: Literal["jpg", "png", "webp"] | None = Field(default=None, description="jpg, png or webp")
-    quality: int | None = Field(default=None, description="a whole number")
-    upsample_prompt: bool | None = Field(default=None, description="true or false")
-    safety_tolerance: int | None = Field(default=None, description="a whole number")
-    check_content: bool | None = Field(default=None, description="true or false")
-    webhook: Text | None = Field(default=None, description="a web address")
-    metadata: dict[str, str] = Field(default={}, description="a table of texts")
+
+
+def _image_field(option: ImageOption) -> tuple[Any, Any]:
+    """Return the type of an image option's key, and its default, bounds and description."""
+    if option.type is dict:
+        return dict[str, str], Field(default={}, description=option.takes)
+    kind: Any = Literal[option.choices] if option.choices else Text if option.type is str else option.type
+    return kind | None, Field(default=None, ge=option.low, le=option.high, description=option.takes)
+
+
+if TYPE_CHECKING:
+    _ImageOptions = _ModelAndCount
+else:
+    _ImageOptions = create_model(
+        "_ImageOptions",
+        __base__=_ModelAndCount,
+        **{name: _image_field(option) for name, option in IMAGE_OPTIONS.items()},
+    )
+
+
+class _Generate(_ImageOptions):
+    """Options of ``flux generate``. A description completes the sentence "generate.seed takes …"."""
+
     param: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(default={}, description="a table of JSON values")
     output: Text | None = Field(default=None, description="a path")
     overwrite: bool | None = Field(default=None, description="true or false")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flux_cli.image_options import IMAGE_OPTIONS
 from flux_cli.images.metadata import ImageMetadata
 from flux_cli.jobs import Image, Job
 from flux_cli.text import shell_word
@@ -41,14 +42,14 @@ def _line(words: list[str]) -> str:
 def _options(parameters: Mapping[str, Any]) -> Iterator[str]:
     """Yield the options of a command, word by word."""
     for name, value in parameters.items():
-        spelled = name.replace("_", "-")
         if name == "param":
             for path, inner in value.items():
                 yield from ("-P", f"{path}={json.dumps(inner)}")
-        elif value is True:
-            yield f"--{spelled}"
-        elif value is False:
-            if name != "check_content":  # which cannot be taken back, and is off unless it is asked for
-                yield f"--no-{spelled}"
-        else:
-            yield from (f"--{spelled}", str(value))
+            continue
+        option = IMAGE_OPTIONS[name]
+        if value is True:
+            yield option.flag
+        elif value is not False:
+            yield from (option.flag, str(value))
+        elif option.off_flag:
+            yield option.off_flag

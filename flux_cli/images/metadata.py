@@ -16,22 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flux_cli import __version__
+from flux_cli.image_options import IMAGE_SHAPING
 from flux_cli.jobs import Image, Job
 from flux_cli.text import cut_bytes
-
-IMAGE_SHAPING = (
-    "aspect_ratio",
-    "size",
-    "raw",
-    "image",
-    "image_strength",
-    "format",
-    "quality",
-    "upsample_prompt",
-    "safety_tolerance",
-    "check_content",
-)
-"""Options that decide what an image looks like, by long name; ``param`` stands beside them."""
 
 SHORTENED = (20_000, 5_000)
 """Bytes of prompt that are kept, one after the other, where a story is too long for its place."""
@@ -62,7 +49,7 @@ class ImageMetadata:
     job_id: str
     """Our id of the job."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The options of `SHAPING`, and ``param`` with ``--param`` values by path."""
+    """The options of `IMAGE_SHAPING`, and ``param`` with ``--param`` values by path."""
     omitted: tuple[str, ...] = ()
     """Names of what shaped the image too and is not told: options, ``param`` paths, ``prompt`` where it is cut."""
     created_at: float

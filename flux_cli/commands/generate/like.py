@@ -15,6 +15,7 @@ from typing import Any
 
 from flux_cli.commands.options import unknown_reference
 from flux_cli.errors import UsageError
+from flux_cli.image_options import IMAGE_SHAPING, SHAPE
 from flux_cli.jobs import Job
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
@@ -22,8 +23,6 @@ from flux_cli.providers.options import InvalidValue
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 from flux_cli.text import listed, printable
-
-_SHAPES = frozenset({"aspect_ratio", "size"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +48,7 @@ class Like:
 
     def start(self, provider: Provider, model: Model, typed: Mapping[str, Any]) -> Start:
         """Return what a wish at ``provider`` with ``model`` starts from, where the options ``typed`` go first."""
-        from flux_cli.images.metadata import IMAGE_SHAPING  # noqa: PLC0415 - not for --help
-
-        spared = {*typed, *(_SHAPES if typed.keys() & _SHAPES else ())}
+        spared = {*typed, *(SHAPE if typed.keys() & SHAPE else ())}
         found = {name: value for name in IMAGE_SHAPING if (value := self.job.parameters.get(name)) is not None}
         options = {name: value for name, value in found.items() if name not in spared}
         left_out: list[str] = []
