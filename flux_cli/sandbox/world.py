@@ -1,23 +1,16 @@
-"""The sandbox as a whole: four providers and the hosts of their images, over one folder and one clock."""
+"""The sandbox as a whole: a stand-in for each provider and for the host of its images, over one folder and one clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import urlsplit
 
-from flux_cli.sandbox import apiframe, files, runcomfy, runflow, runware
+from flux_cli.sandbox import files
 from flux_cli.sandbox.life import Job
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call
-
-_PROVIDERS: dict[str, ModuleType] = {
-    "runcomfy": runcomfy,
-    "runflow": runflow,
-    "apiframe": apiframe,
-    "runware": runware,
-}
 
 
 class World:
@@ -26,12 +19,21 @@ class World:
     It keeps nothing in memory: several worlds on one folder, in any number of threads and processes, are one.
     """
 
-    def __init__(self, folder: Path, now: Callable[[], float], hold: float = 2.0, *, link_base: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], float],
+        hold: float = 2.0,
+        *,
+        providers: Iterable[str],
+        link_base: str = "",
+    ) -> None:
         """Take the folder of the records, the clock (seconds since 1970), and the seconds that an ordinary job takes.
 
-        ``link_base`` is the address under which `file_as` is reached, where image links must not name the documented
-        hosts.
+        ``providers`` are names; the stand-in of each is the module of this package that has its name. ``link_base`` is
+        the address under which `file_as` is reached, where image links must not name the documented hosts.
         """
+        self._stand_ins = {name: import_module(f"flux_cli.sandbox.{name}") for name in providers}
         self._scenes = {
             name: Scene(
                 provider=name,
@@ -40,7 +42,7 @@ class World:
                 hold=hold,
                 links=f"{link_base.rstrip('/')}/{name}" if link_base else module.FILES,
             )
-            for name, module in _PROVIDERS.items()
+            for name, module in self._stand_ins.items()
         }
 
     def jobs(self, provider: str) -> list[Job]:
@@ -49,7 +51,7 @@ class World:
 
     def answer(self, call: Call) -> Answer:
         """Answer a call by its host. Raises ``ValueError`` for a host that is none of ours, and `LostReply`."""
-        for name, module in _PROVIDERS.items():
+        for name, module in self._stand_ins.items():
             if call.host in module.HOSTS:
                 return self.answer_as(name, call)
             if call.host == urlsplit(module.FILES).hostname:
@@ -59,7 +61,7 @@ class World:
 
     def answer_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as ``provider``'s API, whatever its host. Raises `LostReply`."""
-        answer: Answer = _PROVIDERS[provider].answer(call, self._scenes[provider])
+        answer: Answer = self._stand_ins[provider].answer(call, self._scenes[provider])
         return _fitting(call, answer)
 
     def file_as(self, provider: str, call: Call) -> Answer:
@@ -71,7 +73,7 @@ class World:
         if refused is not None:
             return refused
         try:
-            found = _PROVIDERS[provider].locate(call, self._scenes[provider])
+            found = self._stand_ins[provider].locate(call, self._scenes[provider])
         except PermissionError:
             return files.denied()
         if found is None:
