@@ -1,4 +1,4 @@
-"""The sandbox as a whole: a stand-in for each provider and for the host of its images, over one folder and one clock."""
+"""The sandbox as a whole: a stand-in for each provider and for the host of its images, over one folder."""
 
 from __future__ import annotations
 

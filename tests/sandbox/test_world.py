@@ -55,7 +55,8 @@ def link(provider, told):
 @pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe", "runware"])
 def test_two_worlds_on_one_folder(tmp_path, clock, provider):
     """What one world was told another knows; links lead where the world was told that they should."""
-    one, other = (World(tmp_path / "w", clock, 5.0, providers=NAMES, link_base="http://127.0.0.1:9/files/") for _ in range(2))
+    base = "http://127.0.0.1:9/files/"
+    one, other = (World(tmp_path / "w", clock, 5.0, providers=NAMES, link_base=base) for _ in range(2))
 
     one.answer_as(provider, submit(provider))
     clock.forward(5)

@@ -64,7 +64,8 @@ class Host(LoopbackServer):
     def finish_jobs(self, folder: Path) -> None:
         """Let every job be done, and those that come later too; ``folder`` is where the jobs are."""
         self.ahead = _AHEAD
-        self.world = World(folder, lambda: time.time() + self.ahead, 0.0, providers=NAMES, link_base=f"{self.root}/files")
+        links = f"{self.root}/files"
+        self.world = World(folder, lambda: time.time() + self.ahead, 0.0, providers=NAMES, link_base=links)
 
     @property
     def env(self) -> dict[str, str]:
