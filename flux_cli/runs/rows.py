@@ -1,7 +1,7 @@
-"""Read the rows of a batch file and check their fields.
+"""The rows of a batch file: what each asks for, where it stands, and what tells it from any other.
 
-A row is a prompt with any options of ``flux generate``, by long name; they are checked like the ``[generate]`` table of
-the config. Whether a provider supports them is checked later.
+A row is a prompt with any option of ``flux generate`` beside it, by its long name; it is checked as the ``[generate]``
+table of the config is. Nothing is known here of providers: whether one can honour a row is decided later.
 """
 
 from __future__ import annotations
@@ -23,24 +23,20 @@ from flux_cli.errors import UsageError
 from flux_cli.text import listed, nearest, printable
 
 KINDS = ("txt", "jsonl", "csv")
-"""The kinds of batch files, by extension."""
+"""The kinds of files, by extension."""
 
-_BATCH_OPTIONS = frozenset({"no_wait", "jobs", "max_cost"})
-"""Keys of ``[generate]`` that apply to the whole batch, not to a row."""
-NAMES = (
-    "prompt",
-    "provider",
-    *(names[1] for names in KEYS if names[0] == "generate" and names[1] not in _BATCH_OPTIONS),
-)
-"""The fields that a row may have."""
+_WHOLE = frozenset({"no_wait", "jobs", "max_cost"})
+"""Options that the config may hold and that belong to a batch as a whole."""
+NAMES = ("prompt", "provider", *(names[1] for names in KEYS if names[0] == "generate" and names[1] not in _WHOLE))
+"""What a row may hold."""
 
 COPY = "copy"
-"""A further field: the number of the row among identical ones, for a file that does not have all of them."""
+"""What a row may say beside: which of several rows that ask for the same it is, where not all of them are there."""
 _DIGITS = 6
-"""The most digits of that number."""
+"""Of its number, at most."""
 
 _FAILED = re.compile(r"\.failed(-[1-9]\d*)?\.jsonl$")
-"""The end of the name of a file of rows to retry."""
+"""What the name of a file of rows that can be retried ends with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +44,17 @@ class Row:
     """One row of a batch."""
 
     number: int
-    """From 1; blank lines and comments do not count."""
+    """From 1; blank lines and comments are no rows."""
     place: str
-    """File and line, for messages."""
+    """File and line, for people."""
     fields: Mapping[str, Any]
     """The prompt and the options, by long name with underscores."""
     copy: int | None = None
-    """Its number among identical rows, from 1; ``None`` if the file has all of them, in order."""
+    """Which of the rows that ask for the same it is, from 1; ``None`` where the file has all of them, in order."""
 
     @property
     def key(self) -> str:
-        """A hash of the fields, which identifies the row wherever it is in the file."""
+        """What tells the row from any other, wherever in the file it stands."""
         text = json.dumps(dict(self.fields), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -77,60 +73,60 @@ def detect_kind(name: str) -> str:
 
 
 def batch_name(path: str) -> str:
-    """Return the name under which a batch's jobs are recorded: that of the original file for a file of failed rows."""
+    """Return the name under which a batch file's jobs are kept: a file of rows that failed belongs to its origin."""
     while found := _FAILED.search(path):
         path = path[: found.start()]
     return path
 
 
 def failed_name(name: str, number: int = 1) -> str:
-    """Return the name of the file of rows to retry of the batch ``name``; further ones are numbered from 2."""
+    """Return the name of the file for the rows of ``name`` that can be retried; there may be further ones, from 2."""
     return f"{name}.failed.jsonl" if number == 1 else f"{name}.failed-{number}.jsonl"
 
 
 def read(text: str, name: str, kind: str) -> tuple[list[Row], list[UsageError]]:
-    """Return the rows in a file's ``text``, and an error with file and line for each row that is not valid."""
+    """Return the rows in a file's ``text``, and what is wrong with those that cannot be read, by file and line."""
     shown = printable(name)
     rows: list[Row] = []
     errors: list[UsageError] = []
-    found = {"txt": _read_lines, "jsonl": _read_objects, "csv": _read_records}[kind](text)
+    found = {"txt": _lines, "jsonl": _objects, "csv": _records}[kind](text)
     for number, (line, fields) in enumerate(found, 1):
         place = f"{shown}:{line}"
         try:
             if isinstance(fields, UsageError):
                 raise fields
-            own = {name: value for name, value in fields.items() if _normalize_name(name) != COPY}
-            copy = next((value for name, value in fields.items() if _normalize_name(name) == COPY), None)
-            rows.append(Row(number=number, place=place, fields=_check_fields(own, place), copy=_parse_copy(copy)))
+            own = {name: value for name, value in fields.items() if _spelled(name) != COPY}
+            copy = next((value for name, value in fields.items() if _spelled(name) == COPY), None)
+            rows.append(Row(number=number, place=place, fields=_checked(own, place), copy=_copy(copy)))
         except UsageError as error:
-            message = error.message if error.message.startswith(place) else f"{place}: {error.message}"
-            errors.append(UsageError(message, hint=error.hint))
+            told = error.message if error.message.startswith(place) else f"{place}: {error.message}"
+            errors.append(UsageError(told, hint=error.hint))
     return rows, errors
 
 
-Records = Iterator[tuple[int, Mapping[str, Any] | UsageError]]
-"""Unchecked rows: the number of the line, and the fields or an error."""
+Found = Iterator[tuple[int, Mapping[str, Any] | UsageError]]
+"""Rows as they stand in the file: the number of the line, and the fields or what is wrong."""
 
 
-def _read_lines(text: str) -> Records:
+def _lines(text: str) -> Found:
     for number, line in enumerate(text.split("\n"), 1):
         prompt = line.strip()
         if prompt and not prompt.startswith("#"):
             yield number, {"prompt": prompt}
 
 
-def _read_objects(text: str) -> Records:
+def _objects(text: str) -> Found:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            fields = json.loads(line, object_pairs_hook=_refuse_duplicates)
+            fields = json.loads(line, object_pairs_hook=_once)
             json.dumps(fields, allow_nan=False)
         except UsageError as error:
             yield number, error
             continue
         except (ValueError, RecursionError) as error:
-            yield number, _json_error(line, error)
+            yield number, _not_json(line, error)
             continue
         if isinstance(fields, dict):
             yield number, fields
@@ -138,8 +134,8 @@ def _read_objects(text: str) -> Records:
             yield number, UsageError("a row is a JSON object", hint='such as {"prompt": "a red fox", "seed": 7}')
 
 
-def _json_error(line: str, error: Exception) -> UsageError:
-    """Return the error of a line that is not JSON; in JSON written by hand it is mostly a trailing comma."""
+def _not_json(line: str, error: Exception) -> UsageError:
+    """Return what is wrong with a line, which for people who write JSON by hand is mostly a comma too many."""
     if isinstance(error, json.JSONDecodeError):
         before = line[: error.pos].rstrip()
         comma = len(before) - 1 if before.endswith(",") else error.pos  # Python 3.13 points at it, earlier ones behind
@@ -149,8 +145,8 @@ def _json_error(line: str, error: Exception) -> UsageError:
     return UsageError("this line is not JSON", hint='such as {"prompt": "a red fox", "seed": 7}')
 
 
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Raises `UsageError` for a repeated name, which would lose one of the values."""
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises `UsageError` where it has a name twice: one of the values would be lost."""
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
@@ -159,8 +155,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     raise UsageError(f"{printable(twice)} is given twice", hint="give it once")
 
 
-def _read_records(text: str) -> Records:
-    separator = _find_separator(text)
+def _records(text: str) -> Found:
+    separator = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     head: list[str] = []
     line = 1
@@ -182,19 +178,19 @@ def _read_records(text: str) -> Records:
         yield line, UsageError(f"this is not CSV: {error}", hint='a quote inside of a cell is doubled: "a ""b"" c"')
 
 
-def _find_separator(text: str) -> str:
-    """Return the separator of the cells: spreadsheets write commas, semicolons or tabs, depending on their locale."""
+def _separator(text: str) -> str:
+    """Return what stands between the cells: a spreadsheet writes commas, semicolons or tabs, as its language has it."""
     for separator in ",;\t":
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        with suppress(csv.Error):  # reported when the rows are read
-            if "prompt" in map(_normalize_name, next((cells for cells in rows if cells), ())):
+        with suppress(csv.Error):  # told when the rows are read
+            if "prompt" in map(_spelled, next((cells for cells in rows if cells), ())):
                 return separator
     return ","
 
 
 def _head_error(head: list[str]) -> UsageError | None:
-    """Return the error in the names in a CSV's first line, or ``None``."""
-    names = [_normalize_name(name) for name in head]
+    """Return what is wrong with the names in a CSV's first line, if anything."""
+    names = [_spelled(name) for name in head]
     hint = f"the first line names the columns: {listed(NAMES[:4])} …"
     if "prompt" not in names:
         return UsageError("there is no column called prompt", hint=hint)
@@ -202,35 +198,35 @@ def _head_error(head: list[str]) -> UsageError | None:
     return None if twice is None else UsageError(f"there are two columns called {printable(twice)}", hint=hint)
 
 
-def _normalize_name(name: str) -> str:
-    """Return an option's name in lower case, with underscores and without leading dashes."""
+def _spelled(name: str) -> str:
+    """Return an option's name in small letters and with underscores, however it was written."""
     return name.strip().lower().removeprefix("--").replace("-", "_")
 
 
-def _check_fields(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Return a row's fields by name, converted to their types and without nulls. Raises `UsageError`."""
+def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a row's fields by name, each of its type; what is empty or null is not given. Raises `UsageError`."""
     found: dict[str, Any] = {}
-    for field_name, value in fields.items():
-        name = _normalize_name(field_name)
-        if name in _BATCH_OPTIONS:
-            message = f"{place}: {printable(field_name)} applies to the whole batch, not to a row"
+    for written, value in fields.items():
+        name = _spelled(written)
+        if name in _WHOLE:
+            message = f"{place}: {printable(written)} applies to the whole batch, not to a row"
             raise UsageError(message, hint=f"give --{name.replace('_', '-')} on the command line")
         if name not in NAMES:
             near = nearest(name, NAMES)
             hint = f"did you mean {near}?" if near else f"a row takes {listed(NAMES)}"
-            raise UsageError(f"{place}: there is no option {printable(field_name)!r}", hint=hint)
+            raise UsageError(f"{place}: there is no option {printable(written)!r}", hint=hint)
         if name in found:
             raise UsageError(f"{place}: {printable(name)} is given twice", hint="give it once")
         if value is not None:
             found[name] = value
-    found = _convert(found, place)
+    found = _typed(found, place)
     if not found.get("prompt", "").strip():
         raise UsageError(f"{place}: the row has no prompt", hint='such as {"prompt": "a red fox"}')
     return found
 
 
-def _parse_copy(value: Any) -> int | None:
-    """Return a row's number among identical rows. Raises `UsageError`."""
+def _copy(value: Any) -> int | None:
+    """Return which of several equal rows one is. Raises `UsageError`."""
     if value is None:
         return None
     text = str(value)
@@ -239,33 +235,33 @@ def _parse_copy(value: Any) -> int | None:
     raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} numbers rows that are otherwise identical")
 
 
-def _convert(given: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Return values converted to their types: all at once, or one by one to name the wrong one. Raises `UsageError`."""
-    plain = {name: value for name, value in given.items() if name in _TEXT_FIELDS}
+def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return values of their types: all at once, or one by one to say which is wrong. Raises `UsageError`."""
+    plain = {name: value for name, value in given.items() if name in _PLAIN}
     wrong = next((name for name, value in plain.items() if not isinstance(value, str)), None)
     if wrong is not None:
         raise UsageError(f"{place}: {wrong} takes text", hint='such as {"prompt": "a red fox"}')
-    others = {name: value for name, value in given.items() if name not in _TEXT_FIELDS}
+    others = {name: value for name, value in given.items() if name not in _PLAIN}
     try:
-        tree = Tree.model_validate({"generate": {name: _config_value(name, value) for name, value in others.items()}})
+        tree = Tree.model_validate({"generate": {name: _entry(name, value) for name, value in others.items()}})
         found: dict[str, Any] = tree.model_dump(exclude_unset=True)["generate"]
     except (ValueError, RecursionError):
         found = {
-            name: parse_text(("generate", name), _as_text(value), f"{place}: {name}") for name, value in others.items()
+            name: parse_text(("generate", name), _text(value), f"{place}: {name}") for name, value in others.items()
         }
     return {name: given[name] if name in plain else found[name] for name in given}
 
 
-_TEXT_FIELDS = frozenset({"prompt", "provider"})
-"""The fields that are text and not keys of ``[generate]``."""
+_PLAIN = frozenset({"prompt", "provider"})
+"""What is text, and no option of the config's table."""
 
 
-def _as_text(value: Any) -> str:
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _config_value(name: str, value: Any) -> Any:
-    """Return a value in the form that the config schema converts: a table as such, anything else as text."""
+def _entry(name: str, value: Any) -> Any:
+    """Return a value as the config's check takes it: tables as such, anything else as it would be typed."""
     if ("generate", name) in TABLES:
         return json.loads(value) if isinstance(value, str) else value
-    return _as_text(value)
+    return _text(value)
