@@ -156,7 +156,7 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
 
     from flux_cli.commands import examples  # noqa: PLC0415
     from flux_cli.commands.help_layout import Command, Group  # noqa: PLC0415
-    from flux_cli.commands.root import HELP, program  # noqa: PLC0415
+    from flux_cli.commands.root import program  # noqa: PLC0415
 
     flux = typer.Typer(
         name="flux",
@@ -166,7 +166,7 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    flux.callback(invoke_without_command=True, help=HELP, epilog=examples.PROGRAM)(program)
+    flux.callback(invoke_without_command=True, epilog=examples.PROGRAM)(program)
     for name in names:
         found = getattr(import_module(_MODULES.get(name, f"flux_cli.commands.{name}")), name)
         if isinstance(found, typer.Typer):

@@ -1,7 +1,7 @@
-"""Write the command that makes an image again, to paste into a shell.
+"""The command that makes an image once more, to be pasted into a shell.
 
-Anyone can see a gallery, so the command holds what the image's metadata holds: no webhook, no labels, no local path, no
-address that might carry a token.
+It is for whoever sees it, so it says what the image's own story says and no more: no webhook, no labels, no local path,
+no address that might carry a token.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from flux_cli.text import shell_word
 
 
 def command_line(job: Job, image: Image) -> tuple[str, tuple[str, ...]]:
-    """Return the command, on one line, and the names of the options that it leaves out.
+    """Return the command, on one line, and the names of what shaped the image too and cannot be told.
 
-    If only the seed of a job of several images is known, the command makes all of them.
+    Where only the seed of a job of several images is known, the command makes all of them.
     """
-    metadata = ImageMetadata.of(job, image)
-    seed, count = (metadata.seed, 1) if metadata.seed is not None else (job.seed, job.count)
-    words = ["flux", "generate", "-p", metadata.provider]
-    words += ["--sandbox"] if metadata.sandbox else []
-    words += ["-m", metadata.model] if metadata.model else []
+    story = ImageMetadata.of(job, image)
+    seed, count = (story.seed, 1) if story.seed is not None else (job.seed, job.count)
+    words = ["flux", "generate", "-p", story.provider]
+    words += ["--sandbox"] if story.sandbox else []
+    words += ["-m", story.model] if story.model else []
     words += ["-s", str(seed)] if seed is not None else []
     words += ["-n", str(count)] if count > 1 else []
-    words += _option_words(metadata.parameters)
-    if metadata.prompt == "-":  # which alone means stdin
-        return f"printf %s - | {_join_words([*words, '-'])}", metadata.omitted
-    words += ["--"] if metadata.prompt.startswith("-") else []
-    return _join_words([*words, metadata.prompt]), metadata.omitted
+    words += _options(story.parameters)
+    if story.prompt == "-":  # which alone means stdin
+        return f"printf %s - | {_line([*words, '-'])}", story.omitted
+    words += ["--"] if story.prompt.startswith("-") else []
+    return _line([*words, story.prompt]), story.omitted
 
 
-def _join_words(words: list[str]) -> str:
+def _line(words: list[str]) -> str:
     return " ".join(shell_word(word) for word in words)
 
 
-def _option_words(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the options of the command, word by word."""
+def _options(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options of a command, word by word."""
     for name, value in parameters.items():
         if name == "param":
             for path, inner in value.items():

@@ -13,7 +13,7 @@ import typer
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
-from flux_cli.commands.generate import options as parameters
+from flux_cli.commands.generate import options as flags
 from flux_cli.commands.generate.like import Like, find_earlier
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.errors import FluxError, UsageError
@@ -30,31 +30,31 @@ OnEnd = Callable[[Sequence[Job], FluxError | None], None]
 """Told how something ended: with which jobs, and what went wrong."""
 
 
-@parameters.add_image_options
+@flags.add_image_options
 def generate(
     ctx: typer.Context,
-    prompt: parameters.Prompt = None,
+    prompt: flags.Prompt = None,
     provider: options.ProviderOption = None,
-    model: parameters.Model = None,
+    model: flags.Model = None,
     output: options.OutputOption = None,
-    count: parameters.Count = None,
-    like: parameters.Like = None,
+    count: flags.Count = None,
+    like: flags.Like = None,
     overwrite: options.Overwrite = False,
     embed: options.Embed = None,
     preview: options.Preview = None,
     print0: options.Print0 = False,
-    no_wait: parameters.NoWait = False,
+    no_wait: flags.NoWait = False,
     timeout: options.Timeout = None,
-    dry_run: parameters.DryRun = False,
-    once: parameters.Once = None,
-    fallback: parameters.Fallback = None,
-    param: parameters.Param = None,
-    batch: parameters.Batch = None,
-    jobs: parameters.AtOnce = None,
-    resume: parameters.Resume = False,
-    again: parameters.Again = False,
-    gallery: parameters.Gallery = None,
-    max_cost: parameters.MaxCost = None,
+    dry_run: flags.DryRun = False,
+    once: flags.Once = None,
+    fallback: flags.Fallback = None,
+    param: flags.Param = None,
+    batch: flags.Batch = None,
+    jobs: flags.AtOnce = None,
+    resume: flags.Resume = False,
+    again: flags.Again = False,
+    gallery: flags.Gallery = None,
+    max_cost: flags.MaxCost = None,
     config: options.Config = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -71,7 +71,7 @@ def generate(
         prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
         provider=provider,
         model=model,
-        options=parameters.parse_image_options(typed),
+        options=flags.parse_image_options(typed),
         extra=orders.parse_params(param) if param else {},
         count=count,
         output=output,
