@@ -89,16 +89,16 @@ def find_earlier(runtime: Runtime, reference: str) -> Like:
     jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox)
     if os.path.isfile(reference):  # noqa: PTH113 - a Path raises where the name is too long
         return _find_by_image(runtime, reference, jobs, name)
-    candidates = [job for job in jobs if job.status != "failed"] or jobs
-    if not candidates:
+    made = [job for job in jobs if job.status != "failed"] or jobs
+    if not made:
         hint = "`flux status` lists the jobs that were made here"
         raise unknown_reference(runtime, reference, hint, what="job or image")
-    if len({job.prompt for job in candidates}) > 1:
+    if len({job.prompt for job in made}) > 1:
         raise UsageError(
             f"{name} matches jobs with different prompts", hint="name one of its jobs; `flux status` lists them"
         )
-    first = candidates[0]
-    return Like(name=name, job=first, seed=first.seed, count=max(sum(job.count for job in candidates), 1))
+    first = made[0]
+    return Like(name=name, job=first, seed=first.seed, count=max(sum(job.count for job in made), 1))
 
 
 def _find_by_image(runtime: Runtime, reference: str, jobs: Sequence[Job], name: str) -> Like:
