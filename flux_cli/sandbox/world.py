@@ -1,4 +1,4 @@
-"""The sandbox as a whole: a stand-in for each provider and for the host of its images, over one folder."""
+"""Combine the stand-ins of all providers and their file hosts, with one folder and one clock."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from flux_cli.sandbox.wire import Answer, Call
 
 
 class World:
-    """Everything that the sandbox stands in for.
+    """The whole sandbox.
 
-    It keeps nothing in memory: several worlds on one folder, in any number of threads and processes, are one.
+    It keeps nothing in memory, so worlds with the same folder, in any threads and processes, are the same world.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class World:
         providers: Iterable[str],
         link_base: str = "",
     ) -> None:
-        """Take the folder of the records, the clock (seconds since 1970), and the seconds that an ordinary job takes.
+        """Create a world from a folder, a clock (seconds since 1970), and the duration of a job in seconds.
 
-        ``providers`` are names; the stand-in of each is the module of this package that has its name. ``link_base`` is
-        the address under which `file_as` is reached, where image links must not name the documented hosts.
+        ``providers`` are names; the stand-in of each is the module of that name in this package. ``link_base`` is the
+        address of `file_as`, if image links must not use the documented hosts.
         """
         self._stand_ins = {name: import_module(f"flux_cli.sandbox.{name}") for name in providers}
         self._scenes = {
@@ -50,7 +50,7 @@ class World:
         return self._scenes[provider].jobs()
 
     def answer(self, call: Call) -> Answer:
-        """Answer a call by its host. Raises ``ValueError`` for a host that is none of ours, and `LostReply`."""
+        """Answer a call by its host. Raises ``ValueError`` for an unknown host, and `LostReply`."""
         for name, module in self._stand_ins.items():
             if call.host in module.HOSTS:
                 return self.answer_as(name, call)
@@ -62,11 +62,11 @@ class World:
     def answer_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as ``provider``'s API, whatever its host. Raises `LostReply`."""
         answer: Answer = self._stand_ins[provider].answer(call, self._scenes[provider])
-        return _fitting(call, answer)
+        return _fit_to_method(call, answer)
 
     def file_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as the host of ``provider``'s images, whatever its host."""
-        return _fitting(call, self._file(provider, call))
+        return _fit_to_method(call, self._file(provider, call))
 
     def _file(self, provider: str, call: Call) -> Answer:
         refused = files.refusal(call)
@@ -84,8 +84,8 @@ class World:
         return files.serve(call, job, index, provider)
 
 
-def _fitting(call: Call, answer: Answer) -> Answer:
-    """Return an answer as HTTP wants it: without a body after HEAD, with the length that it would have."""
+def _fit_to_method(call: Call, answer: Answer) -> Answer:
+    """Return the answer to ``call``; for HEAD, without the body but with its length."""
     if call.method != "HEAD":
         return answer
     headers = {"content-length": str(len(answer.body)), **answer.headers}
