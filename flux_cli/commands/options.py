@@ -10,9 +10,13 @@ import typer
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
+from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
-from flux_cli.text import nearest, printable
+from flux_cli.text import listed, nearest, printable
+
+PROVIDER_HELP = f"{listed(providers.NAMES, last='or')}."
+"""The help of an option or argument that takes the name of a provider."""
 
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
@@ -34,6 +38,13 @@ def _common(*names: str, help: str, metavar: str | None = None) -> Any:  # noqa:
     )
 
 
+def typer_option(option: ImageOption) -> Any:
+    """Return an image option of the table as Typer declares it."""
+    return typer.Option(
+        *option.flags, help=option.help, metavar=option.metavar, show_default=False, rich_help_panel=option.panel
+    )
+
+
 Config = Annotated[str | None, _common("--config", help="Use this config file.", metavar="FILE")]
 AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object a line on stdout, errors included.")]
 Quiet = Annotated[bool, _common("--quiet", "-q", metavar="", help="No progress, no notes.")]
@@ -46,7 +57,7 @@ ProviderOption = Annotated[
         "--provider",
         "-p",
         metavar="NAME",
-        help="runcomfy, runflow, apiframe or runware.",
+        help=PROVIDER_HELP,
         show_default=False,
     ),
 ]
@@ -76,16 +87,7 @@ Overwrite = Annotated[
         "--overwrite", metavar="", help="Replace a file that exists.", show_default=False, rich_help_panel=_KEEPING
     ),
 ]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="FORMAT",
-        show_default=False,
-        help="jpg, png or webp; converted if need be.",
-    ),
-]
+Format = Annotated[str | None, typer_option(IMAGE_OPTIONS["format"])]
 Embed = Annotated[
     bool | None,
     typer.Option(
@@ -129,7 +131,6 @@ Print0 = Annotated[
     ),
 ]
 
-FORMATS = ("jpg", "png", "webp")
 DEFAULT_TIMEOUT = 600.0
 
 
@@ -141,13 +142,17 @@ def runtime_of(ctx: typer.Context) -> Runtime:
 
 def check_format(word: str | None) -> str | None:
     """Return a format's own name. Raises `UsageError`."""
-    if word is None:
-        return None
+    return None if word is None else check_choice(IMAGE_OPTIONS["format"], word)
+
+
+def check_choice(option: ImageOption, word: str) -> str:
+    """Return the one of an option's choices that ``word`` stands for. Raises `UsageError` with the nearest one."""
     name = {"jpeg": "jpg"}.get(word.lower(), word.lower())
-    if name not in FORMATS:
-        near = nearest(word, FORMATS)
-        hint = f"did you mean {near}?" if near else "such as `-f png`"
-        raise UsageError(f"--format takes jpg, png or webp, not {printable(word)}", hint=hint)
+    if name not in option.choices:
+        near = nearest(word, option.choices)
+        hint = f"did you mean {near}?" if near else f"such as `{option.flags[-1]} {option.choices[1]}`"
+        message = f"{option.flag} takes {listed(option.choices, last='or')}, not {printable(word)}"
+        raise UsageError(message, hint=hint)
     return name
 
 

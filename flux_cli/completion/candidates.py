@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from flux_cli.completion.parse import CompletionContext, load_table
 from flux_cli.config.paths import config_path, state_path, variable_name
 from flux_cli.errors import FluxError
+from flux_cli.image_options import IMAGE_OPTIONS
 
 Words = Iterable[tuple[str, str]]
 """What may be typed, each with a word about it, the likeliest first."""
@@ -86,6 +87,10 @@ def _part(document: Mapping[str, Any], names: tuple[str, ...]) -> object:
     return found
 
 
+def _words(choices: Iterable[str]) -> Words:
+    return [(word, "") for word in choices]
+
+
 @dataclass
 class CandidateSource:
     """What is known where the cursor stands."""
@@ -102,7 +107,7 @@ class CandidateSource:
             "model": self.models,
             "aspect_ratio": self.ratios,
             "size": self.sizes,
-            "format": lambda: [(name, "") for name in ("jpg", "png", "webp")],
+            **{name: partial(_words, option.choices) for name, option in IMAGE_OPTIONS.items() if option.choices},
             "by": lambda: [(name, "") for name in ("provider", "model", "day")],
             "key": self.keys,
             "value": self.settings,

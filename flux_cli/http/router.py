@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from flux_cli import providers
 from flux_cli.clock import Clock
 from flux_cli.errors import AuthError, FluxError
 
@@ -108,7 +109,8 @@ class Router:
         from flux_cli.sandbox.world import World
 
         seconds = self._settings().sandbox_seconds
-        return SandboxTransport(World(state_path(sandbox=True) / "sandbox", self._clock.now, seconds))
+        folder = state_path(sandbox=True) / "sandbox"
+        return SandboxTransport(World(folder, self._clock.now, seconds, providers=providers.NAMES))
 
     def close(self) -> None:
         """Close every connection."""

@@ -20,23 +20,6 @@ from flux_cli.providers.options import InvalidValue, Picture
 if TYPE_CHECKING:
     from flux_cli.runtime import Runtime
 
-IMAGE_OPTIONS = (
-    "aspect_ratio",
-    "size",
-    "seed",
-    "raw",
-    "image",
-    "image_strength",
-    "format",
-    "quality",
-    "upsample_prompt",
-    "safety_tolerance",
-    "check_content",
-    "webhook",
-    "metadata",
-)
-"""Options that a provider may or may not honour, by long name."""
-
 UTF8_HINT = "`iconv -t UTF-8` converts text"
 """What to do about bytes that are no text."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.world import World
 
 PROMPTS = [f"fox {number}" for number in range(6)]
@@ -25,7 +26,7 @@ def finish(host, tmp_path):
     def all_of_them() -> None:
         host.finish_jobs()
         now = lambda: time.time() + host.ahead  # noqa: E731 - as the host has it
-        host.world = World(tmp_path / "host", now, 0.0, link_base=f"{host.root}/files")
+        host.world = World(tmp_path / "host", now, 0.0, providers=NAMES, link_base=f"{host.root}/files")
 
     return all_of_them
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from flux_cli.cli import main as flux
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import decode
+from flux_cli.providers import NAMES
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox import files
 from flux_cli.sandbox.world import World
@@ -63,7 +64,8 @@ class Host(LoopbackServer):
     def finish_jobs(self, folder: Path) -> None:
         """Let every job be done, and those that come later too; ``folder`` is where the jobs are."""
         self.ahead = _AHEAD
-        self.world = World(folder, lambda: time.time() + self.ahead, 0.0, link_base=f"{self.root}/files")
+        links = f"{self.root}/files"
+        self.world = World(folder, lambda: time.time() + self.ahead, 0.0, providers=NAMES, link_base=links)
 
     @property
     def env(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flux_cli.cli import main
+from flux_cli.providers import NAMES
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox.world import World
 from tests.conftest import Stream
@@ -94,7 +95,7 @@ def test_fifty_processes_on_one_ledger(tmp_path, monkeypatch, home, record_prope
     rows = runtime.ledger.recent(sandbox=True, limit=999)
     runtime.close()
     (ledger,) = home.rglob("ledger.sqlite3")
-    world = World(ledger.parent / "sandbox", lambda: 0.0)
+    world = World(ledger.parent / "sandbox", lambda: 0.0, providers=NAMES)
     hosted = [job.id for name in ("runcomfy", "runflow", "apiframe", "runware") for job in world.jobs(name)]
     assert sorted(ids) == sorted(row.id for row in rows if row.prompt != "a warm fox")
     assert sorted(hosted) == sorted(row.remote_id for row in rows)

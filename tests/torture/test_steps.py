@@ -14,6 +14,7 @@ import pytest
 
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import decode
+from flux_cli.providers import NAMES
 from flux_cli.sandbox import files
 from flux_cli.sandbox.world import World
 from tests.bare import bare
@@ -119,7 +120,7 @@ class Stage:
             return command(world, START, words, steps, hold=HOLD)
 
     def accepted(self) -> list:
-        return World(self._folder / "world", lambda: LATER, HOLD).jobs(self.scenario.provider)
+        return World(self._folder / "world", lambda: LATER, HOLD, providers=NAMES).jobs(self.scenario.provider)
 
     def ledger(self) -> list[Job]:
         path = next((self._folder / "home").rglob("ledger.sqlite3"), None)

@@ -38,7 +38,7 @@ class Scene:
         self.ahead = 0.0
         self.stopped: float | None = None
         """When time stands still at the hosts, so that a job stays in the queue."""
-        self.world = World(tmp_path / "world", lambda: self.stopped or clock.now() + self.ahead, 2.0)
+        self.world = World(tmp_path / "world", lambda: self.stopped or clock.now() + self.ahead, 2.0, providers=NAMES)
         self.wire = Wire(self.world, clock, self.work / "out")
         self.clock = clock
         self._flux = flux

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
-from flux_cli.commands.generate import options as wishes
+from flux_cli.commands.generate import options as flags
 from flux_cli.commands.generate.like import Like, find_earlier
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.errors import FluxError, UsageError
@@ -30,74 +30,48 @@ OnEnd = Callable[[Sequence[Job], FluxError | None], None]
 """Told how something ended: with which jobs, and what went wrong."""
 
 
+@flags.add_image_options
 def generate(
     ctx: typer.Context,
-    prompt: wishes.Prompt = None,
+    prompt: flags.Prompt = None,
     provider: options.ProviderOption = None,
-    model: wishes.Model = None,
+    model: flags.Model = None,
     output: options.OutputOption = None,
-    aspect_ratio: wishes.AspectRatio = None,
-    count: wishes.Count = None,
-    seed: wishes.Seed = None,
-    like: wishes.Like = None,
-    size: wishes.Size = None,
-    raw: wishes.Raw = None,
-    image: wishes.Picture = None,
-    image_strength: wishes.ImageStrength = None,
-    format: options.Format = None,  # noqa: A002 - the option's name
-    quality: wishes.Quality = None,
-    upsample_prompt: wishes.UpsamplePrompt = None,
-    safety_tolerance: wishes.SafetyTolerance = None,
-    check_content: wishes.CheckContent = None,
+    count: flags.Count = None,
+    like: flags.Like = None,
     overwrite: options.Overwrite = False,
     embed: options.Embed = None,
     preview: options.Preview = None,
     print0: options.Print0 = False,
-    no_wait: wishes.NoWait = False,
+    no_wait: flags.NoWait = False,
     timeout: options.Timeout = None,
-    dry_run: wishes.DryRun = False,
-    once: wishes.Once = None,
-    fallback: wishes.Fallback = None,
-    webhook: wishes.Webhook = None,
-    metadata: wishes.Metadata = None,
-    param: wishes.Param = None,
-    batch: wishes.Batch = None,
-    jobs: wishes.AtOnce = None,
-    resume: wishes.Resume = False,
-    again: wishes.Again = False,
-    gallery: wishes.Gallery = None,
-    max_cost: wishes.MaxCost = None,
+    dry_run: flags.DryRun = False,
+    once: flags.Once = None,
+    fallback: flags.Fallback = None,
+    param: flags.Param = None,
+    batch: flags.Batch = None,
+    jobs: flags.AtOnce = None,
+    resume: flags.Resume = False,
+    again: flags.Again = False,
+    gallery: flags.Gallery = None,
+    max_cost: flags.MaxCost = None,
     config: options.Config = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
+    **typed: Any,
 ) -> int:
     """Make images, wait for them, save them, and print their paths."""
     runtime = options.runtime_of(ctx)
     options.check_print0(runtime, dry_run=dry_run)
     seeing.check_preview(runtime, preview, output=output, no_wait=no_wait)
-    typed = {
-        "aspect_ratio": aspect_ratio,
-        "size": size,
-        "seed": seed,
-        "raw": raw,
-        "image": image,
-        "image_strength": image_strength,
-        "format": options.check_format(format),
-        "quality": quality,
-        "upsample_prompt": upsample_prompt,
-        "safety_tolerance": safety_tolerance,
-        "check_content": check_content,
-        "webhook": webhook,
-        "metadata": orders.parse_pairs(metadata, "--metadata") if metadata else None,
-    }
     start = find_earlier(runtime, like) if like is not None else None
     asked = TypedOptions(
         prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
         provider=provider,
         model=model,
-        options={name: value for name, value in typed.items() if value is not None},
+        options=flags.parse_image_options(typed),
         extra=orders.parse_params(param) if param else {},
         count=count,
         output=output,

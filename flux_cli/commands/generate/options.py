@@ -1,26 +1,24 @@
-"""The options of ``flux generate`` alone, each declared once, in the order in which people look for them."""
+"""The parameters of ``flux generate``: those of the command itself, and one for each option of the image table."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
+
+from flux_cli.commands.options import check_choice, typer_option
+from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
+from flux_cli.runs.plan import parse_pairs
 
 
 def _option(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
     return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
 
 
-def _image(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typer's word
-    return _option(*names, help=help, metavar=metavar, rich_help_panel="Image")
-
-
 def _many(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
     return _option(*names, help=help, metavar=metavar, rich_help_panel="Many images", **more)
-
-
-def _host(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typer's word
-    return _option(*names, help=help, metavar=metavar, rich_help_panel="Provider")
 
 
 Prompt = Annotated[
@@ -36,9 +34,7 @@ Model = Annotated[
         help="pro or ultra (the default).",
     ),
 ]
-AspectRatio = Annotated[str | None, _option("--aspect-ratio", "-a", metavar="W:H", help="Such as 16:9, 1:1 or 9:16.")]
 Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]
-Seed = Annotated[int | None, _option("--seed", "-s", metavar="INT", help="The same number, the same image.")]
 Like = Annotated[
     str | None,
     _option("--like", metavar="IMAGE|JOB", help="Start from that one; options override it."),
@@ -55,19 +51,6 @@ Once = Annotated[
     ),
 ]
 
-Size = Annotated[str | None, _image("--size", metavar="WxH", help="Pixels, where the provider takes them.")]
-Raw = Annotated[bool | None, _image("--raw/--no-raw", help="Less processed.")]
-Picture = Annotated[str | None, _option("--image", "-i", metavar="PATH|URL", help="An image prompt.")]
-ImageStrength = Annotated[
-    float | None, _image("--image-strength", metavar="0..1", help="How much the image prompt counts.")
-]
-Quality = Annotated[int | None, _image("--quality", metavar="INT", help="Of the compression.")]
-UpsamplePrompt = Annotated[
-    bool | None, _image("--upsample-prompt/--no-upsample-prompt", help="Let the provider enrich the prompt.")
-]
-SafetyTolerance = Annotated[int | None, _image("--safety-tolerance", metavar="0..6", help="0 is strictest.")]
-CheckContent = Annotated[bool | None, _image("--check-content", help="Ask for the provider's NSFW check.")]
-
 Batch = Annotated[
     str | None,
     _many("--batch", "-b", metavar="FILE", help="Prompts from a .txt, .jsonl or .csv file; - for lines on stdin."),
@@ -83,13 +66,60 @@ MaxCost = Annotated[
 ]
 
 Fallback = Annotated[
-    str | None, _host("--fallback", metavar="P1,P2", help="Where to go when the provider accepted nothing.")
-]
-Webhook = Annotated[str | None, _host("--webhook", metavar="URL", help="Where the provider reports the end.")]
-Metadata = Annotated[
-    list[str] | None, _host("--metadata", metavar="KEY=VALUE", help="Labels kept with the job (repeat).")
+    str | None,
+    _option(
+        "--fallback",
+        metavar="P1,P2",
+        help="Where to go when the provider accepted nothing.",
+        rich_help_panel="Provider",
+    ),
 ]
 Param = Annotated[
     list[str] | None,
-    _host("--param", "-P", metavar="PATH=VALUE", help="Any other field of the provider's request (repeat)."),
+    _option(
+        "--param",
+        "-P",
+        metavar="PATH=VALUE",
+        help="Any other field of the provider's request (repeat).",
+        rich_help_panel="Provider",
+    ),
 ]
+
+
+def add_image_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Declare a parameter of ``command`` for each image option; ``command`` receives them as ``**typed``.
+
+    Typer reads the parameters of a command from its signature. Each option comes before the parameter that its entry
+    in the table names.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            options = (option for option in IMAGE_OPTIONS.values() if option.before == parameter.name)
+            parameters += [*map(_parameter, options), parameter]
+    vars(command)["__signature__"] = signature.replace(parameters=parameters)
+    return command
+
+
+def _parameter(option: ImageOption) -> inspect.Parameter:
+    """Return the parameter of an image option: ``None`` unless it is typed."""
+    kind: Any = list[str] if option.type is dict else option.type
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[kind | None, typer_option(option)],
+    )
+
+
+def parse_image_options(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the image options that were typed, by name. Raises `UsageError`."""
+    given = {name: value for name in IMAGE_OPTIONS if (value := typed[name]) is not None}
+    return {name: _parse(IMAGE_OPTIONS[name], value) for name, value in given.items()}
+
+
+def _parse(option: ImageOption, value: Any) -> Any:
+    if option.choices:
+        return check_choice(option, value)
+    return parse_pairs(value, option.flag) if option.type is dict else value

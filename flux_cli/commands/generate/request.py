@@ -13,6 +13,7 @@ from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands.generate.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
+from flux_cli.image_options import IMAGE_OPTIONS
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
 from flux_cli.providers.hints import with_hint
@@ -49,8 +50,8 @@ class TypedOptions:
 
     def over(self, fields: Mapping[str, Any]) -> TypedOptions:
         """Return what the row of a batch asks for: its ``fields``, over what was typed for all of them."""
-        named = {name: value for name, value in fields.items() if name not in orders.IMAGE_OPTIONS and name != "param"}
-        own = {name: value for name, value in fields.items() if name in orders.IMAGE_OPTIONS}
+        named = {name: value for name, value in fields.items() if name not in IMAGE_OPTIONS and name != "param"}
+        own = {name: value for name, value in fields.items() if name in IMAGE_OPTIONS}
         shapes = {"aspect_ratio", "size"}
         spared = shapes if own.keys() & shapes else set[str]()
         typed = {name: value for name, value in self.options.items() if name not in spared}
@@ -170,7 +171,7 @@ def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
 
 def _starting_point(configured: Mapping[str, Any]) -> Start:
     """Return what a wish starts from where the config says it."""
-    options = {name: value for name, value in configured.items() if name in orders.IMAGE_OPTIONS}
+    options = {name: value for name, value in configured.items() if name in IMAGE_OPTIONS}
     return Start(options=options, extra=configured.get("param", {}))
 
 

@@ -22,7 +22,7 @@ def providers(
         typer.Argument(
             metavar="PROVIDER",
             show_default=False,
-            help="runcomfy, runflow, apiframe or runware.",
+            help=options.PROVIDER_HELP,
         ),
     ] = None,
     check: Annotated[
