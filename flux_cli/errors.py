@@ -65,7 +65,7 @@ class FluxError(Exception):
         self.vendor_code = vendor_code
         """The provider's own machine-readable code, where it gave one."""
         self.retry_after = retry_after
-        """Seconds that the provider asked us to wait, where it did."""
+        """Seconds that the provider asked flux to wait, where it did."""
 
 
 class UsageError(FluxError):

@@ -77,7 +77,7 @@ def build_page(
         yield "</ul>\n"
     lacking = [part for part in parts if part.errors]
     if lacking:
-        yield '<h2 id="not-made">Not made, or not all of it</h2>\n<ul>\n'
+        yield '<h2 id="not-made">Not made, or only in part</h2>\n<ul>\n'
         yield from (_lacking(part) for part in lacking)
         yield "</ul>\n"
     yield (
@@ -126,7 +126,7 @@ def _summary(parts: Sequence[Entry]) -> str:
     if not lacking:
         return f"<p>{told}</p>\n"
     rows = _plural(lacking, "row") if any(part.where for part in parts) else "some"
-    return f'<p>{told} \u00b7 <a href="#not-made">{rows} not made, or not all of it</a></p>\n'
+    return f'<p>{told} \u00b7 <a href="#not-made">{rows} not made, or only in part</a></p>\n'
 
 
 def _days(jobs: Sequence[Job]) -> str:
@@ -147,7 +147,7 @@ def _card(
     path = Path(image.path or "")
     shown = _text(path.name)
     if small is None:
-        picture = f'<p class="bad">{shown} is not there any more, or cannot be shown</p>\n'
+        picture = f'<p class="bad">{shown} no longer exists, or cannot be shown</p>\n'
     else:
         data = b64encode(small).decode()
         size = f' width="{image.width}" height="{image.height}"' if image.width and image.height else ""
@@ -157,7 +157,7 @@ def _card(
         )
     facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _facts(part, job, image))
     command, untold = command_line(job, image)
-    note = f'<p class="quiet">made with {_text(listed(untold))} too, which is not told here</p>' if untold else ""
+    note = f'<p class="quiet">made with {_text(listed(untold))}as well, which is not shown here</p>' if untold else ""
     return (
         f"<li>\n{picture}{_prompt(job.prompt, number)}<dl>{facts}</dl>\n"
         f'<div class="again"><details><summary aria-describedby="prompt-{number}">Command</summary>'

@@ -81,7 +81,7 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def seconds_held(self) -> float:
-        """Return for how many seconds yet the provider asked us to wait."""
+        """Return for how many seconds yet the provider asked flux to wait."""
         return max(self._held - self._clock.monotonic(), 0.0)
 
     def acquire(self, *, paid: bool, deadline: float = math.inf) -> Permit | None:
@@ -135,7 +135,7 @@ class RateLimiter:
                 lane.spacing = 0.0
 
     def record_refusal(self, turn: Permit, after: float | None) -> bool:
-        """Take in that the provider wants fewer requests, and the seconds that it asked us to wait.
+        """Take in that the provider wants fewer requests, and the seconds that it asked flux to wait.
 
         Return whether to try again: not where nothing but refusals came for too long.
         """

@@ -78,15 +78,15 @@ class Retrier:
         """
         held = pace.seconds_held()
         if once and held:
-            raise UnavailableError(f"{provider} asked us to wait", retry_after=held)
+            raise UnavailableError(f"{provider} asked flux to wait", retry_after=held)
         try:
             turn = pace.acquire(paid=request.paid, deadline=deadline)
         except Interrupted:
             if not request.outcome_matters:
                 raise
-            raise UnavailableError(f"told to stop before anything was sent to {provider}") from None
+            raise UnavailableError(f"stopped before anything was sent to {provider}") from None
         if turn is None:
-            raise UnavailableError(f"{provider} asked us to wait for longer than the time-out", retry_after=held)
+            raise UnavailableError(f"{provider} asked flux to wait longer than the time-out", retry_after=held)
         return turn
 
     def _next(

@@ -35,7 +35,7 @@ class PriceFile:
         try:
             told = self._read()[provider][model]
             currency = str(told.get("currency", USD))
-            source, date = f"told by {provider}", str(told["date"])
+            source, date = f"published by {provider}", str(told["date"])
             return Price(amount=float(told["amount"]), currency=currency, source=source, date=date)
         except (LookupError, TypeError, ValueError, AttributeError):
             return None
@@ -110,6 +110,6 @@ def price_from_history(paid: Sequence[Paid]) -> Price | None:
     jobs = "1 job" if len(paid) == 1 else f"{len(paid)} jobs"
     return Price(
         amount=round(statistics.median(amount for amount, _ in paid), 6),
-        source=f"learned from {jobs} here",
+        source=f"from {jobs} on this machine",
         date=datetime.fromtimestamp(max(when for _, when in paid)).astimezone().strftime("%Y-%m-%d"),
     )

@@ -143,7 +143,7 @@ def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            message = f"cannot make sense of the answer to {request or 'nothing'} ({_describe_fault(error)})"
+            message = f"cannot understand the answer to {request or 'nothing'} ({_describe_fault(error)})"
             raise ProtocolError(message) from error
         try:
             reply, failure = send(request), None

@@ -19,16 +19,16 @@ def from_schema(model: Model, published: Any) -> tuple[str, ...]:
     if fields is None:
         return ()
     ours = {option.field.split(".")[0] for option in model.options.values() if option.field} | {model.prompt_field}
-    found = [f"has no field {name} any more" for name in sorted(ours - fields.keys())]
+    found = [f"no longer has a field {name}" for name in sorted(ours - fields.keys())]
     found += [f"has a field {name} that flux does not know" for name in sorted(map(str, fields.keys() - ours))]
     for option in model.options.values():
         words = fields.get(option.field)
-        told = words.get("enum") if isinstance(words, dict) else None
-        if isinstance(option, Choice) and isinstance(told, list):
+        values = words.get("enum") if isinstance(words, dict) else None
+        if isinstance(option, Choice) and isinstance(values, list):
             known = {str(value) for value in option.values.values()}
-            theirs = {str(value) for value in told} - set(option.unoffered)
+            theirs = {str(value) for value in values} - set(option.unoffered)
             found += [f"takes {listed(sorted(theirs - known))} for {option.field}"] if theirs - known else []
-            found += [f"takes {option.field} {listed(sorted(known - theirs))} no more"] if known - theirs else []
+            found += [f"no longer takes {listed(sorted(known - theirs))} for {option.field}"] if known - theirs else []
     return tuple(sentence(f"{model.name} {one}") for one in found)
 
 

@@ -98,7 +98,7 @@ def _spare_shape(model: Model, params: Params, typed: Collection[str]) -> list[s
     if not {"aspect_ratio", "size"} <= params.options.keys():
         return []
     if {"aspect_ratio", "size"} <= set(typed):
-        raise UsageError("--aspect-ratio and --size both set the shape: give one of them")
+        raise UsageError("--aspect-ratio and --size both set the shape: use only one of them")
     wins = "size" in typed or ("aspect_ratio" not in typed and "size" in model.options)
     return ["aspect_ratio" if wins else "size"]
 
@@ -140,7 +140,7 @@ def _check_extra(
     yielding: list[str] = []
     for path in params.extra:
         if not all(path.split(".")):
-            message = f"--param {path}: a path is names joined by dots"
+            message = f"--param {path}: a path consists of names joined by dots"
             raise UsageError(message)
         if any(_overlap(path, field) for field in provider.reserved_fields):
             message = f"--param {path}: flux fills in this field itself"
@@ -150,7 +150,7 @@ def _check_extra(
             if option is None or name in yielding or not any(_overlap(path, field) for field in option.wire(value)):
                 continue
             if name in typed:
-                message = f"--param {path} and {flag_name(name)} set the same field: give one of them"
+                message = f"--param {path} and {flag_name(name)} set the same field: use only one of them"
                 raise UsageError(message)
             yielding.append(name)
     return yielding

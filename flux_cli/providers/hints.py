@@ -16,10 +16,10 @@ def _hints(provider: Provider) -> dict[str, str]:
     """Return the next step by error code."""
     name = provider.name
     return {
-        "auth": f"`flux config set providers.{name}.api_key` sets another key; keys are made in {provider.key_page}",
+        "auth": f"`flux config set providers.{name}.api_key` sets another key; create keys in {provider.key_page}",
         "payment": f"add credits in {provider.key_page}; `flux providers {name} --check` shows what is left",
-        "moderated": f"change the prompt: the same one would be blocked again; more in {provider.docs}",
-        "unavailable": "nothing was accepted: try again later, or elsewhere with `-p`",
-        "usage": f"`flux providers {name}` lists what it takes",
+        "moderated": f"change the prompt: the same one would be blocked again; see {provider.docs}",
+        "unavailable": "nothing was accepted: try again later, or another provider with `-p`",
+        "usage": f"`flux providers {name}` lists its options",
         "failed": f"{name} gives no further details; running it again starts a new paid job",
     }

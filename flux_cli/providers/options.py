@@ -165,9 +165,9 @@ class Picture(Option):
     def check_file(self, head: bytes, size: int) -> None:
         """Check a local file by its first 16 bytes and its size. Raises `Unfit`."""
         if not size:
-            raise InvalidValue("takes an image, and the file is empty")
+            raise InvalidValue("takes an image, but the file is empty")
         if not re.match(_PICTURE, head, re.DOTALL):
-            raise InvalidValue("takes an image, such as PNG, JPEG, WebP or GIF, and the file is none")
+            raise InvalidValue("takes an image, such as PNG, JPEG, WebP or GIF, but the file is not one")
         if size > self.limit:
             message = f"takes a file of at most {self.limit // 2**20} MB, not {size / 2**20:.1f} MB"
             raise InvalidValue(message)

@@ -127,7 +127,9 @@ def _result(body: Any) -> State:
     return Succeeded(images=tuple(Image(url=as_url(url)) for url in links), cost=cost)
 
 
-_SEED = Range(field="seed", low=SEEDS[0], high=SEEDS[1], note="always sent: the host's own default is a fixed example")
+_SEED = Range(
+    field="seed", low=SEEDS[0], high=SEEDS[1], note="always sent: the provider's own default is a fixed example"
+)
 _RAW = Switch(field="raw", default="off", note="less processed, more natural-looking")
 
 _ULTRA = Model(

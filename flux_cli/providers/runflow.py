@@ -168,7 +168,7 @@ _PRO = Model(
     slug="black-forest-labs/flux-1-1-pro",
     prompt_field="input.prompt",
     options={
-        "size": Pixels(field="input.width, input.height", low=1, high=1440, note="no page states a smallest side"),
+        "size": Pixels(field="input.width, input.height", low=1, high=1440, note="the smallest side is not documented"),
         **_OPTIONS,
     },
     price=Price(amount=0.04, source="the model's page at runflow.io", date="2026-11"),

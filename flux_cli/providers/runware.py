@@ -45,8 +45,8 @@ def submit(order: Order) -> Flow[Accepted]:
     }
     task = order.body(**fixed, **count)
     if task["deliveryMethod"] == "sync" and not order.wait:
-        message = "runware cannot leave a job that it delivers synchronously"
-        raise UsageError(message, hint="give --no-wait or --param deliveryMethod=sync, not both")
+        message = "--no-wait does not work with synchronous delivery"
+        raise UsageError(message, hint="use --no-wait or --param deliveryMethod=sync, not both")
     remote = RemoteJob(id=order.idempotency_key, poll_state={"count": order.params.count})
     try:
         reply = yield Request("POST", "", json=[task], paid=True, repeatable=True)
@@ -269,7 +269,9 @@ _PRO = Model(
     name="flux-1.1-pro",
     slug="bfl:2@1",
     options={
-        "aspect_ratio": Ratios(field="width, height", sizes=_PRO_SIZES, default="16:9, ours: the host wants a size"),
+        "aspect_ratio": Ratios(
+            field="width, height", sizes=_PRO_SIZES, default="16:9, set by flux: the provider requires a size"
+        ),
         "size": Pixels(field="width, height", low=256, high=1440, step=32),
         **_OPTIONS,
     },
@@ -285,7 +287,9 @@ _ULTRA = replace(
     name="flux-1.1-pro-ultra",
     slug="bfl:2@2",
     options={
-        "aspect_ratio": Ratios(field="width, height", sizes=_ULTRA_SIZES, default="16:9, ours: the host wants a size"),
+        "aspect_ratio": Ratios(
+            field="width, height", sizes=_ULTRA_SIZES, default="16:9, set by flux: the provider requires a size"
+        ),
         "size": Pixels(field="width, height", table=tuple(_ULTRA_SIZES.values())),
         "raw": Switch(field="providerSettings.bfl.raw", default="off", note="closer to the model's direct output"),
         **_OPTIONS,

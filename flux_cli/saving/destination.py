@@ -122,7 +122,7 @@ class Destination:
                         write(proof, [bytes(_PROOF)])
                 proved.add(folder)
         except OSError as error:
-            hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
+            hint = ("free some space, or " if error.errno in FULL else "") + "choose another path with -o"
             raise UsageError(f"cannot write to {self.place}: {describe_os_error(error)}", hint=hint) from error
 
     def _folders(self, only: Container[int], proved: Container[Path]) -> set[Path]:
@@ -224,6 +224,6 @@ def is_regular_target(path: Path) -> bool:
 def describe_os_error(error: OSError | UnicodeError) -> str:
     """Return what the system said, as the tail of one of our messages."""
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return "there is a file where a folder is wanted"
-    said = (error.strerror or "") if isinstance(error, OSError) else "the name has characters that do not exist here"
+        return "there is a file where a folder is needed"
+    said = (error.strerror or "") if isinstance(error, OSError) else "the name has characters that cannot be stored"
     return said[:1].lower() + said[1:] or type(error).__name__

@@ -175,9 +175,9 @@ class Saver:
             return source, facts
         made = self._convert(source, target, format=wanted, quality=self._quality)
         if wanted == facts.format:
-            self._note(f"encoded again at quality {self._quality} here")
+            self._note(f"re-encoded by flux at quality {self._quality}")
         else:
-            self._note(f"converted to {wanted} here (the provider sent {facts.format})")
+            self._note(f"converted to {wanted} by flux (the provider sent {facts.format})")
         return target, made
 
     def _embed_metadata(
@@ -188,7 +188,7 @@ class Saver:
             embed(source, target)
             return target, self._inspect(target)
         except (ProtocolError, ValueError) as error:
-            self._note(f"saved without its story: {error}")
+            self._note(f"saved without metadata: {error}")
             return source, facts
 
     def _limit_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -213,7 +213,7 @@ class Saver:
             if self._claim_name(source, path):
                 return path
         raise UnsavedError(
-            f"{printable(str(wanted))} has appeared meanwhile, and was left as it is",
+            f"{printable(str(wanted))} has appeared in the meantime and was not replaced",
             hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
         )
 

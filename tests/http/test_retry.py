@@ -83,7 +83,7 @@ def test_whoever_asks_once_is_told_how_long_to_wait(repeats, clock):
         repeats.send("runware", PAID, Host(clock, busy(20.0)), tries=1)
     host = Host(clock, OK)
 
-    with pytest.raises(UnavailableError, match="runware asked us to wait") as caught:
+    with pytest.raises(UnavailableError, match="runware asked flux to wait") as caught:
         repeats.send("runware", READ, host, tries=1)
 
     assert (caught.value.retry_after, host.asked, clock.slept) == (20.0, [], [])

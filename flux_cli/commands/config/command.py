@@ -73,7 +73,7 @@ def init(
     told = {"provider": answers.provider.name, "key": answers.verdict, "output": answers.output, "path": str(path)}
     runtime.output.lines([], told)
     if not runtime.flags.quiet:
-        runtime.streams.err('Now: flux generate "a red fox in the snow"')
+        runtime.streams.err('Try it: flux generate "a red fox in the snow"')
     return 0
 
 
@@ -178,7 +178,7 @@ def unset(
     path = config_path(runtime.flags.config)
     if not path.exists():
         raise ConfigError(
-            f"there is no config file {printable(str(path))}", hint="`flux config set KEY VALUE` makes one"
+            f"there is no config file {printable(str(path))}", hint="`flux config set KEY VALUE` creates one"
         )
     config_file.write(path, {key: None})
     return 0

@@ -43,7 +43,7 @@ Like = Annotated[
     str | None,
     _option("--like", metavar="IMAGE|JOB", help="Start from that one; options override it."),
 ]
-NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, leave.")]
+NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
 Once = Annotated[
     str | None,
@@ -73,14 +73,12 @@ Batch = Annotated[
     _many("--batch", "-b", metavar="FILE", help="Prompts from a .txt, .jsonl or .csv file; - for lines on stdin."),
 ]
 AtOnce = Annotated[int | None, _many("--jobs", "-j", metavar="N", help="How many at once (4).")]
-Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up those in flight.")]
-Again = Annotated[bool, _many("--again", help="Make all rows anew, also those that were made before.")]
+Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up jobs in progress.")]
+Again = Annotated[bool, _many("--again", help="Make every row again, also those made before.")]
 Gallery = Annotated[
     str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to look at and to pass on.")
 ]
-MaxCost = Annotated[
-    float | None, _many("--max-cost", metavar="USD", help="Do not start, or stop, where it would cost more.")
-]
+MaxCost = Annotated[float | None, _many("--max-cost", metavar="USD", help="Stop before it would cost more.")]
 
 Fallback = Annotated[
     str | None, _host("--fallback", metavar="P1,P2", help="Where to go when the provider accepted nothing.")
