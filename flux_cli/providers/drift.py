@@ -1,4 +1,4 @@
-"""Whether a host's own schema or catalogue still says what our tables say: from what was published to sentences."""
+"""Compare a provider's published schema or catalogue with the tables in flux."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def from_schema(model: Model, published: Any) -> tuple[str, ...]:
-    """Return how a published JSON schema of a model's input differs from our table; nothing if there is none."""
+    """Return how the published JSON schema of a model's input differs from its table; empty without a schema."""
     fields = next(_properties(published), None)
     if fields is None:
         return ()
@@ -33,13 +33,13 @@ def from_schema(model: Model, published: Any) -> tuple[str, ...]:
 
 
 def from_catalogue(models: tuple[Model, ...], published: Any) -> tuple[str, ...]:
-    """Return which of our models a published catalogue does not list; nothing where it lists none at all."""
+    """Return which models a published catalogue no longer lists; empty if it lists no names at all."""
     names = set(_texts(published))
     return tuple(f"{model.name} is no longer in the catalogue" for model in models if names and model.slug not in names)
 
 
 def _properties(value: Any, depth: int = 6) -> Iterator[dict[str, Any]]:
-    """Yield every ``properties`` of a schema that has a prompt among them."""
+    """Yield each ``properties`` object of a schema that includes a prompt."""
     if depth and isinstance(value, dict):
         inner = value.get("properties")
         if isinstance(inner, dict) and "prompt" in inner:
@@ -49,7 +49,7 @@ def _properties(value: Any, depth: int = 6) -> Iterator[dict[str, Any]]:
 
 
 def _texts(value: Any, depth: int = 6) -> Iterator[str]:
-    """Yield every text in a JSON value."""
+    """Yield every string in a JSON value."""
     if isinstance(value, str):
         yield value
     elif depth and isinstance(value, dict | list):

@@ -237,8 +237,8 @@ def test_a_param_with_a_known_snag_comes_with_a_note():
     done = fitted("runcomfy", "pro", extra={"image_size": "Custom"})
 
     (note,) = done.notes
-    assert note.startswith("--param image_size: the host takes image_size=Custom with sides in multiples of 32")
-    assert note.endswith("it documents no field names for them")
+    assert note.startswith("--param image_size: the provider takes image_size=Custom with sides in multiples of 32")
+    assert note.endswith("it does not document the fields for the sides")
 
 
 @pytest.mark.parametrize(
