@@ -1,4 +1,4 @@
-"""The sandbox as a whole: four providers and the hosts of their images, over one folder and one clock."""
+"""Combine the four stand-ins and their file hosts, with one folder and one clock."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ _PROVIDERS: dict[str, ModuleType] = {
 
 
 class World:
-    """Everything that the sandbox stands in for.
+    """The whole sandbox.
 
-    It keeps nothing in memory: several worlds on one folder, in any number of threads and processes, are one.
+    It keeps nothing in memory, so worlds with the same folder, in any threads and processes, are the same world.
     """
 
     def __init__(self, folder: Path, now: Callable[[], float], hold: float = 2.0, *, link_base: str = "") -> None:
-        """Take the folder of the records, the clock (seconds since 1970), and the seconds that an ordinary job takes.
+        """Create a world from a folder, a clock (seconds since 1970), and the duration of a job in seconds.
 
-        ``link_base`` is the address under which `file_as` is reached, where image links must not name the documented
-        hosts.
+        ``link_base`` is the address of `file_as`, if image links must not use the documented hosts.
         """
         self._scenes = {
             name: Scene(
@@ -48,7 +47,7 @@ class World:
         return self._scenes[provider].jobs()
 
     def answer(self, call: Call) -> Answer:
-        """Answer a call by its host. Raises ``ValueError`` for a host that is none of ours, and `LostReply`."""
+        """Answer a call by its host. Raises ``ValueError`` for an unknown host, and `LostReply`."""
         for name, module in _PROVIDERS.items():
             if call.host in module.HOSTS:
                 return self.answer_as(name, call)
@@ -60,11 +59,11 @@ class World:
     def answer_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as ``provider``'s API, whatever its host. Raises `LostReply`."""
         answer: Answer = _PROVIDERS[provider].answer(call, self._scenes[provider])
-        return _fitting(call, answer)
+        return _fit_to_method(call, answer)
 
     def file_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as the host of ``provider``'s images, whatever its host."""
-        return _fitting(call, self._file(provider, call))
+        return _fit_to_method(call, self._file(provider, call))
 
     def _file(self, provider: str, call: Call) -> Answer:
         refused = files.refusal(call)
@@ -82,8 +81,8 @@ class World:
         return files.serve(call, job, index, provider)
 
 
-def _fitting(call: Call, answer: Answer) -> Answer:
-    """Return an answer as HTTP wants it: without a body after HEAD, with the length that it would have."""
+def _fit_to_method(call: Call, answer: Answer) -> Answer:
+    """Return the answer to ``call``; for HEAD, without the body but with its length."""
     if call.method != "HEAD":
         return answer
     headers = {"content-length": str(len(answer.body)), **answer.headers}
