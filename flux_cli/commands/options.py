@@ -35,7 +35,7 @@ def _common(*names: str, help: str, metavar: str | None = None) -> Any:  # noqa:
 
 
 Config = Annotated[str | None, _common("--config", help="Use this config file.", metavar="FILE")]
-AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object a line on stdout, errors included.")]
+AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object per line, errors included.")]
 Quiet = Annotated[bool, _common("--quiet", "-q", metavar="", help="No progress, no notes.")]
 Verbose = Annotated[bool, _common("--verbose", "-v", metavar="", help="The HTTP conversation on stderr, without keys.")]
 Sandbox = Annotated[bool, _common("--sandbox", metavar="", help="Offline stand-ins for the providers: no key, free.")]
@@ -92,7 +92,7 @@ Embed = Annotated[
         "--embed/--no-embed",
         metavar="",
         show_default=False,
-        help="Prompt, seed, model, provider and job id written into the image file, losslessly (on).",
+        help="Write prompt, seed, model, provider and job id into the image file, losslessly (on).",
         rich_help_panel=_KEEPING,
     ),
 ]
@@ -103,7 +103,7 @@ Preview = Annotated[
         rich_help_panel=_KEEPING,
         metavar="",
         show_default=False,
-        help="Show the images in the terminal, where it can (off).",
+        help="Show the images in the terminal, if it can (off).",
     ),
 ]
 Timeout = Annotated[
@@ -124,7 +124,7 @@ Print0 = Annotated[
         metavar="",
         callback=_set,
         show_default=False,
-        help="End each path in NUL, not a newline, as `xargs -0` reads them.",
+        help="End each path with NUL, not a newline, for `xargs -0`.",
         rich_help_panel=_KEEPING,
     ),
 ]

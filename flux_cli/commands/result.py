@@ -32,7 +32,7 @@ def result(
         typer.Option("--all", metavar="", help="Check every job, save what was never saved.", show_default=False),
     ] = False,
     url: Annotated[
-        bool, typer.Option("--url", metavar="", help="Print the links; save nothing.", show_default=False)
+        bool, typer.Option("--url", metavar="", help="Print the links and save nothing.", show_default=False)
     ] = False,
     open_: Annotated[
         bool, typer.Option("--open", metavar="", help="Show them in the system's viewer.", show_default=False)

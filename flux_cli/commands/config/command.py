@@ -119,7 +119,7 @@ def set_value(
     key: Key,
     value: Annotated[
         str | None,
-        typer.Argument(metavar="VALUE", help="What the key is set to. Leave it out for a secret.", show_default=False),
+        typer.Argument(metavar="VALUE", help="The new value; leave it out for a secret.", show_default=False),
     ] = None,
     config: options.Config = None,
     json: options.AsJson = False,

@@ -25,7 +25,9 @@ def _host(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typ
 
 Prompt = Annotated[
     str | None,
-    typer.Argument(metavar="PROMPT", show_default=False, help="The text; - is stdin. A leading dash goes after --."),
+    typer.Argument(
+        metavar="PROMPT", show_default=False, help="The prompt; - reads stdin. Type -- before a leading dash."
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -41,7 +43,7 @@ Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images
 Seed = Annotated[int | None, _option("--seed", "-s", metavar="INT", help="The same number, the same image.")]
 Like = Annotated[
     str | None,
-    _option("--like", metavar="IMAGE|JOB", help="Start from that one; options override it."),
+    _option("--like", metavar="IMAGE|JOB", help="Start from it; options override."),
 ]
 NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
@@ -76,12 +78,12 @@ AtOnce = Annotated[int | None, _many("--jobs", "-j", metavar="N", help="How many
 Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up jobs in progress.")]
 Again = Annotated[bool, _many("--again", help="Make every row again, also those made before.")]
 Gallery = Annotated[
-    str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to look at and to pass on.")
+    str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to view and to share.")
 ]
 MaxCost = Annotated[float | None, _many("--max-cost", metavar="USD", help="Stop before it would cost more.")]
 
 Fallback = Annotated[
-    str | None, _host("--fallback", metavar="P1,P2", help="Where to go when the provider accepted nothing.")
+    str | None, _host("--fallback", metavar="P1,P2", help="Providers to try if the first accepts nothing.")
 ]
 Webhook = Annotated[str | None, _host("--webhook", metavar="URL", help="Where the provider reports the end.")]
 Metadata = Annotated[

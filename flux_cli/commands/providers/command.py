@@ -27,9 +27,7 @@ def providers(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", metavar="", help="Ask whether the keys work; look at this machine.", show_default=False
-        ),
+        typer.Option("--check", metavar="", help="Check the keys and this machine.", show_default=False),
     ] = False,
     config: options.Config = None,
     json: options.AsJson = False,

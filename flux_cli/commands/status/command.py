@@ -56,7 +56,8 @@ def status(
         bool, typer.Option("--watch", metavar="", help="Keep watching until all are finished.", show_default=False)
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", metavar="", help="Ask no provider: the last known state.", show_default=False)
+        bool,
+        typer.Option("--offline", metavar="", help="Ask no provider; show the last known state.", show_default=False),
     ] = False,
     exit_status: Annotated[
         bool,
@@ -65,7 +66,7 @@ def status(
     spend: Annotated[
         bool,
         typer.Option(
-            "--spend", metavar="", help="Sum up what the jobs cost.", show_default=False, rich_help_panel="Money"
+            "--spend", metavar="", help="Show what the jobs cost.", show_default=False, rich_help_panel="Money"
         ),
     ] = False,
     by: Annotated[
