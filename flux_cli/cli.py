@@ -91,7 +91,7 @@ def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     except Exception as error:
         if runtime.environ.get("FLUX_DEBUG"):
             raise
-        hint = "FLUX_DEBUG=1 shows where; this is a defect of flux, please report it"
+        hint = "FLUX_DEBUG=1 shows where; this is a bug in flux, please report it"
         defect = FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint)
         _report(_unwritable(error) or defect, runtime, arguments)
         code = FluxError.exit_code

@@ -21,7 +21,7 @@ def _install(ctx: typer.Context, value: bool) -> None:
         place, changed = install(shell, _program(ctx), Path(expand_home("~")), runtime.environ)
         runtime.streams.out(printable(str(place)))
         if changed is not None:
-            runtime.output.note(f"a line was added to the end of {printable(str(changed))}")
+            runtime.output.note(f"added a line to the end of {printable(str(changed))}")
         runtime.output.note(f"{shell} completes {_program(ctx)} from its next start: `exec {shell}` is one")
         raise typer.Exit
 
@@ -45,7 +45,7 @@ InstallCompletion = Annotated[
     typer.Option(
         "--install-completion",
         metavar="",
-        help="Teach this shell to complete commands, options, jobs and more.",
+        help="Install completion for the current shell.",
         callback=_install,
         is_eager=True,
         show_default=False,

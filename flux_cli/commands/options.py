@@ -46,7 +46,7 @@ def typer_option(option: ImageOption) -> Any:
 
 
 Config = Annotated[str | None, _common("--config", help="Use this config file.", metavar="FILE")]
-AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object a line on stdout, errors included.")]
+AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object per line, errors included.")]
 Quiet = Annotated[bool, _common("--quiet", "-q", metavar="", help="No progress, no notes.")]
 Verbose = Annotated[bool, _common("--verbose", "-v", metavar="", help="The HTTP conversation on stderr, without keys.")]
 Sandbox = Annotated[bool, _common("--sandbox", metavar="", help="Offline stand-ins for the providers: no key, free.")]
@@ -94,7 +94,7 @@ Embed = Annotated[
         "--embed/--no-embed",
         metavar="",
         show_default=False,
-        help="Prompt, seed, model, provider and job id written into the image file, losslessly (on).",
+        help="Write prompt, seed, model, provider and job id into the image file, losslessly (on).",
         rich_help_panel=_KEEPING,
     ),
 ]
@@ -105,7 +105,7 @@ Preview = Annotated[
         rich_help_panel=_KEEPING,
         metavar="",
         show_default=False,
-        help="Show the images in the terminal, where it can (off).",
+        help="Show the images in the terminal, if it can (off).",
     ),
 ]
 Timeout = Annotated[
@@ -114,7 +114,7 @@ Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         show_default=False,
-        help="How long to wait (600). The job goes on without us.",
+        help="How long to wait (600). The job itself continues.",
         rich_help_panel=_KEEPING,
     ),
 ]
@@ -126,7 +126,7 @@ Print0 = Annotated[
         metavar="",
         callback=_set,
         show_default=False,
-        help="End each path in NUL, not a newline, as `xargs -0` reads them.",
+        help="End each path with NUL, not a newline, for `xargs -0`.",
         rich_help_panel=_KEEPING,
     ),
 ]
@@ -160,7 +160,7 @@ def check_timeout(seconds: float | None, fallback: float | None = None) -> float
     """Return how long to wait, in seconds. Raises `UsageError`."""
     chosen = seconds if seconds is not None else fallback if fallback is not None else DEFAULT_TIMEOUT
     if not 0 < chosen < 1e7:  # noqa: PLR2004 - a few months; also false for NaN
-        hint = "`--timeout 600` is ten minutes; to leave at once there is `flux generate --no-wait`"
+        hint = "`--timeout 600` is ten minutes; `flux generate --no-wait` does not wait at all"
         raise UsageError(f"--timeout takes a number of seconds above 0, not {chosen:g}", hint=hint)
     return chosen
 
@@ -193,12 +193,12 @@ def _adopt(runtime: Runtime, reference: str, provider: str | None) -> Job:
     if colon and owner in providers.NAMES and provider in {None, owner}:
         name, remote_id = owner, rest
     if name is None or _in_sandbox_only(runtime, reference):
-        hint = "`flux status` lists them; an id made elsewhere is written provider:id"
+        hint = "`flux status` lists them; for a job started elsewhere, give provider:id"
         raise unknown_reference(runtime, reference, hint)
     if not re.fullmatch(providers.load(name).id_pattern, remote_id):
         raise UsageError(
             f"{printable(remote_id)} does not look like an id of {name}",
-            hint="`flux status` lists the jobs that were made here",
+            hint="`flux status` lists the jobs that were started here",
         )
     return runtime.engine.adopt(
         Job(
@@ -223,7 +223,7 @@ def unknown_reference(runtime: Runtime, reference: str, hint: str, *, what: str 
         return UsageError(f"there is no {what} {shown}", hint=hint)
     return UsageError(
         f"there is no {what} {shown} outside the sandbox",
-        hint=f"add --sandbox to mean the sandbox's {shown}; {count_sandbox_jobs(runtime.ledger.count(sandbox=True))}",
+        hint=f"add --sandbox for the sandbox's {shown}; {count_sandbox_jobs(runtime.ledger.count(sandbox=True))}",
     )
 
 
@@ -258,8 +258,10 @@ def check_print0(runtime: Runtime, *, dry_run: bool = False) -> None:
 def check_stdout(runtime: Runtime) -> None:
     """Refuse to write image bytes where they would do harm. Raises `UsageError`."""
     if runtime.flags.json:
-        raise UsageError("-o - and --json both write to stdout", hint="give one of them")
+        raise UsageError("-o - and --json both write to stdout", hint="use only one of them")
     if runtime.flags.print0:
-        raise UsageError("--print0 cannot be combined with -o -", hint="-o - writes the image's bytes, and no path")
+        raise UsageError(
+            "--print0 cannot be combined with -o -", hint="-o - writes the image's bytes and prints no path"
+        )
     if runtime.stdout.isatty():
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")

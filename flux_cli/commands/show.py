@@ -11,11 +11,11 @@ def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None,
     runtime.flags.preview = preview
     if preview and output == "-":
         raise UsageError(
-            "--preview shows images that are saved, and -o - saves none", hint="name a file with -o, or leave one out"
+            "--preview needs saved images, but -o - saves none", hint="name a file with -o, or leave one out"
         )
     if preview and no_wait:
         raise UsageError(
-            "--no-wait leaves before there is an image to show", hint="give --preview to `flux result --wait`"
+            "--no-wait exits before there is an image to show", hint="use --preview with `flux result --wait`"
         )
 
 
@@ -30,14 +30,14 @@ def show_images(runtime: Runtime) -> None:
     if not preview or not runtime.saved:
         return
     if not (runtime.stdout.isatty() and runtime.stderr.isatty()):
-        _note(runtime, "--preview shows images in a terminal, and never in a pipe or a file")
+        _note(runtime, "--preview only works in a terminal, not in a pipe or a file")
         return
     from flux_cli.preview.terminal import detect  # noqa: PLC0415 - only for --preview
 
     screen = detect(runtime.stderr, runtime.environ, runtime.clock.monotonic)
     plain = screen.protocol == "blocks" and runtime.environ.get("NO_COLOR") and not runtime.flags.preview
     if screen.protocol is None or plain:
-        _note(runtime, "this terminal shows no pictures; `flux result --open @1` shows them elsewhere")
+        _note(runtime, "this terminal cannot show images; `flux result --open @1` opens them in a viewer")
         return
     from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only for --preview
 
@@ -64,9 +64,7 @@ def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
     if output == "-":
-        raise UsageError(
-            "--open opens images that are saved, and -o - saves none", hint="name a file with -o, or leave one out"
-        )
+        raise UsageError("--open needs saved images, but -o - saves none", hint="name a file with -o, or leave one out")
     return viewer.find_viewer(runtime.environ)
 
 
@@ -76,5 +74,5 @@ def open_images(runtime: Runtime, command: list[str]) -> None:
 
     paths = _list_saved(runtime)
     if len(paths) > viewer.MOST:
-        runtime.output.note(f"{viewer.MOST} of {len(paths)} images are opened")
+        runtime.output.note(f"opening only {viewer.MOST} of {len(paths)} images")
     viewer.open_images(paths[: viewer.MOST], command)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 _FOX = 'flux generate "a red fox in the snow"'
 _TRY = (f"{_FOX} --sandbox", "a placeholder, for free")
 _SET_UP = ("flux config init", "choose provider and key")
-_MAKE = (_FOX, "an image, into this folder")
+_MAKE = (_FOX, "an image in this folder")
 _CHECK = ("flux providers --check", "does the key work, what is left")
 _RECENT = ("flux status", "your recent jobs")
-_MEND = (("flux config path", "where the config file is"), ("flux config unset KEY", "take a key out of it"))
+_MEND = (("flux config path", "where the config file is"), ("flux config unset KEY", "remove a setting"))
 
 
 def show_welcome(runtime: Runtime) -> str:
@@ -47,16 +47,16 @@ def _describe_setup(runtime: Runtime) -> tuple[str, tuple[tuple[str, str], ...]]
         sandbox = runtime.sandbox
     except FluxError as error:
         told = "; ".join(printable(part) for part in (error.message, error.hint) if part)
-        return f"Something has to be mended first: {told}", _MEND
+        return f"Fix this first: {told}", _MEND
     ready = [name for name, source in sources.items() if source]
     if sandbox:
-        return "In the sandbox: nothing costs, nothing leaves this machine.", (_MAKE, _RECENT, _SET_UP)
+        return "In the sandbox, everything is free and stays on this machine.", (_MAKE, _RECENT, _SET_UP)
     if chosen is not None and chosen not in ready:
-        return f"{chosen} is chosen, and has no key yet.", (_TRY, _SET_UP, _MAKE)
+        return f"{chosen} is selected but has no key yet.", (_TRY, _SET_UP, _MAKE)
     if not ready:
         return "No provider has a key yet. Try it without one, or set one up:", (_TRY, _SET_UP, _MAKE)
     if chosen is None and len(ready) > 1:
         use = (f"flux config set default_provider {ready[0]}", "or -p NAME with each command")
-        return f"{listed(ready)} have a key: say which one to use.", (use, _CHECK, _MAKE)
+        return f"{listed(ready)} have a key: choose one.", (use, _CHECK, _MAKE)
     name = chosen or ready[0]
     return f"Ready with {name} (key: {sources[name]}).", (_MAKE, _CHECK, _RECENT)

@@ -105,7 +105,7 @@ def current_shell(environ: Mapping[str, str], detect: Callable[[], str] | None =
     if name not in _SCRIPTS:
         name = Path(environ.get("SHELL", "")).name
     if name not in _SCRIPTS:
-        hint = f"`SHELL=zsh flux --show-completion` says it; there is completion for {listed(SHELLS)}"
+        hint = f"`SHELL=zsh flux --show-completion` names it; completion exists for {listed(SHELLS)}"
         raise UsageError("cannot tell which shell this is", hint=hint)
     return name
 
@@ -141,7 +141,7 @@ def install(shell: str, program: str, home: Path, environ: Mapping[str, str]) ->
         place = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / f"{program}.fish"
     else:
         hint = f"`{program} --show-completion | Out-String | Invoke-Expression` in $PROFILE does it at each start"
-        raise UsageError("the profile of PowerShell is yours to change", hint=hint)
+        raise UsageError("flux does not change your PowerShell profile", hint=hint)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
@@ -149,7 +149,7 @@ def install(shell: str, program: str, home: Path, environ: Mapping[str, str]) ->
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error.strerror).lower() if isinstance(error, OSError) else f"{rc} is not UTF-8"
         raise FluxError(
-            f"completion could not be installed: {reason}",
+            f"cannot install completion: {reason}",
             hint=f"`{program} --show-completion` prints the script",
             charged="no",
         ) from error

@@ -42,16 +42,18 @@ def _check_name(find: Callable[[str], object], text: str) -> str:
 def _check_address(text: str) -> str:
     """Return a base URL without its trailing slash. Raises `ValueError`, because the key is sent to this address."""
     if re.search(r"[^!-~]|[\\@?#]", text):
-        raise ValueError("user names, queries, fragments, blanks and letters beyond ASCII have no place in it")
+        raise ValueError("it must not contain user names, queries, fragments, spaces or non-ASCII characters")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("the host or the port makes no sense") from None
+        raise ValueError("the host or the port is not valid") from None
     if port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", host):
-        raise ValueError("the host or the port makes no sense")
+        raise ValueError("the host or the port is not valid")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ValueError("http is allowed for 127.0.0.1, ::1 and localhost only: the key would travel in the open")
+        raise ValueError(
+            "http is allowed for 127.0.0.1, ::1 and localhost only, because the key would be sent unencrypted"
+        )
     return text.rstrip("/")
 
 
@@ -72,7 +74,7 @@ def check_header_value(value: SecretStr) -> SecretStr:
     """Return a key without surrounding white space. Raises `ValueError` for one that no HTTP header can carry."""
     text = value.get_secret_value().strip()
     if not text.isprintable() or any(ord(character) > 0xFF for character in text):  # noqa: PLR2004 - latin-1, as headers are
-        raise ValueError("it holds control characters or letters that cannot be part of a key")
+        raise ValueError("it contains characters that cannot be part of a key")
     return SecretStr(text)
 
 
@@ -80,7 +82,7 @@ def _check_json(value: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
-        raise ValueError("dates, nan, broken text and deep nesting have no form in JSON") from None
+        raise ValueError("JSON cannot hold dates, nan, invalid text or deep nesting") from None
     return value
 
 

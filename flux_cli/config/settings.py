@@ -137,7 +137,7 @@ class Settings:
         if text is None:
             if must_exist and (option is not None or os.environ.get("FLUX_CONFIG")):
                 raise ConfigError(
-                    f"config file {printable(str(file))} does not exist", hint="flux config init makes one"
+                    f"config file {printable(str(file))} does not exist", hint="`flux config init` creates one"
                 )
             return cls(file, None)
         document = parse(text, file)

@@ -60,7 +60,7 @@ def suggest_key(names: Names) -> str:
     elsewhere = [key for key in KEYS if key[-1] == names[-1]]
     if len(elsewhere) == 1:
         return f"did you mean {join_key(elsewhere[0])}?"
-    return f"known here: {listed(join_key((*parent, name)) for name in here)}"
+    return f"the keys here are {listed(join_key((*parent, name)) for name in here)}"
 
 
 def read(path: Path) -> str | None:
@@ -79,7 +79,7 @@ def read(path: Path) -> str | None:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"config file {printable(str(path))}, line {line}: is not UTF-8", hint=_MEND) from None
+        raise ConfigError(f"config file {printable(str(path))}, line {line}: not valid UTF-8", hint=_MEND) from None
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
         reason = (
             re.sub(r" \(at [^()]*\)$", "", str(error)) if isinstance(error, tomllib.TOMLDecodeError) else "a number"
         )
-        raise ConfigError(f"{where}, line {number}: is not valid TOML", hint=printable(reason).lower()) from None
+        raise ConfigError(f"{where}, line {number}: not valid TOML", hint=printable(reason).lower()) from None
 
 
 def check(document: Mapping[str, Any], path: Path) -> None:

@@ -137,7 +137,7 @@ class Engine:
             return self._store.change(job.id, accept)
         except LedgerError as error:
             raise UnknownOutcomeError(
-                f"{provider.name} accepted the job as {printable(remote.id)}, which could not be written down: "
+                f"{provider.name} accepted the job as {printable(remote.id)}, but this could not be recorded: "
                 f"{error.message}",
                 hint=f"`flux result --wait {provider.name}:{printable(remote.id)}` fetches it; do not generate again",
                 charged="yes",
@@ -276,7 +276,7 @@ class Engine:
         provider = self._load(job.provider)
         if provider.cancel is None:
             raise UsageError(
-                f"{provider.name} cannot cancel a job (nothing was sent)",
+                f"{provider.name} cannot cancel jobs (nothing was sent)",
                 hint=f"`flux result --wait {job.id}` fetches it when it is done",
             )
         if job.remote_id is None:
@@ -347,7 +347,7 @@ def _stored_body(job: Job) -> Any:
 def _unknown_outcome(job: Job, provider: Provider, error: FluxError) -> UnknownOutcomeError:
     """Return the error of a job that may have been accepted, saying how to find out."""
     if job.remote_id is not None or provider.find is not None:
-        hint = f"`flux status {job.id}` asks {provider.name} about it; do not generate again before you know"
+        hint = f"`flux status {job.id}` asks {provider.name} about it; do not generate again until you know"
     else:
-        hint = f"look at {provider.key_page} whether it was charged, before you generate again"
+        hint = f"check {provider.key_page} for a charge before you generate again"
     return UnknownOutcomeError(f"{error.message}; the job may have been accepted", hint=hint)

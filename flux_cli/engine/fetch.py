@@ -135,7 +135,7 @@ class Fetcher:
         if not isinstance(error, LinkError) or age >= _FRESH:
             return None
         return UnavailableError(
-            f"it is not yet there (its link is {max(age, 0):.0f} seconds old, and answers {error.vendor_code})"
+            f"it is not available yet (its link is {max(age, 0):.0f} seconds old and answers {error.vendor_code})"
         )
 
 

@@ -77,7 +77,7 @@ def build_page(
         yield "</ul>\n"
     missing = [part for part in parts if part.errors]
     if missing:
-        yield '<h2 id="not-made">Not made, or not all of it</h2>\n<ul>\n'
+        yield '<h2 id="not-made">Not made, or only in part</h2>\n<ul>\n'
         yield from (_missing(part) for part in missing)
         yield "</ul>\n"
     yield (
@@ -126,7 +126,7 @@ def _summary(parts: Sequence[Entry]) -> str:
     if not missing:
         return f"<p>{line}</p>\n"
     rows = _plural(missing, "row") if any(part.where for part in parts) else "some"
-    return f'<p>{line} \u00b7 <a href="#not-made">{rows} not made, or not all of it</a></p>\n'
+    return f'<p>{line} \u00b7 <a href="#not-made">{rows} not made, or only in part</a></p>\n'
 
 
 def _days(jobs: Sequence[Job]) -> str:
@@ -147,7 +147,7 @@ def _card(
     path = Path(image.path or "")
     shown = _text(path.name)
     if small is None:
-        picture = f'<p class="bad">{shown} is not there any more, or cannot be shown</p>\n'
+        picture = f'<p class="bad">{shown} no longer exists, or cannot be shown</p>\n'
     else:
         data = b64encode(small).decode()
         size = f' width="{image.width}" height="{image.height}"' if image.width and image.height else ""

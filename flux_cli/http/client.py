@@ -182,7 +182,7 @@ class HttpTransport:
         """Return a request ready to send, and its client; nothing is sent yet. Raises `FluxError`."""
         url = endpoint.url(request)
         if not is_private(url):
-            raise UsageError(f"{url} is neither https nor on this machine: the key stays here")
+            raise UsageError(f"{url} is neither https nor on this machine: the key is not sent there")
         left = max(deadline - self._clock.monotonic(), _GRACE)
         read = _PAID_READ if request.paid or request.upload else min(_READ, left)
         options: dict[str, Any] = {
@@ -254,7 +254,7 @@ class HttpTransport:
             try:
                 with self._open(url, headers, deadline) as answer:
                     if received and not _continues(answer, received):
-                        raise UnavailableError("the download broke off, and the host does not take it up again")
+                        raise UnavailableError("the download was interrupted, and the host cannot resume it")
                     validator = _validator(answer)
                     length = answer.headers.get("content-length", "")
                     for chunk in answer.iter_raw():
@@ -276,7 +276,7 @@ class HttpTransport:
         """Return the seconds until a download's ``deadline``. Raises `UnavailableError` where there are none."""
         left = deadline - self._clock.monotonic()
         if left <= 0:
-            raise UnavailableError("the download was not complete when the time was up")
+            raise UnavailableError("the download did not finish within the time-out")
         return left
 
     def _open(self, url: str, headers: Mapping[str, str], deadline: float) -> _Opened:
@@ -293,7 +293,7 @@ class HttpTransport:
                 return _Opened(_check_download(answer))
             url = urljoin(url, answer.headers.get("location", ""))
             answer.close()
-        raise ProtocolError("the link to the image redirects in circles")
+        raise ProtocolError("the link to the image redirects too many times")
 
     def _trace(self, line: str, endpoint: Endpoint | None = None) -> None:
         if self._log is not None:
@@ -322,7 +322,7 @@ def _check_download(answer: httpx.Response) -> httpx.Response:
     answer.close()
     if status in {400, 401, 403, 404, 410}:
         kind = LinkError if status in {403, 404} else NotFoundError
-        raise kind(f"the link to the image does not work any more (HTTP {status})", vendor_code=f"HTTP {status}")
+        raise kind(f"the link to the image no longer works (HTTP {status})", vendor_code=f"HTTP {status}")
     raise UnavailableError(f"the image's host answered HTTP {status}")
 
 

@@ -114,6 +114,6 @@ def describe_error(error: Exception) -> str:
         httpx.ReadTimeout: "it took too long",
         httpx.WriteTimeout: "it took too long",
         httpx.PoolTimeout: "too many connections",
-        AssertionError: "the answer makes no sense",
+        AssertionError: "the answer is not valid HTTP",
     }
     return words.get(type(error)) or printable(str(error), limit=160) or type(error).__name__

@@ -64,7 +64,7 @@ def _check_proxy_url(address: str, source: str) -> str:
         scheme, rest = "http", address
     example = f"{source} takes an address such as http://proxy.example:3128 or socks5h://127.0.0.1:1080"
     if scheme.lower() not in _SCHEMES:
-        message = f"{source} names a proxy of a kind that flux cannot use: {printable(scheme, limit=20)}"
+        message = f"{source} names a kind of proxy that flux does not support: {printable(scheme, limit=20)}"
         raise ConfigError(message, hint=example, retry="later")
     found = f"{_SCHEMES[scheme.lower()]}://{rest}"
     try:
@@ -73,7 +73,7 @@ def _check_proxy_url(address: str, source: str) -> str:
             return found
     except ValueError:
         pass
-    raise ConfigError(f"{source} is no address of a proxy", hint=example, retry="later")
+    raise ConfigError(f"{source} is not the address of a proxy", hint=example, retry="later")
 
 
 def _bypasses(url: SplitResult, entries: str) -> bool:
@@ -161,7 +161,7 @@ def load_certificates(found: CertificateSource) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=found.file, capath=found.folder)
     except ssl.SSLError:
         raise _unreadable_error(
-            found.source, found.file or found.folder or "", "it holds no certificates in PEM"
+            found.source, found.file or found.folder or "", "it contains no PEM certificates"
         ) from None
 
 
@@ -172,7 +172,7 @@ def _require_readable(file: str, variable: str) -> str:
     except OSError as error:
         raise _unreadable_error(variable, file, error.strerror or type(error).__name__) from None
     except ValueError:
-        raise _unreadable_error(variable, file, "no name of a file") from None
+        raise _unreadable_error(variable, file, "not a file name") from None
     return file
 
 

@@ -123,5 +123,5 @@ def missing_key(provider: Provider) -> AuthError:
     return AuthError(
         f"there is no key for {provider.name}",
         hint=f"`flux config set providers.{provider.name}.api_key` asks for it (or set {provider.key_variables[0]}); "
-        f"keys are made in {provider.key_page}; `--sandbox` needs none",
+        f"create keys in {provider.key_page}; `--sandbox` needs none",
     )

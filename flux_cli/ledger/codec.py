@@ -45,4 +45,4 @@ def decode(document: str) -> Job:
             fields["ready_between"] = (fields["ready_between"][0], fields["ready_between"][1])
         return Job(**fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LedgerError("the ledger holds a job that this flux cannot read") from error
+        raise LedgerError("the ledger contains a job that this version of flux cannot read") from error

@@ -127,7 +127,7 @@ class Database:
         finally:
             self._shared.share()
         jobs = counts.get("jobs", 0)
-        saved = f"{jobs} jobs of it were saved" + (", which is all" if whole else ", others may be missing")
+        saved = f"{jobs} of its jobs were saved" + (", which is all" if whole else ", others may be missing")
         self.notice = f"the job ledger was damaged ({cause}): {saved}; the damaged file is kept as {kept}"
         if not whole:
             self.notice += "; --once, --resume and limits are refused until you type `flux status --accept-loss`"
@@ -143,7 +143,7 @@ class Database:
                 f"{what} cannot be relied on: the job ledger was damaged, and part of it could not be read "
                 f"(kept as {printable(str(kept))})",
                 hint="`flux status` lists the jobs that were saved; "
-                "`flux status --accept-loss` goes on without the rest",
+                "`flux status --accept-loss` continues without the rest",
             )
 
     def unread(self) -> list[Path]:
@@ -172,7 +172,7 @@ class Database:
             self._upgrade()
         elif found > VERSION:
             raise LedgerError(
-                f"{self._path} was made by a newer flux (layout {found}, this one knows {VERSION})",
+                f"{self._path} was written by a newer flux (layout {found}, this one supports {VERSION})",
                 hint="upgrade flux; nothing was changed",
             )
         self._database.execute("PRAGMA synchronous = FULL")
@@ -259,15 +259,15 @@ class Database:
             return self._unusable(error) if self.notice else self._replace_open_file(error)
 
     def _unusable(self, error: Exception) -> LedgerError:
-        hint = "nothing is sent while a job cannot be written down first"
+        hint = "flux sends nothing that it cannot record first"
         if any(words in str(error) for words in _LOCKED):
             hint = (
                 "another process may be holding it; if none is, the file system of "
                 f"{printable(str(self._path.parent))} has no working locks, as some network folders have none: "
-                f"place the ledger on a local disk, `export {STATE_VARIABLE}=FOLDER`"
+                f"put the ledger on a local disk, `export {STATE_VARIABLE}=FOLDER`"
             )
         elif isinstance(error, PermissionError):
-            hint = f"place the ledger in a folder that you may write to, `export {STATE_VARIABLE}=FOLDER`"
+            hint = f"put the ledger in a folder that you can write to, `export {STATE_VARIABLE}=FOLDER`"
         return LedgerError(f"cannot use the job ledger {self._path}: {printable(str(error))}", hint=hint)
 
     def _replace_open_file(self, cause: Exception) -> LedgerError:
@@ -275,7 +275,7 @@ class Database:
         self._database.close()
         if self._shared.alone():
             self._replace(cause)
-            return LedgerError(self.notice, hint="type the command again")
+            return LedgerError(self.notice, hint="run the command again")
         self._shared.share()
         try:
             self._open()
@@ -285,8 +285,8 @@ class Database:
 
     def _in_use(self, cause: Exception) -> LedgerError:
         return LedgerError(
-            f"the job ledger {self._path} is damaged ({printable(str(cause))}), and another flux has it open",
-            hint="wait for it to end, or stop it; then what can be read is saved",
+            f"the job ledger {self._path} is damaged ({printable(str(cause))}), and another flux process has it open",
+            hint="wait for it to finish, or stop it; flux then saves what can be read",
         )
 
 

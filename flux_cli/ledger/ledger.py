@@ -196,8 +196,8 @@ class Ledger:
             # Our own full ids: they match one job, whatever was typed.
             shown = listed([*(job.id for job in found[:_NAMED]), *(["others"] if found[_NAMED:] else [])])
             raise UsageError(
-                f"{printable(reference)} stands for {len(found)} jobs ({shown})",
-                hint=f"give the whole id, such as {found[0].id}, or a longer beginning of it",
+                f"{printable(reference)} matches {len(found)} jobs ({shown})",
+                hint=f"give the full id, such as {found[0].id}, or more of its beginning",
             )
         return found
 

@@ -36,7 +36,7 @@ class Limit:
     @property
     def hint(self) -> str:
         """What to do when it is reached."""
-        return "give a larger --max-cost" if self.run else "`flux status --spend --by day` shows what was spent"
+        return "raise --max-cost" if self.run else "`flux status --spend --by day` shows what was spent"
 
 
 def final_cost(job: Job) -> float | None:
@@ -171,9 +171,7 @@ def remaining(limit: Limit, spent: tuple[float, int]) -> str:
     used, unknown = spent
     when = PERIODS[limit.name.removeprefix("budget.")]
     more = f", not counting {_unknown(unknown)}" if unknown else ""
-    return (
-        f"{limit.name}: {format_usd(max(limit.amount - used, 0))} of {format_usd(limit.amount)} are left {when}{more}"
-    )
+    return f"{limit.name}: {format_usd(max(limit.amount - used, 0))} of {format_usd(limit.amount)} left {when}{more}"
 
 
 def format_usd(amount: float) -> str:

@@ -35,7 +35,7 @@ class PriceFile:
         try:
             stored = self._read()[provider][model]
             currency = str(stored.get("currency", USD))
-            source, date = f"told by {provider}", str(stored["date"])
+            source, date = f"published by {provider}", str(stored["date"])
             return Price(amount=float(stored["amount"]), currency=currency, source=source, date=date)
         except (LookupError, TypeError, ValueError, AttributeError):
             return None
@@ -110,6 +110,6 @@ def price_from_history(paid: Sequence[Paid]) -> Price | None:
     jobs = "1 job" if len(paid) == 1 else f"{len(paid)} jobs"
     return Price(
         amount=round(statistics.median(amount for amount, _ in paid), 6),
-        source=f"learned from {jobs} here",
+        source=f"from {jobs} on this machine",
         date=datetime.fromtimestamp(max(when for _, when in paid)).astimezone().strftime("%Y-%m-%d"),
     )

@@ -35,10 +35,10 @@ def find_viewer(environ: Mapping[str, str]) -> list[str]:
     if sys.platform == "darwin":
         return ["open"]
     if not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or shutil.which("wslview", path=path)):
-        raise UsageError("there is no display here to open an image on", hint=_INSTEAD)
+        raise UsageError("there is no display to open an image on", hint=_INSTEAD)
     found = [command for command in _COMMANDS if shutil.which(command[0], path=path)]
     if not found:
-        raise UsageError("nothing here opens images: xdg-open is not installed", hint=_INSTEAD)
+        raise UsageError("there is no image viewer: xdg-open is not installed", hint=_INSTEAD)
     return found[0]
 
 
@@ -66,7 +66,7 @@ def _start(command: Sequence[str]) -> None:
         if process.wait(_SETTLED):
             raise FluxError(
                 f"{command[0]} could not open {command[-1]} (exit code {process.returncode})",
-                hint="is there a viewer for this kind of image? the image is saved",
+                hint="the image is saved; is a viewer for this kind of image installed?",
                 charged="no",
             )
     process.returncode = process.returncode or 0  # it keeps running: Python need not wait for it

@@ -1,4 +1,4 @@
-"""What a provider and model can honour of what was asked for: decided before anything is sent."""
+"""Check options against what a provider and model support, before anything is sent."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CONVERTED: dict[str, Option] = {
     "format": Choice(values=same_values("jpg", "png", "webp")),
     "quality": Range(low=1, high=100),
 }
-"""What flux does itself where the provider cannot."""
+"""Options that flux applies itself if the provider cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedOptions:
-    """What is left of the wishes: what is sent, what is left out, what a person should know."""
+    """The options to send, the options that are ignored, and notes to show."""
 
     params: Params
     skipped: tuple[str, ...]
@@ -33,17 +33,17 @@ class ResolvedOptions:
 
 
 def flag_name(name: str) -> str:
-    """Return the option as it is typed."""
+    """Return the command-line flag of an option."""
     return f"--{name.replace('_', '-')}"
 
 
 def _do(names: list[str]) -> str:
-    """Return the names of those who can, with their verb; nothing if there are none."""
+    """Return names with the verb "do"; empty if there are none."""
     return f"{listed(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
 
 
 def find_model(provider: Provider, name: str) -> Model:
-    """Return the provider's model of that full name. Raises `UsageError` naming the providers that host it."""
+    """Return the provider's model with this full name. Raises `UsageError`, which names the providers that host it."""
     if name in provider.models:
         return provider.models[name]
     hosts = [other for other in providers.NAMES if name in providers.load(other).models]
@@ -55,14 +55,14 @@ def find_model(provider: Provider, name: str) -> Model:
 
 
 def resolve(provider: Provider, model: Model, params: Params, *, typed: Collection[str]) -> ResolvedOptions:
-    """Check every wish against the model.
+    """Check every option against the model.
 
-    ``typed`` are the options that somebody typed: one of those that cannot be honoured is an error, any other (from
-    the config) is left out and named. Raises `UsageError`.
+    If an option in ``typed``, from the command line, is not supported, raise `UsageError`. Any other, from the config,
+    is skipped and named.
     """
     _check_prompt(provider, model, params.prompt)
     kept: dict[str, Any] = {}
-    skipped = _spare_shape(model, params, typed)
+    skipped = _choose_shape_to_skip(model, params, typed)
     notes: list[str] = []
     for name, value in params.options.items():
         if name in skipped:
@@ -86,25 +86,25 @@ def resolve(provider: Provider, model: Model, params: Params, *, typed: Collecti
     for name in _check_extra(provider, model, params, kept, typed):
         del kept[name]
         skipped.append(name)
-    kept = {**_implied(model, params, kept), **kept}
+    kept = {**_add_always_sent(model, params, kept), **kept}
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in params.extra if path in provider.param_notes]
     _check_seed(provider, model, params)
     kept["seed"] = params.seed
     return ResolvedOptions(params=replace(params, options=kept), skipped=tuple(skipped), notes=tuple(notes))
 
 
-def _spare_shape(model: Model, params: Params, typed: Collection[str]) -> list[str]:
-    """Return which of the two options that set the shape gives way. Raises `UsageError` if both were typed."""
+def _choose_shape_to_skip(model: Model, params: Params, typed: Collection[str]) -> list[str]:
+    """Return which of the two options that set the shape to skip. Raises `UsageError` if both were typed."""
     if not {"aspect_ratio", "size"} <= params.options.keys():
         return []
     if {"aspect_ratio", "size"} <= set(typed):
-        raise UsageError("--aspect-ratio and --size both set the shape: give one of them")
+        raise UsageError("--aspect-ratio and --size both set the shape: use only one of them")
     wins = "size" in typed or ("aspect_ratio" not in typed and "size" in model.options)
     return ["aspect_ratio" if wins else "size"]
 
 
-def _implied(model: Model, params: Params, kept: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that are always sent, where nobody asked for another value of theirs."""
+def _add_always_sent(model: Model, params: Params, kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are always sent and have no other value yet."""
     fields = {path for name, value in model.always_sent.items() for path in model.options[name].wire(value)}
     if "size" in kept or fields & set(params.extra):
         return {}
@@ -133,36 +133,36 @@ def _check_seed(provider: Provider, model: Model, params: Params) -> None:
 def _check_extra(
     provider: Provider, model: Model, params: Params, kept: dict[str, Any], typed: Collection[str]
 ) -> list[str]:
-    """Refuse a ``--param`` for a field that flux fills in, or that an option typed at the same time sets.
+    """Return the options from the config that a ``--param`` replaces.
 
-    Return the options of the config that give way to a ``--param``.
+    Raises `UsageError` for a ``--param`` that sets a field of flux or of an option that was typed too.
     """
-    yielding: list[str] = []
+    replaced: list[str] = []
     for path in params.extra:
         if not all(path.split(".")):
-            message = f"--param {path}: a path is names joined by dots"
+            message = f"--param {path}: a path consists of names joined by dots"
             raise UsageError(message)
         if any(_overlap(path, field) for field in provider.reserved_fields):
             message = f"--param {path}: flux fills in this field itself"
             raise UsageError(message, hint="use the prompt, --seed, --model or --count")
         for name, value in kept.items():
             option = model.options.get(name)
-            if option is None or name in yielding or not any(_overlap(path, field) for field in option.wire(value)):
+            if option is None or name in replaced or not any(_overlap(path, field) for field in option.wire(value)):
                 continue
             if name in typed:
-                message = f"--param {path} and {flag_name(name)} set the same field: give one of them"
+                message = f"--param {path} and {flag_name(name)} set the same field: use only one of them"
                 raise UsageError(message)
-            yielding.append(name)
-    return yielding
+            replaced.append(name)
+    return replaced
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether one dotted path is the other, or lies inside it."""
+    """Whether two dotted paths are equal or one contains the other."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _refuse(provider: Provider, model: Model, name: str) -> None:
-    """Raise `UsageError` for an option that the model lacks, naming who has it."""
+    """Raise `UsageError` for an option that the model does not have, naming the providers that have it."""
     others = [
         found
         for found in providers.NAMES

@@ -113,12 +113,12 @@ class ActiveJobs:
         if job.status in {"submitting", "unknown"}:
             error = job.error or self._give_up(job)
             return UnknownOutcomeError(
-                f"interrupted: job {job.id} was sent and not answered; it may have been accepted", hint=error.hint
+                f"interrupted: job {job.id} was sent but not answered; it may have been accepted", hint=error.hint
             )
         if job.active:
-            cancel = f"; `flux cancel {job.id}` takes it off the queue while it is queued" if provider.cancel else ""
+            cancel = f"; `flux cancel {job.id}` cancels it while it is queued" if provider.cancel else ""
             return PendingError(
-                f"interrupted: job {job.id} goes on at {job.provider}, and is billed", hint=fetch + cancel
+                f"interrupted: job {job.id} continues at {job.provider} and is billed", hint=fetch + cancel
             )
         return job.error or RefusedError(f"interrupted: job {job.id} is {job.status}")
 

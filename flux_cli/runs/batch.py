@@ -37,9 +37,9 @@ _UNREACHED = 5
 _HOPELESS = frozenset({"auth", "payment"})
 """Codes of refusals that the next job would meet as well."""
 _LEFT = {
-    "under way, going on and billed": {"pending"},
+    "in progress and billed": {"pending"},
     "finished and paid for, but not saved": {"unsaved"},
-    "sent and not answered, so maybe accepted": {"unknown"},
+    "sent but not answered, possibly accepted": {"unknown"},
 }
 """What is said of the jobs that are left behind, by the code of what that means."""
 
@@ -168,14 +168,14 @@ class BatchRunner:
                 path = files.write(lines)
             kept = path != files.default_path if lines else self._file != "-" and not files.remove()
         except OSError as error:
-            again = "" if self._file == "-" else "; --resume makes these rows all the same"
+            again = "" if self._file == "-" else "; --resume makes these rows anyway"
             with suppress(FluxError, Interrupted):
                 say.warning(f"cannot write {printable(str(path))}: {error.strerror}{again}")
             return 0, ""
         if kept:
-            now = f"the rows that failed are in {path}" if lines else "no row that can be retried failed this time"
+            now = f"the rows that failed are in {path}" if lines else "there are no rows to retry this time"
             with suppress(FluxError, Interrupted):
-                say.warning(f"{printable(str(files.default_path))} is not as flux wrote it, and is kept; {now}")
+                say.warning(f"{printable(str(files.default_path))} was changed after flux wrote it, and is kept; {now}")
         return len(lines), str(path)
 
     def _safe(self, task: Task) -> bool:
@@ -204,7 +204,7 @@ class BatchRunner:
         self._runtime.output.warning("; ".join(parts))
         if self._file != "-":
             again = f"`flux generate --batch {shlex.quote(self._file)} --resume` with the same options"
-            self._runtime.output.note(f"to go on, without buying anything twice: {again}")
+            self._runtime.output.note(f"to continue without buying anything twice: {again}")
         elif left:
             self._runtime.output.note("`flux result --wait @1` fetches what was bought")
 
@@ -221,7 +221,7 @@ class BatchRunner:
         for error in self._stopped.values() if self._unsent else ():
             self._runtime.output.warning(f"the rest was not sent: {error.message}")
         if failed:
-            self._runtime.output.note(f"{_rows(failed)} may be fed back: `flux generate --batch {shlex.quote(file)}`")
+            self._runtime.output.note(f"{_rows(failed)} can be retried: `flux generate --batch {shlex.quote(file)}`")
 
 
 def _rows(number: int) -> str:

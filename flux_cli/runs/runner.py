@@ -134,7 +134,7 @@ class JobRunner:
         """Make the same images at the next provider, because this one said that it accepted nothing."""
         self._under_way.forget(purchase.job.id)
         with self._under_way.pause():
-            self._runtime.output.note(f"going on with {purchase.fallbacks[0].job.provider}: {error.message}")
+            self._runtime.output.note(f"switching to {purchase.fallbacks[0].job.provider}: {error.message}")
         several = replace(self._terms, named=self._terms.named or len(purchase.fallbacks) > 1)
         ends = [
             JobRunner(self._runtime, self._under_way, several, deadline=self._deadline).submit(one)
@@ -265,7 +265,7 @@ def _explain_ledger_failure(job: Job, error: LedgerError) -> FluxError:
     if job.status == "succeeded":
         return UnsavedError(error.message, hint=f"`flux result {job.id}` fetches it, or shows where it is")
     if job.active:
-        message = f"job {job.id} goes on at {job.provider}, and is billed; {error.message}"
+        message = f"job {job.id} continues at {job.provider} and is billed; {error.message}"
         return PendingError(message, hint=f"`flux result --wait {job.id}` fetches it")
     return UnknownOutcomeError(error.message, hint=f"`flux status {job.id}` asks about it")
 
@@ -274,7 +274,7 @@ def _explain_output_failure(job: Job, error: OutputError) -> OutputError:
     """Return what a standard output that takes nothing means for a job: what was saved, or goes on, all the same."""
     paths = [_relative_path(image.path) for image in job.images if image.path]
     if job.active:
-        message = f"job {job.id} goes on at {job.provider}, and is billed"
+        message = f"job {job.id} continues at {job.provider} and is billed"
         return OutputError(f"{error.message}; {message}", hint=f"`flux result --wait {job.id}` fetches it")
     told = f"; saved: {', '.join(paths)}" if paths else ""
     return OutputError(f"{error.message}{told}", hint=f"`flux result {job.id}` prints where the images are")

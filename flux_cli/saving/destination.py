@@ -122,7 +122,7 @@ class Destination:
                         write(probe, [bytes(_PROBE_SIZE)])
                 checked.add(folder)
         except OSError as error:
-            hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
+            hint = ("free some space, or " if error.errno in FULL else "") + "choose another path with -o"
             raise UsageError(f"cannot write to {self.place}: {describe_os_error(error)}", hint=hint) from error
 
     def _folders(self, only: Container[int], checked: Container[Path]) -> set[Path]:
@@ -225,5 +225,5 @@ def describe_os_error(error: OSError | UnicodeError) -> str:
     """Return the system's message, as the end of one of ours."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "there is a file where a folder is needed"
-    said = (error.strerror or "") if isinstance(error, OSError) else "the name has characters that do not exist here"
+    said = (error.strerror or "") if isinstance(error, OSError) else "the name has characters that cannot be stored"
     return said[:1].lower() + said[1:] or type(error).__name__

@@ -110,7 +110,7 @@ class Template:
         try:
             parsed = list(Formatter().parse(text))
         except ValueError as error:
-            raise _refusal(text, "a brace has no partner", "write {{ and }} for literal braces") from error
+            raise _refusal(text, "a brace is not matched", "write {{ and }} for literal braces") from error
         pieces: list[tuple[str, str, int]] = []
         for literal, name, spec, conversion in parsed:
             padding = re.fullmatch(r"0(\d{1,2})d?", spec or "00")

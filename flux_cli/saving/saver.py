@@ -217,7 +217,7 @@ class Saver(Generic[Inspected]):
             embed(source, target, found)
             return target, self._inspect(target)
         except (ProtocolError, ValueError) as error:
-            self._note(f"saved without its metadata: {error}")
+            self._note(f"saved without metadata: {error}")
             return source, found
 
     def _limit_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -242,7 +242,7 @@ class Saver(Generic[Inspected]):
             if self._claim_name(source, path):
                 return path
         raise UnsavedError(
-            f"{printable(str(target))} has appeared meanwhile, and was left as it is",
+            f"{printable(str(target))} has appeared in the meantime and was not replaced",
             hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
         )
 

@@ -144,7 +144,7 @@ def test_result_all_saves_what_is_finished_whether_or_not_anybody_asked_before(f
     assert len(done.lines) == images() == count
     assert {line[:8] for line in done.lines} == set(jobs)
     assert (again.code, again.out) == (0, "")
-    assert again.err == "flux: note: no job has images that were not saved\n"
+    assert again.err == "flux: note: no job has unsaved images\n"
 
 
 def test_result_all_prints_the_links_of_all(flux, host, in_flight):

@@ -97,7 +97,7 @@ def test_a_key_from_the_environment(flux, monkeypatch, variable):
         (["set", "generate.model"], "VALUE"),
         (["set", "default_provider", "runwear"], "runware"),
         (["set", "providers.runware.base_url", "http://example.com"], "http"),
-        (["get", "nonsense"], "known"),
+        (["get", "nonsense"], "the keys here are"),
         (["unset", "nonsense"], ""),
         (["unset", "generate.model"], "config"),
         (["shw"], "show"),

@@ -40,7 +40,7 @@ def test_several_keys_and_no_choice(flux, monkeypatch):
 
     done = flux()
 
-    assert "runflow and runware have a key: say which one to use." in done.lines
+    assert "runflow and runware have a key: choose one." in done.lines
     assert commands(done)[0] == "flux config set default_provider runflow"
 
 
@@ -49,7 +49,7 @@ def test_a_choice_without_a_key(flux, config):
 
     done = flux()
 
-    assert "apiframe is chosen, and has no key yet." in done.lines
+    assert "apiframe is selected but has no key yet." in done.lines
     assert "flux config init" in commands(done)
 
 

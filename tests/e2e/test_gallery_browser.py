@@ -117,7 +117,7 @@ def test_the_page_of_a_run(browser, gallery):
         order.append(browser.run("return document.activeElement.textContent || document.activeElement.className"))
         assert browser.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid", order
     card = ["picture", "Command", "Copy command"]
-    assert order == ["1 row not made, or not all of it", *card, *card]
+    assert order == ["1 row not made, or only in part", *card, *card]
 
     browser.press(ENTER)
     browser.run("return new Promise((done) => setTimeout(done, 0))")

@@ -24,5 +24,5 @@ def test_a_terminal_that_is_asked_and_says_nothing(terminal):
 
     assert code == 0
     assert b"\x1b[c" in shown.raw
-    assert b"flux: note: this terminal shows no pictures" in shown.raw
+    assert b"flux: note: this terminal cannot show images" in shown.raw
     assert shown.echoes

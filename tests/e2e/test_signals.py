@@ -25,7 +25,7 @@ def test_a_signal_while_waiting(start, host, number):
     (job,) = host.world.jobs("runcomfy")
     assert ended.code == -number
     assert ended.out == ""
-    assert "goes on at runcomfy, and is billed" in ended.err
+    assert "continues at runcomfy and is billed" in ended.err
     assert "`flux result --wait " in ended.err
     assert "`flux cancel " in ended.err
     assert "Traceback" not in ended.err
@@ -76,7 +76,7 @@ def test_between_send_and_reply(start, host, ledger):
     (job,) = ledger().recent(sandbox=False, limit=9)
     assert ended.code == -signal.SIGINT
     assert [job.remote_id] == [one.id for one in host.world.jobs("runcomfy")]
-    assert "goes on at runcomfy" in ended.err
+    assert "continues at runcomfy" in ended.err
 
 
 def test_an_answer_that_never_comes(start, host, ledger):

@@ -64,7 +64,7 @@ def test_ctrl_c_is_typed(terminal, host):
     code = shown.end()
 
     assert code == -signal.SIGINT
-    assert "goes on at runcomfy, and is billed" in " ".join(shown.screen)
+    assert "continues at runcomfy and is billed" in " ".join(shown.screen)
     assert not any("\u280b" <= character <= "\u28ff" for character in "".join(shown.screen))
     assert not shown.cursor_hidden
     assert host.accepted("runcomfy") == 1

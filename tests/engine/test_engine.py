@@ -715,9 +715,9 @@ def test_a_renewed_link_that_is_refused_is_tried_once_more(desk, clock):
 )
 def test_an_expired_link_that_cannot_be_renewed_is_told(desk, script, states):
     found = finished(desk, *script, states=states, images=IMAGES[:1])
-    found.wire.files = {"https://x/a": [NotFoundError("the link does not work any more")] * 2}
+    found.wire.files = {"https://x/a": [NotFoundError("the link no longer works")] * 2}
 
-    with pytest.raises(UnsavedError, match="does not work any more"):
+    with pytest.raises(UnsavedError, match="no longer works"):
         found.collector.fetch(found.book.last, found.shelf)
 
 

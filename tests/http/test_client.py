@@ -629,7 +629,7 @@ def test_a_file_that_changed_meanwhile_is_not_pieced_together(clock):
             200, headers={"content-length": "10", "accept-ranges": "bytes", "etag": '"v1"'}, stream=Breaking(b"12345")
         )
 
-    with pytest.raises(UnavailableError, match="take it up again"):
+    with pytest.raises(UnavailableError, match="cannot resume it"):
         fetch(clock, host)
 
 
@@ -679,7 +679,7 @@ def test_a_download_that_trickles_ends_with_the_time(clock, breaks):
     began = clock.time
     transport = HttpTransport(clock=clock, connect=lambda: httpx.MockTransport(host))
 
-    with pytest.raises(UnavailableError, match="not complete when the time was up"):
+    with pytest.raises(UnavailableError, match="not finish within the time-out"):
         list(transport.download("https://im.runware.ai/fox.jpg", deadline=clock.monotonic() + 10))
 
     assert 10 <= clock.time - began < 11
@@ -717,7 +717,7 @@ def test_redirects_of_a_download_are_followed_to_https_only(clock):
 
 
 def test_redirects_in_circles_end(clock):
-    with pytest.raises(ProtocolError, match="circles"):
+    with pytest.raises(ProtocolError, match="too many times"):
         fetch(clock, lambda _: httpx.Response(302, headers={"location": "/fox.jpg"}))
 
 

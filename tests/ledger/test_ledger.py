@@ -141,7 +141,7 @@ def test_references_are_tried_in_the_documented_order(ledger, tmp_path, monkeypa
     assert ids("aaa") == []
     assert ids("%%%%") == []
     assert ids("bbbb", provider="runware") == []
-    with pytest.raises(UsageError, match="stands for 3 jobs"):
+    with pytest.raises(UsageError, match="matches 3 jobs"):
         ids("-remote")
 
 
@@ -289,9 +289,9 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_of_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("attempt to write a readonly database", "nothing is sent while a job cannot be written down first"),
-        ("disk I/O error", "nothing is sent while a job cannot be written down first"),
-        ("database is locked", "no working locks, as some network folders have none: place the ledger on a local disk"),
+        ("attempt to write a readonly database", "flux sends nothing that it cannot record first"),
+        ("disk I/O error", "flux sends nothing that it cannot record first"),
+        ("database is locked", "no working locks, as some network folders have none: put the ledger on a local disk"),
         ("locking protocol", "`export XDG_STATE_HOME=FOLDER`"),
     ],
 )

@@ -51,7 +51,7 @@ def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price(
 
     found = Desk(told=told, paid=[(0.01, NOON)]).prices.of("runware", ULTRA)
 
-    assert found == Price(amount=0.07, source="told by runware", date="2026-11-18")
+    assert found == Price(amount=0.07, source="published by runware", date="2026-11-18")
     assert Desk({("runware", ULTRA): 0.05}, told=told).prices.of("runware", ULTRA).amount == 0.05
 
 
@@ -62,7 +62,7 @@ def test_a_price_in_credits_is_kept_and_is_no_price_in_money(tmp_path):
 
     kept = told.find("apiframe", ULTRA)
 
-    assert kept == Price(amount=12, currency="credits", source="told by apiframe", date="2026-11-18")
+    assert kept == Price(amount=12, currency="credits", source="published by apiframe", date="2026-11-18")
     assert Desk(told=told).prices.of("apiframe", ULTRA) is None
 
 
@@ -84,9 +84,9 @@ def test_what_a_host_said_is_kept_with_its_day(tmp_path):
     PriceFile(file).save("runcomfy", {ULTRA: 0.07}, now=NOON)
 
     kept = PriceFile(file)
-    assert kept.find("runcomfy", ULTRA) == Price(amount=0.07, source="told by runcomfy", date="2026-11-18")
+    assert kept.find("runcomfy", ULTRA) == Price(amount=0.07, source="published by runcomfy", date="2026-11-18")
     assert kept.find("runcomfy", "flux-1.1-pro") is None
-    assert kept.find("runware", ULTRA) == Price(amount=0.05, source="told by runware", date="2026-11-17")
+    assert kept.find("runware", ULTRA) == Price(amount=0.05, source="published by runware", date="2026-11-17")
     assert [path.name for path in file.parent.iterdir()] == ["prices.json"]
 
 
@@ -121,8 +121,8 @@ def test_where_no_page_tells_earlier_jobs_do():
 
     found = desk.prices.of("runcomfy", ULTRA)
 
-    assert (found.amount, found.source, found.date) == (0.05, "learned from 3 jobs here", "2026-11-18")
-    assert price_from_history([(0.04, NOON)]).source == "learned from 1 job here"
+    assert (found.amount, found.source, found.date) == (0.05, "from 3 jobs on this machine", "2026-11-18")
+    assert price_from_history([(0.04, NOON)]).source == "from 1 job on this machine"
 
 
 @pytest.mark.parametrize("provider", ["runcomfy", "apiframe"])

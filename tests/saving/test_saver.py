@@ -131,8 +131,8 @@ def test_a_destination_is_known_by_its_shape(here, output, kind, promise):
         ("{seed:5}", "cannot be formatted like that"),
         ("{slug:03}", "cannot be formatted like that"),
         ("{index:{row}}", "cannot be formatted like that"),
-        ("{slug", "a brace has no partner"),
-        ("slug}", "a brace has no partner"),
+        ("{slug", "a brace is not matched"),
+        ("slug}", "a brace is not matched"),
         ("{ext}/{slug}", "must be in the file's name"),
         ("{ext}/", "must be in the file's name"),
     ],
@@ -383,7 +383,7 @@ def test_a_file_that_appeared_meanwhile_is_left_alone(here):
     """The image is paid for but not saved, and the message says how to save it."""
     (here / "fox.jpg").write_bytes(b"mine")
 
-    with pytest.raises(UnsavedError, match=r"fox\.jpg has appeared meanwhile") as caught:
+    with pytest.raises(UnsavedError, match=r"fox\.jpg has appeared in the meantime") as caught:
         saver("fox.jpg").save([JPG], FOX)
 
     assert caught.value.hint.startswith("`flux result k3f9q2mx -o ")
@@ -474,7 +474,7 @@ def test_a_job_never_overwrites_an_image_of_its_own(here):
     one = saver("fox.jpg", overwrite=True)
     one.save([JPG], FOX)
 
-    with pytest.raises(UnsavedError, match="has appeared meanwhile"):
+    with pytest.raises(UnsavedError, match="has appeared in the meantime"):
         one.save([JPG + b" two"], replace(FOX, index=3))
 
     assert (here / "fox.jpg").read_bytes() == JPG
@@ -560,7 +560,7 @@ def test_a_name_the_system_cannot_spell_is_said_plainly():
     with pytest.raises(UnicodeEncodeError) as caught:
         "\u96ea".encode("latin-1")
 
-    assert describe_os_error(caught.value) == "the name has characters that do not exist here"
+    assert describe_os_error(caught.value) == "the name has characters that cannot be stored"
     assert describe_os_error(OSError("odd")) == "OSError"
 
 
@@ -620,7 +620,7 @@ def test_names_are_as_safe_without_links(here, link):
 
     assert shown == ["a-red-fox-33403.jpg", "a-red-fox-33403-2.jpg"]
     assert left(here) == sorted(shown)
-    with pytest.raises(UnsavedError, match="has appeared meanwhile"):
+    with pytest.raises(UnsavedError, match="has appeared in the meantime"):
         saver(shown[0], link=link).save([JPG], FOX)
 
 
@@ -698,7 +698,7 @@ def test_another_format_is_made_here_and_said():
     assert [one.content_type for one in found] == ["image/png"] * 2
     assert [one.shown for one in found] == ["fox.png", "a-red-fox-33403.png"]
     assert found[0].path.read_bytes() == b"png(7)" + JPG
-    assert notes == ["converted to png here (the provider sent jpg)"] * 2
+    assert notes == ["converted to png by flux (the provider sent jpg)"] * 2
 
 
 def test_the_right_format_is_left_as_it_came():
@@ -719,7 +719,7 @@ def test_a_quality_that_only_flux_can_give_is_given():
     found = [one.save([content], FOX).path.read_bytes() for content in (JPG, PNG)]
 
     assert found == [b"jpg(50)" + JPG, PNG]
-    assert notes == ["encoded again at quality 50 here"]
+    assert notes == ["re-encoded by flux at quality 50"]
 
 
 def test_real_images_are_checked_and_converted():
@@ -804,7 +804,7 @@ def test_an_image_is_never_lost_for_its_metadata(here, embed, why):
     found = saver("fox.jpg", notes=notes).save([JPG], FOX, embed)
 
     assert (found.path.read_bytes(), found.size) == (JPG, len(JPG))
-    assert notes == [f"saved without its metadata: {why}"]
+    assert notes == [f"saved without metadata: {why}"]
     assert left(here) == ["fox.jpg"]
 
 

@@ -73,7 +73,7 @@ def init(
     told = {"provider": answers.provider.name, "key": answers.verdict, "output": answers.output, "path": str(path)}
     runtime.output.lines([], told)
     if not runtime.flags.quiet:
-        runtime.streams.err('Now: flux generate "a red fox in the snow"')
+        runtime.streams.err('Try it: flux generate "a red fox in the snow"')
     return 0
 
 
@@ -119,7 +119,7 @@ def set_value(
     key: Key,
     value: Annotated[
         str | None,
-        typer.Argument(metavar="VALUE", help="What the key is set to. Leave it out for a secret.", show_default=False),
+        typer.Argument(metavar="VALUE", help="The new value; leave it out for a secret.", show_default=False),
     ] = None,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -178,7 +178,7 @@ def unset(
     path = config_path(runtime.flags.config)
     if not path.exists():
         raise ConfigError(
-            f"there is no config file {printable(str(path))}", hint="`flux config set KEY VALUE` makes one"
+            f"there is no config file {printable(str(path))}", hint="`flux config set KEY VALUE` creates one"
         )
     config_file.write(path, {key: None})
     return 0

@@ -88,7 +88,7 @@ def interview(talk: Talk, settings: Settings, attempt: Attempt | None) -> Answer
 
     The key is tried before anything is kept; without an ``attempt`` (in the sandbox, which takes any key) it is not.
     """
-    talk.say("Enter takes what stands in brackets; Ctrl-C leaves everything as it is.")
+    talk.say("Press Enter for the value in brackets. Ctrl-C quits and changes nothing.")
     provider = _provider(talk, settings)
     key, verdict, problem = _key(talk, settings, provider, attempt)
     return Answers(
@@ -120,10 +120,10 @@ def _key(
 ) -> tuple[SecretStr | None, Verdict, FluxError | None]:
     """Return a key with what became of trying it; ``None`` for the one that is set."""
     source = settings.key_source(provider)
-    talk.say(f"Keys are made in {provider.key_page}")
+    talk.say(f"Create keys in {provider.key_page}")
     question = f"{provider.title} key (not shown)"
     if source is not None:
-        talk.say(f"One is set already ({source}).")
+        talk.say(f"A key is already set ({source}).")
         question += ", or Enter to keep it"
     key: SecretStr | None = None
     problem: FluxError | None = None
@@ -133,7 +133,7 @@ def _key(
             return key, "refused", problem
         key = typed
         if key is not None and source in provider.key_variables:
-            talk.say(f"{source} is set too, and comes before the file: unset it for this key to be used.")
+            talk.say(f"{source} is set too and takes precedence: unset it to use this key.")
         if attempt is None:
             return key, "unchecked", None
         talk.say(f"Asking {provider.name} ...")
@@ -161,17 +161,17 @@ def _pasted(talk: Talk, question: str, *, optional: bool) -> SecretStr | None:
         try:
             key = check_header_value(SecretStr(text))
         except ValueError as error:
-            talk.say(f"That is no key: {error}")
+            talk.say(f"That is not a key: {error}")
             continue
         if key.get_secret_value():
             return key
-        talk.say("There was nothing. Paste the key and press Enter: it stays invisible.")
+        talk.say("No key was entered. Paste the key and press Enter; it is not shown.")
 
 
 def _folder(talk: Talk, configured: str | None) -> str | None:
     """Return where images go, as it was typed; ``None`` for the current folder."""
     while True:
-        folder = talk.ask("Folder for images, made when first needed", configured or ".").strip()
+        folder = talk.ask("Folder for images, created when needed", configured or ".").strip()
         if folder == configured or folder in {"", "."}:
             return configured if folder == configured else None
         if "{" in folder:  # a template says by itself what is a folder

@@ -72,7 +72,7 @@ def _run(runtime: Runtime, asked: TypedOptions, wanted: BatchOptions, found: Seq
         raise UsageError(
             f"{len(made)} of {len(tasks)} rows of {printable(wanted.file)} were made before, "
             f"the first of them in {made[0].row.place}",
-            hint="--resume skips them and picks up those in flight; --again makes all anew",
+            hint="--resume skips them and picks up jobs in progress; --again makes every row again",
         )
     purchases = [one for task in tasks for one in task.purchases]
     if wanted.dry_run:
@@ -107,12 +107,12 @@ def _check_together(asked: TypedOptions, wanted: BatchOptions) -> None:
     """Refuse options that do not go with a batch. Raises `UsageError`."""
     if asked.prompt:
         raise UsageError(
-            "a prompt cannot be combined with --batch", hint="put the prompt into the file, or leave one out"
+            "a prompt cannot be combined with --batch", hint="put the prompt in the file, or leave one of them out"
         )
     if wanted.resume and wanted.again:
-        raise UsageError("--resume and --again cannot be combined", hint="give one of them")
+        raise UsageError("--resume and --again cannot be combined", hint="use only one of them")
     if asked.once is not None:
-        raise UsageError("--once cannot be combined with --batch", hint="--resume never buys a row again")
+        raise UsageError("--once cannot be combined with --batch", hint="--resume never buys a row twice")
     if asked.output == "-":
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
 
@@ -133,7 +133,9 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
     found, errors = rows.read(text.removeprefix("\ufeff"), "stdin" if file == "-" else file, kind)
     _report_errors(runtime, errors, shown)
     if not found:
-        raise UsageError(f"there is no prompt in {shown}", hint="one a line; blank lines and lines with # are skipped")
+        raise UsageError(
+            f"there is no prompt in {shown}", hint="write one prompt per line; blank lines and lines with # are skipped"
+        )
     return found
 
 
@@ -143,7 +145,7 @@ def _decode(raw: bytes, shown: str) -> str:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{shown}:{line}: this is not valid UTF-8", hint=UTF8_HINT) from None
+        raise UsageError(f"{shown}:{line}: not valid UTF-8", hint=UTF8_HINT) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -160,7 +162,7 @@ def _report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wr
         raise errors[0]
     more = f" ({len(errors) - _SHOWN} more errors not shown)" if len(errors) > _SHOWN else ""
     number = wrong or len(errors)
-    raise UsageError(f"{number} rows of {file} cannot be made{more}; nothing was sent", hint="fix them first")
+    raise UsageError(f"{number} rows of {file} have errors{more}; nothing was sent", hint="fix them first")
 
 
 def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
@@ -193,8 +195,8 @@ def _plan_rows(
                     folders[path.parent] = path.parent.resolve()
                 first = taken.setdefault(folders[path.parent] / path.name, standing.row.place)
                 if first != standing.row.place:
-                    message = f"{printable(str(path))} is the name of the image of {first} too"
-                    raise UsageError(message, hint="give each row an output of its own")
+                    message = f"{printable(str(path))} is also the name of the image of {first}"
+                    raise UsageError(message, hint="give each row its own output")
         except ConfigError:
             raise
         except UsageError as error:
@@ -237,7 +239,7 @@ def _check_place(place: SaveOptions | None, row: Row) -> None:
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
     if destination.kind == "file" and "output" not in row.fields:
         raise UsageError(
-            f"-o {typed} is one file, and a batch makes many",
+            f"-o {typed} is a single file, but a batch makes many images",
             hint=f"`-o {typed}/` is a folder; a template such as {{row}}-{{slug}}.{{ext}} names each",
         )
 
@@ -284,6 +286,6 @@ def _lock_batch(runtime: Runtime, batch: str, wanted: BatchOptions) -> Generator
             name = "stdin" if batch == "-" else printable(wanted.file)
             raise UsageError(
                 f"another flux is at work on {name} (process {holder})",
-                hint="wait for it, or stop it, and then add --resume",
+                hint="wait for it to finish, or stop it; then add --resume",
             )
         yield

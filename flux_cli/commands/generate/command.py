@@ -103,7 +103,8 @@ def generate(
         code = run_batch(runtime, asked, wanted)
     elif resume or again:
         raise UsageError(
-            "--resume and --again belong to --batch", hint="`flux result @1 --wait` fetches the latest run"
+            "--resume and --again only work together with --batch",
+            hint="`flux result @1 --wait` fetches the latest run",
         )
     else:
         code = _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)

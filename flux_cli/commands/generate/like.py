@@ -79,7 +79,7 @@ class Start:
     def notes(self, like: Like) -> list[str]:
         """Return notes for the user."""
         names = [f"--{name}" if name.startswith("param ") else flag_name(name) for name in self.missing]
-        return [f"{like.name} was made with {listed(names)} too, and does not say how"] if names else []
+        return [f"{like.name} was made with {listed(names)} as well, and does not record how"] if names else []
 
 
 def find_earlier(runtime: Runtime, reference: str) -> Like:
@@ -91,7 +91,7 @@ def find_earlier(runtime: Runtime, reference: str) -> Like:
         return _find_by_image(runtime, reference, jobs, name)
     made = [job for job in jobs if job.status != "failed"] or jobs
     if not made:
-        hint = "`flux status` lists the jobs that were made here"
+        hint = "`flux status` lists the jobs that were started here"
         raise unknown_reference(runtime, reference, hint, what="job or image")
     if len({job.prompt for job in made}) > 1:
         raise UsageError(

@@ -23,7 +23,9 @@ def _many(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noq
 
 Prompt = Annotated[
     str | None,
-    typer.Argument(metavar="PROMPT", show_default=False, help="The text; - is stdin. A leading dash goes after --."),
+    typer.Argument(
+        metavar="PROMPT", show_default=False, help="The prompt; - reads stdin. Type -- before a leading dash."
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -37,9 +39,9 @@ Model = Annotated[
 Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]
 Like = Annotated[
     str | None,
-    _option("--like", metavar="IMAGE|JOB", help="Start from that one; options override it."),
+    _option("--like", metavar="IMAGE|JOB", help="Start from it; options override."),
 ]
-NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, leave.")]
+NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
 Once = Annotated[
     str | None,
@@ -56,21 +58,19 @@ Batch = Annotated[
     _many("--batch", "-b", metavar="FILE", help="Prompts from a .txt, .jsonl or .csv file; - for lines on stdin."),
 ]
 AtOnce = Annotated[int | None, _many("--jobs", "-j", metavar="N", help="How many at once (4).")]
-Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up those in flight.")]
-Again = Annotated[bool, _many("--again", help="Make all rows anew, also those that were made before.")]
+Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up jobs in progress.")]
+Again = Annotated[bool, _many("--again", help="Make every row again, also those made before.")]
 Gallery = Annotated[
-    str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to look at and to pass on.")
+    str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to view and to share.")
 ]
-MaxCost = Annotated[
-    float | None, _many("--max-cost", metavar="USD", help="Do not start, or stop, where it would cost more.")
-]
+MaxCost = Annotated[float | None, _many("--max-cost", metavar="USD", help="Stop before it would cost more.")]
 
 Fallback = Annotated[
     str | None,
     _option(
         "--fallback",
         metavar="P1,P2",
-        help="Where to go when the provider accepted nothing.",
+        help="Providers to try if the first accepts nothing.",
         rich_help_panel="Provider",
     ),
 ]

@@ -98,8 +98,8 @@ def resolve_request(runtime: Runtime, asked: TypedOptions, *, run: str = "") -> 
     configured = runtime.settings.generate
     saves = asked.overwrite or any(one is not None for one in (asked.output, asked.timeout, asked.embed))
     if asked.no_wait and saves:
-        hint = "give -o, --timeout and --no-embed to `flux result --wait`"
-        raise UsageError("--no-wait leaves before there is an image to save", hint=hint)
+        hint = "use -o, --timeout and --no-embed with `flux result --wait`"
+        raise UsageError("--no-wait exits before there is an image to save", hint=hint)
     no_wait = asked.no_wait or (
         bool(configured.get("no_wait")) and not (saves or runtime.flags.preview or asked.gallery)
     )
@@ -138,10 +138,10 @@ def resolve_request(runtime: Runtime, asked: TypedOptions, *, run: str = "") -> 
     source = "the config" if like is None else like.name
     notes = [*fit.notes, *(start.notes(like) if like is not None else ())]
     if left_out:
-        notes.append(f"{left_out}, so the model of {source} is left out: {model.name} is used")
+        notes.append(f"{left_out}, so the model from {source} is ignored; {model.name} is used")
     if skipped := (*start.left_out, *fit.skipped):
         names = listed([flag_name(name) for name in skipped])
-        notes.append(f"left out, because {provider.name} cannot honour it: {names} of {source}")
+        notes.append(f"ignored, because {provider.name} does not support it: {names} from {source}")
     before = ("model", *start.left_out) if left_out else start.left_out
     purchases = [replace(one, job=replace(one.job, skipped=(*before, *one.job.skipped))) for one in purchases]
     targets = [(one, orders.choose_model(one, word, typed=asked.model is not None)[0]) for one in others]
@@ -219,9 +219,9 @@ def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
         names = listed([provider.name for provider in ready])
         raise UsageError(
             f"several providers have a key: {names}",
-            hint=f"`-p {ready[0].name}`, or for always `flux config set default_provider {ready[0].name}`",
+            hint=f"`-p {ready[0].name}`for this run, or for all `flux config set default_provider {ready[0].name}`",
         )
     raise AuthError(
         "no provider has a key yet",
-        hint='`flux config init` sets one up; `flux generate --sandbox "a red fox"` works without',
+        hint='`flux config init` sets one up; `flux generate --sandbox "a red fox"` works without one',
     )

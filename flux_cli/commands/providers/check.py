@@ -83,7 +83,7 @@ def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]
             continue
         source = ", ".join(part for part in (known.source, known.date) if part)
         own = runtime.settings.price(provider.name, model) is not None
-        how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` takes it over"
+        how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` adopts the new price"
         then = how if own else "estimates use the new price from now on"
         found.append(f"{model} costs {format_usd(amount)} an image, not {format_usd(known.amount)} ({source}); {then}")
     for model, amount in account.credit_prices.items():
@@ -96,7 +96,7 @@ def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]
             try:
                 runtime.prices.reported.save(provider.name, prices, now=runtime.clock.now(), currency=currency)
             except OSError as error:
-                runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
+                runtime.output.warning(f"cannot store the prices of {provider.name}: {error.strerror}")
     return found
 
 
@@ -106,10 +106,10 @@ def _rows(
     """Return what people are told of one provider, a row a finding, each with what to do about it."""
     if missing:
         how = f"`flux config set providers.{provider.name}.api_key` asks for it, or set {provider.key_variables[0]}"
-        return [(provider.name, "missing", "-", f"{how}; keys are made in {provider.key_page}")]
+        return [(provider.name, "missing", "-", f"{how}; create keys in {provider.key_page}")]
     if isinstance(answer, FluxError):
         return [(provider.name, "failed", "-", "; ".join(part for part in (answer.message, answer.hint) if part))]
-    advice = "a newer flux may know it; until then `--param` reaches every field"
+    advice = "a newer flux may support it; until then, `--param` can set every field"
     drift = [(provider.name, "drift", "-", f"{difference}; {advice}") for difference in answer.differences]
     dearer = [(provider.name, "price", "-", difference) for difference in prices]
     told = ", ".join(f"{model} {amount:g} credits an image" for model, amount in answer.credit_prices.items())

@@ -27,9 +27,7 @@ def providers(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", metavar="", help="Ask whether the keys work; look at this machine.", show_default=False
-        ),
+        typer.Option("--check", metavar="", help="Check the keys and this machine.", show_default=False),
     ] = False,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -97,7 +95,8 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
         ("address", (None if runtime.sandbox else runtime.settings.base_url(provider.name)) or provider.base_url),
         (
             "key",
-            key_source(runtime, provider) or f"missing: set {provider.key_variables[0]}, made in {provider.key_page}",
+            key_source(runtime, provider)
+            or f"missing: set {provider.key_variables[0]}, created in {provider.key_page}",
         ),
         ("cancel", (provider.cancel_note or "yes") if provider.cancel else "not offered"),
         ("upload", provider.upload_note or "no local files"),

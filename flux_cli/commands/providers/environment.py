@@ -49,7 +49,7 @@ def check_config_file(settings: Settings) -> CheckResult:
     """Say where the config file is, and whether others can read a key in it."""
     name = printable(str(settings.file))
     if not settings.exists:
-        return CheckResult(check="config", state="none", detail=name, hint="`flux config init` makes it")
+        return CheckResult(check="config", state="none", detail=name, hint="`flux config init` creates it")
     if settings.warnings:
         hint = f"`chmod 600 {shlex.quote(name)}`"
         return CheckResult(
@@ -64,13 +64,13 @@ def check_path(search: str, here: Path) -> CheckResult:
     folder = printable(str(here.absolute().parent))
     found = shutil.which("flux", path=search)
     if found is None:
-        hint = f"add {folder} to the PATH; `pipx ensurepath` or `uv tool update-shell` does that for theirs"
+        hint = f"add {folder} to the PATH; `pipx ensurepath` or `uv tool update-shell` can do it"
         return CheckResult(check="PATH", state="missing", detail="no `flux` is on the PATH", hint=hint, works=False)
     name = printable(found)
     if os.path.realpath(Path(found).parent) == os.path.realpath(here.absolute().parent) or _same(Path(found), here):
         return CheckResult(check="PATH", state="fine", detail=name)
     if _is_ours(Path(found)):
-        detail = f"{name} comes first, another copy of flux than {printable(str(here))}"
+        detail = f"{name} comes first: a different copy of flux than {printable(str(here))}"
         hint = f"remove one of the two, or put {folder} first on the PATH"
         return CheckResult(check="PATH", state="two", detail=detail, hint=hint, works=False)
     hint = f"type `flux-cli`, or put {folder} first on the PATH"
@@ -117,6 +117,8 @@ def certificates() -> CheckResult:
     except ConfigError as error:
         return CheckResult(check="certificates", state="wrong", detail=error.message, hint=error.hint, works=False)
     if not found.source:
-        return CheckResult(check="certificates", state="fine", detail="the built-in authorities are trusted")
+        return CheckResult(
+            check="certificates", state="fine", detail="the built-in certificate authorities are trusted"
+        )
     names = " and ".join(printable(one) for one in (found.folder, found.file) if one)
     return CheckResult(check="certificates", state="in use", detail=f"{names}, from {found.source}")

@@ -53,19 +53,20 @@ def status(
         typer.Option("--batch", "-b", metavar="FILE", help="Only the jobs of this batch file.", show_default=False),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", metavar="", help="Stay until all of them are finished.", show_default=False)
+        bool, typer.Option("--watch", metavar="", help="Keep watching until all are finished.", show_default=False)
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", metavar="", help="Ask no provider: the last known state.", show_default=False)
+        bool,
+        typer.Option("--offline", metavar="", help="Ask no provider; show the last known state.", show_default=False),
     ] = False,
     exit_status: Annotated[
         bool,
-        typer.Option("--exit-status", metavar="", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False),
+        typer.Option("--exit-status", metavar="", help="Exit with the job's code: 0, 1, 5, 7, 8 …", show_default=False),
     ] = False,
     spend: Annotated[
         bool,
         typer.Option(
-            "--spend", metavar="", help="Sum up what the jobs cost.", show_default=False, rich_help_panel="Money"
+            "--spend", metavar="", help="Show what the jobs cost.", show_default=False, rich_help_panel="Money"
         ),
     ] = False,
     by: Annotated[
@@ -103,7 +104,7 @@ def status(
         typer.Option(
             "--accept-loss",
             metavar="",
-            help="Go on without what a damaged ledger lost: --once, --resume and limits work again.",
+            help="Accept what a damaged ledger lost: --once, --resume and limits work again.",
             show_default=False,
             rich_help_panel="Records",
         ),
@@ -113,7 +114,7 @@ def status(
         typer.Option(
             "--yes",
             metavar="",
-            help="Forget also jobs whose images were never saved.",
+            help="Also forget jobs whose images were never saved.",
             show_default=False,
             rich_help_panel="Records",
         ),
@@ -222,7 +223,7 @@ class _Listing:
 
     def _note_empty(self) -> None:
         """Say that there is nothing to list. Raises `UsageError` for a batch file that there is nothing of."""
-        words = "no job is under way" if self.active else "no jobs yet"
+        words = "no job is in progress" if self.active else "no jobs yet"
         if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
             words = f"no job was made from {printable(self.batch or '')}"
             elsewhere = 0 if self.runtime.sandbox else self.runtime.ledger.count(sandbox=True, batch=self._name)
@@ -256,7 +257,7 @@ def _warn_of_failures(
     others = [(job, error) for job, error in failures if job.id not in listed_ids]
     for job, error in failures:
         if job.id in listed_ids:
-            runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
+            runtime.output.warning(f"job {job.id}: showing its last known status: {error.message}")
     if others:
         job, error = others[0]
         which = f"job {job.id} is" if len(others) == 1 else f"{len(others)} jobs ({job.id} and others) are"
@@ -273,7 +274,7 @@ def _show_job(runtime: Runtime, reference: str) -> Job | None:
         return None
     known = told.find_job(runtime)
     if known is None:
-        runtime.output.note(f"{reference} tells this itself: the ledger does not know its job")
+        runtime.output.note(f"{reference} was read from the image itself: the ledger has no record of its job")
     return known or told.metadata.as_job(told.image)
 
 
@@ -292,7 +293,7 @@ def _check_spend(*, spend: bool, alone: bool) -> None:
         raise UsageError("--by only works together with --spend", hint="`flux status --spend --by day`")
     if not alone:
         raise UsageError(
-            "--spend sums up all jobs: not with a JOB, nor with options that list, watch or forget jobs",
+            "--spend covers all jobs: it cannot be combined with a JOB or with options that list, watch or forget jobs",
             hint="--provider, --batch and --by narrow it down: `flux status --spend --by day`",
         )
 
@@ -301,7 +302,7 @@ def _explain(runtime: Runtime, jobs: Sequence[Job]) -> None:
     """Say of every job that nobody knows of how to find out."""
     for job in jobs:
         if job.status == "unknown" and job.error is not None and job.error.hint:
-            runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
+            runtime.output.note(f"it is not known whether {job.id} was accepted: {job.error.hint}")
 
 
 def _refresh(

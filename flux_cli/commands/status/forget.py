@@ -58,12 +58,12 @@ def accept_loss_of(runtime: Runtime, *, alone: bool) -> int:
     ``alone`` says that no other option was typed. Raises `UsageError`.
     """
     if not alone:
-        raise UsageError("--accept-loss goes alone", hint="`flux status --accept-loss`")
+        raise UsageError("--accept-loss cannot be combined with anything else", hint="`flux status --accept-loss`")
     files = [str(path) for path in runtime.ledger.accept_loss()]
     for file in files:
         runtime.output.lines([f"{printable(file)}\taccepted"], {"file": file, "accepted": True})
     if not files:
-        runtime.output.note("nothing of the job ledger is missing")
+        runtime.output.note("nothing is missing from the job ledger")
     return 0
 
 
@@ -121,11 +121,11 @@ def _seconds(age: str) -> float:
 def _in_the_way(job: Job, *, anyway: bool) -> tuple[str, str]:
     """Return why a record has to stay, and what to do about it; nothing where it may go."""
     if job.status == "unknown":
-        return "nobody knows whether it was accepted and paid for", f"`flux status {job.id}` asks about it"
+        return "it may have been accepted and charged", f"`flux status {job.id}` asks about it"
     if job.status not in FINISHED:
         return "it is not finished, and its images would be lost", f"`flux result --wait {job.id}` fetches it"
     if job.has_unsaved_images and not anyway:
-        hint = f"`flux result {job.id}` saves them; --yes forgets it all the same"
+        hint = f"`flux result {job.id}` saves them; --yes forgets it anyway"
         return "its images were paid for and never saved", hint
     return "", ""
 
@@ -138,9 +138,9 @@ def _remove(runtime: Runtime, jobs: Sequence[Job]) -> None:
     batches = sorted({job.batch for job in jobs if job.batch and job.batch != "-"} if gone else ())
     if batches:
         names = listed([*(printable(name) for name in batches[:_NAMED]), *(["others"] if batches[_NAMED:] else [])])
-        runtime.output.note(f"rows that were forgotten count as new: --resume of {names} would make them again")
+        runtime.output.note(f"forgotten rows count as new: --resume of {names} would make them again")
     if not clean:
         runtime.output.warning(
-            "the ledger is in use, so parts of what was forgotten may still stand in its file; "
-            "`flux status --forget-older-than 5000w` cleans it once nothing else runs"
+            "the ledger is in use, so parts of the forgotten records may still be in its file; "
+            "`flux status --forget-older-than 5000w` removes them once no other flux is running"
         )

@@ -25,7 +25,7 @@ def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch:
     word = _checked(by)
     if unread := runtime.ledger.unread():
         runtime.output.warning(
-            f"the job ledger was damaged, and the sums lack what could not be read of {printable(str(unread[0]))}"
+            f"the job ledger was damaged: these totals lack what could not be read from {printable(str(unread[0]))}"
         )
     if provider is not None:
         providers.load(provider)
