@@ -1,6 +1,6 @@
-"""What the user has configured: the config file under the environment, with where each value came from.
+"""Read the settings from the environment and the config file, and say which of them each value came from.
 
-The environment wins over the file, the file over the default, and a key's value comes whole from one place: a table in
+The environment wins over the file, the file over the default, and a key's value comes whole from one source: a table in
 the environment replaces the file's. No message here repeats a value, because any of them may hold a secret.
 """
 
@@ -15,14 +15,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from flux_cli import providers
 from flux_cli.config.paths import config_path, variable_name
-from flux_cli.config.schema import KEYS, SECRETS, Names, Tree, check_header_value
+from flux_cli.config.schema import KEYS, SECRETS, Tree, check_header_value
 from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
 from flux_cli.errors import AuthError, ConfigError
 from flux_cli.saving.home import expand_home
@@ -31,41 +37,55 @@ from flux_cli.text import printable
 if TYPE_CHECKING:
     from flux_cli.providers.base import Provider
 
+_FILE = "config file"
 COMMAND_SECONDS = 30.0
 """How long an ``api_key_command`` may take."""
 
 
-def _variables() -> dict[Names, str]:
-    """Return the environment variables of ours that are set, by key."""
-    return {
-        names: os.environ[variable_name(names)] for names in KEYS if os.environ.get(variable_name(names), "").strip()
-    }
-
-
 class _Environment(EnvSettingsSource):
-    """The environment without the names that are not ours: flux-framework sets some that begin with ``FLUX_`` too."""
+    """The environment variables of known keys. Other names that begin with ``FLUX_`` belong to other programs."""
 
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls)
-        self.env_vars = {variable_name(names).lower(): text for names, text in _variables().items()}
+    def __init__(self) -> None:
+        super().__init__(_Values)
+        variables = {names: variable_name(names) for names in KEYS}
+        self.origins = {names: name for names, name in variables.items() if os.environ.get(name, "").strip()}
+        self.env_vars = {name.lower(): os.environ[name] for name in self.origins.values()}
+
+    def __call__(self) -> dict[str, Any]:
+        for names, name in self.origins.items():
+            parse_text(names, os.environ[name], name)  # its error names the variable
+        return super().__call__()
+
+
+class _File(InitSettingsSource):
+    """The config file's checked document, without the keys that a stronger source states."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__(_Values, dict(document))
+        self.origins = dict.fromkeys((names for names, _ in flatten(document)), _FILE)
+
+    def __call__(self) -> dict[str, Any]:
+        stronger = dict(flatten(self.current_state))
+        return nest({names: value for names, value in flatten(self.init_kwargs) if names not in stronger})
 
 
 class _Values(Tree, BaseSettings):
-    """The file's values, given as arguments, under those of the environment."""
+    """The values of all ``sources``, the first source that states a key wins."""
 
     model_config = SettingsConfigDict(env_prefix="FLUX_", env_nested_delimiter="__")
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the sources know theirs
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours leaves out more
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a .env file belongs to a project, not to a person
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - `_Environment` reads fewer names
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a .env file belongs to another program
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not offered
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources, the strongest first."""
-        return _Environment(settings_cls), init_settings
+        """Return the sources that the caller gave, the strongest first."""
+        given: tuple[PydanticBaseSettingsSource, ...] = cast("InitSettingsSource", init_settings).init_kwargs["sources"]
+        return given
 
 
 def _join_paths(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
@@ -94,12 +114,10 @@ class Settings:
         self.exists = document is not None
         self.warnings = warnings
         """Sentences for people about a file that works but should not stay as it is."""
-        self._variables = _variables()
-        for names, text in self._variables.items():
-            parse_text(names, text, variable_name(names))
-        stated = dict(flatten(document or {}))
-        values = _Values(**nest({names: value for names, value in stated.items() if names not in self._variables}))
-        self._stated = stated.keys() | self._variables.keys()
+        sources = (_Environment(), _File(document or {}))
+        self._origins = {names: origin for source in reversed(sources) for names, origin in source.origins.items()}
+        given: dict[str, Any] = {"sources": sources}
+        values = _Values(**given)
         self._held = {names: value for names, value in flatten(values.model_dump(exclude_none=True)) if value != {}}
         if params := self._held.get(("generate", "param")):
             self._held["generate", "param"] = _join_paths(params)
@@ -185,13 +203,9 @@ class Settings:
             if text := os.environ.get(name, "").strip():
                 return name, SecretStr(text)
         places = (("providers", provider.name, "api_key"), ("providers", provider.name, "api_key_command"))
-        in_environment = [names for names in places if names in self._variables]
-        for names in (*in_environment, *places):
-            value = self._held.get(names)
-            if value and names[-1] == "api_key_command":
-                return names[-1], value
-            if value:
-                return variable_name(names) if names in self._variables else "config file", value
+        for names in sorted(places, key=lambda names: self._origins.get(names) == _FILE):
+            if value := self._held.get(names):
+                return names[-1] if names[-1] == "api_key_command" else self._origins[names], value
         return None
 
     def source(self, key: str) -> str:
@@ -202,9 +216,10 @@ class Settings:
             for name in providers.load(leaf[1]).key_variables:
                 if os.environ.get(name, "").strip():
                     return f"environment {name}"
-        if leaf in self._variables:
-            return f"environment {variable_name(leaf)}"
-        return "config file" if leaf in self._stated and self.get(key) is not None else "default"
+        origin = self._origins.get(leaf)
+        if origin is None or self.get(key) is None:
+            return "default"
+        return origin if origin == _FILE else f"environment {origin}"
 
     def get(self, key: str) -> Any:
         """Return the value of a dotted key, ``None`` where there is none; of a secret, ``set`` or ``missing``.
