@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import PurePath
@@ -72,7 +72,7 @@ def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     import typer  # noqa: PLC0415 - see above
 
     try:
-        code = _build(_needed(arguments)).main(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
+        code = _build(_select_commands(arguments)).main(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
     except FluxError as error:
         _report(error, runtime, arguments)
         code = error.exit_code
@@ -125,21 +125,29 @@ def _usage_error(error: typer.TyperException, arguments: Sequence[str], program:
     return explain(error.format_message(), arguments, program=program, commands=COMMANDS)
 
 
-COMMANDS = ("generate", "status", "result", "cancel", "providers", "config", "help")
-"""In the order of the help."""
+COMMANDS = {
+    "generate": "Make images and save them.",
+    "status": "Show recent jobs, or the jobs you name.",
+    "result": "Save the images of finished jobs.",
+    "cancel": "Cancel queued jobs.",
+    "providers": "Show what each provider offers, and check your keys.",
+    "config": "Show and change the config file.",
+    "help": "Read about a topic or a command.",
+}
+"""What each command does, in the order of the help."""
 
 
-def _needed(arguments: list[str]) -> tuple[str, ...]:
-    """Return the commands that have to be described to run ``arguments``: as few as possible, to save time."""
+def _select_commands(arguments: list[str]) -> tuple[str, ...]:
+    """Return the commands that running ``arguments`` needs: as few as possible, since each costs time to build."""
     match arguments:
-        case [] | ["--version", *_]:
+        case [] | ["--version" | "--help" | "-h", *_]:
             return ()
         case ["help", *_]:
             return tuple(name for name in COMMANDS if name in arguments)
         case [name, *_] if name in COMMANDS:
             return (name,)
         case _:
-            return COMMANDS
+            return tuple(COMMANDS)
 
 
 @cache
@@ -150,8 +158,8 @@ def _build(names: tuple[str, ...]) -> Any:
     return get_command(app(names))
 
 
-def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
-    """Return the Typer app with the commands of these ``names``."""
+def app(names: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Return the Typer app with the commands of these ``names``; without any, it only lists what there is."""
     import typer  # noqa: PLC0415 - see above
 
     from flux_cli.commands import examples  # noqa: PLC0415
@@ -167,12 +175,16 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     flux.callback(invoke_without_command=True, epilog=examples.PROGRAM)(program)
-    for name in names:
+    for name, summary in COMMANDS.items():
+        if not names:
+            flux.command(name, help=summary)(lambda: None)
+        if name not in names:
+            continue
         found = getattr(import_module(_MODULES.get(name, f"flux_cli.commands.{name}")), name)
         if isinstance(found, typer.Typer):
-            flux.add_typer(found, name=name)
+            flux.add_typer(found, name=name, short_help=summary)
         else:
-            flux.command(name, cls=Command, epilog=examples.COMMANDS[name])(found)
+            flux.command(name, cls=Command, short_help=summary, epilog=examples.COMMANDS[name])(found)
     return flux
 
 

@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
 from flux_cli.clock import SystemClock
-from flux_cli.display.output import Human, Json, Output
-from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress, Progress
 from flux_cli.display.streams import Streams
-from flux_cli.http.router import Router
-from flux_cli.jobs import Job
 
 if TYPE_CHECKING:
     from flux_cli.config.settings import Settings
+    from flux_cli.display.output import Output
+    from flux_cli.display.progress import Progress
     from flux_cli.engine.engine import Engine
     from flux_cli.engine.fetch import Fetcher
     from flux_cli.http.client import Connect
-    from flux_cli.jobs import ReadyInterval
+    from flux_cli.http.router import Router
+    from flux_cli.jobs import Job, ReadyInterval
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
     from flux_cli.money.prices import Prices
@@ -106,12 +105,16 @@ class Runtime:
     @property
     def output(self) -> Output:
         """How results are printed: for people, or as JSON."""
+        from flux_cli.display.output import Human, Json
+
         if self.flags.json:
             return Json(self.streams, quiet=self.flags.quiet)
         return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
     def progress(self, tally: BatchTotals | None = None) -> Progress:
         """Return a display for as long as we wait: live on a terminal, plain lines elsewhere; of a batch its tally."""
+        from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress
+
         if self.flags.quiet:
             return NoProgress()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
@@ -178,6 +181,8 @@ class Runtime:
     @cached_property
     def router(self) -> Router:
         """How requests travel."""
+        from flux_cli.http.router import Router
+
         return Router(
             settings=lambda: self.settings,
             clock=self.clock,

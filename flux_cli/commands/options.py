@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
 from flux_cli.text import nearest, printable
+
+if TYPE_CHECKING:
+    from flux_cli.jobs import Job
 
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
@@ -183,6 +185,8 @@ def find_jobs(
 
 
 def _adopt(runtime: Runtime, reference: str, provider: str | None) -> Job:
+    from flux_cli.jobs import Job  # noqa: PLC0415 - not for --help
+
     name, remote_id = provider, reference
     owner, colon, rest = reference.partition(":")
     if colon and owner in providers.NAMES and provider in {None, owner}:
