@@ -40,7 +40,6 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     """
     if runtime is not None:
         return _run_guarded(list(arguments or []), runtime, "flux")
-    gc.disable()  # most commands end before there is anything to collect: looking for it is a twentieth of their time
     _install_signal_handlers()
     drop_absurd_sizes(os.environ)
     _repair_streams_and_locale()
@@ -52,6 +51,8 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
 
         words = sys.argv[1:] if arguments is None else list(arguments)
+        _build(_select_commands(words))
+        gc.freeze()  # what is loaded now stays until the end: no collection has to walk it
         code = _run_guarded(words, Runtime(), _program(sys.argv[0] if sys.argv else ""))
     except Interrupted as stop:
         code = 128 + stop.signum
@@ -72,7 +73,9 @@ def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     import typer  # noqa: PLC0415 - see above
 
     try:
-        code = _build(_select_commands(arguments)).main(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
+        code = _build(_select_commands(arguments)).main(
+            args=arguments, prog_name=program, obj=runtime, standalone_mode=False
+        )
     except FluxError as error:
         _report(error, runtime, arguments)
         code = error.exit_code

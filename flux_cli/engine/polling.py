@@ -6,7 +6,6 @@ the jobs of a batch learn from those that have ended before them.
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +80,6 @@ class Poller:
         `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job goes on
         in either case. The seconds count from now on or, where they began earlier, end at the ``deadline``.
         """
-        gc.enable()  # which starting up does without: from here on it may take long
         deadline = self._clock.monotonic() + timeout if deadline is None else deadline
         began = self._elapsed(job)
         if began < APART:
