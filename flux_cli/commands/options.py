@@ -1,4 +1,4 @@
-"""Options that several commands share, each declared once, and what their commands begin and end with."""
+"""Declare the options that several commands share, and find the jobs that their arguments name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
-    """Put one of the common options where everything can see it."""
+    """Store a common option in the flags of the runtime."""
     if value and isinstance(ctx.obj, Runtime):
         setattr(ctx.obj.flags, str(param.name), value)
     return value

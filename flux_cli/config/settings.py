@@ -100,20 +100,20 @@ def _join_paths(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A provider's key, and where it came from, for people."""
+    """A provider's key, and its source for people."""
 
     value: SecretStr
     source: str
 
 
 class Settings:
-    """Everything that is configured."""
+    """The settings in force, each with its source."""
 
     def __init__(self, file: Path, document: Mapping[str, Any] | None, warnings: tuple[str, ...] = ()) -> None:
         self.file = file
         self.exists = document is not None
         self.warnings = warnings
-        """Sentences for people about a file that works but should not stay as it is."""
+        """Warnings about a file that works but should be changed."""
         sources = (_Environment(), _File(document or {}))
         self._origins = {names: origin for source in reversed(sources) for names, origin in source.origins.items()}
         given: dict[str, Any] = {"sources": sources}
@@ -139,10 +139,10 @@ class Settings:
 
     @classmethod
     def load(cls, option: str | None, *, must_exist: bool = True, sandbox: bool = False) -> Settings:
-        """Return the settings of the file that ``--config`` (``option``) names, else of the usual one.
+        """Return the settings of the file that ``--config`` (``option``) names, else of the default file.
 
-        A file that was named must be there, unless ``must_exist`` is false. The ``sandbox`` does without a file where
-        there is no home folder to look in. Raises `ConfigError`.
+        A named file must exist, unless ``must_exist`` is false. Without a home folder, the ``sandbox`` does without a
+        file. Raises `ConfigError`.
         """
         try:
             file = config_path(option)
@@ -155,7 +155,7 @@ class Settings:
         if text is None:
             if must_exist and (option is not None or os.environ.get("FLUX_CONFIG")):
                 raise ConfigError(
-                    f"config file {printable(str(file))} does not exist", hint="flux config init makes one"
+                    f"config file {printable(str(file))} does not exist", hint="`flux config init` creates one"
                 )
             return cls(file, None)
         document = parse(text, file)
@@ -164,7 +164,7 @@ class Settings:
         return cls(file, document, _is_exposed(file) if holds_key else ())
 
     def base_url(self, provider: str) -> str | None:
-        """Return the provider's configured root, without a trailing slash: https, or http on loopback."""
+        """Return the provider's configured base URL, without a trailing slash: https, or http on loopback."""
         found: str | None = self._held.get(("providers", provider, "base_url"))
         return found
 
@@ -176,14 +176,14 @@ class Settings:
         return found
 
     def key(self, provider: Provider) -> Key | None:
-        """Return the provider's key. Raises `ConfigError` or `AuthError` where one is named but cannot be had."""
+        """Return the provider's key. Raises `ConfigError` or `AuthError` if its command fails."""
         found = self._find(provider)
         if found is None:
             return None
         source, value = found
         where = source if isinstance(value, SecretStr) else f"{source} of {provider.name}"
         if not isinstance(value, SecretStr):
-            with self._lock:  # a command may ask for a passphrase: once is enough
+            with self._lock:  # a command may ask for a passphrase, so it runs once
                 if provider.name not in self._answers:
                     self._answers[provider.name] = run_key_command(value, where)
                 value = self._answers[provider.name]
@@ -198,12 +198,12 @@ class Settings:
         return found[0] if found else None
 
     def _find(self, provider: Provider) -> tuple[str, SecretStr | str] | None:
-        """Return a source with the key, or with the command that prints it."""
+        """Return the source, with the key or the command that prints it."""
         for name in provider.key_variables:
             if text := os.environ.get(name, "").strip():
                 return name, SecretStr(text)
-        places = (("providers", provider.name, "api_key"), ("providers", provider.name, "api_key_command"))
-        for names in sorted(places, key=lambda names: self._origins.get(names) == _FILE):
+        keys = (("providers", provider.name, "api_key"), ("providers", provider.name, "api_key_command"))
+        for names in sorted(keys, key=lambda names: self._origins.get(names) == _FILE):
             if value := self._held.get(names):
                 return names[-1] if names[-1] == "api_key_command" else self._origins[names], value
         return None
@@ -233,7 +233,7 @@ class Settings:
         return self._held.get(names) if names in KEYS else self._held.get(names[:-1], {}).get(names[-1])
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return every key that has a value: the dotted key, the value for people, where it comes from."""
+        """Return every key that has a value: the dotted key, the value for people, and its source."""
         found: list[tuple[str, str, str]] = []
         for names in KEYS:
             key = ".".join(names)
@@ -245,7 +245,7 @@ class Settings:
 
 
 def _is_exposed(file: Path) -> tuple[str, ...]:
-    """Return a warning where others can read a file that holds a key."""
+    """Return a warning if others can read a file that holds a key."""
     status = file.stat()
     if os.name != "posix" or not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o044:
         return ()
@@ -254,25 +254,25 @@ def _is_exposed(file: Path) -> tuple[str, ...]:
 
 
 def run_key_command(command: str, where: str, *, seconds: float = COMMAND_SECONDS) -> SecretStr:
-    """Return the first line that a command prints. Raises `ConfigError` or `AuthError`, without any of the output."""
+    """Return the first line that a command prints. Raises `ConfigError` or `AuthError`, which never quote the output."""
     arguments = shlex.split(command)
-    said = f"{where}: {printable(Path(arguments[0]).name)}"
+    label = f"{where}: {printable(Path(arguments[0]).name)}"
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command, and no shell
             arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
     except (OSError, ValueError):
-        raise ConfigError(f"{said} cannot be started", hint="is it installed, and on the PATH?") from None
+        raise ConfigError(f"{label} cannot be started", hint="is it installed, and on the PATH?") from None
     with process:
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise AuthError(f"{said} took longer than {seconds:g} s") from None
+            raise AuthError(f"{label} took longer than {seconds:g} s") from None
         finally:
-            process.kill()  # also when a signal ends the wait; nothing happens to one that has ended
+            process.kill()  # also when a signal ends the wait; harmless after the end
     if process.returncode:
-        raise AuthError(f"{said} failed with exit code {process.returncode}")
+        raise AuthError(f"{label} failed with exit code {process.returncode}")
     line = output.decode(errors="replace").strip().split("\n", 1)[0]
     if not line:
-        raise AuthError(f"{said} printed nothing")
+        raise AuthError(f"{label} printed nothing")
     return SecretStr(line)

@@ -76,7 +76,7 @@ def test_the_sums_say_that_they_lack_something(flux, damaged):
     lacking = flux("status", "--spend")
     flux("status", "--accept-loss")
 
-    assert "warning: the job ledger was damaged, and the sums lack" in lacking.err
+    assert "warning: the job ledger was damaged; these sums lack" in lacking.err
     assert flux("status", "--spend").err == ""
 
 
@@ -84,7 +84,7 @@ def test_without_damage_there_is_nothing_to_accept(flux):
     done = flux("status", "--accept-loss")
 
     assert (done.code, done.out) == (0, "")
-    assert done.err == "flux: note: nothing of the job ledger is missing\n"
+    assert done.err == "flux: note: the job ledger is complete\n"
 
 
 def test_a_loss_is_accepted_by_a_command_of_its_own(flux, damaged):

@@ -498,7 +498,7 @@ def test_what_cannot_be_installed_is_said(home):
     (home / ".config").write_text("in the way", encoding="utf-8")
     (home / ".bashrc").write_bytes(b"alias x='\xff'")
 
-    with pytest.raises(UsageError, match="profile of PowerShell"):
+    with pytest.raises(UsageError, match="PowerShell profile"):
         install("pwsh", "flux", home, {})
     with pytest.raises(FluxError, match="could not be installed: not a directory"):
         install("fish", "flux", home, {})
