@@ -254,7 +254,7 @@ def _is_exposed(file: Path) -> tuple[str, ...]:
 
 
 def run_key_command(command: str, where: str, *, seconds: float = COMMAND_SECONDS) -> SecretStr:
-    """Return the first line that a command prints. Raises `ConfigError` or `AuthError`, which never quote the output."""
+    """Return the first line that a command prints. Raises `ConfigError` or `AuthError`; neither quotes the output."""
     arguments = shlex.split(command)
     label = f"{where}: {printable(Path(arguments[0]).name)}"
     try:
