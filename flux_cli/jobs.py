@@ -22,6 +22,9 @@ ACTIVE: frozenset[Status] = frozenset({"submitting", "queued", "running"})
 FINISHED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 """Nothing more will change at the provider."""
 
+SEARCH_SECONDS = 86_400.0
+"""Seconds for which a job whose answer was lost is looked for."""
+
 _TOLERANCE = 0.05
 """How far the shape of an image may be off, as a fraction: providers round sides to multiples of 32 pixels."""
 

@@ -1,6 +1,6 @@
-"""The composition root: builds settings, transport, ledger and engine when they are first wanted.
+"""Build settings, transport, ledger and engine on first use: the composition root.
 
-All imports of heavy libraries happen here, inside functions, so that a command loads only what it uses.
+Heavy libraries are imported inside functions, so that a command loads only what it uses.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
 from flux_cli.clock import SystemClock
-from flux_cli.display.output import Human, Json, Output
-from flux_cli.display.plain import NoProgress, PlainBatchProgress, PlainProgress, Progress
 from flux_cli.display.streams import Streams
-from flux_cli.http.router import Router
-from flux_cli.jobs import Job
 
 if TYPE_CHECKING:
     from flux_cli.config.settings import Settings
+    from flux_cli.display.output import Output
+    from flux_cli.display.plain import Progress
     from flux_cli.engine.engine import Engine
     from flux_cli.engine.fetch import Fetcher
     from flux_cli.http.client import Connect
-    from flux_cli.jobs import ReadyInterval
+    from flux_cli.http.router import Router
+    from flux_cli.jobs import Job, ReadyInterval
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
     from flux_cli.money.prices import Prices
@@ -36,16 +35,16 @@ if TYPE_CHECKING:
     from flux_cli.providers.base import Price
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Of ids: what people neither confuse nor mistype."""
+"""The letters and digits of ids: without those that look alike."""
 
 LONGEST_SUBMIT = 1800.0
-"""Seconds after which no submit is still under way, with all its repeats and time-outs."""
+"""Seconds after which every submit has ended, with all its repeats and time-outs."""
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of that number runs on this machine."""
+    """Whether a process with this number runs on this machine."""
     if os.name == "nt":
-        return True  # there, asking with a signal would end it; the time limit decides
+        return True  # a signal would end it on Windows; the time limit decides
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -67,7 +66,7 @@ def new_seed() -> int:
 
 @dataclass(kw_only=True)
 class Flags:
-    """Options of the program that do not belong to a job. All commands have the first five."""
+    """Options that are not part of a job. Every command has the first five."""
 
     config: str | None = None
     json: bool = False
@@ -82,7 +81,7 @@ class Flags:
 
 @dataclass
 class Runtime:
-    """Everything about the outside, as attributes that a test can replace."""
+    """The outside world, as attributes that a test can replace."""
 
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
@@ -93,7 +92,7 @@ class Runtime:
     saved: list[tuple[int, int, list[str]]] = field(default_factory=list[tuple[int, int, list[str]]])
     """Images that are on disk now: row of the batch, number within the run, and paths, as they came."""
     connect: Connect | None = None
-    """Makes what stands behind httpx; the network where it is ``None``."""
+    """Makes the transport behind httpx; ``None`` is the network."""
     new_id: Callable[[], str] = new_id
     new_seed: Callable[[], int] = new_seed
     new_idempotency_key: Callable[[], str] = field(default_factory=lambda: lambda: str(uuid.uuid4()))
@@ -106,12 +105,16 @@ class Runtime:
     @property
     def output(self) -> Output:
         """How results are printed: for people, or as JSON."""
+        from flux_cli.display.output import Human, Json
+
         if self.flags.json:
             return Json(self.streams, quiet=self.flags.quiet)
         return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
     def progress(self, totals: BatchTotals | None = None, *, batch: bool = False) -> Progress:
         """Return the progress display: bars on a terminal, else lines for each state, of a ``batch`` for each job."""
+        from flux_cli.display.plain import NoProgress, PlainBatchProgress, PlainProgress
+
         if self.flags.quiet:
             return NoProgress()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
@@ -135,12 +138,12 @@ class Runtime:
 
     @property
     def sandbox(self) -> bool:
-        """Whether we are in the sandbox's world."""
+        """Whether this run uses the sandbox."""
         return self.flags.sandbox or self.settings.sandbox
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The jobs of both worlds. Raises `LedgerError`."""
+        """The jobs, those of the sandbox included. Raises `LedgerError`."""
         from flux_cli.config.paths import state_path
         from flux_cli.ledger.ledger import Ledger
 
@@ -151,7 +154,7 @@ class Runtime:
 
     @cached_property
     def prices(self) -> Prices:
-        """What images cost; what hosts said of it is kept beside the ledger, the sandbox's in a file of its own."""
+        """Prices of images. Those that providers report are kept next to the ledger, the sandbox's separately."""
         from flux_cli.config.paths import state_path
         from flux_cli.money.prices import PriceFile, Prices
 
@@ -163,13 +166,13 @@ class Runtime:
         )
 
     def price(self, provider: str, model: str) -> Price | None:
-        """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
+        """Return what an image of ``model`` costs at ``provider``, in USD, or ``None`` if it is unknown."""
         return self.prices.of(provider, model)
 
     def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
-        """Return what the jobs of ``run`` may not pass as of now: ``--max-cost``, and the budgets of the config.
+        """Return the spending limits of ``run`` as of now: ``--max-cost``, and the budgets of the config.
 
-        Raises `UsageError` for a ``max_cost`` that is no amount.
+        Raises `UsageError` for a ``max_cost`` that is not an amount.
         """
         from flux_cli.money.limits import limits
 
@@ -177,7 +180,9 @@ class Runtime:
 
     @cached_property
     def router(self) -> Router:
-        """How requests travel."""
+        """Sends requests."""
+        from flux_cli.http.router import Router
+
         return Router(
             settings=lambda: self.settings,
             clock=self.clock,
@@ -187,7 +192,7 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        """What does the work."""
+        """Submits, polls and cancels jobs."""
         from flux_cli.engine.engine import Engine
 
         return Engine(
@@ -201,29 +206,29 @@ class Runtime:
 
     @cached_property
     def fetcher(self) -> Fetcher:
-        """What puts images on disk."""
+        """Downloads images."""
         from flux_cli.engine.fetch import Fetcher
 
         return Fetcher(wire=self.router, book=self.ledger, clock=self.clock, renew=self.engine.renew)
 
     def _waits(self, job: Job) -> list[ReadyInterval]:
-        """Return how long earlier jobs like ``job`` took; before the first one in the sandbox, what is configured."""
+        """Return how long earlier jobs like ``job`` took. Without any, the sandbox uses its configured time."""
         found = self.ledger.durations(job.provider, job.model, sandbox=job.sandbox)
         if found or not job.sandbox:
             return found
         return [(self.settings.sandbox_seconds, self.settings.sandbox_seconds)]
 
     def _submitter_has_ended(self, job: Job) -> bool:
-        """Whether the process that was submitting ``job`` has died, or must have."""
+        """Whether the process that was submitting ``job`` has ended, or must have by now."""
         return self.has_ended(job.owner) or self.clock.now() - job.created_at > LONGEST_SUBMIT
 
     def has_ended(self, owner: str) -> bool:
-        """Whether a process, as ``host:pid``, runs no more; of one on another machine nobody can tell."""
+        """Whether a process, as ``host:pid``, has ended. False for another machine, where it cannot be checked."""
         host, _, pid = owner.rpartition(":")
         return host == socket.gethostname() and pid.isdecimal() and not is_running(int(pid))
 
     def close(self) -> None:
-        """Let go of connections and files."""
+        """Close connections and files."""
         if "flux_cli.saving.saver" in sys.modules:
             from flux_cli.saving.saver import remove_temporary_files
 

@@ -11,11 +11,10 @@ import pytest
 from typer.main import get_command
 
 import flux_cli
-from flux_cli.cli import app
+from flux_cli.cli import COMMANDS, app
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"httpx", "pydantic_settings", "sqlite3", "tomlkit", "PIL"}
-COMMANDS = ("generate", "status", "result", "cancel", "providers", "config", "help")
 
 
 def loaded(script: str, *arguments: str) -> set[str]:
@@ -101,6 +100,15 @@ def test_every_command_is_in_the_readme_and_has_help():
     assert {*(command.__name__ for command in commands), *groups} == set(COMMANDS)
     assert [command for command in commands if not command.__doc__] == []
     assert [name for name in COMMANDS if f"flux {name} " not in readme] == []
+
+
+def test_the_help_of_the_program_lists_the_same_commands_without_building_them():
+    """``flux --help`` shows the summaries that the commands themselves have, and imports none of them."""
+    listed, built = get_command(app(())).commands, get_command(app()).commands
+
+    assert {name: command.help for name, command in listed.items()} == COMMANDS
+    assert {name: command.short_help for name, command in built.items()} == COMMANDS
+    assert [name for name in start("--help") if re.fullmatch(r"flux_cli\.commands\.\w+\.command", name)] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,10 +1,10 @@
-"""Options that several commands share, each declared once, and what their commands begin and end with."""
+"""Declare the options that several commands share, and find the jobs that their arguments name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +18,12 @@ from flux_cli.text import listed, nearest, printable
 PROVIDER_HELP = f"{listed(providers.NAMES, last='or')}."
 """The help of an option or argument that takes the name of a provider."""
 
+if TYPE_CHECKING:
+    from flux_cli.jobs import Job
+
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
-    """Put one of the common options where everything can see it."""
+    """Store a common option in the flags of the runtime."""
     if value and isinstance(ctx.obj, Runtime):
         setattr(ctx.obj.flags, str(param.name), value)
     return value
@@ -188,6 +191,8 @@ def find_jobs(
 
 
 def _adopt(runtime: Runtime, reference: str, provider: str | None) -> Job:
+    from flux_cli.jobs import Job  # noqa: PLC0415 - not for --help
+
     name, remote_id = provider, reference
     owner, colon, rest = reference.partition(":")
     if colon and owner in providers.NAMES and provider in {None, owner}:

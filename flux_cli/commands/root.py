@@ -1,4 +1,4 @@
-"""``flux`` itself: what it says when it is called without a command."""
+"""Define ``flux`` itself: its own options, and the welcome text without a command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def program(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", metavar="", help="Show the version.", callback=_version, is_eager=True, show_default=False
+            "--version",
+            metavar="",
+            help="Print the version and exit.",
+            callback=_version,
+            is_eager=True,
+            show_default=False,
         ),
     ] = False,
     install_completion: completing.InstallCompletion = False,
@@ -31,7 +36,7 @@ def program(
 ) -> int:
     """Run without a command."""
     if ctx.invoked_subcommand is None:
-        from flux_cli.commands.welcome import show_welcome  # noqa: PLC0415 - whoever types a command does not need it
+        from flux_cli.commands.welcome import show_welcome  # noqa: PLC0415 - only without a command
 
         runtime = options.runtime_of(ctx)
         runtime.streams.out(show_welcome(runtime))

@@ -20,7 +20,7 @@ from flux_cli.text import listed, nearest, printable
 
 LARGEST = 2**20
 """Bytes of a config file that are read at most."""
-_MEND = "fix it, or name another file with --config"
+_FIX = "fix it, or name another file with --config"
 
 
 def join_key(names: Names) -> str:
@@ -72,14 +72,14 @@ def read(path: Path) -> str | None:
         return None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "no such path"
-        raise ConfigError(f"config file {printable(str(path))} cannot be read: {reason.lower()}", hint=_MEND) from None
+        raise ConfigError(f"config file {printable(str(path))} cannot be read: {reason.lower()}", hint=_FIX) from None
     if len(raw) > LARGEST:
-        raise ConfigError(f"config file {printable(str(path))} is larger than {LARGEST // 2**20} MiB", hint=_MEND)
+        raise ConfigError(f"config file {printable(str(path))} is larger than {LARGEST // 2**20} MiB", hint=_FIX)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"config file {printable(str(path))}, line {line}: not valid UTF-8", hint=_MEND) from None
+        raise ConfigError(f"config file {printable(str(path))}, line {line}: not valid UTF-8", hint=_FIX) from None
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ConfigError(f"{where} is nested too deeply", hint=_MEND) from None
+        raise ConfigError(f"{where} is nested too deeply", hint=_FIX) from None
     except ValueError as error:
         line = re.search(r"\(at line (\d+)", str(error))
         number = int(line[1]) if line else text.count("\n") + 1

@@ -28,7 +28,7 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Failed, Job, ReadyInterval, Succeeded, advance
+from flux_cli.jobs import SEARCH_SECONDS, Cancelled, Failed, Job, ReadyInterval, Succeeded, advance
 from flux_cli.money.limits import Limit
 from flux_cli.providers.base import Accepted, Account, LostSubmit, Order, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, drive
@@ -36,9 +36,6 @@ from flux_cli.providers.hints import with_hint
 from flux_cli.text import printable
 
 T = TypeVar("T")
-
-SEARCH_SECONDS = 86_400.0
-"""Seconds for which a job whose answer was lost is looked for."""
 
 
 def dry_run_requests(provider: Provider, order: Order) -> list[Request]:

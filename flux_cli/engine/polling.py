@@ -6,7 +6,6 @@ a batch learn from those that ended before them.
 
 from __future__ import annotations
 
-import gc
 import math
 import threading
 from collections import deque
@@ -101,7 +100,6 @@ class Poller:
         `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job continues
         in either case. The seconds begin now or, where they began earlier, end at the ``deadline``.
         """
-        gc.enable()  # off at start-up; waiting may take long
         deadline = self._clock.monotonic() + timeout if deadline is None else deadline
         began = self._elapsed(job)
         if began < APART:

@@ -20,7 +20,7 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UnsavedError,
 )
-from flux_cli.jobs import Job
+from flux_cli.jobs import SEARCH_SECONDS, Job
 from flux_cli.money.totals import BatchTotals
 from flux_cli.runs.workers import AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
@@ -33,8 +33,6 @@ _ASKED_AT_ONCE = 8
 
 def list_unsettled(runtime: Runtime, *, provider: str | None = None, batch: str | None = None) -> list[Job]:
     """Return every job that its provider can tell something new about, the oldest first."""
-    from flux_cli.engine.engine import SEARCH_SECONDS  # noqa: PLC0415 - not for --help
-
     since = runtime.clock.now() - SEARCH_SECONDS
     return runtime.ledger.unsettled(sandbox=runtime.sandbox, since=since, provider=provider, batch=batch)
 

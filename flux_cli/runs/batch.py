@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shlex
@@ -83,7 +82,6 @@ class BatchRunner:
 
     def run(self, *, at_once: int) -> int:
         """Make every row, ``at_once`` jobs side by side. Return the exit code. Raises `Interrupted`."""
-        gc.enable()  # which starting up does without: a batch may take long
         work: list[Callable[[ActiveJobs], FluxError | None]] = []
         for task in self._tasks:
             work += [partial(self._fetch, task, job) for job in task.standing.pending]

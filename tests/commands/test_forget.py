@@ -149,7 +149,7 @@ def test_a_batch_is_told_what_that_means(flux, book):
 
     done = flux("status", "--forget", "aaaa1111", "--sandbox")
 
-    assert "--resume of /somewhere/prompts.txt would make them again" in done.err
+    assert "--resume of /somewhere/prompts.txt generates them again" in done.err
 
 
 def test_money_is_not_forgotten(flux, book):

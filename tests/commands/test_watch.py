@@ -154,7 +154,7 @@ def test_a_file_that_nothing_was_made_from(flux, batch):
 
     assert (there.code, there.out, there.err) == (0, "", "flux: note: no job was made from other.txt yet\n")
     assert missing.code == 2
-    assert "there is no such file" in missing.err
+    assert "the file does not exist" in missing.err
 
 
 @pytest.mark.parametrize(

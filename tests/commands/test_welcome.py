@@ -28,7 +28,7 @@ def test_ready(flux, monkeypatch):
 
     done = flux()
 
-    assert "Ready with runware (key: RUNWARE_API_KEY)." in done.lines
+    assert "runware is ready (key: RUNWARE_API_KEY)." in done.lines
     assert commands(done)[0] == FOX
     assert "made-up-ware" not in done.out
 
@@ -58,7 +58,7 @@ def test_in_the_sandbox(flux, monkeypatch):
 
     done = flux()
 
-    assert "In the sandbox" in done.out
+    assert "The sandbox is on" in done.out
     assert commands(done)[0] == FOX
 
 
