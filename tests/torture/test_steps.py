@@ -219,12 +219,16 @@ def row_of(rows: list[Job], job) -> Job | None:
 
 def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
     """Return what is wrong after what a person would do next: ask how jobs are doing, and fetch what is done."""
-    said = [stage.run("status", start=LATER), stage.run("result", "--all", start=LATER)]
+    said = [stage.run("status", start=LATER)]
+    due = [row for row in stage.ledger() if row.active or row.status == "unknown" or row.has_unsaved_images]
+    said.append(stage.run("result", "--all", start=LATER))
     waiting = [row.id for row in stage.ledger() if row.active]
     if waiting:
         said.append(stage.run("result", "--wait", *waiting, start=LATER))
+    unknown = sum(row.status == "unknown" for row in due)
+    codes = [0, 0 if not unknown else 7 if unknown == len(due) else 9, 0]
     wrong = faults_of_files(stage, temporary=temporary)
-    wrong += [f"{one.code}: {one.shown}" for one in said if one.code != 0]
+    wrong += [f"{one.code}: {one.shown}" for one, code in zip(said, codes, strict=False) if one.code != code]
     rows, expected = stage.ledger(), stage.images()
     for job in stage.accepted():
         row = row_of(rows, job)
