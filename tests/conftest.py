@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 from flux_cli.cli import main
 from flux_cli.clock import SystemClock
 from flux_cli.runtime import Runtime
+from tests import warm
 
 hypothesis.settings.register_profile(
     "steady", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -120,6 +121,23 @@ def flux(clock) -> Callable[..., Run]:
         return Run(code, raw.decode("utf-8", "replace"), err.bytes.getvalue().decode("utf-8", "replace"), raw)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def warm_program() -> Iterator[str]:
+    """Return the path of a ``flux`` that need not start Python: see `tests.warm`."""
+    with warm.serve() as program:
+        yield program
+
+
+_SLOW = {Path(__file__).parent / name for name in ("e2e", "torture")}
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Mark all that lies in a folder of slow tests: ``-m "not slow"`` leaves it out."""
+    for item in items:
+        if _SLOW & set(item.path.parents):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

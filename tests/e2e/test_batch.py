@@ -39,7 +39,7 @@ def wait_for_jobs(host, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_cut_off_and_gone_on_with(start, flux, host, finish, ledger, number):
+def test_cut_off_and_gone_on_with(start, warm, host, finish, ledger, number):
     """Whatever ends the process while rows are in flight: --resume brings all of them home, each bought once."""
     program = start(*BATCH, "-j", "2")
     wait_for_jobs(host, 2)
@@ -50,7 +50,7 @@ def test_cut_off_and_gone_on_with(start, flux, host, finish, ledger, number):
     ended = program.end()
     finish()
 
-    rest = flux(*BATCH, "-j", "6", "--resume")
+    rest = warm(*BATCH, "-j", "6", "--resume")
 
     assert ended.code == -number
     assert ("`flux generate --batch p.txt --resume`" in ended.err) == (number != signal.SIGKILL)
@@ -59,7 +59,7 @@ def test_cut_off_and_gone_on_with(start, flux, host, finish, ledger, number):
     assert sorted(job.prompt for job in host.world.jobs("runcomfy")) == PROMPTS
 
 
-def test_killed_between_send_and_reply(start, flux, host, finish):
+def test_killed_between_send_and_reply(start, warm, host, finish):
     """Of that row nobody knows: it is named, and never bought again; the others are made."""
     held = host.hold("POST", "/v1/models/")
     program = start(*BATCH, "-j", "1")
@@ -69,19 +69,19 @@ def test_killed_between_send_and_reply(start, flux, host, finish):
     held.let_go()
     finish()
 
-    rest = [flux(*BATCH, "-j", "6", "--resume") for _ in range(2)]
+    rest = [warm(*BATCH, "-j", "6", "--resume") for _ in range(2)]
 
     assert [(one.code, len(one.lines)) for one in rest] == [(9, 5), (9, 0)]
     assert all("p.txt:1: " in one.err and "may have been accepted" in one.err for one in rest)
     assert host.paid["runcomfy"] == 6
 
 
-def test_two_processes_at_one_batch(start, flux, host, finish):
+def test_two_processes_at_one_batch(start, warm, host, finish):
     """The second one is refused, and told by whom; the first one goes on."""
     program = start(*BATCH)
     wait_for_jobs(host, 4)
 
-    second = flux(*BATCH, "--resume")
+    second = warm(*BATCH, "--resume")
     finish()
     first = program.end()
 
@@ -89,12 +89,12 @@ def test_two_processes_at_one_batch(start, flux, host, finish):
     assert (first.code, host.paid["runcomfy"]) == (0, 6)
 
 
-def test_whoever_reads_goes_away(bash, flux, host, finish):
+def test_whoever_reads_goes_away(bash, warm, host, finish):
     """`| head -n 1` ends it, the rest is made with --resume, and nothing is lost or bought twice."""
     finish()
 
     bash("flux generate --batch p.txt -p runcomfy -s 7 -j 1 | head -n 1 >first; echo ${PIPESTATUS[0]}").end()
-    rest = flux(*BATCH, "-j", "6", "--resume")
+    rest = warm(*BATCH, "-j", "6", "--resume")
 
     assert (rest.code, len(list(Path().glob("*.png")))) == (0, 6), rest.err
     assert Path("first").read_text() == "fox-0-7.png\n"

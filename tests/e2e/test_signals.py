@@ -32,7 +32,7 @@ def test_a_signal_while_waiting(start, host, number):
     assert not job.cancelled
 
 
-def test_the_command_that_was_told_brings_the_image(start, flux, host):
+def test_the_command_that_was_told_brings_the_image(start, warm, host):
     """What stderr says after Ctrl-C can be typed as it is."""
     program = start("generate", "-p", "runflow", "a red fox")
     program.err.wait("queued")
@@ -40,7 +40,7 @@ def test_the_command_that_was_told_brings_the_image(start, flux, host):
     hint = program.end().err.splitlines()[-2]
     host.finish_jobs()
 
-    ended = flux(*hint.split("`")[1].split()[1:])
+    ended = warm(*hint.split("`")[1].split()[1:])
 
     assert ended.code == 0, ended.err
     assert [bare(Path(ended.line).read_bytes())] == list(host.images.values())
@@ -114,7 +114,7 @@ def test_a_second_press_leaves_at_once(start, host, ledger):
     assert job.status in {"submitting", "unknown"}
 
 
-def test_a_download_that_is_cut_off(start, flux, host):
+def test_a_download_that_is_cut_off(start, warm, host):
     """An interrupted download leaves no part of a file, and the image can be had later."""
     held = host.hold("GET", "/0.png")
     program = start("generate", "-p", "runcomfy", "a red fox")
@@ -126,7 +126,7 @@ def test_a_download_that_is_cut_off(start, flux, host):
     ended = program.end()
     held.let_go()
     left = list(Path.cwd().iterdir())
-    again = flux("result", "@1")
+    again = warm("result", "@1")
 
     assert ended.code == -signal.SIGINT
     assert "paid for, but not saved" in ended.err
@@ -147,9 +147,9 @@ def test_under_nohup(bash, host):
     assert Path(ended.line).exists()
 
 
-def test_a_signal_to_a_look(start, host, flux):
+def test_a_signal_to_a_look(start, host, warm):
     """A status that hangs can be left, silently."""
-    flux("generate", "--no-wait", "-p", "runcomfy", "a red fox")
+    warm("generate", "--no-wait", "-p", "runcomfy", "a red fox")
     held = host.hold("GET", "/status")
     program = start("status")
     held.wait()
