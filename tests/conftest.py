@@ -17,12 +17,14 @@ import pytest
 from flux_cli.cli import main
 from flux_cli.clock import SystemClock
 from flux_cli.runtime import Runtime
-from tests import warm
+from flux_cli.sandbox import files
+from tests import drawn, warm
 
 hypothesis.settings.register_profile(
     "steady", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )  # a busy machine is no fault of the program
 hypothesis.settings.load_profile("steady")
+files.picture = drawn.picture  # drawing is a seventh of the time of all tests that are not slow
 
 
 class FakeClock(SystemClock):

@@ -35,7 +35,9 @@ _PARTS = {
     "download": (".png", ".jpg", ".webp"),
 }
 """What tells an operation's requests from others, in their path or body."""
-_BUY = ("generate", "a fox", "-s", "5", "-o", "out/", "--timeout", "4", "-p")
+_TIMEOUT = 8
+"""The exit code of a wait that was too short."""
+_BUY = ("generate", "a fox", "-s", "5", "-o", "out/", "-p")
 
 
 def closed(world: Callable[[], Answer]) -> Answer:
@@ -162,7 +164,7 @@ def attempt(cell: Cell, home: Path, program: str, warm: str) -> str:
         done = _flux(
             home,
             broken,
-            *words.get(cell.operation, (*_BUY, cell.provider)),
+            *words.get(cell.operation, (*_BUY, cell.provider, "--timeout", "4" if cell.code == _TIMEOUT else "60")),
             program=program,
             most=1 << 18 if cell.fault == "no room" else None,
         )
