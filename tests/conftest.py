@@ -1,4 +1,4 @@
-"""What every test stands on: a home of its own, a clock that costs no time, and `flux` as a function."""
+"""Fixtures for every test: a home of its own, a clock on which sleeping takes no time, and `flux` as a function."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class FakeClock(SystemClock):
 
 @dataclass(frozen=True)
 class Run:
-    """What a command came to."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -143,21 +143,21 @@ def pytest_collection_modifyitems(items) -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Print what tests have to tell: the lines of their ``tell`` properties, each once, and tallies by ``tally``."""
+    """Print each ``summary`` property of the tests once, and how many tests have each ``counted`` property."""
     lines: dict[str, None] = {}
-    tallies: dict[str, Counter] = {}
+    counts: dict[str, Counter] = {}
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
             for name, value in getattr(report, "user_properties", ()):
-                if name == "tell":
+                if name == "summary":
                     lines[value] = None
-                elif name == "tally":
-                    tallies.setdefault(value, Counter())[outcome] += 1
-    told = [f"{label}: {count['passed']} passed, {count['failed']} failed" for label, count in tallies.items()]
-    for line in (*lines, *told):
+                elif name == "counted":
+                    counts.setdefault(value, Counter())[outcome] += 1
+    totals = [f"{label}: {count['passed']} passed, {count['failed']} failed" for label, count in counts.items()]
+    for line in (*lines, *totals):
         terminalreporter.write_line(line)
 
 
 def pytest_xdist_auto_num_workers(config) -> int:
-    """Return how many workers ``-n auto`` stands for: half of the tests wait for other processes most of the time."""
+    """Return the number of workers for ``-n auto``: twice the cores, as slow tests mostly wait for other processes."""
     return 2 * (os.cpu_count() or 1)

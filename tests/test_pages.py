@@ -331,7 +331,7 @@ def verify():
     return names
 
 
-def test_a_callback_of_runflow_is_told_from_a_forged_one(verify):
+def test_a_forged_callback_of_runflow_is_recognised(verify):
     """The signature is that of the raw body, in hex, with the callback secret."""
     body = b'{"event": "run.completed", "run_id": "0197"}'
 
@@ -342,7 +342,7 @@ def test_a_callback_of_runflow_is_told_from_a_forged_one(verify):
     assert not verify["from_runflow"](body, "é" + signature, "whsec_example")
 
 
-def test_a_webhook_of_apiframe_is_told_from_a_forged_one(verify):
+def test_a_forged_webhook_of_apiframe_is_recognised(verify):
     """The secret is the binary digest of the API key."""
     body = b'{"event": "completed", "jobId": "2f0c"}'
 
@@ -354,6 +354,6 @@ def test_a_webhook_of_apiframe_is_told_from_a_forged_one(verify):
     assert not verify["from_apiframe"](body, hexed, "afk_example")
 
 
-def test_a_call_of_runware_is_known_by_its_token(verify):
+def test_a_call_of_runware_is_recognised_by_its_token(verify):
     assert verify["from_runware"]("s3cret", "s3cret")
     assert not verify["from_runware"]("guess", "s3cret")

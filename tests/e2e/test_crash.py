@@ -17,7 +17,7 @@ FINDABLE = {"runflow", "apiframe", "runware"}
 """Where a job is found again without the id that the host gave it."""
 
 
-def test_killed_while_waiting(start, warm, host):
+def test_a_job_is_fetched_after_its_process_was_killed_while_waiting(start, warm, host):
     """Whatever happens to the process, the job is in the ledger, and a later one brings the image home."""
     program = start("generate", "-p", "apiframe", "a red fox")
     program.err.wait("queued")
@@ -33,7 +33,7 @@ def test_killed_while_waiting(start, warm, host):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_killed_while_sending(start, warm, host, ledger, provider):
+def test_a_process_killed_while_sending_leaves_its_job_in_the_ledger(start, warm, host, ledger, provider):
     """The intent was on disk before the request left; finding out what became of it buys nothing."""
     held = host.hold("POST", "")
     program = start("generate", "-p", provider, "a red fox")
@@ -52,7 +52,7 @@ def test_killed_while_sending(start, warm, host, ledger, provider):
     assert [bare(Path(path).read_bytes()) for path in fetched.lines] == list(host.images.values())
 
 
-def test_many_at_once_on_one_ledger(start, ledger, warm_program):
+def test_thirty_processes_at_once_make_one_ledger(start, ledger, warm_program):
     """Thirty processes on a home without a ledger make one, and each its row in it."""
     programs = [start("generate", "-q", "--no-wait", "a red fox", path=warm_program) for _ in range(MANY)]
 
@@ -80,7 +80,7 @@ def disk(tmp_path):
     subprocess.run(["umount", str(place)], check=False, capture_output=True)
 
 
-def test_a_disk_without_room(warm, host, disk):
+def test_a_full_disk_is_found_before_money_is_spent(warm, host, disk):
     """That no image will fit is found out before money is spent."""
     small = disk("64k")
 
@@ -92,7 +92,7 @@ def test_a_disk_without_room(warm, host, disk):
     assert list(small.iterdir()) == []
 
 
-def test_a_disk_that_fills_up(start, warm, host, disk):
+def test_an_image_that_no_longer_fits_is_fetched_to_another_place(start, warm, host, disk):
     """An image that was paid for and does not fit is said to be unsaved, and is fetched to another place."""
     small = disk("4m")
     held = host.hold("GET", "/0.png")

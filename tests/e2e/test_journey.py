@@ -44,7 +44,7 @@ def test_a_job_is_followed_by_separate_processes(flux, warm, host, ledger, provi
 
 
 @pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - {"runcomfy"}))
-def test_what_cannot_be_cancelled_is_refused_offline(warm, host, provider):
+def test_cancel_sends_nothing_where_the_provider_cannot_cancel(warm, host, provider):
     """Where the API cannot cancel, nothing is sent and the exit code says usage."""
     warm("generate", "--no-wait", "-p", provider, "a red fox")
     asked = len(host.requests)
@@ -56,7 +56,7 @@ def test_what_cannot_be_cancelled_is_refused_offline(warm, host, provider):
     assert len(host.requests) == asked
 
 
-def test_cancelling_at_runcomfy(warm, host):
+def test_cancel_ends_a_queued_job_and_refuses_a_running_one(warm, host):
     """A queued job is cancelled, also a second time; a running one is not, and says so."""
     warm("generate", "--no-wait", "-p", "runcomfy", "a red fox")
     done, again = warm("cancel", "@1"), warm("cancel", "@1")

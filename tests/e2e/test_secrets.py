@@ -14,7 +14,7 @@ def files(*folders: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_key_is_nowhere(start, warm, host, home, provider):
+def test_a_key_appears_in_no_output_file_or_process_list(start, warm, host, home, provider):
     """Not in the list of processes, in no output and in no file, whether it goes well or the host throws it back."""
     key = KEYS[provider][1]
     program = start("generate", "-v", "-p", provider, "a red fox")
@@ -35,7 +35,7 @@ def test_a_key_is_nowhere(start, warm, host, home, provider):
 
 
 @pytest.mark.parametrize("words", [["--dry-run"], ["-o", "no-such-folder/x.png"]])
-def test_a_key_is_in_no_rehearsal_and_no_traceback(warm, host, words):
+def test_a_key_appears_in_no_dry_run_and_no_traceback(warm, host, words):
     """What people paste into bug reports holds no key, and nothing was sent for it."""
     ended = warm("generate", "-v", "-p", "runware", *words, "a red fox", more={"FLUX_DEBUG": "1"})
 
@@ -44,7 +44,7 @@ def test_a_key_is_in_no_rehearsal_and_no_traceback(warm, host, words):
     assert host.requests == []
 
 
-def test_a_key_in_the_file_stays_there(warm, home, env, tmp_path):
+def test_a_key_in_the_config_file_appears_nowhere_else(warm, home, env, tmp_path):
     """A key that is given on stdin is in the config file and in no other, and no command tells it."""
     config = tmp_path / "config.toml"
     env["FLUX_CONFIG"] = str(config)

@@ -24,19 +24,19 @@ WARM, COLD = 40, 10
 """Processes that are forked from this one, and such that start from nothing."""
 
 
-def test_killed_at_random_moments(tmp_path, record_property):
+def test_kill_9_at_any_moment_loses_no_image(tmp_path, record_property):
     """Every image of a job whose id was written down comes home; of any other it is said that it is unknown."""
     shots = volley(MOMENTS, SEED, tmp_path)
 
-    record_property("tell", described(shots, SEED))
+    record_property("summary", described(shots, SEED))
     assert [(shot.number, shot.kind, shot.provider, shot.wrong) for shot in shots if shot.wrong] == []
 
 
-def test_batches_killed_at_random_moments(tmp_path, record_property):
+def test_resume_after_kill_9_buys_no_row_twice(tmp_path, record_property):
     """--resume buys no row twice and loses none, at any provider."""
     shots = kill_batch.volley(BATCHES, SEED, tmp_path)
 
-    record_property("tell", f"batches, {described(shots, SEED)}")
+    record_property("summary", f"batches, {described(shots, SEED)}")
     assert [(shot.number, shot.provider, shot.standing, shot.wrong) for shot in shots if shot.wrong] == []
 
 
@@ -66,7 +66,7 @@ def submit(number: int) -> list[str]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
-def test_fifty_processes_on_one_ledger(tmp_path, monkeypatch, home, record_property):
+def test_fifty_processes_share_one_ledger(tmp_path, monkeypatch, home, record_property):
     """Buying, asking and fetching at once: each job has its row, and no process finds the ledger locked."""
     monkeypatch.setenv("FLUX_SANDBOX", "1")
     monkeypatch.setenv("FLUX_SANDBOX_SECONDS", "0")
@@ -103,4 +103,4 @@ def test_fifty_processes_on_one_ledger(tmp_path, monkeypatch, home, record_prope
     hosted = [job.id for name in ("runcomfy", "runflow", "apiframe", "runware") for job in world.jobs(name)]
     assert sorted(ids) == sorted(row.id for row in rows if row.prompt != "a warm fox")
     assert sorted(hosted) == sorted(row.remote_id for row in rows)
-    record_property("tell", f"{WARM + COLD} processes on one ledger: {len(ids)} jobs bought, {len(rows)} rows")
+    record_property("summary", f"{WARM + COLD} processes on one ledger: {len(ids)} jobs bought, {len(rows)} rows")

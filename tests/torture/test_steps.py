@@ -273,7 +273,7 @@ def stage(request, monkeypatch):
 
 @pytest.mark.parametrize("ending", [False, True], ids=["failing", "ending"])
 @pytest.mark.parametrize("stage", SCENARIOS, ids=str, indirect=True)
-def test_at_every_step(stage, ending, record_property):
+def test_a_command_may_fail_or_end_at_every_step(stage, ending, record_property):
     """Nothing is bought twice, every image comes home, and every exit code is true, wherever it fails or ends.
 
     One step in four a run; with TORTURE=all in the environment, every one.
@@ -298,7 +298,7 @@ def test_at_every_step(stage, ending, record_property):
     counts = ", ".join(f"{count} {name}" for name, count in Counter(untouched.steps).most_common())
     how = "ending" if ending else "failing"
     record_property(
-        "tell", f"step torture, {stage.scenario}, {how}: {len(mine)} of {len(untouched.steps)} steps ({counts})"
+        "summary", f"step torture, {stage.scenario}, {how}: {len(mine)} of {len(untouched.steps)} steps ({counts})"
     )
     assert untouched.code == 0
     assert not wrong, "\n".join(wrong)

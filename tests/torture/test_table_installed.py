@@ -214,6 +214,6 @@ def test_the_installed_program_keeps_the_promises_of_the_table(tmp_path, record_
         wrong = [one for one in tried if one]
 
     record_property(
-        "tell", f"torture table, installed: {len(cells)} of {len(CELLS)} cells over real sockets, {len(wrong)} wrong"
+        "summary", f"torture table, installed: {len(cells)} of {len(CELLS)} cells over real sockets, {len(wrong)} wrong"
     )
     assert wrong == []
