@@ -136,10 +136,22 @@ _SLOW = {Path(__file__).parent / name for name in ("e2e", "torture")}
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Mark all that lies in a folder of slow tests: ``-m "not slow"`` leaves it out."""
+    """Mark the tests in folders of slow tests, and spread the slow tests of each module evenly over the others.
+
+    Slow tests mostly wait: side by side with quick ones they take little time, one after the other in one worker much.
+    """
+    modules: dict[Path, list] = {}
     for item in items:
         if _SLOW & set(item.path.parents):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            modules.setdefault(item.path, []).append(item)
+    slow = {item: (n + 0.5) / len(module) for module in modules.values() for n, item in enumerate(module)}
+    quick: dict[Path, float] = {}
+    for n, item in enumerate(items):
+        if item not in slow:
+            quick.setdefault(item.path, n / len(items))  # a module stays together, with the fixtures that it shares
+    items.sort(key=lambda item: slow.get(item, quick.get(item.path, 0.0)))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

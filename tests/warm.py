@@ -7,6 +7,7 @@ terminal needs the installed program.
 from __future__ import annotations
 
 import contextlib
+import gc
 import marshal
 import os
 import pkgutil
@@ -55,13 +56,17 @@ def serve() -> Iterator[str]:
 def _listen(address: str) -> None:
     """Answer calls until stdin ends. Returns only in a process that is to be the program."""
     import flux_cli
+    from flux_cli import cli
 
     for module in pkgutil.walk_packages(flux_cli.__path__, "flux_cli."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
     for name in ("httpx", "pydantic_settings", "rich.live", "rich.progress", "tomlkit", "typer.main", "PIL.Image"):
         import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
+    for names in ((), cli.COMMANDS, *((name,) for name in cli.COMMANDS)):
+        cli._build(names)
+    gc.freeze()  # so that a fork copies no page only because it is looked through at the end
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the processes that answer are not waited for
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
