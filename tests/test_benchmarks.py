@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
+
 from tests.benchmarks import download, ground, server, startup, waste
 
 
@@ -56,6 +58,7 @@ def test_a_missed_target_is_seen_in_the_table():
     assert "mean 0.60 s (0.40 s to the poll that tells), worst 0.70 s; 7.5 polls a job, most 12" in lines[2]
 
 
+@pytest.mark.slow
 def test_the_program_is_measured_beside_its_yardsticks(tmp_path):
     """Images get from the host to the disk, and the straight scripts do what the commands do."""
     with ground.Host() as host:

@@ -31,6 +31,7 @@ def start(*arguments: str) -> set[str]:
     return loaded("import sys; from flux_cli.cli import main; sys.exit(main())", *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--version"], ["--help"], ["generate", "--help"], ["config", "--help"], ["help"], ["help", "money"]]
 )
@@ -43,6 +44,7 @@ def test_whoever_only_asks_waits_for_nothing_heavy(arguments):
     assert modules.isdisjoint({"flux_cli.http.client", "flux_cli.ledger.ledger", "flux_cli.engine.engine"})
 
 
+@pytest.mark.slow
 def test_looking_at_the_ledger_needs_no_http():
     """A command loads only the libraries it uses."""
     modules = start("status", "--offline")
@@ -51,6 +53,7 @@ def test_looking_at_the_ledger_needs_no_http():
     assert modules.isdisjoint({"httpx", "tomlkit", "PIL"})
 
 
+@pytest.mark.slow
 def test_the_registry_loads_no_provider():
     modules = loaded("import flux_cli.providers")
 
@@ -58,6 +61,7 @@ def test_the_registry_loads_no_provider():
     assert modules.isdisjoint(f"flux_cli.providers.{name}" for name in flux_cli.providers.NAMES)
 
 
+@pytest.mark.slow
 def test_asking_for_one_provider_loads_no_other():
     modules = loaded("import flux_cli.providers; flux_cli.providers.load('runware')")
 

@@ -438,6 +438,7 @@ def test_zsh_fish_and_powershell_are_told_in_their_own_way(capfdbinary, remember
     assert answered(capfdbinary, "tcsh", "status", "") == []
 
 
+@pytest.mark.slow
 def test_a_tab_loads_next_to_nothing():
     """Somebody has pressed a key and waits: no Typer, no pydantic, no rich, no HTTP, no provider."""
     end = "import atexit, sys; atexit.register(lambda: print(' '.join(sys.modules)))\n"

@@ -322,6 +322,7 @@ def test_rows_are_for_people(load):
     ]
 
 
+@pytest.mark.slow
 def test_importing_settings_loads_nothing_that_only_some_commands_need():
     code = "import sys, json, flux_cli.config.settings; print(json.dumps(sorted(sys.modules)))"
 

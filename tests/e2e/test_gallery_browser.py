@@ -82,7 +82,7 @@ def browser(tmp_path) -> Iterator[Browser]:
     found.close()
 
 
-def test_the_page_of_a_run(browser, gallery):
+def test_the_gallery_works_in_a_browser(browser, gallery):
     """It fits every window and can be read in every light, is worked by keyboard alone, and runs nothing but its own.
 
     One test, because a browser takes its time to start.

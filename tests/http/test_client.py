@@ -536,6 +536,7 @@ def test_a_local_file_that_cannot_be_read_is_an_error_before_anything_is_sent(ca
     assert host.asked == []
 
 
+@pytest.mark.slow
 def test_an_answer_larger_than_anything_sensible_is_not_read_to_the_end(carry):
     bomb = httpx.Response(
         200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(bytes(2**28 + 1)))

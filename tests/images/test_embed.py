@@ -220,6 +220,7 @@ def test_whatever_passes_for_an_image_gets_its_metadata_or_a_reason(tmp_path_fac
 exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 
 
+@pytest.mark.slow
 @exiftool
 def test_exiftool_finds_the_metadata(embedded, tmp_path):
     """In every format, whatever the language, and without a complaint about the file."""
@@ -241,6 +242,7 @@ def test_exiftool_finds_the_metadata(embedded, tmp_path):
     assert [one["Validate"] for one in found[1:]] == ["OK"] * 2  # of a JPEG it wants a resolution, which nobody knows
 
 
+@pytest.mark.slow
 @exiftool
 def test_metadata_survives_an_editor(embedded, tmp_path):
     """Which writes the packet anew."""

@@ -334,6 +334,7 @@ def test_a_target_that_cannot_be_written_is_the_disks_fault(tmp_path, file):
         convert(source, tmp_path / "missing" / "made", format="jpg", quality=None)
 
 
+@pytest.mark.slow
 def test_looking_at_an_image_loads_no_image_library(file):
     """Only a conversion pays for it."""
     path = file(encoded("png"))

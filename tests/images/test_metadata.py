@@ -165,6 +165,7 @@ def test_what_is_no_metadata_is_none(text):
     assert ImageMetadata.read(text) is None
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.dictionaries(TEXT, inner)))
 def test_no_parameters_break_the_reading(parameters):
     """What is read is written again just the same."""

@@ -349,6 +349,7 @@ def test_many_threads_lose_nothing(ledger):
     assert len(ledger.active(sandbox=False)) == 80
 
 
+@pytest.mark.slow
 def test_many_processes_share_one_file(tmp_path):
     """Processes that start at once on a ledger that does not exist yet all get their rows in."""
     program = (

@@ -158,6 +158,7 @@ def test_reservations_and_costs_never_pass_a_budget_by_more_than_the_estimates_w
     ledger.close()
 
 
+@pytest.mark.slow
 def test_many_processes_keep_one_budget(tmp_path):
     """Eight processes that buy at once, each as much as it gets, come to the budget exactly."""
     program = (

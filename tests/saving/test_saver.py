@@ -564,6 +564,7 @@ def test_a_name_the_system_cannot_spell_is_said_plainly():
     assert describe_os_error(OSError("odd")) == "OSError"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["prepare", "save"])
 def test_a_real_write_error_is_found(here, step):
     """The system refuses to write more than a few bytes, as it does when the disk is full."""
@@ -658,6 +659,7 @@ def test_many_savers_of_one_name_lose_nothing(here, link):
     assert len(left(here)) == 48
 
 
+@pytest.mark.slow
 def test_many_processes_of_one_name_lose_nothing(here):
     """The same holds between processes, which share no lock."""
     code = """

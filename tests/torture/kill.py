@@ -145,7 +145,8 @@ class Shot:
         )
         self._check_files()
         self._told("status")
-        self._told("result", "--all")
+        unknown = any(row.status == "unknown" for row in self._rows())
+        self._told("result", "--all", code=7 if unknown else 0)
         for left in self._rows():
             if left.active:
                 self._told("result", "--wait", left.id)
@@ -192,15 +193,15 @@ class Shot:
         self.leftovers = len(list(self.work.glob(".flux-*.part")))
         self.twins = max(0, len(found) - 1)
 
-    def _told(self, *words: str) -> None:
-        """Run a command as this user, in this process, which must go well."""
+    def _told(self, *words: str, code: int = 0) -> None:
+        """Run a command as this user, in this process, which must end with ``code``."""
         out, err = Stream(), Stream()
         clock = FakeClock(time.time() + self.host.ahead)
         with become(self.env, self.work):
-            code = flux(words, Runtime(stdin=Stream(), stdout=out, stderr=err, clock=clock))
+            ended = flux(words, Runtime(stdin=Stream(), stdout=out, stderr=err, clock=clock))
         said = (out.bytes.getvalue() + err.bytes.getvalue()).decode()
-        if code != 0 or "Traceback" in said or any(key in said for _, key in KEYS.values()):
-            self.wrong.append(f"{' '.join(words)}: exit {code}: {said}")
+        if ended != code or "Traceback" in said or any(key in said for _, key in KEYS.values()):
+            self.wrong.append(f"{' '.join(words)}: exit {ended}: {said}")
 
 
 @contextlib.contextmanager
