@@ -1,4 +1,4 @@
-"""The program: from arguments to an exit code. The only place where an error becomes one.
+"""Run the program: parse the arguments, run one command, and turn every error into a message and an exit code.
 
 Typer and the commands are imported once the signals are in order, so that Ctrl-C during start-up shows no traceback
 either.
@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import PurePath
@@ -29,7 +29,7 @@ _MODULES = {name: f"flux_cli.commands.{name}.command" for name in ("generate", "
 """Where the commands that have a folder are defined."""
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _UNWRITABLE = frozenset({errno.EBADF, errno.EIO, errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
-"""What the system says where stdout is closed, or takes no more."""
+"""Error numbers of a stdout that is closed or full."""
 
 
 def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None) -> int:
@@ -40,7 +40,6 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
     """
     if runtime is not None:
         return _run_guarded(list(arguments or []), runtime, "flux")
-    gc.disable()  # most commands end before there is anything to collect: looking for it is a twentieth of their time
     _install_signal_handlers()
     drop_absurd_sizes(os.environ)
     _repair_streams_and_locale()
@@ -52,6 +51,8 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         from flux_cli.runtime import Runtime  # noqa: PLC0415 - see above
 
         words = sys.argv[1:] if arguments is None else list(arguments)
+        _build(_select_commands(words))
+        gc.freeze()  # what is loaded now stays until the end: no collection has to walk it
         code = _run_guarded(words, Runtime(), _program(sys.argv[0] if sys.argv else ""))
     except Interrupted as stop:
         code = 128 + stop.signum
@@ -68,11 +69,13 @@ def _program(path: str) -> str:
 
 
 def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
-    """Run one command; whatever is raised comes out as one clear message and the right exit code."""
+    """Run one command. Turn every exception into one message and an exit code."""
     import typer  # noqa: PLC0415 - see above
 
     try:
-        code = _build(_needed(arguments)).main(args=arguments, prog_name=program, obj=runtime, standalone_mode=False)
+        code = _build(_select_commands(arguments)).main(
+            args=arguments, prog_name=program, obj=runtime, standalone_mode=False
+        )
     except FluxError as error:
         _report(error, runtime, arguments)
         code = error.exit_code
@@ -91,7 +94,7 @@ def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
     except Exception as error:
         if runtime.environ.get("FLUX_DEBUG"):
             raise
-        hint = "FLUX_DEBUG=1 shows where; this is a defect of flux, please report it"
+        hint = "FLUX_DEBUG=1 shows where; this is a bug in flux, please report it"
         defect = FluxError(f"unexpected {type(error).__name__}: {error}", hint=hint)
         _report(_unwritable(error) or defect, runtime, arguments)
         code = FluxError.exit_code
@@ -102,44 +105,52 @@ def _run_guarded(arguments: list[str], runtime: Runtime, program: str) -> int:
 
 def _report(error: FluxError, runtime: Runtime, arguments: Sequence[str]) -> None:
     if runtime.environ.get("FLUX_DEBUG"):
-        import traceback  # noqa: PLC0415 - for whoever looks for a defect
+        import traceback  # noqa: PLC0415 - for debugging only
 
         traceback.print_exception(error, file=runtime.stderr)
     try:
         runtime.output.error(error, whole=arguments[:1] == ["generate"])
     except (FluxError, Interrupted):
-        return  # nobody is left to read it, and the exit code says it
+        return  # stderr is gone; the exit code still says it
 
 
 def _unwritable(error: Exception) -> OutputError | None:
-    """Return what went wrong where a help text could not be written: Typer prints it, past our own streams."""
+    """Return the error of a help text that could not be written: Typer prints it without our streams."""
     if not isinstance(error, OSError) or error.filename is not None or error.errno not in _UNWRITABLE:
         return None
     return OutputError(f"cannot write the output: {error.strerror}")
 
 
 def _usage_error(error: typer.TyperException, arguments: Sequence[str], program: str) -> UsageError:
-    """Return a mistake that Typer found as one of ours."""
-    from flux_cli.commands.usage_errors import explain  # noqa: PLC0415 - only for whoever makes one
+    """Return a usage error that Typer found as one of ours."""
+    from flux_cli.commands.usage_errors import explain  # noqa: PLC0415 - only for a usage error
 
     return explain(error.format_message(), arguments, program=program, commands=COMMANDS)
 
 
-COMMANDS = ("generate", "status", "result", "cancel", "providers", "config", "help")
-"""In the order of the help."""
+COMMANDS = {
+    "generate": "Make images and save them.",
+    "status": "Show recent jobs, or the jobs you name.",
+    "result": "Save the images of finished jobs.",
+    "cancel": "Cancel queued jobs.",
+    "providers": "Show what each provider offers, and check your keys.",
+    "config": "Show and change the config file.",
+    "help": "Read about a topic or a command.",
+}
+"""What each command does, in the order of the help."""
 
 
-def _needed(arguments: list[str]) -> tuple[str, ...]:
-    """Return the commands that have to be described to run ``arguments``: as few as possible, to save time."""
+def _select_commands(arguments: list[str]) -> tuple[str, ...]:
+    """Return the commands that running ``arguments`` needs: as few as possible, since each costs time to build."""
     match arguments:
-        case [] | ["--version", *_]:
+        case [] | ["--version" | "--help" | "-h", *_]:
             return ()
         case ["help", *_]:
             return tuple(name for name in COMMANDS if name in arguments)
         case [name, *_] if name in COMMANDS:
             return (name,)
         case _:
-            return COMMANDS
+            return tuple(COMMANDS)
 
 
 @cache
@@ -150,8 +161,8 @@ def _build(names: tuple[str, ...]) -> Any:
     return get_command(app(names))
 
 
-def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
-    """Return the Typer app with the commands of these ``names``."""
+def app(names: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Return the Typer app with these commands. Without ``names``, it has only their summaries."""
     import typer  # noqa: PLC0415 - see above
 
     from flux_cli.commands import examples  # noqa: PLC0415
@@ -167,12 +178,16 @@ def app(names: Sequence[str] = COMMANDS) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     flux.callback(invoke_without_command=True, epilog=examples.PROGRAM)(program)
-    for name in names:
+    for name, summary in COMMANDS.items():
+        if not names:
+            flux.command(name, help=summary)(lambda: None)
+        if name not in names:
+            continue
         found = getattr(import_module(_MODULES.get(name, f"flux_cli.commands.{name}")), name)
         if isinstance(found, typer.Typer):
-            flux.add_typer(found, name=name)
+            flux.add_typer(found, name=name, short_help=summary)
         else:
-            flux.command(name, cls=Command, epilog=examples.COMMANDS[name])(found)
+            flux.command(name, cls=Command, short_help=summary, epilog=examples.COMMANDS[name])(found)
     return flux
 
 
@@ -183,28 +198,28 @@ def _signal_numbers(names: Sequence[str]) -> list[int]:
 
 def _install_signal_handlers() -> None:
     """Turn the first signal into `Interrupted` in the main thread; let the second one end the process at once."""
-    heard: list[int] = []
+    received: list[int] = []
 
-    def hear(signum: int, _frame: FrameType | None) -> None:
-        if heard:
+    def handle(signum: int, _frame: FrameType | None) -> None:
+        if received:
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the cursor, which a live display hides
             _die_of_signal(signum)
-        heard.append(signum)
+        received.append(signum)
         raise Interrupted(signum)
 
     for number in _signal_numbers(_SIGNALS):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
-            signal.signal(number, hear)
+            signal.signal(number, handle)
 
 
 def _repair_streams_and_locale() -> None:
-    """Put right what we may be started with: closed streams, and a locale that has no letters.
+    """Repair closed standard streams and an ASCII locale.
 
-    Whatever is opened next would take the number of a closed stream, and then its output: it is to be nothing. What
-    is written to a closed stdout fails, as it does elsewhere: the paths of images are not lost without a word. In the
-    C locale Python reads arguments and names as UTF-8 by itself, unless it is told not to (``PYTHONUTF8=0``): we start
-    again such that it does, because neither prompts nor file names are ASCII.
+    The next file to be opened would take the number of a closed stream, and receive its output; so the null device
+    takes it. Writing to a closed stdout still fails: the paths of images do not vanish silently. In the C locale,
+    Python uses UTF-8 unless ``PYTHONUTF8=0`` forbids it; then the program restarts itself with UTF-8, because prompts
+    and file names are not ASCII.
     """
     for name, mode, flags in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
         if getattr(sys, name) is None:
@@ -214,14 +229,14 @@ def _repair_streams_and_locale() -> None:
 
 
 _SIZES = {"COLUMNS": 20, "TERMINAL_WIDTH": 20, "LINES": 1}
-"""Variables that say how large the window is, and the least that text can be laid out for."""
+"""Variables that hold the window size, each with the smallest size that leaves room for text."""
 _LARGEST = 1000
 
 
 def drop_absurd_sizes(environ: MutableMapping[str, str]) -> None:
-    """Drop sizes of the window that leave no room for text, or for far too much: then the terminal itself is asked.
+    """Drop window sizes that are too small or too large to be true, so that the terminal itself is queried.
 
-    A serial line or a container says 0. Rich and Typer believe whatever they are told, and print nothing.
+    A serial line or a container reports 0. Rich and Typer trust these variables, and would print nothing.
     """
     for name, least in _SIZES.items():
         text = environ.get(name, "").strip()
@@ -231,7 +246,7 @@ def drop_absurd_sizes(environ: MutableMapping[str, str]) -> None:
 
 
 def _discard_unwritten() -> None:
-    """Throw away what could not be written: that was told, and the interpreter would do so again, and exit with 120."""
+    """Discard output that could not be written. The error is reported already; the interpreter would exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -240,6 +255,6 @@ def _discard_unwritten() -> None:
 
 
 def _die_of_signal(signum: int) -> None:
-    """End the process by the signal itself, so that whoever waits for it knows."""
+    """End the process by the signal itself, so that its parent can see why it ended."""
     signal.signal(signum, signal.SIG_DFL)
     os.kill(os.getpid(), signum)

@@ -1,4 +1,4 @@
-"""Time, as something that is handed in: now, and a sleep that a signal can end."""
+"""Tell the time and wait, such that a signal ends the wait and a test can replace both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flux_cli.errors import Interrupted
 
 
 class Clock(Protocol):
-    """What the engine and the transport know of time. All values are seconds."""
+    """The time as the engine and the transport see it. All values are seconds."""
 
     def now(self) -> float:
         """Return the seconds since 1970, UTC."""
@@ -21,16 +21,16 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait. Raises `Interrupted` as soon as we are told to stop."""
+        """Wait. Raises `Interrupted` as soon as `stop` is called."""
         ...
 
     def check(self) -> None:
-        """Raise `Interrupted` if we were told to stop."""
+        """Raise `Interrupted` if `stop` was called."""
         ...
 
 
 class SystemClock:
-    """The machine's clock; `stop` wakes every sleeper, in whatever thread."""
+    """The system clock. `stop` ends every sleep, in all threads."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -45,12 +45,12 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait. Raises `Interrupted` as soon as we are told to stop."""
+        """Wait. Raises `Interrupted` as soon as `stop` is called."""
         self._stopped.wait(max(seconds, 0))
         self.check()
 
     def check(self) -> None:
-        """Raise `Interrupted` if we were told to stop."""
+        """Raise `Interrupted` if `stop` was called."""
         if self._stopped.is_set():
             raise Interrupted(self._signum)
 

@@ -1,4 +1,4 @@
-"""Every way things can go wrong, each with the exit code a script may rely on.
+"""Define every error, each with an exit code that scripts can rely on.
 
 ::
 
@@ -10,23 +10,22 @@
      |   +- UnreachedError     unavailable  4   nothing was even sent: no connection
      +- ModeratedError         moderated    5   prompt or image was blocked
      +- PaymentError           payment      6   out of credits
-     |   +- LimitError         payment      6   over a limit of the user's own; nothing was sent
+     |   +- LimitError         payment      6   over a limit that you set; nothing was sent
      +- UnknownOutcomeError    unknown      7   the job may have been accepted
-     |   +- LostReplyError     unknown      7   one request went out, no answer came back
+     |   +- LostReplyError     unknown      7   a request was sent, but no answer came
      +- PendingError           pending      8   not finished yet
      +- PartialError           partial      9   some images were made, some were not
      +- UnsavedError           unsaved     10   made and paid for, but not on disk
      +- RefusedError           failed       1   the provider said no, or the job failed
      +- NotFoundError          failed       1   the provider does not know the job
      |   +- LinkError          failed       1   the link to an image is refused: too early, or too late
-     +- ProtocolError          failed       1   an answer that makes no sense
+     +- ProtocolError          failed       1   an answer that cannot be understood
      +- LedgerError            failed       1   the local job database cannot be used
      +- OutputError            failed       1   standard output is closed or full
 
-    Interrupted (BaseException)                 a signal, or a reader that went away
+    Interrupted (BaseException)                 a signal, or the reader of the output has gone
 
-``charged`` and ``retry`` answer the two questions of somebody who pays per image: was I billed, and may I type this
-again.
+``charged`` and ``retry`` answer two questions: was the job billed, and is it safe to run the command again?
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ Retry = Literal["safe", "never", "later"]
 
 
 class FluxError(Exception):
-    """A failure that flux understands and can explain in one line."""
+    """An error that flux can explain in one line."""
 
     code: ClassVar[str] = "failed"
     exit_code: ClassVar[int] = 1
@@ -57,15 +56,15 @@ class FluxError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        """One plain sentence: lower case, no full stop."""
+        """One sentence, in lower case and without a full stop."""
         self.hint = hint
-        """The next thing to type or to do; may be empty."""
+        """What to do or type next; may be empty."""
         self.charged: Charged = charged or self.default_charged
         self.retry: Retry = retry or self.default_retry
         self.vendor_code = vendor_code
-        """The provider's own machine-readable code, where it gave one."""
+        """The provider's own error code, if there is one."""
         self.retry_after = retry_after
-        """Seconds that the provider asked us to wait, where it did."""
+        """Seconds that the provider asked flux to wait, where it did."""
 
 
 class UsageError(FluxError):
@@ -78,7 +77,7 @@ class UsageError(FluxError):
 
 
 class ConfigError(UsageError):
-    """The config file cannot be read or holds something it should not."""
+    """The config file cannot be read, or has invalid contents."""
 
 
 class AuthError(FluxError):
@@ -121,11 +120,11 @@ class PaymentError(FluxError):
 
 
 class LimitError(PaymentError):
-    """A job would pass a limit that the user has set; nothing was sent."""
+    """A job would exceed a limit that you set; nothing was sent."""
 
 
 class UnknownOutcomeError(FluxError):
-    """A paid request may have been accepted, and nobody has told us."""
+    """A paid request may have been accepted, but flux has no answer that says so."""
 
     code = "unknown"
     exit_code = 7
@@ -133,10 +132,10 @@ class UnknownOutcomeError(FluxError):
 
 
 class LostReplyError(UnknownOutcomeError):
-    """A request went out and no answer came back.
+    """A request was sent, but no answer came.
 
-    ``refusal`` is what a later repeat of the same request was told, if there was one. It does not settle the
-    question: the first attempt may have been accepted all the same.
+    ``refusal`` is the answer to a later repeat of the same request, if there was one. It settles nothing, because the
+    first attempt may still have been accepted.
     """
 
     def __init__(self, message: str, *, hint: str = "", refusal: FluxError | None = None) -> None:
@@ -172,7 +171,7 @@ class UnsavedError(FluxError):
 
 
 class RefusedError(FluxError):
-    """The provider said no in a way that no other class covers, or the job failed there."""
+    """The provider refused in a way that no other class covers, or the job failed."""
 
 
 class NotFoundError(FluxError):
@@ -182,11 +181,11 @@ class NotFoundError(FluxError):
 
 
 class LinkError(NotFoundError):
-    """The link to an image answers 403 or 404: it is not there yet, or not any more."""
+    """The link to an image answers 403 or 404: the image is not available yet, or no longer."""
 
 
 class ProtocolError(FluxError):
-    """An answer whose shape or values are not what the provider documents."""
+    """An answer whose structure or values differ from the documentation."""
 
 
 class LedgerError(FluxError):
@@ -196,21 +195,21 @@ class LedgerError(FluxError):
 
 
 class OutputError(FluxError):
-    """Standard output is closed or full, so what a command is about could not be printed."""
+    """Standard output is closed or full, so the result could not be printed."""
 
     default_retry = "never"
 
 
 class Interrupted(BaseException):
-    """A signal arrived, or whoever read our output went away.
+    """A signal arrived, or the reader of the output has gone.
 
-    Not an ``Exception``, so that no handler for ordinary failures swallows it.
+    Not an ``Exception``, so that no handler for ordinary errors catches it.
     """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum
-        """The signal's number; ``128 + signum`` is what a shell will report."""
+        """The signal's number; ``128 + signum`` is the exit code that a shell reports."""
 
 
 def tree() -> dict[str, type[FluxError]]:
@@ -225,7 +224,7 @@ def tree() -> dict[str, type[FluxError]]:
 
 
 def describe(error: FluxError) -> dict[str, str]:
-    """Return an error as plain data; `rebuild` undoes it."""
+    """Return an error as plain data, from which `rebuild` makes it again."""
     return {
         "code": error.code,
         "message": error.message,
@@ -236,7 +235,7 @@ def describe(error: FluxError) -> dict[str, str]:
 
 
 def rebuild(fields: dict[str, str]) -> FluxError:
-    """Return the error that was once written down as ``code``, ``message``, ``hint``, ``charged`` and ``retry``."""
+    """Return the error that `describe` turned into ``fields``."""
     by_code = {kind.code: kind for kind in reversed(tree().values()) if kind is not LostReplyError}
     kind = by_code.get(fields.get("code", ""), FluxError)
     error = kind(fields.get("message", ""), hint=fields.get("hint", ""))

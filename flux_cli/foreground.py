@@ -1,6 +1,6 @@
-"""Job control: whether the terminal is ours to draw on, and what happens when Ctrl-Z takes it from us.
+"""Tell whether the process may draw on its terminal, and react to Ctrl-Z and ``fg``.
 
-Behind a ``&`` the shell's prompt is on the terminal, and after Ctrl-Z it is again. Windows knows neither.
+A process started with ``&`` or stopped with Ctrl-Z shares the terminal with the shell's prompt. Windows has neither.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TextIO
 
 
 def in_background(device: int) -> bool:
-    """Whether the terminal behind a file descriptor belongs to another process group, as while we run behind a ``&``.
+    """Whether another process group is in the foreground of the terminal behind the file descriptor ``device``.
 
-    False where it is no terminal, or not the one that we were started on: then nothing stops us.
+    False if it is not a terminal, or not the controlling one: then drawing does not stop the process.
     """
     if sys.platform == "win32":
         return False
@@ -29,19 +29,19 @@ def in_background(device: int) -> bool:
 
 
 def may_draw(stream: TextIO) -> bool:
-    """Whether we are in the foreground of the terminal behind ``stream``."""
+    """Whether the process is in the foreground of the terminal behind ``stream``."""
     try:
         return not in_background(stream.fileno())
-    except (OSError, ValueError):  # a stream without a file behind it, or one that was closed
+    except (OSError, ValueError):  # not backed by a file, or closed
         return True
 
 
 @contextmanager
 def suspending(*, suspend: Callable[[], None], resume: Callable[[], None]) -> Generator[None]:
-    """Call ``suspend`` before Ctrl-Z stops the process, and ``resume`` when it goes on, as often as that happens.
+    """Call ``suspend`` before Ctrl-Z stops the process and ``resume`` when it continues, each time that happens.
 
-    ``resume`` is also called after a stop that could not be heard of (``kill -STOP``), so it may come alone, and
-    twice. Does nothing outside of the main thread, and where Ctrl-Z is ignored.
+    ``resume`` is also called after ``kill -STOP``, which no process can catch, so it may come alone and more than
+    once. Does nothing outside the main thread, and where Ctrl-Z is ignored.
     """
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
@@ -50,9 +50,9 @@ def suspending(*, suspend: Callable[[], None], resume: Callable[[], None]) -> Ge
     def stop(_signum: int, _frame: FrameType | None) -> None:
         suspend()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTSTP)  # the process stands still here, until SIGCONT
+        signal.raise_signal(signal.SIGTSTP)  # the process is stopped here until SIGCONT
         signal.signal(signal.SIGTSTP, stop)
-        resume()  # SIGCONT does not come where there is no shell to stop us for
+        resume()  # without a shell the process is not stopped, and gets no SIGCONT
 
     def go_on(_signum: int, _frame: FrameType | None) -> None:
         resume()

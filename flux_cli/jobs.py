@@ -1,4 +1,4 @@
-"""Define jobs, their images and costs, and the states that a provider reports."""
+"""Define jobs and their images, costs and states, and how a state advances a job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ReadyInterval = tuple[float, float]
-"""Seconds after acceptance: the last poll that found the job running (0 if none did), the first that found it done."""
+"""Seconds after acceptance: the last poll that found the job running (0 if none did), and the first after its end."""
 
 Status = Literal["submitting", "queued", "running", "succeeded", "failed", "cancelled", "unknown"]
 
@@ -22,28 +22,31 @@ ACTIVE: frozenset[Status] = frozenset({"submitting", "queued", "running"})
 FINISHED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 """Nothing more will change at the provider."""
 
-_LEEWAY = 0.05
-"""By how much, as a part, an image may miss a ratio that was asked for: hosts round sides to multiples of 32 pixels."""
+SEARCH_SECONDS = 86_400.0
+"""Seconds for which a job whose answer was lost is looked for."""
+
+_TOLERANCE = 0.05
+"""How far the shape of an image may be off, as a fraction: providers round sides to multiples of 32 pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Money or credits, as the provider reports them."""
+    """An amount of money or credits, as the provider reports it."""
 
     amount: float
     currency: str = "USD"
-    """``USD``, or ``credits`` where the provider counts in its own."""
+    """``USD``, or ``credits`` if the provider charges in credits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image: where it can be had, what is known of it, and where it was saved."""
+    """One image: its link or data, what is known about it, and where it was saved."""
 
     key: str = ""
     """The provider's id of the image, or empty."""
     url: str | None = None
     data: bytes | None = field(default=None, repr=False)
-    """The bytes, where the API sent them in its answer; never written to the ledger."""
+    """The bytes, if they were part of the answer; never stored in the ledger."""
     seed: int | None = None
     nsfw: bool | None = None
     width: int | None = None
@@ -60,15 +63,15 @@ class Queued:
     """Accepted, not started."""
 
     position: int | None = None
-    """How many stand before it, where the provider tells."""
+    """The position in the queue, if the provider reports it."""
     seen: bool = True
-    """False where the answer would be the same for a job the provider has never heard of."""
+    """False if the answer would be the same for a job that the provider does not know."""
     detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """Started, or in a state we have never heard of (then ``detail`` holds its name)."""
+    """Started, or in a state that flux does not know, whose name is then in ``detail``."""
 
     progress: float | None = None
     """0 to 100."""
@@ -85,13 +88,13 @@ class Succeeded:
     timing: Mapping[str, float] = field(default_factory=dict[str, float])
     """Milliseconds by name."""
     error: FluxError | None = None
-    """Set where some of the images could not be made."""
+    """Set if some of the images could not be made."""
     detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The provider gave up; ``error`` says why."""
+    """The job failed; ``error`` says why."""
 
     error: FluxError
     cost: Cost | None = None
@@ -99,11 +102,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Ended by a cancel: taken off the queue, or stopped at the provider, and then perhaps charged."""
+    """Cancelled: removed from the queue, or stopped while running and then possibly charged."""
 
     cost: Cost | None = None
     error: FluxError | None = None
-    """Set where the provider does not say whether the job was charged."""
+    """Set if the provider does not say whether the job was charged."""
 
 
 State = Queued | Running | Succeeded | Failed | Cancelled
@@ -111,11 +114,11 @@ State = Queued | Running | Succeeded | Failed | Cancelled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteJob:
-    """A job as its provider knows it: all that is needed to ask about it."""
+    """A job as its provider knows it: what is needed to poll it."""
 
     id: str
     poll_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Facts from the submit that reading the answers needs; plain JSON."""
+    """Data from the submit that is needed to read the answers; plain JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,20 +129,20 @@ class Job:
     run: str
     provider: str
     model: str | None
-    """``None`` for a job made elsewhere whose model is unknown."""
+    """``None`` if the job was made elsewhere and its model is not known."""
     prompt: str
     created_at: float
-    """Seconds since 1970, UTC, as all times here."""
+    """Seconds since 1970, UTC, like all times in this module."""
     status: Status = "submitting"
     sandbox: bool = False
     seed: int | None = None
     count: int = 1
-    """Images it was asked for; 0 where that is unknown."""
+    """The number of images requested; 0 if it is not known."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     skipped: tuple[str, ...] = ()
-    """Options of the config that this provider and model cannot honour."""
+    """Options from the config that this provider and model do not support."""
     idempotency_key: str = ""
-    """UUID made with the job: what makes a repeat of the submit safe, where the provider has such a thing."""
+    """A UUID made with the job; makes it safe to repeat the submit, if the provider supports that."""
     remote_id: str | None = None
     poll_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
     request: Mapping[str, Any] | None = None
@@ -155,19 +158,19 @@ class Job:
     owner: str = ""
     """The process that submits it, as ``host:pid``."""
     row: int | None = None
-    """Which row of the batch, from 1."""
+    """The number of its row in the batch, from 1."""
     batch: str | None = None
     """The batch file, as an absolute path; ``-`` for standard input."""
     row_key: str = ""
-    """Tells one row of a batch from any other, wherever in the file it stands."""
+    """Identifies a row of a batch, wherever it is in the file."""
     first_index: int = 1
-    """Number of its first image within the run, or within the row of a batch, from 1."""
+    """The number of its first image within the run, or within the row of a batch, from 1."""
     estimate: float | None = None
-    """What it was expected to cost when it was submitted, in USD, where that was known."""
+    """The cost expected when it was submitted, in USD; ``None`` if no price was known."""
     accepted_at: float | None = None
     """When the provider's answer to the submit was read."""
     ready_between: ReadyInterval | None = None
-    """Seconds after it was accepted: the last look that found it at work, and the first that found it done."""
+    """When it became ready, in seconds after it was accepted."""
 
     @property
     def remote(self) -> RemoteJob:
@@ -182,7 +185,7 @@ class Job:
 
     @property
     def status_text(self) -> str:
-        """How it stands, in a few words for people."""
+        """The status in a few words, for people."""
         if self.detail:
             return f"{self.status} ({self.detail})"
         if self.queue_position is not None:
@@ -195,53 +198,53 @@ class Job:
 
     @property
     def started_at(self) -> float:
-        """When the provider began to work on it, as closely as we know."""
+        """When the provider accepted it, or when it was created if that is not known."""
         return self.created_at if self.accepted_at is None else self.accepted_at
 
     @property
     def duration(self) -> float | None:
-        """Seconds from its acceptance until its images were ready, as closely as our looks at it tell."""
+        """Seconds from acceptance until the images were ready, as closely as the polls show."""
         return None if self.ready_between is None or self.status != "succeeded" else midpoint(self.ready_between)
 
     @property
     def has_unsaved_images(self) -> bool:
-        """Whether it has images that were never put on disk."""
+        """Whether it has images that were never saved."""
         return self.status == "succeeded" and any(image.path is None for image in self.images)
 
     @property
     def shape(self) -> str:
-        """What was asked for, as ``WxH`` in pixels or as a ratio; empty where nothing was."""
+        """The requested shape, as ``WxH`` in pixels or as a ratio; empty if none was requested."""
         return str(self.parameters.get("size") or self.parameters.get("aspect_ratio") or "")
 
     @property
     def shape_differs(self) -> bool:
-        """Whether an image is known to have another shape than was asked for."""
+        """Whether an image is known to differ from the requested shape."""
         return any(differs(self.shape, image.width, image.height) for image in self.images)
 
 
 def differs(shape: str, width: int | None, height: int | None) -> bool:
-    """Whether an image of these pixels is plainly not of a ``shape``: other pixels, or more than a twentieth off."""
+    """Whether an image of these pixels differs from ``shape``: in its pixels, or by more than 5 % from a ratio."""
     found = re.match(r"([1-9]\d{0,5})([x:])([1-9]\d{0,5})(?!\d)", shape)
     if found is None or not width or not height:
         return False
-    wide, high = int(found[1]), int(found[3])
+    columns, rows = int(found[1]), int(found[3])
     if found[2] == "x":
-        return (width, height) != (wide, high)
-    return abs(math.log(width * high / (height * wide))) > _LEEWAY
+        return (width, height) != (columns, rows)
+    return abs(math.log(width * rows / (height * columns))) > _TOLERANCE
 
 
 def midpoint(interval: ReadyInterval) -> float:
-    """Return how long a job took, as closely as its interval tells."""
+    """Return the best estimate of when a job was ready, given its interval."""
     low, high = interval
     return (low + high) / 2 if low else high
 
 
 def advance(job: Job, state: State, *, now: float) -> Job:
-    """Return ``job`` as ``state`` has it. A finished job keeps the time at which we first saw it finished."""
+    """Return ``job`` in its new ``state``. A finished job keeps the time when it was first seen finished."""
     if isinstance(state, Queued | Running) and job.status in FINISHED:
-        return job  # an answer that was on its way while another process saw the end
+        return job  # a late answer: another process has already seen the end
     if isinstance(state, Failed | Cancelled) and job.status == "succeeded":
-        return job  # the images were made, whatever becomes of the provider's memory of them
+        return job  # the images were made, whatever the provider says later
     if isinstance(state, Queued) and not state.seen and job.status == "unknown":
         return job
     settled = replace(job, detail=None, queue_position=None, progress=None, error=None)
@@ -269,12 +272,12 @@ def advance(job: Job, state: State, *, now: float) -> Job:
     return replace(settled, status="queued", queue_position=state.position, detail=state.detail)
 
 
-def _merge_images(known: tuple[Image, ...], new: tuple[Image, ...]) -> tuple[Image, ...]:
-    """Return ``new`` in the order that is known, keeping where each image was saved and what its bytes proved to be.
+def _merge_images(known: tuple[Image, ...], reported: tuple[Image, ...]) -> tuple[Image, ...]:
+    """Merge the images of a newer answer into the known ones, keeping their order and what is known of saved files.
 
-    Only the link is taken from a newer answer. An image that it no longer lists stays: it was made.
+    Only the link of a saved image is updated. An image that is no longer reported stays, because it was made.
     """
-    fresh = {image.key or str(place): image for place, image in enumerate(new)}
+    fresh = {image.key or str(place): image for place, image in enumerate(reported)}
     merged: list[Image] = []
     for place, before in enumerate(known):
         image = fresh.pop(before.key or str(place), None)

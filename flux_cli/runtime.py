@@ -1,6 +1,6 @@
-"""The composition root: builds settings, transport, ledger and engine when they are first wanted.
+"""Build settings, transport, ledger and engine on first use: the composition root.
 
-All imports of heavy libraries happen here, inside functions, so that a command loads only what it uses.
+Heavy libraries are imported inside functions, so that a command loads only what it uses.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
 from flux_cli.clock import SystemClock
-from flux_cli.display.output import Human, Json, Output
-from flux_cli.display.progress import NoProgress, PlainBatchProgress, PlainProgress, Progress
 from flux_cli.display.streams import Streams
-from flux_cli.http.router import Router
-from flux_cli.jobs import Job
 
 if TYPE_CHECKING:
     from flux_cli.config.settings import Settings
+    from flux_cli.display.output import Output
+    from flux_cli.display.plain import Progress
     from flux_cli.engine.engine import Engine
     from flux_cli.engine.fetch import Fetcher
     from flux_cli.http.client import Connect
-    from flux_cli.jobs import ReadyInterval
+    from flux_cli.http.router import Router
+    from flux_cli.jobs import Job, ReadyInterval
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
     from flux_cli.money.prices import Prices
@@ -36,16 +35,16 @@ if TYPE_CHECKING:
     from flux_cli.providers.base import Price
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Of ids: what people neither confuse nor mistype."""
+"""The letters and digits of ids: without those that look alike."""
 
 LONGEST_SUBMIT = 1800.0
-"""Seconds after which no submit is still under way, with all its repeats and time-outs."""
+"""Seconds after which every submit has ended, with all its repeats and time-outs."""
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of that number runs on this machine."""
+    """Whether a process with this number runs on this machine."""
     if os.name == "nt":
-        return True  # there, asking with a signal would end it; the time limit decides
+        return True  # a signal would end it on Windows; the time limit decides
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -68,7 +67,7 @@ def new_seed() -> int:
 
 @dataclass(kw_only=True)
 class Flags:
-    """Options of the program that do not belong to a job. All commands have the first five."""
+    """Options that are not part of a job. Every command has the first five."""
 
     config: str | None = None
     json: bool = False
@@ -83,7 +82,7 @@ class Flags:
 
 @dataclass
 class Runtime:
-    """Everything about the outside, as attributes that a test can replace."""
+    """The outside world, as attributes that a test can replace."""
 
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
@@ -92,7 +91,7 @@ class Runtime:
     clock: SystemClock = field(default_factory=SystemClock)
     flags: Flags = field(default_factory=Flags)
     connect: Connect | None = None
-    """Makes what stands behind httpx; the network where it is ``None``."""
+    """Makes the transport behind httpx; ``None`` is the network."""
     new_id: Callable[[], str] = new_id
     new_seed: Callable[[], int] = new_seed
     new_idempotency_key: Callable[[], str] = field(default_factory=lambda: lambda: str(uuid.uuid4()))
@@ -105,19 +104,23 @@ class Runtime:
     @property
     def output(self) -> Output:
         """How results are printed: for people, or as JSON."""
+        from flux_cli.display.output import Human, Json
+
         if self.flags.json:
             return Json(self.streams, quiet=self.flags.quiet)
         return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
-    def progress(self, tally: BatchTotals | None = None) -> Progress:
-        """Return a display for as long as we wait: live on a terminal, plain lines elsewhere; of a batch its tally."""
+    def progress(self, totals: BatchTotals | None = None, *, batch: bool = False) -> Progress:
+        """Return the progress display: bars on a terminal, else lines for each state, of a ``batch`` for each job."""
+        from flux_cli.display.plain import NoProgress, PlainBatchProgress, PlainProgress
+
         if self.flags.quiet:
             return NoProgress()
         if self.stderr.isatty() and self.environ.get("TERM") != "dumb" and not self.flags.verbose:
-            from flux_cli.display.live import Live
+            from flux_cli.display.progress import LiveProgress
 
-            return Live(self.stderr, self.clock.now, tally, expected=self._expected, environ=self.environ)
-        return PlainProgress(self.streams.err) if tally is None else PlainBatchProgress(self.streams.err, tally)
+            return LiveProgress(self.stderr, self.clock.now, totals, expected=self._expected, environ=self.environ)
+        return PlainBatchProgress(self.streams.err, totals) if totals and batch else PlainProgress(self.streams.err)
 
     def _expected(self, job: Job) -> float | None:
         return self.engine.expected(job)
@@ -134,12 +137,12 @@ class Runtime:
 
     @property
     def sandbox(self) -> bool:
-        """Whether we are in the sandbox's world."""
+        """Whether this run uses the sandbox."""
         return self.flags.sandbox or self.settings.sandbox
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The jobs of both worlds. Raises `LedgerError`."""
+        """The jobs, those of the sandbox included. Raises `LedgerError`."""
         from flux_cli.config.paths import state_path
         from flux_cli.ledger.ledger import Ledger
 
@@ -150,25 +153,25 @@ class Runtime:
 
     @cached_property
     def prices(self) -> Prices:
-        """What images cost; what hosts said of it is kept beside the ledger, the sandbox's in a file of its own."""
+        """Prices of images. Those that providers report are kept next to the ledger, the sandbox's separately."""
         from flux_cli.config.paths import state_path
         from flux_cli.money.prices import PriceFile, Prices
 
         name = "prices-sandbox.json" if self.sandbox else "prices.json"
         return Prices(
             own=self.settings.price,
-            told=PriceFile(state_path(sandbox=self.sandbox) / name),
+            reported=PriceFile(state_path(sandbox=self.sandbox) / name),
             paid=lambda provider, model: self.ledger.paid_prices(provider, model, sandbox=self.sandbox),
         )
 
     def price(self, provider: str, model: str) -> Price | None:
-        """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
+        """Return what an image of ``model`` costs at ``provider``, in USD, or ``None`` if it is unknown."""
         return self.prices.of(provider, model)
 
     def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
-        """Return what the jobs of ``run`` may not pass as of now: ``--max-cost``, and the budgets of the config.
+        """Return the spending limits of ``run`` as of now: ``--max-cost``, and the budgets of the config.
 
-        Raises `UsageError` for a ``max_cost`` that is no amount.
+        Raises `UsageError` for a ``max_cost`` that is not an amount.
         """
         from flux_cli.money.limits import limits
 
@@ -176,7 +179,9 @@ class Runtime:
 
     @cached_property
     def router(self) -> Router:
-        """How requests travel."""
+        """Sends requests."""
+        from flux_cli.http.router import Router
+
         return Router(
             settings=lambda: self.settings,
             clock=self.clock,
@@ -186,12 +191,12 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        """What does the work."""
+        """Submits, polls and cancels jobs."""
         from flux_cli.engine.engine import Engine
 
         return Engine(
-            wire=self.router,
-            book=self.ledger,
+            transport=self.router,
+            store=self.ledger,
             clock=self.clock,
             load=providers.load,
             gone=self._submitter_has_ended,
@@ -200,29 +205,29 @@ class Runtime:
 
     @cached_property
     def fetcher(self) -> Fetcher:
-        """What puts images on disk."""
+        """Downloads images."""
         from flux_cli.engine.fetch import Fetcher
 
         return Fetcher(wire=self.router, book=self.ledger, clock=self.clock, renew=self.engine.renew)
 
     def _waits(self, job: Job) -> list[ReadyInterval]:
-        """Return how long earlier jobs like ``job`` took; before the first one in the sandbox, what is configured."""
+        """Return how long earlier jobs like ``job`` took. Without any, the sandbox uses its configured time."""
         found = self.ledger.durations(job.provider, job.model, sandbox=job.sandbox)
         if found or not job.sandbox:
             return found
         return [(self.settings.sandbox_seconds, self.settings.sandbox_seconds)]
 
     def _submitter_has_ended(self, job: Job) -> bool:
-        """Whether the process that was submitting ``job`` has died, or must have."""
+        """Whether the process that was submitting ``job`` has ended, or must have by now."""
         return self.has_ended(job.owner) or self.clock.now() - job.created_at > LONGEST_SUBMIT
 
     def has_ended(self, owner: str) -> bool:
-        """Whether a process, as ``host:pid``, runs no more; of one on another machine nobody can tell."""
+        """Whether a process, as ``host:pid``, has ended. False for another machine, where it cannot be checked."""
         host, _, pid = owner.rpartition(":")
         return host == socket.gethostname() and pid.isdecimal() and not is_running(int(pid))
 
     def close(self) -> None:
-        """Let go of connections and files."""
+        """Close connections and files."""
         if "flux_cli.saving.saver" in sys.modules:
             from flux_cli.saving.saver import remove_temporary_files
 

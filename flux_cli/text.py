@@ -1,4 +1,4 @@
-"""Text from outside (prompts, file names, server sentences) made harmless for a terminal, a file name and a shell."""
+"""Make text from outside (prompts, file names, server messages) safe for a terminal, a file name and a shell."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def safe_name(text: str, *, fallback: str = "_", limit: int = 180) -> str:
 
 
 def shell_word(text: str) -> str:
-    """Return ``text`` as one word of shell, with escapes for all that a terminal could obey."""
+    """Return ``text`` as one word of shell, with control characters escaped."""
     if text.isprintable():
-        from shlex import quote  # noqa: PLC0415 - whoever only asks for help needs none
+        from shlex import quote  # noqa: PLC0415 - not for --help
 
         return quote(text)
     return "$'" + "".join(_escaped(letter) for letter in text) + "'"
@@ -91,7 +91,7 @@ def _escaped(letter: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the one of ``known`` that ``word`` most probably meant, or ``None``."""
+    """Return the name in ``known`` that is most like ``word``, or ``None``."""
     names = {name.lower(): name for name in known}
     found = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return names[found[0]] if found else None

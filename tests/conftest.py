@@ -1,4 +1,4 @@
-"""What every test stands on: a home of its own, a clock that costs no time, and `flux` as a function."""
+"""Fixtures for every test: a home of its own, a clock on which sleeping takes no time, and `flux` as a function."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,14 @@ import pytest
 from flux_cli.cli import main
 from flux_cli.clock import SystemClock
 from flux_cli.runtime import Runtime
+from flux_cli.sandbox import files
+from tests import drawn, warm
 
 hypothesis.settings.register_profile(
     "steady", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )  # a busy machine is no fault of the program
 hypothesis.settings.load_profile("steady")
+files.picture = drawn.picture  # drawing is a seventh of the time of all tests that are not slow
 
 
 class FakeClock(SystemClock):
@@ -48,7 +51,7 @@ class FakeClock(SystemClock):
 
 @dataclass(frozen=True)
 class Run:
-    """What a command came to."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -122,22 +125,51 @@ def flux(clock) -> Callable[..., Run]:
     return run
 
 
+@pytest.fixture(scope="session")
+def warm_program() -> Iterator[str]:
+    """Return the path of a ``flux`` that need not start Python: see `tests.warm`."""
+    with warm.serve() as program:
+        yield program
+
+
+_SLOW = {Path(__file__).parent / name for name in ("e2e", "torture")}
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Mark the tests in folders of slow tests, and spread the slow tests of each module evenly over the others.
+
+    Slow tests mostly wait: side by side with quick ones they take little time, one after the other in one worker much.
+    """
+    modules: dict[Path, list] = {}
+    for item in items:
+        if _SLOW & set(item.path.parents):
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            modules.setdefault(item.path, []).append(item)
+    slow = {item: (n + 0.5) / len(module) for module in modules.values() for n, item in enumerate(module)}
+    quick: dict[Path, float] = {}
+    for n, item in enumerate(items):
+        if item not in slow:
+            quick.setdefault(item.path, n / len(items))  # a module stays together, with the fixtures that it shares
+    items.sort(key=lambda item: slow.get(item, quick.get(item.path, 0.0)))
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Print what tests have to tell: the lines of their ``tell`` properties, each once, and tallies by ``tally``."""
+    """Print each ``summary`` property of the tests once, and how many tests have each ``counted`` property."""
     lines: dict[str, None] = {}
-    tallies: dict[str, Counter] = {}
+    counts: dict[str, Counter] = {}
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
             for name, value in getattr(report, "user_properties", ()):
-                if name == "tell":
+                if name == "summary":
                     lines[value] = None
-                elif name == "tally":
-                    tallies.setdefault(value, Counter())[outcome] += 1
-    told = [f"{label}: {count['passed']} passed, {count['failed']} failed" for label, count in tallies.items()]
-    for line in (*lines, *told):
+                elif name == "counted":
+                    counts.setdefault(value, Counter())[outcome] += 1
+    totals = [f"{label}: {count['passed']} passed, {count['failed']} failed" for label, count in counts.items()]
+    for line in (*lines, *totals):
         terminalreporter.write_line(line)
 
 
 def pytest_xdist_auto_num_workers(config) -> int:
-    """Return how many workers ``-n auto`` stands for: half of the tests wait for other processes most of the time."""
+    """Return the number of workers for ``-n auto``: twice the cores, as slow tests mostly wait for other processes."""
     return 2 * (os.cpu_count() or 1)

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.wire import Answer, Call, LostReply
 from flux_cli.sandbox.world import World
 
@@ -56,7 +57,7 @@ class LoopbackServer:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.world = World(folder, now, hold, link_base=f"{self.root}/files")
+        self.world = World(folder, now, hold, providers=NAMES, link_base=f"{self.root}/files")
 
     def __enter__(self) -> Self:
         self._thread.start()

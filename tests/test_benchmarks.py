@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
+
 from tests.benchmarks import download, ground, server, startup, waste
 
 
@@ -56,10 +58,12 @@ def test_a_missed_target_is_seen_in_the_table():
     assert "mean 0.60 s (0.40 s to the poll that tells), worst 0.70 s; 7.5 polls a job, most 12" in lines[2]
 
 
+@pytest.mark.slow
 def test_the_program_is_measured_beside_its_yardsticks(tmp_path):
     """Images get from the host to the disk, and the straight scripts do what the commands do."""
     with ground.Host() as host:
         cost = download.fetched(tmp_path / "user", host, 2)
+        download.bare(tmp_path / "bare", host, 2)
         user = ground.User(tmp_path / "another", host.base_url)
         user.env |= {"HOME": str(tmp_path / "user")}
         scripts = [startup.PAIRS[name][2] for name in startup.PAIRS if startup.PAIRS[name][1].endswith(".py")]
@@ -67,5 +71,6 @@ def test_the_program_is_measured_beside_its_yardsticks(tmp_path):
         records = host.records()
 
     assert cost.wall > 0 < cost.memory
+    assert len(list((tmp_path / "bare").glob("*.jpg"))) == 2
     assert [len(one.stdout.splitlines()) for one in said] == [2, 1]
     assert len(records) == 3

@@ -11,11 +11,10 @@ import pytest
 from typer.main import get_command
 
 import flux_cli
-from flux_cli.cli import app
+from flux_cli.cli import COMMANDS, app
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"httpx", "pydantic_settings", "sqlite3", "tomlkit", "PIL"}
-COMMANDS = ("generate", "status", "result", "cancel", "providers", "config", "help")
 
 
 def loaded(script: str, *arguments: str) -> set[str]:
@@ -32,6 +31,7 @@ def start(*arguments: str) -> set[str]:
     return loaded("import sys; from flux_cli.cli import main; sys.exit(main())", *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--version"], ["--help"], ["generate", "--help"], ["config", "--help"], ["help"], ["help", "money"]]
 )
@@ -44,6 +44,7 @@ def test_whoever_only_asks_waits_for_nothing_heavy(arguments):
     assert modules.isdisjoint({"flux_cli.http.client", "flux_cli.ledger.ledger", "flux_cli.engine.engine"})
 
 
+@pytest.mark.slow
 def test_looking_at_the_ledger_needs_no_http():
     """A command loads only the libraries it uses."""
     modules = start("status", "--offline")
@@ -52,6 +53,7 @@ def test_looking_at_the_ledger_needs_no_http():
     assert modules.isdisjoint({"httpx", "tomlkit", "PIL"})
 
 
+@pytest.mark.slow
 def test_the_registry_loads_no_provider():
     modules = loaded("import flux_cli.providers")
 
@@ -59,6 +61,7 @@ def test_the_registry_loads_no_provider():
     assert modules.isdisjoint(f"flux_cli.providers.{name}" for name in flux_cli.providers.NAMES)
 
 
+@pytest.mark.slow
 def test_asking_for_one_provider_loads_no_other():
     modules = loaded("import flux_cli.providers; flux_cli.providers.load('runware')")
 
@@ -101,6 +104,15 @@ def test_every_command_is_in_the_readme_and_has_help():
     assert {*(command.__name__ for command in commands), *groups} == set(COMMANDS)
     assert [command for command in commands if not command.__doc__] == []
     assert [name for name in COMMANDS if f"flux {name} " not in readme] == []
+
+
+def test_the_help_of_the_program_lists_the_same_commands_without_building_them():
+    """``flux --help`` shows the summaries that the commands themselves have, and imports none of them."""
+    listed, built = get_command(app(())).commands, get_command(app()).commands
+
+    assert {name: command.help for name, command in listed.items()} == COMMANDS
+    assert {name: command.short_help for name, command in built.items()} == COMMANDS
+    assert [name for name in start("--help") if re.fullmatch(r"flux_cli\.commands\.\w+\.command", name)] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -22,6 +22,7 @@ from flux_cli.config.schema import KEYS
 from flux_cli.errors import tree
 from flux_cli.sandbox.life import REHEARSALS
 from flux_cli.saving.names import FIELDS
+from tests.e2e.process import FLUX
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(FOLDER.glob("*.md")))}
@@ -101,14 +102,14 @@ def examples(language: str, block: str) -> list[Example]:
     return found
 
 
-def played(commands: list[str], folder: Path) -> list[str]:
-    """Run the commands in one bash, and return what each of them printed on stdout and stderr."""
+def run_in_bash(commands: list[str], folder: Path, program: str = FLUX) -> list[str]:
+    """Run the commands in one bash, with a ``flux``. Return what each of them printed on stdout and stderr."""
     lines = ["exec 2>&1"]
     for command in commands:
         lines += ["(exit ${status:-0})", command, "status=$?", "printf '\\n@@next@@\\n'"]
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join((str(Path(program).parent), str(Path(FLUX).parent), os.environ["PATH"])),
         "FLUX_SANDBOX": "1",
         "FLUX_SANDBOX_SECONDS": "0.1",
     }
@@ -130,17 +131,18 @@ def shown(output: str) -> str:
     return "".join(f"{' '.join(row.split())}\n" for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 @pytest.mark.skipif(sys.platform != "linux", reason="the pages show Linux")
 @pytest.mark.parametrize("section", sections())
-def test_every_example_prints_what_the_page_shows(section, tmp_path):
+def test_every_example_prints_what_the_page_shows(section, tmp_path, warm_program):
     """The commands of a section run one after the other in a new home."""
     page = sections()[section]
     missing = [tool for tool in TOOLS if not shutil.which(tool) and any(tool in one.command.split() for one in page)]
     if missing:
         pytest.skip(f"{missing} not installed")
 
-    outputs = played([example.command for example in page], tmp_path)
+    outputs = run_in_bash([example.command for example in page], tmp_path, warm_program)
 
     wrong = [
         f"$ {example.command}\n{shown(output)}"
@@ -158,13 +160,16 @@ def test_every_block_is_run_or_checked():
     assert [name for name, language in languages if language == "python"] == ["webhooks"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the page shows Linux")
 @pytest.mark.parametrize("block", every("cron"))
 def test_a_crontab_buys_once_a_day(tmp_path, block):
     """As cron runs it: with its percent signs unescaped, by sh, and twice."""
     command = block.strip().split(None, 5)[5].replace("\\%", "%")
 
-    outputs = played([f"export HOME=$PWD; sh -c {shlex.quote(command)}"] * 2 + ["flux status --json | wc -l"], tmp_path)
+    outputs = run_in_bash(
+        [f"export HOME=$PWD; sh -c {shlex.quote(command)}"] * 2 + ["flux status --json | wc -l"], tmp_path
+    )
 
     (image,) = tmp_path.glob("*.jpg")
     assert image.name in outputs[0]
@@ -326,7 +331,7 @@ def verify():
     return names
 
 
-def test_a_callback_of_runflow_is_told_from_a_forged_one(verify):
+def test_a_forged_callback_of_runflow_is_recognised(verify):
     """The signature is that of the raw body, in hex, with the callback secret."""
     body = b'{"event": "run.completed", "run_id": "0197"}'
 
@@ -337,7 +342,7 @@ def test_a_callback_of_runflow_is_told_from_a_forged_one(verify):
     assert not verify["from_runflow"](body, "é" + signature, "whsec_example")
 
 
-def test_a_webhook_of_apiframe_is_told_from_a_forged_one(verify):
+def test_a_forged_webhook_of_apiframe_is_recognised(verify):
     """The secret is the binary digest of the API key."""
     body = b'{"event": "completed", "jobId": "2f0c"}'
 
@@ -349,6 +354,6 @@ def test_a_webhook_of_apiframe_is_told_from_a_forged_one(verify):
     assert not verify["from_apiframe"](body, hexed, "afk_example")
 
 
-def test_a_call_of_runware_is_known_by_its_token(verify):
+def test_a_call_of_runware_is_recognised_by_its_token(verify):
     assert verify["from_runware"]("s3cret", "s3cret")
     assert not verify["from_runware"]("guess", "s3cret")

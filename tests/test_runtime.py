@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from flux_cli.display.live import Live
 from flux_cli.display.output import Human, Json
-from flux_cli.display.progress import NoProgress, PlainProgress
+from flux_cli.display.plain import NoProgress, PlainProgress
+from flux_cli.display.progress import LiveProgress
 from flux_cli.runtime import Flags, Runtime, new_id, new_seed
 from tests.conftest import Stream
 
@@ -29,7 +29,7 @@ def test_drawn_seeds_fit_everywhere():
 @pytest.mark.parametrize(
     ("flags", "tty", "term", "kind"),
     [
-        ({}, True, "xterm", Live),
+        ({}, True, "xterm", LiveProgress),
         ({}, False, "xterm", PlainProgress),
         ({}, True, "dumb", PlainProgress),
         ({"verbose": True}, True, "xterm", PlainProgress),

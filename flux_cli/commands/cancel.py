@@ -36,7 +36,7 @@ def cancel(
     """
     runtime = options.runtime_of(ctx)
     if bool(jobs) == all_jobs:
-        raise UsageError("say which jobs: JOB..., or --all", hint="`flux status --active` lists those under way")
+        raise UsageError("give at least one JOB, or --all", hint="`flux status --active` lists the jobs in progress")
     if all_jobs:
         if provider is not None:
             providers.load(provider)
@@ -47,7 +47,7 @@ def cancel(
         found = options.find_jobs(runtime, jobs or [], provider)
     outcomes = [_cancel(runtime, job, several=len(found) > 1) for job in found]
     if not found:
-        options.note_nothing(runtime, "no job is under way", active=True, provider=provider)
+        options.note_nothing(runtime, "no job is in progress", active=True, provider=provider)
     return exit_code_for(outcomes)
 
 
@@ -70,19 +70,19 @@ def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
         if now.status == "queued":
             raise RefusedError(
                 f"{now.provider} did not cancel job {job.id}, although it is still {now.status_text}",
-                hint=f"`flux cancel {job.id}` asks again; `flux result --wait {job.id}` fetches it",
+                hint=f"`flux cancel {job.id}` tries again; `flux result --wait {job.id}` fetches it",
                 retry="later",
             )
         if now.status != "cancelled":
             raise RefusedError(
-                f"too late to cancel job {job.id}: it is {now.status_text}",
+                f"too late to cancel job {job.id}: already {now.status_text}",
                 hint=f"`flux result --wait {job.id}` fetches it" if now.active else "",
                 charged="yes" if now.status == "succeeded" else None,
                 retry="never",
             )
     except LostReplyError as error:
         lost = UnknownOutcomeError(
-            f"job {job.id} may or may not be cancelled: {error.message}", hint=f"`flux status {job.id}`"
+            f"job {job.id} may or may not have been cancelled: {error.message}", hint=f"`flux status {job.id}`"
         )
         runtime.output.error(lost, job)
         return lost

@@ -1,4 +1,4 @@
-"""``flux --install-completion`` and ``--show-completion``: what a shell needs to complete what is typed."""
+"""Define ``flux --install-completion`` and ``--show-completion``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def _install(ctx: typer.Context, value: bool) -> None:
 
         runtime = options.runtime_of(ctx)
         shell = current_shell(runtime.environ)
-        place, changed = install(shell, _program(ctx), Path(expand_home("~")), runtime.environ)
-        runtime.streams.out(printable(str(place)))
+        path, changed = install(shell, _program(ctx), Path(expand_home("~")), runtime.environ)
+        runtime.streams.out(printable(str(path)))
         if changed is not None:
-            runtime.output.note(f"a line was added to the end of {printable(str(changed))}")
+            runtime.output.note(f"added a line to the end of {printable(str(changed))}")
         runtime.output.note(f"{shell} completes {_program(ctx)} from its next start: `exec {shell}` is one")
         raise typer.Exit
 
@@ -36,7 +36,7 @@ def _show(ctx: typer.Context, value: bool) -> None:
 
 
 def _program(ctx: typer.Context) -> str:
-    """Return the name that we were called by, of the two that there are."""
+    """Return the name that the program was called by, ``flux`` or ``flux-cli``."""
     return "flux-cli" if ctx.find_root().info_name == "flux-cli" else "flux"
 
 
@@ -45,7 +45,7 @@ InstallCompletion = Annotated[
     typer.Option(
         "--install-completion",
         metavar="",
-        help="Teach this shell to complete commands, options, jobs and more.",
+        help="Install completion for the current shell.",
         callback=_install,
         is_eager=True,
         show_default=False,
@@ -56,7 +56,7 @@ ShowCompletion = Annotated[
     typer.Option(
         "--show-completion",
         metavar="",
-        help="Print what --install-completion would install.",
+        help="Print the completion script of this shell.",
         callback=_show,
         is_eager=True,
         show_default=False,

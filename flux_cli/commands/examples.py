@@ -1,4 +1,4 @@
-"""What a person may type, at the end of each command's help."""
+"""List the examples at the end of each command's help."""
 
 from __future__ import annotations
 

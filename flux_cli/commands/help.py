@@ -1,4 +1,4 @@
-"""``flux help``: the topics of ``flux_cli/help``, and the help of any command."""
+"""Define ``flux help``: show a topic of ``flux_cli/help``, or the help of a command."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from flux_cli.errors import UsageError
 from flux_cli.text import nearest
 
 FOLDER = Path(__file__).parent.parent / "help"
-"""One Markdown file a topic: its heading, an empty line, a line that says what it is about, and the rest."""
+"""One Markdown file for each topic: a heading, an empty line, a one-line summary, and the rest."""
 
 
 def help(  # noqa: A001 - the command's name
     ctx: typer.Context,
     topic: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TOPIC", help="A topic or a command; without one, the topics.", show_default=False),
+        typer.Argument(
+            metavar="TOPIC", help="A topic or a command. Without one, all topics are listed.", show_default=False
+        ),
     ] = None,
 ) -> int:
-    """Read about a topic, such as exit codes or batches, or about a command."""
+    """Read about a topic, such as exit-codes or batches, or about a command."""
     streams = options.runtime_of(ctx).streams
     match topic or []:
         case []:
@@ -41,7 +43,7 @@ def help(  # noqa: A001 - the command's name
 
 
 def topics() -> dict[str, str]:
-    """Return what each topic is about, by the topic's name."""
+    """Return the summary of each topic, by name."""
     files = sorted(FOLDER.glob("*.md"))
     return {file.stem: file.read_text(encoding="utf-8").split("\n", 3)[2].rstrip(".") for file in files}
 

@@ -1,4 +1,4 @@
-"""What ``--help`` looks like: each argument in a sentence, each option in a row, and no types of Python anywhere."""
+"""Lay out ``--help``: a sentence for each argument, a row for each option, and no Python types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 
 class Command(TyperCommand):
-    """A command. Typer would show the type of an argument beside it, whatever its ``metavar``."""
+    """A command. Typer would show the Python type of each argument, whatever its ``metavar``."""
 
     def __init__(
         self,
@@ -18,7 +18,7 @@ class Command(TyperCommand):
         help: str | None = None,  # noqa: A002 - Typer's word
         **more: Any,
     ) -> None:
-        """Say of each argument what it is, below what the command does."""
+        """Describe each argument below the summary of the command."""
         for one in params or ():
             if isinstance(one, TyperArgument):
                 one.hidden = True
@@ -31,7 +31,7 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command that has commands."""
+    """A command with subcommands."""
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
         """Return ``--help``."""

@@ -1,22 +1,29 @@
-"""Options that several commands share, each declared once, and what their commands begin and end with."""
+"""Declare the options that several commands share, and find the jobs that their arguments name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
+from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
-from flux_cli.text import nearest, printable
+from flux_cli.text import listed, nearest, printable
+
+PROVIDER_HELP = f"{listed(providers.NAMES, last='or')}."
+"""The help of an option or argument that takes the name of a provider."""
+
+if TYPE_CHECKING:
+    from flux_cli.jobs import Job
 
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
-    """Put one of the common options where everything can see it."""
+    """Store a common option in the flags of the runtime."""
     if value and isinstance(ctx.obj, Runtime):
         setattr(ctx.obj.flags, str(param.name), value)
     return value
@@ -34,8 +41,15 @@ def _common(*names: str, help: str, metavar: str | None = None) -> Any:  # noqa:
     )
 
 
+def typer_option(option: ImageOption) -> Any:
+    """Return an image option of the table as Typer declares it."""
+    return typer.Option(
+        *option.flags, help=option.help, metavar=option.metavar, show_default=False, rich_help_panel=option.panel
+    )
+
+
 Config = Annotated[str | None, _common("--config", help="Use this config file.", metavar="FILE")]
-AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object a line on stdout, errors included.")]
+AsJson = Annotated[bool, _common("--json", metavar="", help="One JSON object per line, errors included.")]
 Quiet = Annotated[bool, _common("--quiet", "-q", metavar="", help="No progress, no notes.")]
 Verbose = Annotated[bool, _common("--verbose", "-v", metavar="", help="The HTTP conversation on stderr, without keys.")]
 Sandbox = Annotated[bool, _common("--sandbox", metavar="", help="Offline stand-ins for the providers: no key, free.")]
@@ -46,7 +60,7 @@ ProviderOption = Annotated[
         "--provider",
         "-p",
         metavar="NAME",
-        help="runcomfy, runflow, apiframe or runware.",
+        help=PROVIDER_HELP,
         show_default=False,
     ),
 ]
@@ -76,23 +90,14 @@ Overwrite = Annotated[
         "--overwrite", metavar="", help="Replace a file that exists.", show_default=False, rich_help_panel=_KEEPING
     ),
 ]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="FORMAT",
-        show_default=False,
-        help="jpg, png or webp; converted if need be.",
-    ),
-]
+Format = Annotated[str | None, typer_option(IMAGE_OPTIONS["format"])]
 Embed = Annotated[
     bool | None,
     typer.Option(
         "--embed/--no-embed",
         metavar="",
         show_default=False,
-        help="Prompt, seed, model, provider and job id written into the image file, losslessly (on).",
+        help="Write prompt, seed, model, provider and job id into the image file, losslessly (on).",
         rich_help_panel=_KEEPING,
     ),
 ]
@@ -103,7 +108,7 @@ Preview = Annotated[
         rich_help_panel=_KEEPING,
         metavar="",
         show_default=False,
-        help="Show the images in the terminal, where it can (off).",
+        help="Show the images in the terminal, if it can (off).",
     ),
 ]
 Timeout = Annotated[
@@ -112,7 +117,7 @@ Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         show_default=False,
-        help="How long to wait (600). The job goes on without us.",
+        help="How long to wait (600). The job itself continues.",
         rich_help_panel=_KEEPING,
     ),
 ]
@@ -124,12 +129,11 @@ Print0 = Annotated[
         metavar="",
         callback=_set,
         show_default=False,
-        help="End each path in NUL, not a newline, as `xargs -0` reads them.",
+        help="End each path with NUL, not a newline, for `xargs -0`.",
         rich_help_panel=_KEEPING,
     ),
 ]
 
-FORMATS = ("jpg", "png", "webp")
 DEFAULT_TIMEOUT = 600.0
 
 
@@ -141,13 +145,17 @@ def runtime_of(ctx: typer.Context) -> Runtime:
 
 def check_format(word: str | None) -> str | None:
     """Return a format's own name. Raises `UsageError`."""
-    if word is None:
-        return None
+    return None if word is None else check_choice(IMAGE_OPTIONS["format"], word)
+
+
+def check_choice(option: ImageOption, word: str) -> str:
+    """Return the one of an option's choices that ``word`` stands for. Raises `UsageError` with the nearest one."""
     name = {"jpeg": "jpg"}.get(word.lower(), word.lower())
-    if name not in FORMATS:
-        near = nearest(word, FORMATS)
-        hint = f"did you mean {near}?" if near else "such as `-f png`"
-        raise UsageError(f"--format takes jpg, png or webp, not {printable(word)}", hint=hint)
+    if name not in option.choices:
+        near = nearest(word, option.choices)
+        hint = f"did you mean {near}?" if near else f"such as `{option.flags[-1]} {option.choices[1]}`"
+        message = f"{option.flag} takes {listed(option.choices, last='or')}, not {printable(word)}"
+        raise UsageError(message, hint=hint)
     return name
 
 
@@ -155,7 +163,7 @@ def check_timeout(seconds: float | None, fallback: float | None = None) -> float
     """Return how long to wait, in seconds. Raises `UsageError`."""
     chosen = seconds if seconds is not None else fallback if fallback is not None else DEFAULT_TIMEOUT
     if not 0 < chosen < 1e7:  # noqa: PLR2004 - a few months; also false for NaN
-        hint = "`--timeout 600` is ten minutes; to leave at once there is `flux generate --no-wait`"
+        hint = "`--timeout 600` is ten minutes; `flux generate --no-wait` does not wait at all"
         raise UsageError(f"--timeout takes a number of seconds above 0, not {chosen:g}", hint=hint)
     return chosen
 
@@ -183,17 +191,19 @@ def find_jobs(
 
 
 def _adopt(runtime: Runtime, reference: str, provider: str | None) -> Job:
+    from flux_cli.jobs import Job  # noqa: PLC0415 - not for --help
+
     name, remote_id = provider, reference
     owner, colon, rest = reference.partition(":")
     if colon and owner in providers.NAMES and provider in {None, owner}:
         name, remote_id = owner, rest
     if name is None or _in_sandbox_only(runtime, reference):
-        hint = "`flux status` lists them; an id made elsewhere is written provider:id"
+        hint = "`flux status` lists them; for a job started elsewhere, give provider:id"
         raise unknown_reference(runtime, reference, hint)
     if not re.fullmatch(providers.load(name).id_pattern, remote_id):
         raise UsageError(
             f"{printable(remote_id)} does not look like an id of {name}",
-            hint="`flux status` lists the jobs that were made here",
+            hint="`flux status` lists the jobs that were started here",
         )
     return runtime.engine.adopt(
         Job(
@@ -218,7 +228,7 @@ def unknown_reference(runtime: Runtime, reference: str, hint: str, *, what: str 
         return UsageError(f"there is no {what} {shown}", hint=hint)
     return UsageError(
         f"there is no {what} {shown} outside the sandbox",
-        hint=f"add --sandbox to mean the sandbox's {shown}; {count_sandbox_jobs(runtime.ledger.count(sandbox=True))}",
+        hint=f"add --sandbox for the sandbox's {shown}; {count_sandbox_jobs(runtime.ledger.count(sandbox=True))}",
     )
 
 
@@ -253,8 +263,10 @@ def check_print0(runtime: Runtime, *, dry_run: bool = False) -> None:
 def check_stdout(runtime: Runtime) -> None:
     """Refuse to write image bytes where they would do harm. Raises `UsageError`."""
     if runtime.flags.json:
-        raise UsageError("-o - and --json both write to stdout", hint="give one of them")
+        raise UsageError("-o - and --json both write to stdout", hint="use only one of them")
     if runtime.flags.print0:
-        raise UsageError("--print0 cannot be combined with -o -", hint="-o - writes the image's bytes, and no path")
+        raise UsageError(
+            "--print0 cannot be combined with -o -", hint="-o - writes the image's bytes and prints no path"
+        )
     if runtime.stdout.isatty():
         raise UsageError("-o - writes the image's bytes, which no terminal can show", hint="`-o - > fox.jpg`")

@@ -29,10 +29,10 @@ def result(
     ] = False,
     all_jobs: Annotated[
         bool,
-        typer.Option("--all", metavar="", help="Ask about every job, save what was never saved.", show_default=False),
+        typer.Option("--all", metavar="", help="Check every job, save what was never saved.", show_default=False),
     ] = False,
     url: Annotated[
-        bool, typer.Option("--url", metavar="", help="Print the links; save nothing.", show_default=False)
+        bool, typer.Option("--url", metavar="", help="Print the links and save nothing.", show_default=False)
     ] = False,
     open_: Annotated[
         bool, typer.Option("--open", metavar="", help="Show them in the system's viewer.", show_default=False)
@@ -56,7 +56,7 @@ def result(
     """
     runtime = options.runtime_of(ctx)
     if bool(jobs) == all_jobs:
-        raise UsageError("say which jobs: JOB..., or --all", hint="`flux result @1` is the latest run")
+        raise UsageError("give at least one JOB, or --all", hint="`flux result @1` is the latest run")
     if timeout is not None and not wait:
         raise UsageError("--timeout only works together with --wait", hint="add --wait")
     if all_jobs and provider is not None:
@@ -122,7 +122,7 @@ def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxErro
     unsaved = [fresh.get(job.id, job) for job in runtime.ledger.unsaved(sandbox=runtime.sandbox)]
     found = [*unsaved, *waited]
     if not found and not errors:
-        options.note_nothing(runtime, "no job has images that were not saved")
+        options.note_nothing(runtime, "no job has unsaved images")
     return found, errors
 
 

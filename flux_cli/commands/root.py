@@ -1,4 +1,4 @@
-"""``flux`` itself: what it says when it is called without a command."""
+"""Define ``flux`` itself: its own options, and the welcome text without a command."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from flux_cli import __version__
+from flux_cli import __version__, providers
 from flux_cli.commands import completion as completing
 from flux_cli.commands import options
+from flux_cli.text import listed
 
 
 def _version(ctx: typer.Context, value: bool) -> None:
@@ -22,16 +23,25 @@ def program(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", metavar="", help="Show the version.", callback=_version, is_eager=True, show_default=False
+            "--version",
+            metavar="",
+            help="Print the version and exit.",
+            callback=_version,
+            is_eager=True,
+            show_default=False,
         ),
     ] = False,
     install_completion: completing.InstallCompletion = False,
     show_completion: completing.ShowCompletion = False,
 ) -> int:
-    r"""Make images with FLUX 1.1 \[pro] and Ultra, through RunComfy, Runflow, Apiframe or Runware."""
+    """Run without a command."""
     if ctx.invoked_subcommand is None:
-        from flux_cli.commands.welcome import show_welcome  # noqa: PLC0415 - whoever types a command does not need it
+        from flux_cli.commands.welcome import show_welcome  # noqa: PLC0415 - only without a command
 
         runtime = options.runtime_of(ctx)
         runtime.streams.out(show_welcome(runtime))
     return 0
+
+
+# what `flux --help` begins with
+program.__doc__ = rf"Make images with FLUX 1.1 \[pro] and Ultra, through {listed(providers.NAMES, last='or')}."

@@ -1,4 +1,4 @@
-"""``--preview`` and ``--open``: what was saved is seen, once all of it is there."""
+"""Show saved images in the terminal (``--preview``) or in the system's viewer (``--open``)."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from flux_cli.runtime import Runtime
 
 
 def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None, no_wait: bool = False) -> None:
-    """Take in whether saved images are to be shown. Raises `UsageError` where there will be none on disk."""
+    """Store whether to show saved images. Raises `UsageError` if none will be on disk."""
     runtime.flags.preview = preview
     if preview and output == "-":
         raise UsageError(
-            "--preview shows images that are saved, and -o - saves none", hint="name a file with -o, or leave one out"
+            "--preview needs saved images, but -o - saves none", hint="name a file with -o, or leave one out"
         )
     if preview and no_wait:
         raise UsageError(
-            "--no-wait leaves before there is an image to show", hint="give --preview to `flux result --wait`"
+            "--no-wait exits before there is an image to show", hint="use --preview with `flux result --wait`"
         )
 
 
 def show_images(runtime: Runtime, paths: Sequence[str]) -> None:
-    """Show the saved images at ``paths`` on stderr, where that was asked for and both streams are a terminal.
+    """Show the images at ``paths`` on stderr if the command line or config says so and both streams are a terminal.
 
-    What was typed and cannot be is told in a note; what only the config wants is left out in silence.
+    A note says why ``--preview`` shows nothing; the config's ``preview = "auto"`` is skipped silently.
     """
-    wanted = runtime.flags.preview
-    if wanted is None:
-        wanted = not runtime.flags.quiet and runtime.settings.get("preview") == "auto"
-    if not wanted or not paths:
+    preview = runtime.flags.preview
+    if preview is None:
+        preview = not runtime.flags.quiet and runtime.settings.get("preview") == "auto"
+    if not preview or not paths:
         return
     if not (runtime.stdout.isatty() and runtime.stderr.isatty()):
-        _note(runtime, "--preview shows images in a terminal, and never in a pipe or a file")
+        _note(runtime, "--preview only works in a terminal, not in a pipe or a file")
         return
-    from flux_cli.preview.terminal import detect  # noqa: PLC0415 - only who wants to see
+    from flux_cli.preview.terminal import detect  # noqa: PLC0415 - only for --preview
 
     screen = detect(runtime.stderr, runtime.environ, runtime.clock.monotonic)
     plain = screen.protocol == "blocks" and runtime.environ.get("NO_COLOR") and not runtime.flags.preview
     if screen.protocol is None or plain:
-        _note(runtime, "this terminal shows no pictures; `flux result --open @1` shows them elsewhere")
+        _note(runtime, "this terminal cannot show images; `flux result --open @1` opens them in a viewer")
         return
-    from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only who can
+    from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only for --preview
 
     lines, bad = render(paths, screen)
     with runtime.streams.watch_reader():
@@ -51,26 +51,24 @@ def show_images(runtime: Runtime, paths: Sequence[str]) -> None:
 
 
 def _note(runtime: Runtime, note: str) -> None:
-    """Tell whoever typed ``--preview``."""
+    """Print a note if ``--preview`` was given on the command line."""
     if runtime.flags.preview:
         runtime.output.note(note)
 
 
 def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
-    """Return the command that opens images, before anything is fetched. Raises `UsageError` where there is none."""
+    """Return the command that opens images. Raises `UsageError` if there is none."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
     if output == "-":
-        raise UsageError(
-            "--open opens images that are saved, and -o - saves none", hint="name a file with -o, or leave one out"
-        )
+        raise UsageError("--open needs saved images, but -o - saves none", hint="name a file with -o, or leave one out")
     return viewer.find_viewer(runtime.environ)
 
 
 def open_images(runtime: Runtime, command: list[str], paths: Sequence[str]) -> None:
-    """Open the saved images at ``paths`` with the system's viewer. Raises `FluxError`."""
+    """Open the saved images at ``paths`` in the system's viewer. Raises `FluxError`."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
     if len(paths) > viewer.MOST:
-        runtime.output.note(f"{viewer.MOST} of {len(paths)} images are opened")
+        runtime.output.note(f"opening only {viewer.MOST} of {len(paths)} images")
     viewer.open_images(paths[: viewer.MOST], command)

@@ -1,4 +1,4 @@
-"""A command line that Typer cannot read, told as one of our errors: lower case, one line, and what to type instead."""
+"""Explain a command line that Typer cannot parse: one line in lower case, and what to type instead."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from flux_cli.errors import UsageError
 from flux_cli.text import nearest, printable
 
 _KINDS = {"integer": "a whole number", "number": "a number"}
-"""What an option takes, by the word that Typer's complaint has for it."""
+"""What an option takes, by the word in Typer's message."""
 
 
 def explain(words: str, arguments: Sequence[str], *, program: str, commands: Collection[str]) -> UsageError:
-    """Return what Typer says in ``words`` about ``arguments``; ``commands`` are those that ``program`` has."""
+    """Return Typer's message ``words`` about ``arguments`` as an error of ``program``, which has these ``commands``."""
     message, _, options = words.strip().split("\n")[0].partition(" (Possible options: ")
     message, _, near = message.partition(" Did you mean ")
     command = next((word for word in arguments if word in commands), "")
@@ -35,7 +35,7 @@ def explain(words: str, arguments: Sequence[str], *, program: str, commands: Col
 
 
 def _command(near: str, called: str, arguments: Sequence[str]) -> str:
-    """Return the hint for a command that there is not; nothing where nobody can guess what was meant."""
+    """Return the hint for an unknown command, or nothing if no guess is likely."""
     if near:
         return f"did you mean `{called} {near.rstrip('?').split(' or ')[0].strip(chr(39))}`?"
     if arguments and " " in arguments[0]:
@@ -44,7 +44,7 @@ def _command(near: str, called: str, arguments: Sequence[str]) -> str:
 
 
 def _instead(complaint: str, arguments: Sequence[str]) -> str:
-    """Return the value that was typed for the option of a complaint, as the end of our message; or nothing."""
+    """Return the value that was typed for the option in ``complaint``, as the end of our message, or nothing."""
     for name in re.findall(r"'(-[^']*)'", complaint):
         for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
             if word == name and following:

@@ -1,11 +1,11 @@
-"""Completion: what a shell is told when somebody presses Tab. The only place that knows how it wants to hear it.
+"""Answer a shell's request for completions, in the format of that shell.
 
 The scripts of `flux_cli.completion.scripts` start the program with ``_FLUX_COMPLETE`` set to the shell's name. The
-first line of the answer says what follows: ``words``, one a line, or ``files``, which the shell knows itself. Where
-something is wrong, be it with the config, the ledger or the line, nothing is offered, and nothing is said.
+first line of the answer is ``words``, followed by one word a line, or ``files``, which the shell lists itself. If the
+config, the ledger or the command line is faulty, the answer is empty, and there is no error message.
 
-Prompts stand beside jobs, and a prompt may come from anywhere: it is made one harmless line, and no script evaluates
-it.
+Jobs are described by their prompts, which may come from anywhere: each becomes one harmless line, and no script
+evaluates it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from flux_cli.completion import parse as cursor
 from flux_cli.completion.candidates import Candidates, find_candidates
 
 _INSERTING = {"37", "42"}
-"""Ways of bash to complete (its ``COMP_TYPE``) that put the words themselves into the line, one after the other."""
+"""Values of bash's ``COMP_TYPE`` for completions that insert the words into the line one after the other."""
 
 
 def answer(shell: str, arguments: Sequence[str]) -> int:
-    """Print what may be typed, as ``shell`` wants it; ``arguments`` are what its script hands over. Return 0."""
-    speak = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell, "pwsh": _powershell}.get(shell)
-    lines = speak(list(arguments)) if speak is not None else []
-    with suppress(OSError):  # nobody waits any more
+    """Print the completions in the format of ``shell``; ``arguments`` come from its script. Return 0."""
+    formatter = {"bash": _bash, "zsh": _zsh, "fish": _fish, "powershell": _powershell, "pwsh": _powershell}.get(shell)
+    lines = formatter(list(arguments)) if formatter is not None else []
+    with suppress(OSError):  # the shell no longer waits
         sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
         sys.stdout.flush()
     return 0
@@ -73,9 +73,9 @@ def split(line: str, escape: str = "\\") -> tuple[list[str], str]:
 def _bash(arguments: list[str]) -> list[str]:
     """Answer bash, which hands over the line, the part that it will replace, how it completes, and the window's width.
 
-    It breaks words at ``:``, ``=`` and ``@``: what stands before the part that it replaces is not to be repeated. What
-    it inserts it does not quote. And it knows no descriptions: where there is more than one word, the words are only
-    shown, and so the description stands beside each.
+    It breaks words at ``:``, ``=`` and ``@``, so the text before the part that it replaces is left out. It inserts
+    words without quoting them. It has no descriptions: where there is more than one word, the words are only shown, so
+    a description follows each.
     """
     line, part, kind, width = arguments
     words, raw = split(line)

@@ -1,7 +1,7 @@
-"""What may stand where the cursor is: from the table of the program, the config, the environment and the ledger.
+"""Find the words that can be typed at the cursor, from the program's table, the config, the environment and the ledger.
 
-Nothing here is sent anywhere, no command of the user's is run, and nothing is written. The config is read without being
-checked, because the checks cost more time than all the rest: what is not of the right kind counts as absent.
+Nothing is sent or written, and no command from the config is run. The config is read without checks, because they
+cost more time than all the rest: a value of the wrong kind counts as absent.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from flux_cli.completion.parse import CompletionContext, load_table
 from flux_cli.config.paths import config_path, state_path, variable_name
 from flux_cli.errors import FluxError
+from flux_cli.image_options import IMAGE_OPTIONS
 
 Words = Iterable[tuple[str, str]]
-"""What may be typed, each with a word about it, the likeliest first."""
+"""Words with their descriptions, the likeliest first."""
 
 JOBS, RUNS = 25, 9
 """Jobs and runs that are offered."""
@@ -31,19 +32,19 @@ _YES = {"1", "true", "t", "yes", "y", "on"}
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What may be typed: words, or, where there are none, the name of a file."""
+    """Words that can be typed, or the name of a file if there are none."""
 
     words: tuple[tuple[str, str], ...] = ()
     files: bool = False
 
 
 def find_candidates(cursor: CompletionContext | None) -> Candidates:
-    """Return what may be typed at ``cursor``, as whole words."""
+    """Return what can be typed at ``cursor``, as whole words."""
     if cursor is None:
         return Candidates()
-    words = _names(cursor) if cursor.wanted is None else CandidateSource(cursor).values()
+    words = _names(cursor) if cursor.parameter is None else CandidateSource(cursor).values()
     fitting = tuple((cursor.before + word, said) for word, said in words if word.startswith(cursor.word))
-    wants_file = cursor.wanted is not None and _is_file(cursor, str(cursor.wanted["takes"]))
+    wants_file = cursor.parameter is not None and _is_file(cursor, str(cursor.parameter["takes"]))
     return Candidates(fitting, files=wants_file and not fitting)
 
 
@@ -79,22 +80,26 @@ def _takes(cursor: CompletionContext) -> str:
 
 
 def _part(document: Mapping[str, Any], names: tuple[str, ...]) -> object:
-    """Return what stands at a key of the config file, ``None`` where nothing does."""
+    """Return the value of a key in the config file, or ``None``."""
     found: object = document
     for name in names:
         found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
+def _words(choices: Iterable[str]) -> Words:
+    return [(word, "") for word in choices]
+
+
 @dataclass
 class CandidateSource:
-    """What is known where the cursor stands."""
+    """Values for the option or argument at the cursor."""
 
     cursor: CompletionContext
     _kinds: Mapping[str, Callable[[], Words]] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Say who knows the values of what, by the name of an option or argument, or of what it takes."""
+        """Map the name of an option or argument, or what it takes, to the function that lists its values."""
         self._kinds = {
             "provider": self.providers,
             "default_provider": self.providers,
@@ -102,7 +107,7 @@ class CandidateSource:
             "model": self.models,
             "aspect_ratio": self.ratios,
             "size": self.sizes,
-            "format": lambda: [(name, "") for name in ("jpg", "png", "webp")],
+            **{name: partial(_words, option.choices) for name, option in IMAGE_OPTIONS.items() if option.choices},
             "by": lambda: [(name, "") for name in ("provider", "model", "day")],
             "key": self.keys,
             "value": self.settings,
@@ -113,13 +118,13 @@ class CandidateSource:
 
     def values(self) -> Words:
         """Return the values of the option or argument that is being typed."""
-        wanted = self.cursor.wanted or {}
-        find = self._kinds.get(wanted.get("takes", "")) or self._kinds.get(wanted.get("name", ""))
+        parameter = self.cursor.parameter or {}
+        find = self._kinds.get(parameter.get("takes", "")) or self._kinds.get(parameter.get("name", ""))
         return () if find is None else find()
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
-        """The config file, as it stands there; empty where it cannot be read."""
+        """The config file's content, unchecked; empty if it cannot be read."""
         try:
             text = config_path(self.cursor.given.get("config", [None])[-1]).read_text(encoding="utf-8-sig")
             import tomllib  # noqa: PLC0415 - only where there is something to read
@@ -135,7 +140,7 @@ class CandidateSource:
 
     @cached_property
     def sandbox(self) -> bool:
-        """Whether we are in the sandbox's world."""
+        """Whether the sandbox is on."""
         return "sandbox" in self.cursor.given or self.configured("sandbox").lower() in _YES
 
     def has_key(self, provider: str) -> bool:
@@ -159,7 +164,7 @@ class CandidateSource:
                 yield ",".join([*listed, name]), said
 
     def provider(self) -> str | None:
-        """Return the provider that was typed, or would be chosen, if that can be told."""
+        """Return the provider that is typed, or would be chosen, or ``None``."""
         typed = self.cursor.given.get("provider", [])
         name = typed[-1] if typed else self.configured("default_provider")
         if name or self.sandbox:
@@ -168,22 +173,22 @@ class CandidateSource:
         return ready[0] if len(ready) == 1 else None
 
     def hosted(self) -> list[Mapping[str, Any]]:
-        """Return what is known of the model that was typed or would be chosen: at its provider, or at all of them."""
+        """Return the entries of the model that is typed or would be chosen: at its provider, or at all providers."""
         typed = self.cursor.given.get("model", [])
         aliases = load_table()["models"]
         word = typed[-1] if typed else self.configured("generate", "model")
         model = aliases.get(word.lower(), word.lower()) or load_table()["default_model"]
         every: Mapping[str, Any] = load_table()["providers"]
-        asked = [about for name, about in every.items() if name == self.provider()] or list(every.values())
-        found = [about["models"][model] for about in asked if model in about["models"]]
-        return found or ([] if typed else [about["models"][load_table()["default_model"]] for about in asked])
+        hosts = [about for name, about in every.items() if name == self.provider()] or list(every.values())
+        found = [about["models"][model] for about in hosts if model in about["models"]]
+        return found or ([] if typed else [about["models"][load_table()["default_model"]] for about in hosts])
 
     def models(self) -> Words:
         """Return those models that the provider hosts, under their short names and then their full ones."""
         every: Mapping[str, Any] = load_table()["providers"]
-        asked = [about for name, about in every.items() if name == self.provider()] or list(every.values())
+        hosts = [about for name, about in every.items() if name == self.provider()] or list(every.values())
         names = {
-            short: full for short, full in load_table()["models"].items() if any(full in one["models"] for one in asked)
+            short: full for short, full in load_table()["models"].items() if any(full in one["models"] for one in hosts)
         }
         return [*names.items(), *((full, "") for full in names.values())]
 
@@ -225,7 +230,7 @@ class CandidateSource:
 
     def jobs(self) -> Words:
         """Return the latest run, and then the latest jobs, each with its prompt; after an ``@``, the latest runs."""
-        from flux_cli.ledger.peek import recent  # noqa: PLC0415 - only where somebody wants them
+        from flux_cli.ledger.peek import recent  # noqa: PLC0415 - only for jobs
         from flux_cli.text import printable  # noqa: PLC0415
 
         typed = {*self.cursor.given.get("jobs", [])}

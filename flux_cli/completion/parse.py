@@ -1,7 +1,7 @@
-"""Where the cursor stands in a command line: in which command, behind which options, in which word.
+"""Find the position of the cursor in a command line: the command, the options before it, and the word.
 
-This is told from a table of all commands and options that is shipped with the package. Asking Typer would take ten
-times as long, and somebody has pressed Tab and waits. A test keeps the table equal to the program.
+A table of all commands and options comes with the package, because asking Typer takes ten times as long. A test keeps
+the table equal to the program.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ def load_table() -> dict[str, Any]:
 
 @dataclass(kw_only=True)
 class CompletionContext:
-    """What is being typed, and what stands before it."""
+    """What is being typed, and what comes before it."""
 
     path: tuple[str, ...] = ()
     """The command, and the command within it."""
     given: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """Values by the name of the option or argument; of a switch, as often as it was typed."""
-    wanted: Parameter | None = None
+    parameter: Parameter | None = None
     """The option or argument whose value the word is; ``None`` for the name of a command or an option."""
     word: str = ""
     """The part of the value, or of the name, that is there already."""
     before: str = ""
-    """What stands in the same word before the value, such as ``--provider=``."""
+    """What comes before the value in the same word, such as ``--provider=``."""
     names: tuple[str, ...] = ()
-    """The commands that may stand here."""
+    """The commands that can be typed here."""
     options: tuple[Parameter, ...] = ()
-    """The options that may be named here."""
+    """The options that can be typed here."""
 
 
 def parse(words: Sequence[str], root: Mapping[str, Any] | None = None) -> CompletionContext | None:
@@ -68,7 +68,7 @@ class _Reader:
         self._count = 0
 
     def read(self, word: str) -> bool:
-        """Take in a word that is complete. Return whether the line still makes sense."""
+        """Read a complete word. Return whether the line is still valid."""
         if self._pending is not None:
             self._give(self._pending, word)
             self._pending = None
@@ -110,10 +110,10 @@ class _Reader:
         if word.startswith("--"):
             name, equals, value = word.partition("=")
             return self._named(name), name + equals, value if equals else None
-        for place, letter in enumerate(word[1:], start=2):
+        for end, letter in enumerate(word[1:], start=2):
             option = self._named(f"-{letter}")
-            if option is None or place == len(word) or option["takes"]:
-                return option, word[:place], word[place:] or None
+            if option is None or end == len(word) or option["takes"]:
+                return option, word[:end], word[end:] or None
             self._give(option, "")
         return None, word, None
 
@@ -125,11 +125,11 @@ class _Reader:
         cursor = self._cursor
         cursor.word = word
         if self._pending is not None:
-            cursor.wanted = self._pending
+            cursor.parameter = self._pending
             return cursor
         option, before, value = (None, "", None) if self._plain or word[:1] != "-" else self._option(word)
         if option is not None and value is not None:
-            cursor.wanted, cursor.before, cursor.word = option, before, value
+            cursor.parameter, cursor.before, cursor.word = option, before, value
             return cursor
         argument = self._argument()
         if not self._plain and (word[:1] == "-" or (argument is None and not self._command.get("commands"))):
@@ -139,5 +139,5 @@ class _Reader:
         elif self._command.get("commands"):
             cursor.names = tuple(self._command["commands"])
         else:
-            cursor.wanted = argument
+            cursor.parameter = argument
         return cursor

@@ -1,6 +1,6 @@
-"""The scripts that teach bash, zsh, fish and PowerShell to ask us, and where a shell finds them.
+"""Write and install the completion scripts of bash, zsh, fish and PowerShell.
 
-They are ours, not Typer's: those break ratios at their colon in bash, evaluate in zsh what somebody wrote as a prompt,
+They replace Typer's, which break ratios at their colon in bash, evaluate prompts in zsh,
 offer files where a number goes, and load everything for each Tab.
 """
 
@@ -87,31 +87,31 @@ Register-ArgumentCompleter -Native -CommandName @PROGRAM@ -ScriptBlock {
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWERSHELL, "pwsh": _POWERSHELL}
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
-"""Those that we can teach."""
+"""Shells with a completion script."""
 
 
 def script(shell: str, program: str) -> str:
-    """Return what makes ``shell``, one that `current_shell` tells, complete the command ``program``."""
+    """Return the completion script of ``shell``, a result of `current_shell`, for the command ``program``."""
     function = f"_{re.sub(r'[^a-z0-9]', '_', program)}_complete"
     return _SCRIPTS[shell].replace("@PROGRAM@", program).replace("@FUNCTION@", function)
 
 
 def current_shell(environ: Mapping[str, str], detect: Callable[[], str] | None = None) -> str:
-    """Return the shell that we were started from, as ``detect`` finds it, else the user's own.
+    """Return the shell that started this process, as ``detect`` finds it, else the user's login shell.
 
-    Raises `UsageError` where neither is one that we can teach.
+    Raises `UsageError` if there is no script for either.
     """
     name = (detect or _parent)()
     if name not in _SCRIPTS:
         name = Path(environ.get("SHELL", "")).name
     if name not in _SCRIPTS:
-        hint = f"`SHELL=zsh flux --show-completion` says it; there is completion for {listed(SHELLS)}"
+        hint = f"`SHELL=zsh flux --show-completion` names it; completion exists for {listed(SHELLS)}"
         raise UsageError("cannot tell which shell this is", hint=hint)
     return name
 
 
 def _parent() -> str:
-    """Return the name of the nearest shell that we are a child of, or nothing."""
+    """Return the name of the nearest shell among the parent processes, or an empty string."""
     shellingham = import_module("shellingham")  # which has no types
     try:
         name, _ = shellingham.detect_shell()
@@ -121,42 +121,42 @@ def _parent() -> str:
 
 
 def install(shell: str, program: str, home: Path, environ: Mapping[str, str]) -> tuple[Path, Path | None]:
-    """Put the script where ``shell`` finds it. Return its path, and that of a start-up file that had to get a line.
+    """Install the script for ``shell``. Return its path, and the start-up file that a line was added to, if any.
 
-    What stands in a start-up file stays; a line that is there already is not added again. Raises `UsageError` for a
-    shell that is not ours to set up, `FluxError` where a file cannot be written.
+    A start-up file keeps its content, and no line is added twice. Raises `UsageError` for PowerShell, whose profile is
+    left alone, and `FluxError` if a file cannot be written.
     """
     text = script(shell, program)
     data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     line, rc = "", None
     if shell == "bash":
-        place = data / "bash-completion" / "completions" / program
-        line, rc = f"[ -r {_quoted(place)} ] && . {_quoted(place)}", home / ".bashrc"
+        path = data / "bash-completion" / "completions" / program
+        line, rc = f"[ -r {_quote(path)} ] && . {_quote(path)}", home / ".bashrc"
     elif shell == "zsh":
         dots = Path(environ.get("ZDOTDIR") or home)
-        place = dots / ".zfunc" / f"_{program}"
-        line = f"(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}; . {_quoted(place)}"
+        path = dots / ".zfunc" / f"_{program}"
+        line = f"(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}; . {_quote(path)}"
         rc = dots / ".zshrc"
     elif shell == "fish":
-        place = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / f"{program}.fish"
+        path = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "fish" / "completions" / f"{program}.fish"
     else:
         hint = f"`{program} --show-completion | Out-String | Invoke-Expression` in $PROFILE does it at each start"
-        raise UsageError("the profile of PowerShell is yours to change", hint=hint)
+        raise UsageError("flux does not change your PowerShell profile", hint=hint)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
         changed = rc is not None and _add_line(rc, line)
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error.strerror).lower() if isinstance(error, OSError) else f"{rc} is not UTF-8"
         raise FluxError(
-            f"completion could not be installed: {reason}",
+            f"cannot install completion: {reason}",
             hint=f"`{program} --show-completion` prints the script",
             charged="no",
         ) from error
-    return place, rc if changed else None
+    return path, rc if changed else None
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     return "'" + str(path).replace("'", "'\\''") + "'"
 
 

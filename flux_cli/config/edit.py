@@ -1,7 +1,7 @@
-"""Changing the config file without losing a comment, a setting or the file itself.
+"""Change the config file without losing a comment, a setting or the file itself.
 
-tomlkit edits the text; what it made is then read back by the standard library and compared with what was wanted, so
-that a mistake of the editor costs an error message and never a setting. The new file replaces the old one in one step.
+tomlkit edits the text. The standard library reads the result back, and it has to equal the intended document: a
+mistake of tomlkit ends in an error message, never in a lost setting. The new file replaces the old one in one step.
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ def _has_null(value: Any) -> bool:
 
 
 def write(path: Path, changes: Mapping[str, Any]) -> None:
-    """Change dotted keys of the file at ``path``; ``None`` removes one. What is missing of the path is made.
+    """Change dotted keys of the file at ``path``; ``None`` removes one. Missing folders and the file are created.
 
     A symbolic link stays, and the file behind it is changed. The file ends up readable by its owner only. Raises
-    `ConfigError` where the outcome would not be valid or cannot be written (the file is then as it was), `UsageError`
-    for an unknown key.
+    `ConfigError` if the result is invalid or cannot be written (the file is then unchanged), `UsageError` for an
+    unknown key.
     """
     where = f"config file {printable(str(path))}"
     text = read(path) or ""
-    wanted = parse(text, path)
-    given = [(_names(key, wanted, value), _bare(value)) for key, value in changes.items()]
+    intended = parse(text, path)
+    given = [(_names(key, intended, value), _bare(value)) for key, value in changes.items()]
     try:
         for names, value in given:
-            _put(wanted, names, value, lambda _: {})
+            _put(intended, names, value, lambda _: {})
     except TypeError:
-        pass  # something else stands where a table should: the check says where
-    check(wanted, path)
+        pass  # a value where a table belongs: the check names it
+    check(intended, path)
     try:
-        data = _edit(text, given, wanted).encode()
+        data = _edit(text, given, intended).encode()
     except _HarmError:
         raise ConfigError(f"{where} cannot be changed safely", hint="edit it by hand") from None
     try:
@@ -82,14 +82,14 @@ def write(path: Path, changes: Mapping[str, Any]) -> None:
 
 
 class _HarmError(Exception):
-    """No way of editing the text leads to the document that was wanted."""
+    """No edit of the text gives the intended document."""
 
 
-def _edit(text: str, given: list[tuple[Names, Any]], wanted: Mapping[str, Any]) -> str:
+def _edit(text: str, given: list[tuple[Names, Any]], intended: Mapping[str, Any]) -> str:
     """Return the text with the values changed. Raises `_HarmError`.
 
-    New tables get a header first, and braces where that goes wrong: tomlkit puts a header between lines with dotted
-    keys, which then belong to another table.
+    New tables get a header, or else are written inline: tomlkit may put a header between dotted keys, which then
+    belong to another table.
     """
     import tomlkit  # noqa: PLC0415 - only when writing
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - the same
@@ -101,7 +101,7 @@ def _edit(text: str, given: list[tuple[Names, Any]], wanted: Mapping[str, Any]) 
             for names, value in given:
                 _put(document, names, _as_table(value, table), table)
             made = tomlkit.dumps(document)
-            if _prune(tomllib.loads(made)) == _prune(wanted):
+            if _prune(tomllib.loads(made)) == _prune(intended):
                 return made
         except (TOMLKitError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
@@ -118,15 +118,15 @@ def _as_table(value: Any, table: Callable[[bool], Any]) -> Any:
 
 
 def _prune(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a document without tables that hold nothing: removing their last key may leave them or not."""
+    """Return a document without its empty tables, which may or may not remain when their last key is removed."""
     kept = {name: _prune(value) if isinstance(value, dict) else value for name, value in document.items()}
     return {name: value for name, value in kept.items() if value != {}}
 
 
 def _names(key: str, document: Mapping[str, Any], value: Any) -> Names:
-    """Return the parts of a key: as they stand in the document already, else as they ought to.
+    """Return the parts of a key: as the document has them, else as the schema has them.
 
-    An unknown key may be removed where it does stand there, because that is how a file becomes valid.
+    An unknown key that the document has can be removed: that is how a file becomes valid again.
     """
     written = tuple(key.split("."))
     here: Any = document
@@ -157,7 +157,7 @@ def _put(document: MutableMapping[str, Any], names: Names, value: Any, table: Ca
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Put ``data`` in the place of the file, whole or not at all. Raises `OSError`."""
+    """Replace the file by ``data``, completely or not at all. Raises `OSError`."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(0, "not an ordinary file")
@@ -175,7 +175,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and those above it, each for the owner only."""
+    """Create a folder and its parents, readable by the owner only."""
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)

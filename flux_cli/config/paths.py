@@ -1,4 +1,4 @@
-"""Where the config file and the ledger are, and which variable sets a key: known without reading any of them."""
+"""Locate the config file and the ledger, and name the environment variable of a config key."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ def variable_name(names: tuple[str, ...]) -> str:
 
 
 def config_path(option: str | None) -> Path:
-    """Return where the config file is: ``--config``, else ``$FLUX_CONFIG``, else the platform's place.
+    """Return where the config file is: ``--config``, else ``$FLUX_CONFIG``, else the platform's default.
 
-    Raises `ConfigError` where that is in a home folder, and there is none.
+    Raises `ConfigError` if that needs a home folder and there is none.
     """
     named = os.environ.get("FLUX_CONFIG") or None if option is None else option
     if named is not None:
         return Path(expand_home(named))
-    from platformdirs import user_config_path  # noqa: PLC0415 - only when wanted
+    from platformdirs import user_config_path  # noqa: PLC0415 - only on use
 
-    return _found(lambda: user_config_path("flux-cli", appauthor=False)) / "config.toml"
+    return _require_home(lambda: user_config_path("flux-cli", appauthor=False)) / "config.toml"
 
 
 def state_path(*, sandbox: bool = False) -> Path:
-    """Return the folder that holds what flux remembers between runs.
+    """Return the folder of the ledger and of all else that flux keeps between runs.
 
-    Where there is no home folder, the ``sandbox`` remembers in a temporary one; else this raises `ConfigError`.
+    Without a home folder, the ``sandbox`` uses a temporary one; anything else raises `ConfigError`.
     """
-    from platformdirs import user_state_path  # noqa: PLC0415 - only when wanted
+    from platformdirs import user_state_path  # noqa: PLC0415 - only on use
 
     try:
-        return _found(lambda: user_state_path("flux-cli", appauthor=False))
+        return _require_home(lambda: user_state_path("flux-cli", appauthor=False))
     except ConfigError:
         if not sandbox:
             raise
         return _temporary()
 
 
-def _found(look: Callable[[], Path]) -> Path:
-    """Return a folder that platformdirs finds. Raises `ConfigError` where it would have to be in a missing home."""
+def _require_home(look: Callable[[], Path]) -> Path:
+    """Return a folder that platformdirs finds. Raises `ConfigError` if it needs a home folder and there is none."""
     try:
         path = look()
     except RuntimeError:  # of platformdirs; older ones hand the ~ back
@@ -59,8 +59,8 @@ def _found(look: Callable[[], Path]) -> Path:
 
 
 def _temporary() -> Path:
-    """Return a folder of this user's among the temporary ones. Raises `ConfigError` where somebody else has it."""
-    import tempfile  # noqa: PLC0415 - hardly ever wanted
+    """Return this user's temporary folder. Raises `ConfigError` if another user owns it."""
+    import tempfile  # noqa: PLC0415 - only without a home folder
 
     user = os.getuid() if hasattr(os, "getuid") else 0
     path = Path(tempfile.gettempdir()) / f"flux-cli-{user}"

@@ -1,6 +1,6 @@
-"""Every key that can be configured: its type, its bounds, and what it takes in words.
+"""Define every config key: its type, its bounds, and what it takes in words.
 
-The models never show what they were given, because any value may hold a secret.
+The models never show a value in an error, because any value may hold a secret.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, create_model
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
+from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
 
 Names = tuple[str, ...]
-"""The parts of a dotted key. The name inside a table of the user's own may hold dots itself."""
+"""The parts of a dotted key. The name of an entry in a table may contain dots itself."""
 
 
-def _provider(text: str) -> str:
-    return _known(providers.check_name, text)
+def _check_provider(text: str) -> str:
+    return _check_name(providers.check_name, text)
 
 
-def _model(text: str) -> str:
-    return _known(providers.model_name, text)
+def _check_model(text: str) -> str:
+    return _check_name(providers.model_name, text)
 
 
-def _known(find: Callable[[str], object], text: str) -> str:
+def _check_name(find: Callable[[str], object], text: str) -> str:
     try:
         find(text)
     except UsageError as error:
@@ -38,19 +39,21 @@ def _known(find: Callable[[str], object], text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    """Return a base URL without its trailing slash. Raises `ValueError`: a key would go wherever this points."""
+def _check_address(text: str) -> str:
+    """Return a base URL without its trailing slash. Raises `ValueError`, because the key is sent to this address."""
     if re.search(r"[^!-~]|[\\@?#]", text):
-        raise ValueError("user names, queries, fragments, blanks and letters beyond ASCII have no place in it")
+        raise ValueError("it must not contain user names, queries, fragments, spaces or non-ASCII characters")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("the host or the port makes no sense") from None
+        raise ValueError("the host or the port is not valid") from None
     if port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", host):
-        raise ValueError("the host or the port makes no sense")
+        raise ValueError("the host or the port is not valid")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ValueError("http is allowed for 127.0.0.1, ::1 and localhost only: the key would travel in the open")
+        raise ValueError(
+            "http is allowed for 127.0.0.1, ::1 and localhost only, because the key would be sent unencrypted"
+        )
     return text.rstrip("/")
 
 
@@ -61,25 +64,25 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _command(text: str) -> str:
+def _check_command(text: str) -> str:
     if not shlex.split(text):
         raise ValueError("it is empty")
     return text
 
 
 def check_header_value(value: SecretStr) -> SecretStr:
-    """Return a key without the white space around it. Raises `ValueError` for one that no HTTP header can carry."""
+    """Return a key without surrounding white space. Raises `ValueError` for one that no HTTP header can carry."""
     text = value.get_secret_value().strip()
     if not text.isprintable() or any(ord(character) > 0xFF for character in text):  # noqa: PLR2004 - latin-1, as headers are
-        raise ValueError("it holds control characters or letters that cannot be part of a key")
+        raise ValueError("it contains characters that cannot be part of a key")
     return SecretStr(text)
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
+def _check_json(value: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
-        raise ValueError("dates, nan, broken text and deep nesting have no form in JSON") from None
+        raise ValueError("JSON cannot hold dates, nan, invalid text or deep nesting") from None
     return value
 
 
@@ -92,25 +95,37 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class _Generate(_Table):
+class _ModelAndCount(_Table):
+    """What comes before the image options in ``[generate]``."""
+
+    model: Annotated[str, AfterValidator(_check_model)] | None = Field(default=None, description="the name of a model")
+    count: int | None = Field(default=None, ge=1, le=20, description="a whole number from 1 to 20")
+
+
+def _image_field(option: ImageOption) -> tuple[Any, Any]:
+    """Return the type of an image option's key, and its default, bounds and description."""
+    if option.type is dict:
+        return dict[str, str], Field(default={}, description=option.takes)
+    kind: Any = Literal[option.choices] if option.choices else Text if option.type is str else option.type
+    return kind | None, Field(default=None, ge=option.low, le=option.high, description=option.takes)
+
+
+if TYPE_CHECKING:
+    _ImageOptions = _ModelAndCount
+else:
+    _ImageOptions = create_model(
+        "_ImageOptions",
+        __base__=_ModelAndCount,
+        **{name: _image_field(option) for name, option in IMAGE_OPTIONS.items()},
+    )
+
+
+class _Generate(_ImageOptions):
     """Options of ``flux generate``. A description completes the sentence "generate.seed takes …"."""
 
-    model: Annotated[str, AfterValidator(_model)] | None = Field(default=None, description="the name of a model")
-    aspect_ratio: Text | None = Field(default=None, description='a ratio such as "16:9"')
-    size: Text | None = Field(default=None, description='pixels such as "1024x1024"')
-    count: int | None = Field(default=None, ge=1, le=20, description="a whole number from 1 to 20")
-    seed: int | None = Field(default=None, description="a whole number")
-    raw: bool | None = Field(default=None, description="true or false")
-    image: Text | None = Field(default=None, description="a path or a web address")
-    image_strength: float | None = Field(default=None, ge=0, le=1, description="a number from 0 to 1")
-    format: Literal["jpg", "png", "webp"] | None = Field(default=None, description="jpg, png or webp")
-    quality: int | None = Field(default=None, description="a whole number")
-    upsample_prompt: bool | None = Field(default=None, description="true or false")
-    safety_tolerance: int | None = Field(default=None, description="a whole number")
-    check_content: bool | None = Field(default=None, description="true or false")
-    webhook: Text | None = Field(default=None, description="a web address")
-    metadata: dict[str, str] = Field(default={}, description="a table of texts")
-    param: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(default={}, description="a table of JSON values")
+    param: Annotated[dict[str, Any], AfterValidator(_check_json)] = Field(
+        default={}, description="a table of JSON values"
+    )
     output: Text | None = Field(default=None, description="a path")
     overwrite: bool | None = Field(default=None, description="true or false")
     embed: bool | None = Field(default=None, description="true or false")
@@ -122,27 +137,31 @@ class _Generate(_Table):
 
 
 class _Budget(_Table):
-    """What all jobs together may cost."""
+    """The most that all jobs together may cost."""
 
     daily: Amount | None = Field(default=None, description="an amount in USD, 0 or more")
     monthly: Amount | None = Field(default=None, description="an amount in USD, 0 or more")
 
 
 class _Host(_Table):
-    """What belongs to one provider."""
+    """The keys of one provider."""
 
     api_key: Annotated[SecretStr, AfterValidator(check_header_value)] | None = Field(
         default=None, description="a key as text"
     )
-    api_key_command: Annotated[str, AfterValidator(_command)] | None = Field(default=None, description="a command line")
-    base_url: Annotated[str, AfterValidator(_address)] | None = Field(default=None, description="an https address")
+    api_key_command: Annotated[str, AfterValidator(_check_command)] | None = Field(
+        default=None, description="a command line"
+    )
+    base_url: Annotated[str, AfterValidator(_check_address)] | None = Field(
+        default=None, description="an https address"
+    )
     price: dict[str, Amount] = Field(default={}, description="a table of models and prices")
 
 
 class Tree(_Table):
     """The whole file."""
 
-    default_provider: Annotated[str, AfterValidator(_provider)] | None = Field(
+    default_provider: Annotated[str, AfterValidator(_check_provider)] | None = Field(
         default=None, description="the name of a provider"
     )
     output: Text | None = Field(default=None, description="a path")
@@ -169,19 +188,19 @@ def _leaves() -> Iterator[tuple[Names, str]]:
 
 
 KEYS: Mapping[Names, str] = dict(_leaves())
-"""Every key, and what it takes."""
+"""Every key, with what it takes."""
 
 ENTRIES = {"metadata": "text", "param": "a JSON value", "price": "an amount of 0 or more"}
-"""What one entry of a table takes."""
+"""What an entry of each table takes."""
 
 TABLES = frozenset(names for names in KEYS if names[-1] in ENTRIES)
-"""The keys whose value is a table of the user's own names."""
+"""The keys whose value is a table with names that you choose."""
 
 SECRETS = frozenset(names for names in KEYS if names[-1] == "api_key")
-"""The keys whose value nobody is shown."""
+"""The keys whose value is never shown."""
 
 SECTIONS = frozenset(names[:length] for names in KEYS for length in range(len(names)))
-"""The tables that hold keys, the whole file among them."""
+"""The tables that hold keys, including the whole file."""
 
 MODEL_NAMES = (*providers.MODELS, *providers.MODELS.values())
-"""What a model may be called."""
+"""Every name and alias of a model."""

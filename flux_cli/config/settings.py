@@ -1,6 +1,6 @@
-"""What the user has configured: the config file under the environment, with where each value came from.
+"""Read the settings from the environment and the config file, and say which of them each value came from.
 
-The environment wins over the file, the file over the default, and a key's value comes whole from one place: a table in
+The environment wins over the file, the file over the default, and a key's value comes whole from one source: a table in
 the environment replaces the file's. No message here repeats a value, because any of them may hold a secret.
 """
 
@@ -15,14 +15,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from flux_cli import providers
 from flux_cli.config.paths import config_path, variable_name
-from flux_cli.config.schema import KEYS, SECRETS, Names, Tree, check_header_value
+from flux_cli.config.schema import KEYS, SECRETS, Tree, check_header_value
 from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
 from flux_cli.errors import AuthError, ConfigError
 from flux_cli.saving.home import expand_home
@@ -31,41 +37,55 @@ from flux_cli.text import printable
 if TYPE_CHECKING:
     from flux_cli.providers.base import Provider
 
+_FILE = "config file"
 COMMAND_SECONDS = 30.0
 """How long an ``api_key_command`` may take."""
 
 
-def _variables() -> dict[Names, str]:
-    """Return the environment variables of ours that are set, by key."""
-    return {
-        names: os.environ[variable_name(names)] for names in KEYS if os.environ.get(variable_name(names), "").strip()
-    }
-
-
 class _Environment(EnvSettingsSource):
-    """The environment without the names that are not ours: flux-framework sets some that begin with ``FLUX_`` too."""
+    """The environment variables of known keys. Other names that begin with ``FLUX_`` belong to other programs."""
 
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls)
-        self.env_vars = {variable_name(names).lower(): text for names, text in _variables().items()}
+    def __init__(self) -> None:
+        super().__init__(_Values)
+        variables = {names: variable_name(names) for names in KEYS}
+        self.origins = {names: name for names, name in variables.items() if os.environ.get(name, "").strip()}
+        self.env_vars = {name.lower(): os.environ[name] for name in self.origins.values()}
+
+    def __call__(self) -> dict[str, Any]:
+        for names, name in self.origins.items():
+            parse_text(names, os.environ[name], name)  # its error names the variable
+        return super().__call__()
+
+
+class _File(InitSettingsSource):
+    """The config file's checked document, without the keys that a stronger source states."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__(_Values, dict(document))
+        self.origins = dict.fromkeys((names for names, _ in flatten(document)), _FILE)
+
+    def __call__(self) -> dict[str, Any]:
+        stronger = dict(flatten(self.current_state))
+        return nest({names: value for names, value in flatten(self.init_kwargs) if names not in stronger})
 
 
 class _Values(Tree, BaseSettings):
-    """The file's values, given as arguments, under those of the environment."""
+    """The values of all ``sources``, the first source that states a key wins."""
 
     model_config = SettingsConfigDict(env_prefix="FLUX_", env_nested_delimiter="__")
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the sources know theirs
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours leaves out more
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a .env file belongs to a project, not to a person
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - `_Environment` reads fewer names
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a .env file belongs to another program
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not offered
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources, the strongest first."""
-        return _Environment(settings_cls), init_settings
+        """Return the sources that the caller gave, the strongest first."""
+        given: tuple[PydanticBaseSettingsSource, ...] = cast("InitSettingsSource", init_settings).init_kwargs["sources"]
+        return given
 
 
 def _join_paths(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
@@ -80,26 +100,24 @@ def _join_paths(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A provider's key, and where it came from, for people."""
+    """A provider's key, and its source for people."""
 
     value: SecretStr
     source: str
 
 
 class Settings:
-    """Everything that is configured."""
+    """The settings in force, each with its source."""
 
     def __init__(self, file: Path, document: Mapping[str, Any] | None, warnings: tuple[str, ...] = ()) -> None:
         self.file = file
         self.exists = document is not None
         self.warnings = warnings
-        """Sentences for people about a file that works but should not stay as it is."""
-        self._variables = _variables()
-        for names, text in self._variables.items():
-            parse_text(names, text, variable_name(names))
-        stated = dict(flatten(document or {}))
-        values = _Values(**nest({names: value for names, value in stated.items() if names not in self._variables}))
-        self._stated = stated.keys() | self._variables.keys()
+        """Warnings about a file that works but should be changed."""
+        sources = (_Environment(), _File(document or {}))
+        self._origins = {names: origin for source in reversed(sources) for names, origin in source.origins.items()}
+        given: dict[str, Any] = {"sources": sources}
+        values = _Values(**given)
         self._held = {names: value for names, value in flatten(values.model_dump(exclude_none=True)) if value != {}}
         if params := self._held.get(("generate", "param")):
             self._held["generate", "param"] = _join_paths(params)
@@ -121,10 +139,10 @@ class Settings:
 
     @classmethod
     def load(cls, option: str | None, *, must_exist: bool = True, sandbox: bool = False) -> Settings:
-        """Return the settings of the file that ``--config`` (``option``) names, else of the usual one.
+        """Return the settings of the file that ``--config`` (``option``) names, else of the default file.
 
-        A file that was named must be there, unless ``must_exist`` is false. The ``sandbox`` does without a file where
-        there is no home folder to look in. Raises `ConfigError`.
+        A named file must exist, unless ``must_exist`` is false. Without a home folder, the ``sandbox`` does without a
+        file. Raises `ConfigError`.
         """
         try:
             file = config_path(option)
@@ -137,7 +155,7 @@ class Settings:
         if text is None:
             if must_exist and (option is not None or os.environ.get("FLUX_CONFIG")):
                 raise ConfigError(
-                    f"config file {printable(str(file))} does not exist", hint="flux config init makes one"
+                    f"config file {printable(str(file))} does not exist", hint="`flux config init` creates one"
                 )
             return cls(file, None)
         document = parse(text, file)
@@ -146,7 +164,7 @@ class Settings:
         return cls(file, document, _is_exposed(file) if holds_key else ())
 
     def base_url(self, provider: str) -> str | None:
-        """Return the provider's configured root, without a trailing slash: https, or http on loopback."""
+        """Return the provider's configured base URL, without a trailing slash: https, or http on loopback."""
         found: str | None = self._held.get(("providers", provider, "base_url"))
         return found
 
@@ -158,14 +176,14 @@ class Settings:
         return found
 
     def key(self, provider: Provider) -> Key | None:
-        """Return the provider's key. Raises `ConfigError` or `AuthError` where one is named but cannot be had."""
+        """Return the provider's key. Raises `ConfigError` or `AuthError` if its command fails."""
         found = self._find(provider)
         if found is None:
             return None
         source, value = found
         where = source if isinstance(value, SecretStr) else f"{source} of {provider.name}"
         if not isinstance(value, SecretStr):
-            with self._lock:  # a command may ask for a passphrase: once is enough
+            with self._lock:  # a command may ask for a passphrase, so it runs once
                 if provider.name not in self._answers:
                     self._answers[provider.name] = run_key_command(value, where)
                 value = self._answers[provider.name]
@@ -180,18 +198,14 @@ class Settings:
         return found[0] if found else None
 
     def _find(self, provider: Provider) -> tuple[str, SecretStr | str] | None:
-        """Return a source with the key, or with the command that prints it."""
+        """Return the source, with the key or the command that prints it."""
         for name in provider.key_variables:
             if text := os.environ.get(name, "").strip():
                 return name, SecretStr(text)
-        places = (("providers", provider.name, "api_key"), ("providers", provider.name, "api_key_command"))
-        in_environment = [names for names in places if names in self._variables]
-        for names in (*in_environment, *places):
-            value = self._held.get(names)
-            if value and names[-1] == "api_key_command":
-                return names[-1], value
-            if value:
-                return variable_name(names) if names in self._variables else "config file", value
+        keys = (("providers", provider.name, "api_key"), ("providers", provider.name, "api_key_command"))
+        for names in sorted(keys, key=lambda names: self._origins.get(names) == _FILE):
+            if value := self._held.get(names):
+                return names[-1] if names[-1] == "api_key_command" else self._origins[names], value
         return None
 
     def source(self, key: str) -> str:
@@ -202,9 +216,10 @@ class Settings:
             for name in providers.load(leaf[1]).key_variables:
                 if os.environ.get(name, "").strip():
                     return f"environment {name}"
-        if leaf in self._variables:
-            return f"environment {variable_name(leaf)}"
-        return "config file" if leaf in self._stated and self.get(key) is not None else "default"
+        origin = self._origins.get(leaf)
+        if origin is None or self.get(key) is None:
+            return "default"
+        return origin if origin == _FILE else f"environment {origin}"
 
     def get(self, key: str) -> Any:
         """Return the value of a dotted key, ``None`` where there is none; of a secret, ``set`` or ``missing``.
@@ -218,7 +233,7 @@ class Settings:
         return self._held.get(names) if names in KEYS else self._held.get(names[:-1], {}).get(names[-1])
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return every key that has a value: the dotted key, the value for people, where it comes from."""
+        """Return every key that has a value: the dotted key, the value for people, and its source."""
         found: list[tuple[str, str, str]] = []
         for names in KEYS:
             key = ".".join(names)
@@ -230,7 +245,7 @@ class Settings:
 
 
 def _is_exposed(file: Path) -> tuple[str, ...]:
-    """Return a warning where others can read a file that holds a key."""
+    """Return a warning if others can read a file that holds a key."""
     status = file.stat()
     if os.name != "posix" or not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o044:
         return ()
@@ -239,25 +254,25 @@ def _is_exposed(file: Path) -> tuple[str, ...]:
 
 
 def run_key_command(command: str, where: str, *, seconds: float = COMMAND_SECONDS) -> SecretStr:
-    """Return the first line that a command prints. Raises `ConfigError` or `AuthError`, without any of the output."""
+    """Return the first line that a command prints. Raises `ConfigError` or `AuthError`; neither quotes the output."""
     arguments = shlex.split(command)
-    said = f"{where}: {printable(Path(arguments[0]).name)}"
+    label = f"{where}: {printable(Path(arguments[0]).name)}"
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command, and no shell
             arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
     except (OSError, ValueError):
-        raise ConfigError(f"{said} cannot be started", hint="is it installed, and on the PATH?") from None
+        raise ConfigError(f"{label} cannot be started", hint="is it installed, and on the PATH?") from None
     with process:
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise AuthError(f"{said} took longer than {seconds:g} s") from None
+            raise AuthError(f"{label} took longer than {seconds:g} s") from None
         finally:
-            process.kill()  # also when a signal ends the wait; nothing happens to one that has ended
+            process.kill()  # also when a signal ends the wait; harmless after the end
     if process.returncode:
-        raise AuthError(f"{said} failed with exit code {process.returncode}")
+        raise AuthError(f"{label} failed with exit code {process.returncode}")
     line = output.decode(errors="replace").strip().split("\n", 1)[0]
     if not line:
-        raise AuthError(f"{said} printed nothing")
+        raise AuthError(f"{label} printed nothing")
     return SecretStr(line)

@@ -1,6 +1,6 @@
-"""Reading a config document and checking it against the known keys, with messages that name file, line and key.
+"""Read a config document and check it against the known keys, with messages that name file, line and key.
 
-No message here repeats a value, because any of them may hold a secret.
+No message repeats a value, because any value may hold a secret.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from flux_cli.errors import ConfigError, UsageError
 from flux_cli.text import listed, nearest, printable
 
 LARGEST = 2**20
-"""Bytes of config file that are read."""
-_MEND = "fix it, or name another file with --config"
+"""Bytes of a config file that are read at most."""
+_FIX = "fix it, or name another file with --config"
 
 
 def join_key(names: Names) -> str:
-    """Return a key as people write it, harmless for a terminal."""
+    """Return a key in its dotted form, safe to print."""
     return printable(".".join(names))
 
 
 def split_key(key: str) -> Names:
-    """Return the parts of a dotted key, or of a table's entry. Raises `UsageError` with the nearest key."""
+    """Return the parts of a dotted key, or of an entry of a table. Raises `UsageError` with the nearest key."""
     parts = tuple(key.split("."))
     for length in range(1, len(parts)):
         if parts[:length] in TABLES:
             parts = (*parts[:length], ".".join(parts[length:]).strip('"'))
             break
     if not is_known(parts):
-        raise UsageError(f"there is no key {join_key(parts)} in the config", hint=suggestion(parts))
+        raise UsageError(f"there is no key {join_key(parts)} in the config", hint=suggest_key(parts))
     return parts
 
 
 def is_known(names: Names) -> bool:
-    """Whether a key, or an entry in a table, may stand in the file."""
+    """Whether this is a key, or an entry of a table."""
     in_table = names[:-1] in TABLES and (names[-2] != "price" or names[-1] in MODEL_NAMES)
     return names in KEYS or in_table
 
 
-def suggestion(names: Names) -> str:
-    """Return the hint for an unknown key: the one that was probably meant, or those that there are at its place."""
+def suggest_key(names: Names) -> str:
+    """Return the hint for an unknown key: the nearest key, or a list of the keys in the same table."""
     known = (n for n in range(len(names)) if not (is_known(names[: n + 1]) or names[: n + 1] in SECTIONS))
     depth = next(known, len(names))
     parent = names[:depth]
@@ -60,11 +60,11 @@ def suggestion(names: Names) -> str:
     elsewhere = [key for key in KEYS if key[-1] == names[-1]]
     if len(elsewhere) == 1:
         return f"did you mean {join_key(elsewhere[0])}?"
-    return f"known here: {listed(join_key((*parent, name)) for name in here)}"
+    return f"the keys here are {listed(join_key((*parent, name)) for name in here)}"
 
 
 def read(path: Path) -> str | None:
-    """Return the file's text, ``None`` where there is no such file. Raises `ConfigError`."""
+    """Return the file's text, or ``None`` if there is no such file. Raises `ConfigError`."""
     try:
         with path.open("rb") as handle:
             raw = handle.read(LARGEST + 1)
@@ -72,50 +72,50 @@ def read(path: Path) -> str | None:
         return None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "no such path"
-        raise ConfigError(f"config file {printable(str(path))} cannot be read: {reason.lower()}", hint=_MEND) from None
+        raise ConfigError(f"config file {printable(str(path))} cannot be read: {reason.lower()}", hint=_FIX) from None
     if len(raw) > LARGEST:
-        raise ConfigError(f"config file {printable(str(path))} is larger than {LARGEST // 2**20} MiB", hint=_MEND)
+        raise ConfigError(f"config file {printable(str(path))} is larger than {LARGEST // 2**20} MiB", hint=_FIX)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"config file {printable(str(path))}, line {line}: is not UTF-8", hint=_MEND) from None
+        raise ConfigError(f"config file {printable(str(path))}, line {line}: not valid UTF-8", hint=_FIX) from None
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:
-    """Return the text of the file at ``path`` as plain values. Raises `ConfigError` naming the line."""
+    """Parse ``text``, the content of the file at ``path``, as TOML. Raises `ConfigError` naming the line."""
     where = f"config file {printable(str(path))}"
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ConfigError(f"{where} is nested too deeply", hint=_MEND) from None
+        raise ConfigError(f"{where} is nested too deeply", hint=_FIX) from None
     except ValueError as error:
         line = re.search(r"\(at line (\d+)", str(error))
         number = int(line[1]) if line else text.count("\n") + 1
         reason = (
             re.sub(r" \(at [^()]*\)$", "", str(error)) if isinstance(error, tomllib.TOMLDecodeError) else "a number"
         )
-        raise ConfigError(f"{where}, line {number}: is not valid TOML", hint=printable(reason).lower()) from None
+        raise ConfigError(f"{where}, line {number}: not valid TOML", hint=printable(reason).lower()) from None
 
 
 def check(document: Mapping[str, Any], path: Path) -> None:
-    """Check what the file at ``path`` says. Raises `ConfigError` naming file and key."""
+    """Check the document in the file at ``path``. Raises `ConfigError` naming file and key."""
     where = f"config file {printable(str(path))}: "
     _refuse_unknown(document, (), where)
     try:
         Tree.model_validate(document, strict=True)
     except ValidationError as error:
-        names, takes, hint = _explain(error)
+        names, takes, hint = _explain_error(error)
         raise ConfigError(f"{where}{join_key(names)} {takes}", hint=hint) from None
 
 
 def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> None:
-    """Raise `ConfigError` for the first key that there is not, or that is not the table it should be."""
+    """Raise `ConfigError` for the first unknown key, and for a value in place of a table."""
     for name, value in document.items():
         names = (*parent, name)
         is_table = names in SECTIONS or names in TABLES
         if not is_table and not is_known(names):
-            raise ConfigError(f"{where}there is no key {join_key(names)}", hint=suggestion(names))
+            raise ConfigError(f"{where}there is no key {join_key(names)}", hint=suggest_key(names))
         if is_table and not isinstance(value, dict):
             raise ConfigError(
                 f"{where}{join_key(names)} takes {KEYS.get(names, 'a table')}",
@@ -125,8 +125,8 @@ def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> N
             _refuse_unknown(value, names, where)
 
 
-def _explain(error: ValidationError) -> tuple[Names, str, str]:
-    """Return the first key that is wrong, what it takes, and a hint: never the value, which may be a secret."""
+def _explain_error(error: ValidationError) -> tuple[Names, str, str]:
+    """Return the first invalid key, what it takes, and a hint; never the value, which may be a secret."""
     found = error.errors(include_url=False, include_input=False)[0]
     names = tuple(str(part) for part in found["loc"])
     length = next(length for length in range(1, len(names) + 1) if names[:length] in KEYS)
@@ -136,7 +136,7 @@ def _explain(error: ValidationError) -> tuple[Names, str, str]:
 
 
 def nest(values: Mapping[Names, Any]) -> dict[str, Any]:
-    """Return values by the parts of their key as tables within tables."""
+    """Return values by key as nested tables."""
     whole: dict[str, Any] = {}
     for (*parents, last), value in values.items():
         table = whole
@@ -147,7 +147,7 @@ def nest(values: Mapping[Names, Any]) -> dict[str, Any]:
 
 
 def flatten(document: Mapping[str, Any], parent: Names = ()) -> Iterator[tuple[Names, Any]]:
-    """Yield every key of a checked document with its value."""
+    """Yield every key of a valid document with its value."""
     for name, value in document.items():
         names = (*parent, name)
         if names in KEYS:
@@ -157,7 +157,7 @@ def flatten(document: Mapping[str, Any], parent: Names = ()) -> Iterator[tuple[N
 
 
 def parse_text(names: Names, text: str, where: str) -> Any:
-    """Return text as its key takes it. Raises `ConfigError` that begins with ``where``, the text's origin."""
+    """Return ``text`` as a value of the key ``names``. Raises `ConfigError` that begins with ``where``, its source."""
     value: Any = text
     is_param = names[:-1] in TABLES and names[-2] == "param"
     if names in TABLES or is_param:
@@ -171,7 +171,7 @@ def parse_text(names: Names, text: str, where: str) -> Any:
     try:
         found: Any = Tree.model_validate(document).model_dump(exclude_unset=True)
     except ValidationError as error:
-        _, takes, hint = _explain(error)
+        _, takes, hint = _explain_error(error)
         raise ConfigError(f"{where} {takes}", hint=hint) from None
     for name in names:
         found = found[name]

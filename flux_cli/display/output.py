@@ -1,7 +1,6 @@
-"""What people and scripts read: stdout is data, stderr is everything else.
+"""Print results, as text for people or as JSON: data goes to stdout, everything else to stderr.
 
-`Human` and `Json` are two renderings of the same values. User and server text is never read as markup, and control
-characters in it are made visible.
+Text from users and servers is never read as markup, and its control characters are made visible.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from flux_cli.display.tables import TableRenderer
 
 JSON_VERSION = 1
-"""Of the objects that ``--json`` prints; keys are only ever added."""
+"""The version of the objects that ``--json`` prints. Keys are only ever added."""
 
 
 Rows = Sequence[Sequence[str]]
@@ -28,32 +27,32 @@ Objects = Sequence[Mapping[str, Any]]
 
 
 class Output(Protocol):
-    """The verbs that commands print with."""
+    """What commands print with."""
 
     quiet: bool
 
     def path(self, shown: str) -> None:
-        """Tell that an image is on disk: its path, as it would be typed from here."""
+        """Print the path of a saved image, relative to the current folder."""
         ...
 
     def finished(self, job: Job) -> None:
-        """Tell that all images of a job are on disk."""
+        """Print a job whose images are all saved."""
         ...
 
     def submitted(self, job: Job) -> None:
-        """Tell the id of a job that nobody waits for."""
+        """Print a job that is submitted and not waited for."""
         ...
 
     def job(self, job: Job, *, note: str = "") -> None:
-        """Tell how one job stands, where that is all there is to tell."""
+        """Print the status of a job, or a ``note`` in its place."""
         ...
 
     def details(self, job: Job) -> None:
-        """Tell all there is to know about one job."""
+        """Print everything known about a job."""
         ...
 
     def jobs(self, jobs: Sequence[Job]) -> None:
-        """Show a list of jobs."""
+        """Print a list of jobs."""
         ...
 
     def lines(self, lines: Iterable[str], data: Mapping[str, Any]) -> None:
@@ -61,7 +60,7 @@ class Output(Protocol):
         ...
 
     def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:
-        """Show a table, or the same as JSON, an object a row."""
+        """Print a table, or one JSON object for each row."""
         ...
 
     def listing(
@@ -71,11 +70,11 @@ class Output(Protocol):
         sections: Mapping[str, Rows],
         data: Mapping[str, Any],
     ) -> None:
-        """Show facts, then a table for each section; or the same as one JSON object."""
+        """Print facts, then a table for each section, or the same as one JSON object."""
         ...
 
     def links(self, job: Job, links: Sequence[str]) -> None:
-        """Tell where a job's images can be had."""
+        """Print the links to the images of a job."""
         ...
 
     def error(
@@ -87,24 +86,24 @@ class Output(Protocol):
         row: Mapping[str, Any] | None = None,
         whole: bool = False,
     ) -> None:
-        """Tell what went wrong, what to do next, and whether it was charged.
+        """Print what failed, what to do next, and whether it was charged.
 
-        ``where`` says of what it speaks, for people; ``row`` says it for scripts, where there is no job. ``whole``
-        marks the end of a command that buys.
+        ``where`` names the job or row for people; ``row`` names it for scripts if there is no job. ``whole`` marks
+        the end of a command that buys.
         """
         ...
 
     def note(self, text: str) -> None:
-        """Say something worth knowing."""
+        """Print a note, unless quiet."""
         ...
 
     def warning(self, text: str) -> None:
-        """Say something that should be mended."""
+        """Print a warning."""
         ...
 
 
 class Base:
-    """What both renderings do alike: notes and warnings, on stderr."""
+    """Print notes and warnings on stderr."""
 
     def __init__(self, streams: Streams, *, quiet: bool = False) -> None:
         """Write to ``streams``; ``quiet`` leaves out notes."""
@@ -112,20 +111,20 @@ class Base:
         self.quiet = quiet
 
     def note(self, text: str) -> None:
-        """Say something worth knowing."""
+        """Print a note, unless quiet."""
         if not self.quiet:
             self.streams.err(f"flux: note: {printable(text)}")
 
     def warning(self, text: str) -> None:
-        """Say something that should be mended."""
+        """Print a warning."""
         self.streams.err(f"flux: warning: {printable(text)}")
 
 
 class Human(Base):
-    """Lines and tables."""
+    """Print lines and tables for people."""
 
     def __init__(self, streams: Streams, *, quiet: bool = False, end: str = "\n") -> None:
-        """Write to ``streams``; ``end`` comes after each path, id or link, where that is all that is printed."""
+        """Write to ``streams``; ``end`` ends each path, id or link."""
         super().__init__(streams, quiet=quiet)
         self._end = end
 
@@ -135,7 +134,7 @@ class Human(Base):
         self.streams.out(printable(shown) if plain else shown, end=self._end)
 
     def finished(self, job: Job) -> None:
-        """Print nothing: the paths were printed as they came."""
+        """Print nothing: the paths are already printed."""
 
     def submitted(self, job: Job) -> None:
         """Print the id."""
@@ -146,28 +145,28 @@ class Human(Base):
         self.streams.out(f"{job.id}\t{note or job.status}")
 
     def details(self, job: Job) -> None:
-        """Print one fact a line."""
+        """Print one fact on each line."""
         self._pairs([(name, value) for name, value in rendering.job_facts(job) if value])
 
-    def _page(self) -> TableRenderer:
-        """Return what lays text out for the terminal."""
+    def _make_renderer(self) -> TableRenderer:
+        """Return the renderer of the terminal."""
         from flux_cli.display.tables import TableRenderer  # noqa: PLC0415 - only a terminal needs it
 
         return TableRenderer(self.streams.stdout)
 
     def _pairs(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Print a name and a value a line: aligned on a terminal, a tab between them elsewhere."""
+        """Print a name and a value on each line: aligned on a terminal, else with a tab between them."""
         if self.streams.stdout.isatty():
-            self.streams.out(self._page().pairs(rows))
+            self.streams.out(self._make_renderer().pairs(rows))
         else:
             for name, value in rows:
                 self.streams.out(f"{name}\t{printable(value)}")
 
     def jobs(self, jobs: Sequence[Job]) -> None:
-        """Print one job a line; a table on a terminal, tabs elsewhere."""
+        """Print one job on each line: a table on a terminal, else with tabs."""
         if self.streams.stdout.isatty() and jobs:
             self.streams.out(
-                self._page().one_line_rows(
+                self._make_renderer().one_line_rows(
                     rendering.HEAD, [rendering.table_row(job) for job in jobs], rendering.row_style
                 )
             )
@@ -181,9 +180,9 @@ class Human(Base):
             self.streams.out(line)
 
     def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:  # noqa: ARG002 - the rows say it
-        """Print aligned columns on a terminal, folded where the window is too narrow; tabs elsewhere."""
+        """Print aligned columns on a terminal, folded in a narrow window; else with tabs."""
         if self.streams.stdout.isatty():
-            self.streams.out(self._page().wrapped_rows(head, rows))
+            self.streams.out(self._make_renderer().wrapped_rows(head, rows))
         else:
             for row in rows:
                 self.streams.out("\t".join(printable(cell) for cell in row))
@@ -195,7 +194,7 @@ class Human(Base):
         sections: Mapping[str, Rows],
         data: Mapping[str, Any],  # noqa: ARG002 - the rows say it
     ) -> None:
-        """Print one fact a line, then the tables; in a pipe each row begins with its section."""
+        """Print one fact on each line, then the tables; in a pipe each row begins with its section."""
         self._pairs(facts)
         for name, rows in sections.items():
             if self.streams.stdout.isatty():
@@ -205,7 +204,7 @@ class Human(Base):
                 self.table(head, [(name, *row) for row in rows], [])
 
     def links(self, job: Job, links: Sequence[str]) -> None:  # noqa: ARG002 - the links are the data
-        """Print one link a line."""
+        """Print one link on each line."""
         for link in links:
             self.streams.out(printable(link), end=self._end)
 
@@ -218,9 +217,9 @@ class Human(Base):
         row: Mapping[str, Any] | None = None,  # noqa: ARG002 - the message says what a person needs
         whole: bool = False,
     ) -> None:
-        """Print the message, below it the hint, and whether it was charged, where anything could have been bought."""
-        whose = f"{printable(where)}: " if where and where not in error.message else ""
-        self.streams.err(f"flux: error: {whose}{printable(error.message)}")
+        """Print the message, the hint, and whether it was charged if anything could have been."""
+        subject = f"{printable(where)}: " if where and where not in error.message else ""
+        self.streams.err(f"flux: error: {subject}{printable(error.message)}")
         if error.hint:
             self.streams.err(f"hint: {printable(error.hint)}")
         if whole or rendering.is_about_money(error, job):
@@ -228,13 +227,13 @@ class Human(Base):
 
 
 class Json(Base):
-    """One JSON object a line, on stdout, errors included."""
+    """Print one JSON object on each line of stdout, errors included."""
 
     def _print(self, data: Mapping[str, Any]) -> None:
         self.streams.out(json.dumps({"version": JSON_VERSION, **data}, ensure_ascii=True))
 
     def path(self, shown: str) -> None:
-        """Print nothing: the job's object will name the path."""
+        """Print nothing: the object of the job has the path."""
 
     def finished(self, job: Job) -> None:
         """Print the job."""
@@ -253,7 +252,7 @@ class Json(Base):
         self._print(rendering.job_object(job))
 
     def jobs(self, jobs: Sequence[Job]) -> None:
-        """Print the jobs, a line each."""
+        """Print one job on each line."""
         for job in jobs:
             self._print(rendering.job_object(job))
 
@@ -262,7 +261,7 @@ class Json(Base):
         self._print(data)
 
     def table(self, head: Sequence[str], rows: Rows, data: Objects) -> None:  # noqa: ARG002 - the data says it
-        """Print the data, a line each."""
+        """Print one object on each line."""
         for row in data:
             self._print(row)
 
@@ -289,7 +288,7 @@ class Json(Base):
         row: Mapping[str, Any] | None = None,
         whole: bool = False,
     ) -> None:
-        """Print the job that failed, or the error alone where there is none; on stderr, for people, if that fails."""
+        """Print the failed job, or the error alone if there is none; on stderr as text if stdout fails."""
         about = rendering.job_object(job) if job is not None else dict(row or {})
         try:
             self._print({**about, "error": rendering.error_object(error)})

@@ -1,4 +1,4 @@
-"""A job as data and as text: what ``--json`` prints, and what people read."""
+"""Render jobs and errors as the data of ``--json`` and as text for people."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from flux_cli.text import printable
 
 
 def error_object(error: FluxError) -> dict[str, Any]:
-    """Return an error as ``--json`` has it."""
+    """Return an error as ``--json`` prints it."""
     return {**describe(error), "exit_code": error.exit_code}
 
 
 def is_about_money(error: FluxError, job: Job | None) -> bool:
-    """Whether a person may wonder if a failure was charged: not where a word was mistyped, or a file is in the way."""
+    """Whether to say if a failure was charged: not for a mistyped option, or a file that cannot be written."""
     if error.code == "usage":
         return job is not None and job.error is not None
     return job is not None or error.code != "failed"
 
 
 def format_charged(error: FluxError, job: Job | None = None) -> str:
-    """Return whether a failure was charged, for people: where that is unknown, who could say."""
+    """Return whether a failure was charged, for people; if that is unknown, where to find out."""
     if error.charged != "unknown":
         return error.charged
     if job is not None and job.status == "succeeded":
         return "yes"
     if job is None and error.code == "failed":
         return "unknown, `flux status @1` shows what was bought"
-    whose = "the provider" if job is None else job.provider
-    return f"unknown, {whose} {'has not said yet' if error.code == 'pending' else 'does not say'}"
+    provider = "the provider" if job is None else job.provider
+    return f"unknown, {provider} {'has not said yet' if error.code == 'pending' else 'does not say'}"
 
 
 def format_time(seconds: float | None) -> str | None:
@@ -44,7 +44,7 @@ def format_time(seconds: float | None) -> str | None:
 
 
 def job_object(job: Job) -> dict[str, Any]:
-    """Return a job as ``--json`` has it."""
+    """Return a job as ``--json`` prints it."""
     return {
         "id": job.id,
         "run": job.run,
@@ -87,27 +87,27 @@ def _image_object(image: Image) -> dict[str, Any]:
 
 
 def format_cost(job: Job) -> str:
-    """Return what a job cost, for people; empty where nobody told."""
+    """Return the reported cost of a job, for people; empty if there is none."""
     if job.cost is None:
         return ""
     return f"${job.cost.amount:.4g}" if job.cost.currency == "USD" else f"{job.cost.amount:g} {job.cost.currency}"
 
 
-def _expected(job: Job) -> str:
-    """Return what a job is expected to cost, where nobody told yet and somebody can tell; else nothing."""
+def _format_estimate(job: Job) -> str:
+    """Return the estimated cost of a job whose cost is not known yet; empty if there is no estimate."""
     known = final_cost(job) is not None or job.estimate is None
     return "" if known else f"${job.estimate:.4g}"
 
 
-def _cost_brief(job: Job) -> str:
-    """Return what a job cost, as shortly as a column wants it: with a ``~`` where it is only expected."""
-    expected = _expected(job)
+def _format_cost_cell(job: Job) -> str:
+    """Return the cost of a job for a column, with a ``~`` if it is an estimate."""
+    expected = _format_estimate(job)
     return format_cost(job) or (f"~{expected}" if expected else "")
 
 
 def describe_cost(job: Job) -> str:
-    """Return what a job cost, in words; empty where it is under way and nobody can tell."""
-    if expected := _expected(job):
+    """Return the cost of a job in words; empty if the job is active and its cost unknown."""
+    if expected := _format_estimate(job):
         return format_cost(job) or f"about {expected} (estimate)"
     return format_cost(job) or ("nothing" if final_cost(job) is not None else "" if job.active else "unknown")
 
@@ -116,27 +116,35 @@ HEAD = ("ID", "STATUS", "PROVIDER", "MODEL", "CREATED", "COST", "PROMPT")
 """The columns of a table on a terminal."""
 
 _STYLES = {"succeeded": "green", "failed": "red", "unknown": "bold red", "cancelled": "dim"}
-"""Of the states that are no more to be waited for, or that a person should look at."""
+"""Styles of states that are final, or that need attention."""
 
 
 def style(status: str) -> str:
-    """Return what a status is drawn with, beside its name."""
+    """Return the Rich style of a status."""
     return _STYLES.get(status, "cyan")
 
 
 def row_style(row: Sequence[str]) -> str:
-    """Return what the status in a row of a table is drawn with."""
+    """Return the style of the status in a row of a table."""
     return style(row[1].split(" ")[0].rstrip(":"))
 
 
 def table_row(job: Job) -> tuple[str, ...]:
     """Return a job as a row of a table on a terminal."""
     created = datetime.fromtimestamp(job.created_at).astimezone().strftime("%m-%d %H:%M")
-    return job.id, _brief(job), job.provider, alias(job.model or ""), created, _cost_brief(job), job.prompt
+    return (
+        job.id,
+        _format_status_cell(job),
+        job.provider,
+        alias(job.model or ""),
+        created,
+        _format_cost_cell(job),
+        job.prompt,
+    )
 
 
-def _brief(job: Job) -> str:
-    """Return how a job stands, as shortly as a column wants it."""
+def _format_status_cell(job: Job) -> str:
+    """Return the status of a job for a column."""
     if job.queue_position is not None:
         return f"{job.status} #{job.queue_position}"
     if job.progress is not None:
@@ -145,7 +153,7 @@ def _brief(job: Job) -> str:
 
 
 def tab_fields(job: Job) -> tuple[str, ...]:
-    """Return a job as the columns that a script reads."""
+    """Return a job as tab-separated fields for a script."""
     paths = " ".join(image.path for image in job.images if image.path)
     row = (
         job.id,
@@ -161,7 +169,7 @@ def tab_fields(job: Job) -> tuple[str, ...]:
 
 
 def job_facts(job: Job) -> list[tuple[str, str]]:
-    """Return all there is to know about a job, in the order in which a person asks."""
+    """Return everything known about a job as names and values, in the order of interest."""
     found = [
         ("id", job.id),
         ("status", job.status_text),

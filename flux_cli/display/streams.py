@@ -1,4 +1,4 @@
-"""Stdout and stderr, as bytes that are written whole, and what it means when nobody takes them."""
+"""Write whole lines to stdout and stderr, and turn closed pipes and full disks into errors of flux."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from flux_cli.errors import Interrupted, OutputError
 
 
 class Streams:
-    """Where output goes. A reader that went away ends the program as SIGPIPE would."""
+    """Stdout and stderr. A closed pipe ends the program as SIGPIPE would. Safe to call from any thread."""
 
     def __init__(self, stdout: TextIO, stderr: TextIO) -> None:
-        """Take the two streams."""
+        """Write to these two streams."""
         self.stdout = stdout
         self.stderr = stderr
         self._lock = threading.Lock()
 
     def out(self, text: str, *, end: str = "\n") -> None:
-        """Write a line of data, whole and at once; ``end`` ends it."""
+        """Write a line of data at once, ended by ``end``. Raises `Interrupted` and `OutputError`."""
         self._write(self.stdout, text + end)
 
     def err(self, text: str) -> None:
-        """Write a line for people. One that cannot be written stops nothing: there is no other place to say so."""
+        """Write a line for people. A failure is ignored: there is nowhere else to report it."""
         with suppress(OutputError):
             self._write(self.stderr, f"{text}\n")
 
@@ -39,13 +39,13 @@ class Streams:
             if buffer is None:
                 stream.write(text)
             else:
-                buffer.write(_encoded(text, stream.encoding))
+                buffer.write(_encode(text, stream.encoding))
                 buffer.flush()
 
     @staticmethod
     @contextmanager
     def watch_reader() -> Generator[None]:
-        """Turn what a reader does to us into ours: `Interrupted` if it is gone, `OutputError` if it takes no more."""
+        """Raise `Interrupted` for a closed pipe, and `OutputError` for any other failed write."""
         try:
             yield
         except BrokenPipeError:
@@ -54,8 +54,8 @@ class Streams:
             raise OutputError(f"cannot write the output: {error.strerror}") from error
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    """Return a stream's bytes: names that are no UTF-8 as on disk, what the encoding lacks as escapes."""
+def _encode(text: str, encoding: str) -> bytes:
+    """Return text as bytes: undecodable file names as on disk, and what the encoding lacks as escapes."""
     try:
         return text.encode(encoding, "surrogateescape")
     except UnicodeEncodeError:

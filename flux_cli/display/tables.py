@@ -1,90 +1,124 @@
-"""Tables and facts for a terminal: aligned, and cut or folded to its window.
+"""Lay out tables and facts for a terminal with Rich: aligned, and cut or folded to the window.
 
-Colours are the sixteen that every theme has its own for, beside bold and dim, and never say what no word says. Where
-the terminal's encoding lacks a character, it is written as an escape before anything is measured.
+Colours are the sixteen that every theme defines, and only repeat what a word says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from flux_cli.text import printable
 
 Sign = Callable[[Sequence[str]], str]
-"""Return the style of a row's second cell, which says how something stands."""
+"""Return the style of a row's second cell, its status."""
 
 _GAP = 2
 """Blanks between two columns."""
 
 
+def is_unicode(stream: TextIO) -> bool:
+    """Whether a terminal shows more than ASCII for certain."""
+    return (stream.encoding or "utf-8").lower().startswith("utf")
+
+
+def make_text(stream: TextIO, text: str, style: str = "", *, limit: int = 0) -> Text:
+    """Return text on one line that is cut where it does not fit; ``limit`` is as for `printable`.
+
+    What the encoding of the terminal ``stream`` lacks is written as an escape.
+    """
+    encoding = stream.encoding or "utf-8"
+    shown = printable(text, limit=limit).encode(encoding, "backslashreplace").decode(encoding)
+    return Text(shown, style, no_wrap=True, overflow="ellipsis" if is_unicode(stream) else "crop")
+
+
+class CutLines:
+    """Lines laid out for at least ``least`` cells and then cut to the window, so that only their ends are lost."""
+
+    def __init__(self, content: RenderableType, least: int = 0, *, margin: int = 0) -> None:
+        """Lay out ``content``, and leave the last ``margin`` columns of the window free."""
+        self._content = content
+        self._least = least
+        self._margin = margin
+        self.widths: list[int] = []
+        """The width of each line, once it is drawn."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Return the lines, without blanks at their ends."""
+        self.widths.clear()
+        room = max(options.max_width - self._margin, 1)
+        wide = options.update_width(max(room, self._least))
+        for line in console.render_lines(self._content, wide, pad=False):
+            cut = Segment.adjust_line_length(line, room, pad=False)
+            while cut and not cut[-1].text.strip():
+                cut.pop()
+            if cut:
+                cut[-1] = cut[-1]._replace(text=cut[-1].text.rstrip(" "))
+            self.widths.append(Segment.get_line_length(cut))
+            yield from cut
+            yield Segment.line()
+
+
 class TableRenderer:
-    """A terminal as something that text is laid out for."""
+    """Tables and facts as text for one terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         """Lay out for the terminal behind ``stream``."""
+        self._stream = stream
         self._console = Console(file=stream, markup=False, highlight=False, emoji=False)
-        self._encoding = stream.encoding or "utf-8"
-        self._more = "\u2026" if self._encoding.lower().startswith("utf") else "..."
 
     def one_line_rows(self, head: Sequence[str], rows: Sequence[Sequence[str]], sign: Sign) -> str:
-        """Return a table with a line for each row; what does not fit the window is cut, at the end of the line first.
-
-        The last column is the one that gives way, so it holds what can be recognised by its beginning.
-        """
-        shown = [[self._shown(cell) for cell in row] for row in rows]
-        widths = [max(cell_len(cell) for cell in column) for column in zip(head, *shown, strict=True)][:-1]
-        lines = [Text(self._line(head, widths), style="bold")]
-        for row in shown:
-            line = Text(self._line(row, widths))
-            line.stylize(sign(row), widths[0] + _GAP, widths[0] + _GAP + len(row[1]))
-            lines.append(line)
-        return self._rendered(Text("\n").join(lines))
+        """Return a table with a line for each row; a narrow window cuts the last column first."""
+        table = _make_table()
+        for name in head:
+            table.add_column(name, no_wrap=name != head[-1])
+        texts = [[make_text(self._stream, cell) for cell in row] for row in rows]
+        for row, cells in zip(rows, texts, strict=True):
+            cells[1].stylize(sign(row))
+            table.add_row(*cells)
+        widths = [max(text.cell_len for text in column) for column in zip(*texts, strict=True)][:-1]
+        least = sum(_GAP + max(width, cell_len(name)) for width, name in zip(widths, head, strict=False))
+        return self._render(CutLines(table, least))
 
     def wrapped_rows(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        """Return a table that loses nothing: what does not fit goes on in the next line of its column."""
-        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-        for index, name in enumerate(head):
-            table.add_column(name, no_wrap=index == 0, overflow="fold")
+        """Return a table that loses nothing: what does not fit continues on the next line of its column."""
+        table = _make_table()
+        for name in head:
+            table.add_column(name, no_wrap=name == head[0], overflow="fold")
         for row in rows:
-            table.add_row(*(Text(self._shown(cell)) for cell in row))
-        return "\n".join(line.rstrip() for line in self._rendered(table).split("\n"))
+            table.add_row(*(Text(make_text(self._stream, cell).plain) for cell in row))
+        return self._render(CutLines(table))
 
     def pairs(self, rows: Sequence[tuple[str, str]]) -> str:
-        """Return a name and a value a line; a long value goes on below itself. What holds no blank is left whole.
+        """Return a name and a value on each line; a long value is wrapped at blanks.
 
-        So a link or a path can be copied, however narrow the window is.
+        A link or a path is never broken, so that it can be copied.
         """
         width = max(cell_len(name) for name, _ in rows) + _GAP
-        indent = " " * width
         lines: list[str] = []
         for name, value in rows:
-            parts = _wrapped(self._shown(value), max(self._console.width - width, 1))
-            lines += [set_cell_size(name, width) + parts[0], *(indent + part for part in parts[1:])]
+            parts = _wrap(make_text(self._stream, value).plain, max(self._console.width - width, 1))
+            lines += [set_cell_size("" if at else name, width) + part for at, part in enumerate(parts)]
         return "\n".join(line.rstrip() for line in lines)
 
-    def _shown(self, text: str) -> str:
-        return printable(text).encode(self._encoding, "backslashreplace").decode(self._encoding)
-
-    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
-        padded = [set_cell_size(cell, width) for cell, width in zip(cells, widths, strict=False)]
-        line = (" " * _GAP).join([*padded, cells[-1]]).rstrip()
-        room = self._console.width
-        return line if cell_len(line) <= room else set_cell_size(line, room - len(self._more)).rstrip() + self._more
-
-    def _rendered(self, shown: RenderableType) -> str:
+    def _render(self, lines: CutLines) -> str:
         with self._console.capture() as captured:
-            self._console.print(shown, no_wrap=isinstance(shown, Text) or None, overflow="ignore", crop=False)
+            self._console.print(lines)
         return captured.get().rstrip("\n")
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    """Return ``text`` as lines of at most ``width`` cells, except where a single word is longer."""
+def _make_table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Return lines of at most ``width`` cells, except for single words that are longer; Rich would break those."""
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word

@@ -1,4 +1,4 @@
-"""From a succeeded job to images on disk: fetched, checked, and written down one by one."""
+"""Fetch the images of a succeeded job: download, save and record them one by one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flux_cli.errors import (
 from flux_cli.jobs import Image, Job
 
 _ATTEMPTS = 2
-"""Attempts at a link that brings nothing but trouble, and then at the renewed one."""
+"""Attempts at a link that fails, and then at the renewed one."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 """Seconds between the first two attempts; then twice as long each time, up to the longest."""
 _FRESH = 600.0
@@ -29,27 +29,27 @@ _FRESH = 600.0
 
 
 class Fetcher:
-    """Puts images on disk. One instance may serve many threads."""
+    """Fetches images. One instance may serve many threads."""
 
     def __init__(self, *, wire: Transport, book: JobStore, clock: Clock, renew: Callable[[Job, int], Job]) -> None:
-        """Make a collector; ``renew`` reads a job again for a fresh link to one of its images."""
+        """Make a fetcher; ``renew`` reads a job again for a fresh link to one of its images."""
         self._wire = wire
         self._book = book
         self._clock = clock
         self._renew = renew
 
-    def fetch(self, job: Job, shelf: ImageStore, *, deadline: float = math.inf) -> Job:
-        """Put every image of a succeeded job on disk that is not there, and return the job.
+    def fetch(self, job: Job, store: ImageStore, *, deadline: float = math.inf) -> Job:
+        """Save every image of a succeeded job that is not saved yet, and return the job.
 
-        An image that cannot be had now does not keep the others from being saved. No image is tried again, and no
-        download goes on, past the ``deadline`` on the clock (`Clock.monotonic`). Raises `UnsavedError` if none of the
+        An image that fails does not keep the others from being saved. No image is tried again, and no download goes
+        on, past the ``deadline`` on the clock (`Clock.monotonic`). Raises `UnsavedError` if none of the
         missing ones could be saved, `PartialError` if some could.
         """
         failures: list[UnsavedError] = []
         index = 0
-        while index < len(job.images):  # another process may learn of one more while we save
-            if not shelf.is_saved(job.images[index]):
-                job, failure = self._fetch(job, index, shelf, deadline)
+        while index < len(job.images):  # another process may add one while we save
+            if not store.is_saved(job.images[index]):
+                job, failure = self._fetch(job, index, store, deadline)
                 failures += [failure] if failure else []
             index += 1
         if not failures:
@@ -61,13 +61,13 @@ class Fetcher:
             f"{index - len(failures)} of {index} images are saved: {first.message}", hint=hint, charged="yes"
         )
 
-    def _fetch(self, job: Job, index: int, shelf: ImageStore, deadline: float) -> tuple[Job, UnsavedError | None]:
-        """Save one image. Return the job as it is known by then and, if the image is not saved, why.
+    def _fetch(self, job: Job, index: int, store: ImageStore, deadline: float) -> tuple[Job, UnsavedError | None]:
+        """Save one image. Return the newest version of the job and, if the image is not saved, why.
 
-        A link that does not work any more, or brings nothing but trouble, is renewed once by reading the job again.
+        A link that fails twice, or does not work any more, is renewed once by reading the job again.
         """
         pauses = _pauses()
-        found = self._try(job, index, shelf, deadline, pauses)
+        found = self._try(job, index, store, deadline, pauses)
         if isinstance(found, FluxError) and not isinstance(found, UnsavedError):
             dead, before = isinstance(found, NotFoundError), job.images[index].url
             try:
@@ -77,7 +77,7 @@ class Fetcher:
                     return job, _unsaved(job, f"{found.message}, and {error.message}")
             if dead or self._pause(next(pauses), deadline):
                 patient = not dead or job.images[index].url != before
-                found = self._try(job, index, shelf, deadline, pauses, patient=patient)
+                found = self._try(job, index, store, deadline, pauses, patient=patient)
         if isinstance(found, Job):
             return found, None
         return job, found if isinstance(found, UnsavedError) else _unsaved(job, found.message)
@@ -86,22 +86,22 @@ class Fetcher:
         self,
         job: Job,
         index: int,
-        shelf: ImageStore,
+        store: ImageStore,
         deadline: float,
         pauses: Iterator[float],
         *,
         patient: bool = False,
     ) -> Job | FluxError:
-        """Save one image, in two attempts where the first fails. Return the job, or what went wrong at last.
+        """Save one image, in two attempts if the first fails. Return the job, or the last error.
 
-        With ``patient``, for a link that was just read, a refusal is worth a second attempt, too; and one that comes
-        soon after the job has finished is worth as many as the deadline allows: its host may lag behind.
+        With ``patient``, for a link that was just read, a refusal gets a second attempt too; one that comes soon after
+        the job has finished gets as many as the deadline allows: the image may not have reached its host yet.
         """
         attempt = 0
         while True:
             attempt += 1
             try:
-                saved = shelf.save(self._bytes(job, index, deadline), job.images[index], index + 1)
+                saved = store.save(self._bytes(job, index, deadline), job.images[index], index + 1)
             except UnsavedError as error:
                 return error
             except (NotFoundError, UnavailableError, ProtocolError) as error:
@@ -114,14 +114,14 @@ class Fetcher:
                 return trouble
 
     def _pause(self, pause: float, deadline: float) -> bool:
-        """Wait for a pause, and return whether there was time for it."""
+        """Wait for a pause if there is time, and return whether there was."""
         if self._clock.monotonic() + pause >= deadline:
             return False
         self._clock.sleep(pause)
         return True
 
     def _bytes(self, job: Job, index: int, deadline: float) -> Iterable[bytes]:
-        """Return the bytes of an image, as they came or as they are downloaded. Raises `NotFoundError`."""
+        """Return the bytes of an image, from the answer or as a download. Raises `NotFoundError`."""
         image = job.images[index]
         if image.data is not None:
             return [image.data]
@@ -135,7 +135,7 @@ class Fetcher:
         if not isinstance(error, LinkError) or age >= _FRESH:
             return None
         return UnavailableError(
-            f"it is not yet there (its link is {max(age, 0):.0f} seconds old, and answers {error.vendor_code})"
+            f"it is not available yet (its link is {max(age, 0):.0f} seconds old and answers {error.vendor_code})"
         )
 
 
@@ -151,9 +151,9 @@ def _unsaved(job: Job, why: str) -> UnsavedError:
 
 
 def _mark_saved(known: Job, *, seen: Job, index: int, saved: Image) -> Job:
-    """Return the job with one image marked as saved; bytes that came with the answer stay at hand for the others.
+    """Return the job with one image marked as saved; bytes that came with the answer are kept for the others.
 
-    ``known`` may hold more images than were ``seen``, where another process has asked about the job meanwhile.
+    ``known`` may hold more images than were ``seen``, where another process has polled the job meanwhile.
     """
     data = [image.data for image in seen.images]
     data += [None] * (len(known.images) - len(data))

@@ -1,12 +1,12 @@
-"""Watching jobs until they are finished: the one loop that looks again, and what it remembers of the jobs before.
+"""Poll jobs until they are finished, and remember how long jobs of each model take.
 
-How long jobs of one model take is read from the ledger when one is first waited for, and added to from then on, so
-the jobs of a batch learn from those that have ended before them.
+What the ledger knows of a model is read when a job of it is first waited for, and added to from then on, so the jobs of
+a batch learn from those that ended before them.
 """
 
 from __future__ import annotations
 
-import gc
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flux_cli.clock import Clock
+from flux_cli.engine.ports import RetryPolicy
 from flux_cli.engine.schedule import APART, REMEMBERED, PollSchedule, expected, schedule
 from flux_cli.errors import FluxError, NotFoundError, PendingError, ProtocolError, UnavailableError
 from flux_cli.jobs import FINISHED, Job, ReadyInterval
@@ -22,28 +23,29 @@ _MISSES = 3
 """Looks at a job that the provider does not know (yet) before we believe it."""
 
 Kind = tuple[str, str | None, bool]
+"""Provider, model, and whether it is the sandbox: jobs of one kind take about the same time."""
 
 
-class Refresh(Protocol):
-    """Asks once how a job is doing, and writes it down."""
+class Look(Protocol):
+    """Asks once how a job is doing, and stores the answer."""
 
     def __call__(self, job: Job, *, working: float | None, deadline: float) -> Job:
         """Return the job; ``working`` is when a look last found it at work, in seconds since it was accepted.
 
-        That is 0 where this is the first look, and ``None`` where it does not tell when the job became ready. Nothing
-        waits beyond the ``deadline``, a reading of the clock. Raises `FluxError`.
+        That is 0 where this is the first look, and ``None`` where the look cannot say when the job became ready. No
+        pause lasts beyond the ``deadline``, a reading of the clock. Raises `FluxError`.
         """
         ...
 
 
 @dataclass
 class _History:
-    """What is known of jobs of one kind."""
+    """How long jobs of one kind took."""
 
     intervals: deque[ReadyInterval]
     """The latest, the newest first."""
     begun: int
-    """How many jobs have been waited for, those that were remembered at first included."""
+    """How many jobs were waited for, those read from the ledger included."""
 
 
 class Poller:
@@ -53,40 +55,56 @@ class Poller:
         self,
         *,
         clock: Clock,
-        look: Refresh,
+        look: Look,
+        retry: RetryPolicy,
         waits: Callable[[Job], Sequence[ReadyInterval]],
         poll_seconds: Callable[[Job], float],
     ) -> None:
-        """Make a watcher.
+        """Make a poller.
 
-        ``waits`` tells what is known of earlier jobs of the same model, the newest first, and ``poll_seconds`` what a
-        job's provider asks for between two looks.
+        ``retry`` says how often `refresh` looks, ``waits`` returns how long earlier jobs of the same model took, the
+        newest first, and ``poll_seconds`` the pause between two looks that a job's provider asks for.
         """
         self._clock = clock
         self._look = look
+        self._retry = retry
         self._waits = waits
         self._poll_seconds = poll_seconds
         self._histories: dict[Kind, _History] = {}
         self._lock = threading.Lock()
 
     def expected(self, job: Job) -> float | None:
-        """Return how many seconds a job is expected to take from its acceptance, where earlier ones tell."""
+        """Return how many seconds a job is expected to take from its acceptance, where earlier ones say so."""
         with self._lock:
             return expected(self._history(job).intervals)
+
+    def refresh(self, job: Job, *, deadline: float = math.inf) -> Job:
+        """Return the job as it is now: look once, and again where a look fails in a way that may pass.
+
+        No pause lasts beyond the ``deadline``, a reading of the clock. Raises `FluxError`.
+        """
+        attempts, pauses = 0, self._retry.pauses()
+        while True:
+            try:
+                return self._look(job, working=None, deadline=deadline)
+            except (UnavailableError, ProtocolError) as error:
+                attempts, pause = attempts + 1, max(error.retry_after or 0, next(pauses), APART)
+                if attempts >= self._retry.attempts or self._clock.monotonic() + pause > deadline:
+                    raise
+            self._clock.sleep(pause)
 
     def watch(self, job: Job, *, timeout: float, deadline: float | None = None) -> Iterator[Job]:
         """Yield the job after each look at it, until it is finished.
 
-        A look that fails in a way that may pass (no answer, 5xx, 429, garbage) is taken again later. Raises
-        `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job goes on
-        in either case. The seconds count from now on or, where they began earlier, end at the ``deadline``.
+        A look that fails in a way that may pass (no answer, 5xx, 429, garbage) is repeated later. Raises
+        `PendingError` after ``timeout`` seconds, and at once what cannot pass, such as `AuthError`; the job continues
+        in either case. The seconds begin now or, where they began earlier, end at the ``deadline``.
         """
-        gc.enable()  # which starting up does without: from here on it may take long
         deadline = self._clock.monotonic() + timeout if deadline is None else deadline
         began = self._elapsed(job)
         if began < APART:
             began, polls = 0.0, self._schedule(job)
-        else:  # it was left alone for a while, and may be done at any moment
+        else:  # it was not watched for a while, and may be done at any moment
             polls = PollSchedule(first=APART, step=max(APART, self._poll_seconds(job)))
         working: float | None = None if began else 0.0
         due, pause, misses, trouble = began + polls.first, 0.0, 0, ""
@@ -96,7 +114,7 @@ class Poller:
                 raise _pending(job, timeout, trouble)
             self._clock.sleep(min(max(due - self._elapsed(job), pause), left))
             pause, at = APART / 2, self._elapsed(job)
-            if not working and at > due + APART:  # held up: whether it was done before, nobody knows
+            if not working and at > due + APART:  # held up: it may have been done before
                 working = None
             try:
                 job = self._look(job, working=working, deadline=deadline)
@@ -134,7 +152,7 @@ class Poller:
         return self._histories[kind]
 
     def _learn(self, job: Job) -> None:
-        """Remember how long a job took, if this look has told."""
+        """Remember how long a job took, if the last look showed it."""
         if job.ready_between is not None and job.status == "succeeded":
             with self._lock:
                 self._history(job).intervals.appendleft(job.ready_between)
@@ -146,8 +164,8 @@ def _kind(job: Job) -> Kind:
 
 
 def _pending(job: Job, timeout: float, trouble: str) -> PendingError:
-    said = f"; the last look at it failed: {trouble}" if trouble else ""
+    said = f"; the last poll failed: {trouble}" if trouble else ""
     return PendingError(
-        f"job {job.id} is not finished after {timeout:g} seconds (it goes on at {job.provider}, and is billed){said}",
+        f"job {job.id} is not finished after {timeout:g} seconds (it continues at {job.provider} and is billed){said}",
         hint=f"`flux result --wait {job.id}` fetches it",
     )

@@ -1,27 +1,47 @@
-"""What the engine needs from the outside, as it wants to see it: a wire, a book, a shelf."""
+"""What the engine needs from the outside: a transport, a job store, and an image store."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from flux_cli.jobs import Image, Job
 from flux_cli.money.limits import Limit
 from flux_cli.providers.base import Provider
 from flux_cli.providers.conversation import Request, Response
 
+PolicyName = Literal["submit", "submit_row", "poll", "read", "cancel", "download"]
+"""What something is tried for; the figures stand in the transport's table."""
+
+
+class RetryPolicy(Protocol):
+    """How often something is tried."""
+
+    @property
+    def attempts(self) -> int:
+        """Attempts in all."""
+        ...
+
+    def pauses(self) -> Iterator[float]:
+        """Yield the seconds between attempts, without end."""
+        ...
+
 
 class Transport(Protocol):
     """How requests travel."""
 
-    def send(
-        self, provider: Provider, request: Request, *, sandbox: bool, tries: int, deadline: float = math.inf
-    ) -> Response:
-        """Return the answer to ``request``, without waiting for a better moment beyond the ``deadline``.
+    def policy(self, name: PolicyName) -> RetryPolicy:
+        """Return the retry policy of a name."""
+        ...
 
-        That is a reading of the clock. Raises `FluxError`.
+    def send(
+        self, provider: Provider, request: Request, *, sandbox: bool, policy: PolicyName, deadline: float = math.inf
+    ) -> Response:
+        """Return the answer to ``request``, repeated as the ``policy`` says where a repeat is safe.
+
+        No pause lasts beyond the ``deadline``, a reading of the clock. Raises `FluxError`.
         """
         ...
 
@@ -31,10 +51,10 @@ class Transport(Protocol):
 
 
 class JobStore(Protocol):
-    """Where jobs are written down, durably."""
+    """Where jobs are stored durably."""
 
     def add(self, job: Job, limits: Sequence[Limit] = ()) -> Job:
-        """Write down a new job. Raises `PaymentError` where that would pass one of the ``limits``."""
+        """Store a new job. Raises `PaymentError` where that would exceed one of the ``limits``."""
         ...
 
     def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
@@ -44,8 +64,8 @@ class JobStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageStore:
-    """Where the images of one job go: ``save`` puts one there, ``kept`` tells whether one is still there."""
+    """Where the images of one job are saved."""
 
     save: Callable[[Iterable[bytes], Image, int], Image]
-    """From the bytes, the image and its number (from 1): the image with its path and what its bytes are."""
+    """Save the bytes of an image under its number (from 1), and return it with its path and what its bytes are."""
     is_saved: Callable[[Image], bool]

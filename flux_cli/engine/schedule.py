@@ -1,14 +1,14 @@
-"""When to look at a job: the moments at which a look is worth a request, from how long earlier jobs took.
+"""Plan when to poll a job, from how long earlier jobs took.
 
-Pure: no clock, no I/O. All moments are seconds since the provider accepted the job.
+Pure: no clock, no I/O. All times are seconds since the provider accepted the job.
 
 What is known of an earlier job is an interval: the last look that found it at work, and the first that found it done.
-The next job is expected at the moment when the second quickest of the latest ten was found done (the quickest may be an
-exception). One look falls on that moment, others fall whole steps before it, and the pauses after it grow. Where jobs
-take equally long, the one look is right for all of them; where they differ, the early looks catch the quick ones.
+The next job is expected when the second fastest of the latest ten was found done (the fastest may be an exception). One
+look falls on that moment, others fall whole steps before it, and the pauses after it grow. Where jobs take equally
+long, the one look is right for all of them; where they differ, the early looks catch the fast ones.
 
-Until ten jobs are known, each expects the end somewhere else within the interval of the quickest. That costs nothing
-on average, and finds the moment that is right where jobs take equally long.
+Until ten jobs are known, each expects the end at another moment within the interval of the fastest. That costs nothing
+on average, and finds the right moment where jobs take equally long.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dataclasses import dataclass
 from flux_cli.jobs import ReadyInterval, midpoint
 
 REMEMBERED = 10
-"""ReadyIntervals that a schedule is made of: few, so that it follows when a provider gets slower or faster."""
+"""Intervals that a schedule uses: few, so that it follows a provider that gets slower or faster."""
 APART = 1.0
 """Seconds between two looks at a job, at least."""
 
 _FIRST = 3.0
 """The first look where nothing is known."""
 _EARLY = 5
-"""Looks begin one step before the job is expected, and one more for every five steps of the wait."""
+"""Looks begin one step before the expected time, and one more step for every five of the wait."""
 _GROWTH, _PART, _LONGEST = 1 / 5, 1 / 20, 10.0
-"""A pause is this part of the time since the first look, or that of the whole wait, and at most so many seconds."""
+"""A pause is a part of the time since the first look or of the whole wait, and at most so many seconds."""
 _WIDEST = 3.0
-"""Seconds that a interval may span to tell anything, unless that is little beside the wait itself."""
+"""Seconds that an interval may span to be useful, unless that is little compared with the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class PollSchedule:
     """Seconds between two looks, at least."""
 
     def next(self, after: float) -> float:
-        """Return the moment of the look that follows one at ``after``."""
+        """Return the time of the look that follows one at ``after``."""
         pause = max((after - self.first) * _GROWTH, after * _PART)
         return after + max(min(pause, _LONGEST), self.step)
 
@@ -52,11 +52,11 @@ class PollSchedule:
 def schedule(intervals: Collection[ReadyInterval], *, number: int = 0, poll_seconds: float = APART) -> PollSchedule:
     """Return when to look at a job, given what is known of the latest ones.
 
-    ``number`` tells apart the jobs of which little is known, and ``poll_seconds`` is what the provider asks for between
-    two looks.
+    ``number`` spreads the looks at several jobs while little is known, and ``poll_seconds`` is the pause between two
+    looks that the provider asks for.
     """
     step = max(APART, poll_seconds)
-    part = number * 7 % 10 / 10  # sevens, because any few of them in a row are spread over the whole
+    part = number * 7 % 10 / 10  # steps of seven spread any few jobs over the whole interval
     seen = sorted((high, low) for low, high in intervals)
     if not seen:
         return PollSchedule(_FIRST + part * step, step)
@@ -70,11 +70,11 @@ def schedule(intervals: Collection[ReadyInterval], *, number: int = 0, poll_seco
 
 
 def expected(intervals: Collection[ReadyInterval]) -> float | None:
-    """Return how many seconds a job is expected to take, or ``None`` where nothing is known."""
+    """Return how many seconds a job is expected to take, or ``None`` if unknown."""
     return statistics.median(midpoint(interval) for interval in intervals) if intervals else None
 
 
 def is_precise(interval: ReadyInterval) -> bool:
-    """Whether an interval is narrow enough to plan with: not so where nobody looked for a while."""
+    """Whether an interval is narrow enough to plan with, which it is not after a long gap between looks."""
     low, high = interval
     return low == 0 or high - low <= max(_WIDEST, high / 3)

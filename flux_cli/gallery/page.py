@@ -1,8 +1,8 @@
-"""One page of all that a run made: a file of HTML that carries everything it needs, and asks nobody for anything.
+"""Build the gallery: one self-contained HTML page of everything a run made.
 
-Prompts, names and messages come from outside: all of them are escaped, and a policy in the page itself lets nothing run
-or load that does not stand in it. The images are linked by paths relative to the page, so that both can be moved
-together, and nothing is told about the machine.
+Prompts, names and messages come from outside: all of them are escaped, and a policy in the page lets nothing run or
+load that is not part of it. Images are linked by paths relative to the page, so that both can be moved together, and
+no path of this machine is shown.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from flux_cli.money.totals import format_total
 from flux_cli.text import listed, printable
 
 START = '<!DOCTYPE html>\n<html lang="en" data-made-by="flux gallery">\n'
-"""What every such page begins with, and no other file."""
+"""The beginning by which such a page is recognized."""
 
 _SCROLLS = 400
-"""Characters of a prompt from which on it may not be seen whole."""
+"""Characters of a prompt that may need scrolling."""
 _LONGEST = 150
-"""Characters of a prompt in the place of a picture, or as a title."""
+"""Characters of a prompt as alternative text, or as a title."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What became of one row of a batch, or of a run without rows."""
+    """The outcome of one row of a batch, or of a run without rows."""
 
     where: str
     """The row's file and line, for people; empty without one."""
@@ -44,7 +44,7 @@ class Entry:
     jobs: Sequence[Job]
     """Those that were submitted, in the order of their images."""
     errors: Sequence[FluxError] = ()
-    """Why something is lacking."""
+    """Why images are missing."""
 
 
 def build_page(
@@ -52,9 +52,9 @@ def build_page(
 ) -> Iterator[str]:
     """Yield the page piece by piece, one image at a time.
 
-    ``folder`` is where it will stand; ``thumbnails`` returns images as small JPEGs, and ``None`` for one that is gone.
+    ``folder`` is where it will be; ``thumbnails`` returns images as small JPEGs, and ``None`` for one that is gone.
     """
-    style, script = (_own(name) for name in ("gallery.css", "gallery.js"))
+    style, script = (_read_asset(name) for name in ("gallery.css", "gallery.js"))
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
@@ -71,14 +71,14 @@ def build_page(
     made = [(part, job, image) for part in parts for job in part.jobs for image in job.images if image.path]
     if made:
         yield '<ul aria-label="Images">\n'
-        smalls = thumbnails(Path(image.path or "") for _, _, image in made)
-        for number, ((part, job, image), small) in enumerate(zip(made, smalls, strict=True), 1):
+        small_images = thumbnails(Path(image.path or "") for _, _, image in made)
+        for number, ((part, job, image), small) in enumerate(zip(made, small_images, strict=True), 1):
             yield _card(number, part, job, image, folder, small)
         yield "</ul>\n"
-    lacking = [part for part in parts if part.errors]
-    if lacking:
-        yield '<h2 id="not-made">Not made, or not all of it</h2>\n<ul>\n'
-        yield from (_lacking(part) for part in lacking)
+    missing = [part for part in parts if part.errors]
+    if missing:
+        yield '<h2 id="not-made">Not made, or only in part</h2>\n<ul>\n'
+        yield from (_missing(part) for part in missing)
         yield "</ul>\n"
     yield (
         f"</main>\n<footer><p>Made with flux {__version__}</p></footer>\n"
@@ -86,8 +86,8 @@ def build_page(
     )
 
 
-def _own(name: str) -> str:
-    """Return a part of the page that stands in a file of its own, beside this one."""
+def _read_asset(name: str) -> str:
+    """Return the content of a file beside this one."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
@@ -113,7 +113,7 @@ def _plural(number: int, word: str) -> str:
 
 
 def _summary(parts: Sequence[Entry]) -> str:
-    """Return in a line what the run came to."""
+    """Return one line about the whole run."""
     jobs = [job for part in parts for job in part.jobs]
     images = sum(image.path is not None for job in jobs for image in job.images)
     costs = [counted_cost(job) for job in jobs]
@@ -121,12 +121,12 @@ def _summary(parts: Sequence[Entry]) -> str:
     guessed = any(final_cost(job) is None and job.estimate is not None for job in jobs)
     words = [_plural(images, "image"), *([f"{'about ' if guessed else ''}{money}"] if jobs else [])]
     words += [listed(dict.fromkeys(job.provider for job in jobs)), _days(jobs)]
-    told = _text(" \u00b7 ".join(word for word in words if word))
-    lacking = sum(bool(part.errors) for part in parts)
-    if not lacking:
-        return f"<p>{told}</p>\n"
-    rows = _plural(lacking, "row") if any(part.where for part in parts) else "some"
-    return f'<p>{told} \u00b7 <a href="#not-made">{rows} not made, or not all of it</a></p>\n'
+    line = _text(" \u00b7 ".join(word for word in words if word))
+    missing = sum(bool(part.errors) for part in parts)
+    if not missing:
+        return f"<p>{line}</p>\n"
+    rows = _plural(missing, "row") if any(part.where for part in parts) else "some"
+    return f'<p>{line} \u00b7 <a href="#not-made">{rows} not made, or only in part</a></p>\n'
 
 
 def _days(jobs: Sequence[Job]) -> str:
@@ -143,11 +143,11 @@ def _card(
     folder: Path,
     small: bytes | None,
 ) -> str:
-    """Return one image, of which there is a ``small`` one, with all that is known of it."""
+    """Return one image with its thumbnail ``small`` and what is known of it."""
     path = Path(image.path or "")
     shown = _text(path.name)
     if small is None:
-        picture = f'<p class="bad">{shown} is not there any more, or cannot be shown</p>\n'
+        picture = f'<p class="bad">{shown} no longer exists, or cannot be shown</p>\n'
     else:
         data = b64encode(small).decode()
         size = f' width="{image.width}" height="{image.height}"' if image.width and image.height else ""
@@ -156,8 +156,8 @@ def _card(
             f'<img src="data:image/jpeg;base64,{data}" alt="{_text(job.prompt, limit=_LONGEST)}"{size}></a>\n'
         )
     facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _facts(part, job, image))
-    command, untold = command_line(job, image)
-    note = f'<p class="quiet">made with {_text(listed(untold))} too, which is not told here</p>' if untold else ""
+    command, omitted = command_line(job, image)
+    note = f'<p class="quiet">also made with {_text(listed(omitted))}, not shown here</p>' if omitted else ""
     return (
         f"<li>\n{picture}{_prompt(job.prompt, number)}<dl>{facts}</dl>\n"
         f'<div class="again"><details><summary aria-describedby="prompt-{number}">Command</summary>'
@@ -195,13 +195,13 @@ def _facts(part: Entry, job: Job, image: Image) -> Iterator[tuple[str, str]]:
             yield name, _text(value)
 
 
-def _lacking(part: Entry) -> str:
-    """Return what is missing of a row, and why."""
+def _missing(part: Entry) -> str:
+    """Return a row of which images are missing, and why."""
     where = f'<p class="quiet">{_text(part.where)}</p>\n' if part.where else ""
-    told = "".join(
+    lines = "".join(
         f'<p class="bad">{_text(error.message)}</p>\n'
         + (f'<p class="quiet">{_text(error.hint)}</p>\n' if error.hint else "")
         + f'<p class="quiet">charged: {error.charged}</p>\n'
         for error in {(error.message, error.hint): error for error in part.errors}.values()
     )
-    return f"<li>\n{where}{_prompt(part.prompt)}{told}</li>\n"
+    return f"<li>\n{where}{_prompt(part.prompt)}{lines}</li>\n"

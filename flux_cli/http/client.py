@@ -1,9 +1,7 @@
-"""HTTP: the only place where httpx is imported and a key is added, and what an answer means for money.
+"""Send requests with httpx, add the key, and work out what each answer means for money.
 
-A failure says whether the request was accepted, as far as anybody can tell; whether it is sent again is decided from
-that alone (`Repeats`).
-
-Redirects of an API are not followed at all; downloads never carry a key.
+A failure says whether the request was accepted, as far as that is known; `Retrier` decides from that alone whether it
+is sent again. Redirects of an API are not followed; downloads never carry a key.
 """
 
 from __future__ import annotations
@@ -37,27 +35,25 @@ from flux_cli.http import trace
 from flux_cli.http.connection import NetworkTransport, describe_error
 from flux_cli.http.endpoint import Endpoint, is_private
 from flux_cli.http.rate_limit import parse_retry_after
-from flux_cli.http.retry import TRIES, Retrier
+from flux_cli.http.retry import DOWNLOAD, SUBMIT, Retrier, RetryPolicy
 from flux_cli.providers.conversation import Request, Response, encode
 from flux_cli.providers.refusals import as_job_failure
 from flux_cli.text import printable
 
-Connect = Callable[[], httpx.BaseTransport]  # makes what stands behind httpx
+Connect = Callable[[], httpx.BaseTransport]  # makes the transport behind httpx
 ANSWER_LIMIT = 256 * 2**20
-"""Bytes of the largest answer that is read: twenty images as base64 fit."""
+"""Bytes of the largest answer that is read; twenty images as base64 fit."""
 
 _CONNECT, _READ, _PAID_READ = 10.0, 30.0, 150.0
 _GRACE = 3.0
-"""Seconds that a request always has, also one that leaves in the last moment of the time-out."""
+"""Seconds that a request has at least, even if it leaves just before the deadline."""
 _WHOLE = 600.0
-"""Seconds in which an answer must be complete where there is no time-out: a host may send it byte by byte."""
-_RESUME_PAUSE = 0.5
-"""Seconds before a download that broke off is taken up again."""
+"""Seconds in which an answer must be complete without a deadline: a host may send it byte by byte."""
 _REDIRECTS = 5
 _TOO_SLOW = 408
-"""The one answer of "not now" that does not speak of the pace: the host had no whole request in time."""
-_ELSEWHERE = frozenset({301, 302, 303})
-"""Redirects that may follow upon work that was done; 307 and 308 say that it was not."""
+"""The one "not now" that is not about the rate: the host did not receive the whole request in time."""
+_WORK_MAY_BE_DONE = frozenset({301, 302, 303})
+"""Redirects that may follow work that was done; 307 and 308 say that it was not."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
@@ -72,19 +68,18 @@ class HttpTransport:
         say: Callable[[str], None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Make a transport; ``connect`` makes what stands behind httpx, by default the network."""
+        """Send through ``connect``, by default the network; ``say`` receives each request and answer as text."""
         self._clock = clock
         self._connect = connect
-        self._tell = say
-        self._repeats = Retrier(clock, jitter)
+        self._log = say
+        self._retrier = Retrier(clock, jitter)
         self._clients: dict[bool, httpx.Client] = {}
         self._lock = threading.Lock()
 
     def _client(self, *, fresh: bool) -> httpx.Client:
         """Return the client that keeps connections, or the one that never does.
 
-        A paid request never travels on a connection that has been idle: one that the host has just closed would look
-        like a lost reply.
+        A paid request never uses an idle connection: one that the host has just closed would look like a lost reply.
         """
         with self._lock:
             if fresh not in self._clients:
@@ -102,24 +97,29 @@ class HttpTransport:
             client.close()
         self._clients.clear()
 
-    def send(self, channel: Endpoint, request: Request, *, tries: int = TRIES, deadline: float = math.inf) -> Response:
+    def send(
+        self, endpoint: Endpoint, request: Request, *, policy: RetryPolicy = SUBMIT, deadline: float = math.inf
+    ) -> Response:
         """Send ``request`` and return its answer, if it is no refusal.
 
-        Sends again where that is safe, at most ``tries`` times in all, with growing pauses, none of which lasts beyond
-        the ``deadline``, a reading of the clock. Raises the `FluxError` that the provider reads in the answer,
-        `UnavailableError` where nothing was accepted, `LostReplyError` where nobody knows.
+        Sends again as ``policy`` says, where that is safe; no pause lasts beyond the ``deadline``, a reading of the
+        clock. Raises the `FluxError` that the provider reads in the answer, `UnavailableError` where nothing was
+        accepted, `LostReplyError` where the outcome is unknown.
         """
-        name = channel.provider.name
-        return self._repeats.send(
-            name, request, lambda: self._attempt(channel, request, deadline), tries=tries, deadline=deadline
+        return self._retrier.send(
+            endpoint.provider.name,
+            request,
+            lambda: self._attempt(endpoint, request, deadline),
+            policy=policy,
+            deadline=deadline,
         )
 
-    def _attempt(self, channel: Endpoint, request: Request, deadline: float) -> Response | FluxError:
-        """Send once. Return the answer, or what went wrong (as a value: the caller decides what that means)."""
-        name = channel.provider.name
+    def _attempt(self, endpoint: Endpoint, request: Request, deadline: float) -> Response | FluxError:
+        """Send once. Return the answer, or the error as a value: the caller decides whether to try again."""
+        name = endpoint.provider.name
         with ExitStack() as files:
             try:
-                client, prepared = self._prepare(channel, request, deadline, files)
+                client, prepared = self._prepare(endpoint, request, deadline, files)
             except FluxError as error:
                 return error
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left this machine
@@ -128,24 +128,24 @@ class HttpTransport:
                     UsageError(message, hint="nothing was sent; FLUX_DEBUG=1 shows where it fails"), error
                 )
             try:
-                response = self._exchange(channel, request, deadline, client, prepared)
+                response = self._exchange(endpoint, request, deadline, client, prepared)
             except FluxError as error:
                 return error
             except _NOT_SENT as error:
                 return _with_cause(UnreachedError(f"cannot reach {name}: {describe_error(error)}"), error)
             except httpx.HTTPError as error:
                 return self._unanswered(request, f"no answer from {name}: {describe_error(error)}")
-        return self._read_answer(channel, request, response)
+        return self._read_answer(endpoint, request, response)
 
-    def _read_answer(self, channel: Endpoint, request: Request, response: Response) -> Response | FluxError:
-        """Return an answer that says what was asked for, or what any other means."""
-        name = channel.provider.name
-        refusal = channel.provider.refusal(response)
+    def _read_answer(self, endpoint: Endpoint, request: Request, response: Response) -> Response | FluxError:
+        """Return a successful answer, or the error that any other means."""
+        name = endpoint.provider.name
+        refusal = endpoint.provider.refusal(response)
         if refusal is not None:
             return self._refusal(request, response, refusal)
         if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP classes
             return response
-        unclear = request.outcome_matters and response.status in _ELSEWHERE
+        unclear = request.outcome_matters and response.status in _WORK_MAY_BE_DONE
         if response.status < 500 and not unclear:  # noqa: PLR2004 - HTTP classes
             return RefusedError(f"{name} answered HTTP {response.status}, which it does not document", charged="no")
         failure = self._unanswered(request, f"{name} answered HTTP {response.status}")
@@ -153,40 +153,40 @@ class HttpTransport:
         return failure
 
     def _refusal(self, request: Request, response: Response, refusal: FluxError) -> FluxError:
-        """Return a refusal, with what it asks us to wait. A read that is refused is no mistake of the user.
+        """Return a refusal with its ``Retry-After``, and as the job's failure where a read was refused.
 
-        A paid request that is refused with 4xx was not accepted. A provider whose page says otherwise of some answer
-        reads it as an `UnknownOutcomeError`.
+        A paid request that is refused with 4xx was not accepted; where a provider's page says otherwise, its
+        ``refusal`` returns an `UnknownOutcomeError`.
         """
         if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
             refusal.retry_after = self._retry_after(response) or 0.0
-        mine = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
-        if request.paid and mine and not isinstance(refusal, UnknownOutcomeError):
+        is_client_error = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
+        if request.paid and is_client_error and not isinstance(refusal, UnknownOutcomeError):
             refusal.charged = "no"
         return refusal if request.paid or request.upload is not None else as_job_failure(refusal)
 
     def _retry_after(self, response: Response) -> float | None:
-        """Return the seconds that an answer asks us to wait, where it does."""
+        """Return the seconds that an answer asks us to wait, or ``None``."""
         return parse_retry_after(response.headers.get("retry-after", ""), now=self._clock.now())
 
     @staticmethod
     def _unanswered(request: Request, message: str) -> FluxError:
-        """Return what a lost answer means: for a read, no more than that nobody was there."""
+        """Return the error of a lost answer: for a read, only that the host is unavailable."""
         if request.outcome_matters:
             return LostReplyError(message)
         return UnavailableError(message)
 
     def _prepare(
-        self, channel: Endpoint, request: Request, deadline: float, files: ExitStack
+        self, endpoint: Endpoint, request: Request, deadline: float, files: ExitStack
     ) -> tuple[httpx.Client, httpx.Request]:
-        """Return all that it takes to send a request: nothing leaves before. Raises `FluxError`."""
-        url = channel.url(request)
+        """Return a request ready to send, and its client; nothing is sent yet. Raises `FluxError`."""
+        url = endpoint.url(request)
         if not is_private(url):
-            raise UsageError(f"{url} is neither https nor on this machine: the key stays here")
+            raise UsageError(f"{url} is neither https nor on this machine: the key is not sent there")
         left = max(deadline - self._clock.monotonic(), _GRACE)
         read = _PAID_READ if request.paid or request.upload else min(_READ, left)
         options: dict[str, Any] = {
-            "headers": {"Accept": "application/json", **request.headers, **channel.headers()},
+            "headers": {"Accept": "application/json", **request.headers, **endpoint.headers()},
             "timeout": httpx.Timeout(read, connect=min(_CONNECT, left)),
             "params": dict(request.query) or None,
         }
@@ -203,18 +203,19 @@ class HttpTransport:
         return client, client.build_request(request.method, url, **options)
 
     def _exchange(
-        self, channel: Endpoint, request: Request, deadline: float, client: httpx.Client, prepared: httpx.Request
+        self, endpoint: Endpoint, request: Request, deadline: float, client: httpx.Client, prepared: httpx.Request
     ) -> Response:
-        self._say(f"> {request.method} {channel.url(request)} {trace.describe_request(request)}", channel)
+        if self._log is not None:
+            self._trace(f"> {request.method} {endpoint.url(request)} {trace.describe_request(request)}", endpoint)
         now = self._clock.monotonic()
         ends = max(deadline, now + (_PAID_READ if request.paid else _GRACE))
         try:
-            return self._read(channel, client, prepared, min(ends, now + _WHOLE))
+            return self._read(endpoint, client, prepared, min(ends, now + _WHOLE))
         except OSError as error:  # those of the network are httpx's
             raise _unreadable_upload(request.upload.path if request.upload else "", error) from error
 
-    def _read(self, channel: Endpoint, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
-        """Return the whole answer, where it is no larger than we take and complete when the time ``ends``."""
+    def _read(self, endpoint: Endpoint, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
+        """Return the whole answer, if it is not too large and complete when the time ``ends``."""
         answer = client.send(prepared, stream=True)
         try:
             announced = answer.headers.get("content-length", "")
@@ -231,29 +232,30 @@ class HttpTransport:
         finally:
             answer.close()
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        self._say(f"< {answer.status_code} {trace.describe_response(bytes(body), headers)}", channel)
+        if self._log is not None:
+            self._trace(f"< {answer.status_code} {trace.describe_response(bytes(body), headers)}", endpoint)
         return Response(status=answer.status_code, headers=headers, body=bytes(body))
 
     def download(self, url: str, *, deadline: float = math.inf) -> Iterator[bytes]:
         """Yield the bytes behind a result's link, to the last one, without a key.
 
-        A transfer that breaks off is taken up where it stopped, as long as that gets it further and the host serves
-        ranges. Raises `NotFoundError` for a link that does not work, `UnavailableError` for anything that may pass
-        and once the clock (`Clock.monotonic`) is at the ``deadline``, `ProtocolError` for a link or a redirect that
-        is neither https nor on this machine.
+        An interrupted transfer is resumed as long as it makes progress and the host serves ranges. Raises
+        `NotFoundError` for a link that does not work, `UnavailableError` for anything that may pass and once the clock
+        (`Clock.monotonic`) is at the ``deadline``, `ProtocolError` for a link or a redirect that is neither https nor
+        on this machine.
         """
         received = 0
-        mark = ""
+        validator = ""
         while True:
             before = received
             headers = {"Accept-Encoding": "identity"}
             if received:
-                headers.update({"Range": f"bytes={received}-", "If-Range": mark})
+                headers.update({"Range": f"bytes={received}-", "If-Range": validator})
             try:
                 with self._open(url, headers, deadline) as answer:
                     if received and not _continues(answer, received):
-                        raise UnavailableError("the download broke off, and the host does not take it up again")
-                    mark = _validator(answer)
+                        raise UnavailableError("the download was interrupted, and the host cannot resume it")
+                    validator = _validator(answer)
                     length = answer.headers.get("content-length", "")
                     for chunk in answer.iter_raw():
                         self._clock.check()
@@ -263,18 +265,18 @@ class HttpTransport:
                     if length.isdecimal() and received != before + int(length):
                         raise UnavailableError(f"the download ended after {received} of {before + int(length)} bytes")
                     return
-            except ConfigError as error:  # which says nothing of the job: its image is only not saved
+            except ConfigError as error:  # not about the job: only its image is not saved
                 raise UnavailableError(f"the download failed: {error.message}") from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                if not mark or received == before:
+                if not validator or received == before:
                     raise UnavailableError(f"the download failed: {describe_error(error)}") from error
-                self._clock.sleep(_RESUME_PAUSE)
+                self._clock.sleep(DOWNLOAD.first_pause)
 
     def _left(self, deadline: float) -> float:
         """Return the seconds until a download's ``deadline``. Raises `UnavailableError` where there are none."""
         left = deadline - self._clock.monotonic()
         if left <= 0:
-            raise UnavailableError("the download was not complete when the time was up")
+            raise UnavailableError("the download did not finish within the time-out")
         return left
 
     def _open(self, url: str, headers: Mapping[str, str], deadline: float) -> _Opened:
@@ -283,24 +285,24 @@ class HttpTransport:
                 raise ProtocolError("the link to the image is neither https nor on this machine")
             client = self._client(fresh=False)
             left = self._left(deadline)
-            self._say(f"> GET {url}")
+            self._trace(f"> GET {url}")
             timeout = httpx.Timeout(min(_READ, left), connect=min(_CONNECT, left))
             answer = client.send(client.build_request("GET", url, headers=dict(headers), timeout=timeout), stream=True)
-            self._say(f"< {answer.status_code} {answer.headers.get('content-type', '')}")
+            self._trace(f"< {answer.status_code} {answer.headers.get('content-type', '')}")
             if not answer.is_redirect:
                 return _Opened(_check_download(answer))
             url = urljoin(url, answer.headers.get("location", ""))
             answer.close()
-        raise ProtocolError("the link to the image redirects in circles")
+        raise ProtocolError("the link to the image redirects too many times")
 
-    def _say(self, line: str, channel: Endpoint | None = None) -> None:
-        if self._tell is not None:
+    def _trace(self, line: str, endpoint: Endpoint | None = None) -> None:
+        if self._log is not None:
             shown = printable(line, limit=2000)
-            self._tell(shown.replace(channel.key, "***") if channel and channel.key else shown)
+            self._log(shown.replace(endpoint.key, "***") if endpoint and endpoint.key else shown)
 
 
 class _Opened:
-    """An answer whose body is still to be read, closed on the way out."""
+    """A context manager: an answer whose body is still to be read, closed at the end."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.answer = answer
@@ -313,24 +315,24 @@ class _Opened:
 
 
 def _check_download(answer: httpx.Response) -> httpx.Response:
-    """Return an answer that has the image's bytes. Raises what any other means."""
+    """Return an answer that has the image's bytes. Raises the error that any other means."""
     status = answer.status_code
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP classes
         return answer
     answer.close()
     if status in {400, 401, 403, 404, 410}:
         kind = LinkError if status in {403, 404} else NotFoundError
-        raise kind(f"the link to the image does not work any more (HTTP {status})", vendor_code=f"HTTP {status}")
+        raise kind(f"the link to the image no longer works (HTTP {status})", vendor_code=f"HTTP {status}")
     raise UnavailableError(f"the image's host answered HTTP {status}")
 
 
 def _continues(answer: httpx.Response, received: int) -> bool:
-    """Whether an answer to a range request starts at the byte that is wanted next."""
+    """Whether an answer to a range request starts at the next byte."""
     return answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {received}-")  # noqa: PLR2004 - Partial Content
 
 
 def _validator(answer: httpx.Response) -> str:
-    """Return what ``If-Range`` can hold on to, or nothing where the host does not serve ranges."""
+    """Return the value for ``If-Range``, or an empty string where the host does not serve ranges."""
     if answer.status_code != 206 and answer.headers.get("accept-ranges", "").lower() != "bytes":  # noqa: PLR2004 - Partial Content
         return ""
     etag: str = answer.headers.get("etag", "")
@@ -338,7 +340,7 @@ def _validator(answer: httpx.Response) -> str:
 
 
 def _with_cause(failure: FluxError, error: Exception) -> FluxError:
-    """Return a failure with what caused it, for ``FLUX_DEBUG``."""
+    """Return a failure with its cause, for ``FLUX_DEBUG``."""
     failure.__cause__ = error
     return failure
 

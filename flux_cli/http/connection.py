@@ -1,7 +1,7 @@
 """Carry requests over the network, through the environment's proxies, trusting the environment's certificates.
 
-What fails before the first byte of a request has left, whatever it is, is raised as httpx's ``ConnectError`` (or as a
-`ConfigError` that names the setting which is wrong), so that nobody has to guess whether the host may have heard it.
+Any failure before the first byte of a request has left is raised as httpx's ``ConnectError`` (or as a `ConfigError`
+that names the wrong setting), so it is always known whether the host may have received the request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flux_cli.http.network import CertificateSource, Proxy, find_certificates, l
 from flux_cli.text import printable
 
 _HANDSHAKE = 10.0
-"""Seconds that a SOCKS proxy may take for each of its answers, for which httpcore would wait without end."""
+"""Seconds that a SOCKS proxy may take for each answer; httpcore has no time-out for them."""
 
 
 class NetworkTransport(httpx.BaseTransport):
@@ -32,6 +32,7 @@ class NetworkTransport(httpx.BaseTransport):
         """Keep connections within ``limits``; ``handshake`` is in seconds."""
         self._limits = limits
         self._handshake = handshake
+        self._proxies: dict[tuple[str, bytes], Proxy | None] = {}
         self._routes: dict[str | None, httpx.HTTPTransport] = {}
         self._lock = threading.Lock()
 
@@ -40,16 +41,16 @@ class NetworkTransport(httpx.BaseTransport):
         left = False
         opened: list[Any] = []
 
-        def hear(event: str, info: Mapping[str, Any]) -> None:
+        def on_event(event: str, info: Mapping[str, Any]) -> None:
             nonlocal left
             if event.endswith(".send_request_headers.started"):
-                left |= info["request"].method != b"CONNECT"  # which only asks the proxy for a tunnel
+                left |= info["request"].method != b"CONNECT"  # CONNECT only asks the proxy for a tunnel
             elif event == "socks.connect_tcp.complete":
                 opened.append(info["return_value"])
-                self._limit(opened[-1].get_extra_info("socket"))
+                self._limit_handshake(opened[-1].get_extra_info("socket"))
 
-        request.extensions = {**request.extensions, "trace": hear}
-        proxy = proxy_for(str(request.url))
+        request.extensions = {**request.extensions, "trace": on_event}
+        proxy = self._proxy(request.url)
         try:
             return self._route(proxy).handle_request(request)
         except FluxError:
@@ -57,13 +58,20 @@ class NetworkTransport(httpx.BaseTransport):
         except Exception as error:
             if left:
                 raise
-            for stream in opened:  # httpcore forgets it
+            for stream in opened:  # httpcore does not close it
                 stream.close()
             through = f" (through the proxy {proxy.address} of {proxy.source})" if proxy else ""
             raise httpx.ConnectError(describe_error(error).rstrip(".") + through, request=request) from error
 
+    def _proxy(self, url: httpx.URL) -> Proxy | None:
+        """Return the proxy for a host, read once: going through the whole environment takes a while."""
+        host = url.scheme, url.netloc
+        if host not in self._proxies:
+            self._proxies[host] = proxy_for(str(url))
+        return self._proxies[host]
+
     def _route(self, proxy: Proxy | None) -> httpx.HTTPTransport:
-        """Return the connections that go through a proxy, or directly."""
+        """Return the transport through a proxy, or the direct one."""
         with self._lock:
             url = proxy.url if proxy else None
             if url not in self._routes:
@@ -74,7 +82,7 @@ class NetworkTransport(httpx.BaseTransport):
                 self._routes[url] = httpx.HTTPTransport(verify=context, trust_env=False, limits=self._limits, proxy=via)
             return self._routes[url]
 
-    def _limit(self, connection: socket.socket) -> None:
+    def _limit_handshake(self, connection: socket.socket) -> None:
         if os.name == "posix":
             seconds, rest = divmod(self._handshake, 1)
             limit = struct.pack("ll", int(seconds), int(rest * 1e6))
@@ -88,9 +96,9 @@ class NetworkTransport(httpx.BaseTransport):
 
 @cache
 def _ssl_context(found: CertificateSource, log: str | None) -> ssl.SSLContext:
-    """Return whom we trust, where Python writes its keys to ``log``.
+    """Return the TLS settings for the certificates of the environment and the key log file ``log``.
 
-    Reading the certificates takes 30 ms: once is enough, as long as the variables stay.
+    Cached, since reading the certificates takes 30 ms.
     """
     try:
         return load_certificates(found) if found.source else httpx.create_ssl_context(trust_env=False)
@@ -100,12 +108,12 @@ def _ssl_context(found: CertificateSource, log: str | None) -> ssl.SSLContext:
 
 
 def describe_error(error: Exception) -> str:
-    """Return in a few plain words why an exchange failed."""
+    """Return in a few words why an exchange failed."""
     words: dict[type[Exception], str] = {
         httpx.ConnectTimeout: "it does not answer",
         httpx.ReadTimeout: "it took too long",
         httpx.WriteTimeout: "it took too long",
         httpx.PoolTimeout: "too many connections",
-        AssertionError: "the answer makes no sense",
+        AssertionError: "the answer is not valid HTTP",
     }
     return words.get(type(error)) or printable(str(error), limit=160) or type(error).__name__

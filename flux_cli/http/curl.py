@@ -1,4 +1,4 @@
-"""Requests as curl commands that can be pasted into a shell: the key is named, never shown."""
+"""Write requests as curl commands to paste into a shell: the key is named, never shown."""
 
 from __future__ import annotations
 

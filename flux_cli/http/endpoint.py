@@ -1,4 +1,4 @@
-"""Where a provider is reached, and to whom its key may be shown.
+"""Decide where a provider is reached, and which hosts may see its key.
 
 A key goes to the origin of the provider's base URL and to the hosts that the provider documents as its own, over https
 (http on this machine only).
@@ -41,12 +41,12 @@ class Endpoint:
 
 
 def is_private(url: str) -> bool:
-    """Whether what is sent to ``url`` stays between us and the host: https, or http to this machine."""
+    """Whether a key may be sent to ``url``: over https, or over http to this machine."""
     parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname or ""))
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

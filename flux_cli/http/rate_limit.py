@@ -1,13 +1,10 @@
-"""The pace at which one provider is spoken to, shared by all requests of this process.
+"""Slow down requests to a provider that refuses them for being too many.
 
-Why shared: where a provider says that there are too many requests, each of a batch's rows backing off alone comes to a
-new crowd after every pause. So one refusal slows all requests down: they wait as long as the provider asked for, and
-then leave one after the other. The distance between them doubles with each wave of refusals (requests that were
-already under way belong to the wave that has begun) and shrinks as requests are served: additive increase,
-multiplicative decrease, as networks do it.
-
-Requests that buy and requests that read leave in lanes of their own: a provider that takes no more jobs can still be
-asked about those that it has. What it asks for with ``Retry-After`` holds for both.
+One refusal slows every request of this process: each row of a batch backing off alone would come to a new crowd after
+every pause. Two things are kept: a hold, until which nothing leaves since the provider asked for that with
+``Retry-After``, and a spacing between two requests, which doubles with every wave of refusals and shrinks as requests
+succeed. Paid requests and reads have a spacing each: a provider that takes no more jobs still answers questions about
+those that it has.
 """
 
 from __future__ import annotations
@@ -17,137 +14,101 @@ import random
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from flux_cli.clock import Clock
 
 LONGEST = 60.0
 """Longest pause that ``Retry-After`` can make us take, in seconds."""
-STALLED = 120.0
-"""Seconds of nothing but refusals after which nobody tries any further."""
 
-_SPACING, _WIDEST = 0.5, 8.0
+_FIRST_SPACING, _WIDEST_SPACING = 0.5, 8.0
 """Seconds between two requests after the first wave of refusals, and at most."""
-_FASTER, _FREE = 0.1, 0.1
-"""Requests a second that each one served makes us faster by, and the spacing in seconds that is none any more."""
+_SHRINK, _NO_SPACING = 0.9, 0.1
+"""What a success leaves of the spacing, and the seconds below which it is dropped."""
 
 
-def parse_retry_after(told: str, *, now: float) -> float | None:
+def parse_retry_after(value: str, *, now: float) -> float | None:
     """Return the seconds that a ``Retry-After`` asks for, as a number or as a date, capped; ``None`` for nonsense.
 
     ``now`` is in seconds since 1970.
     """
-    if re.fullmatch(r"\d{1,20}(\.\d{1,20})?", told, re.ASCII):
-        return min(float(told), LONGEST)
+    if re.fullmatch(r"\d{1,20}(\.\d{1,20})?", value, re.ASCII):
+        return min(float(value), LONGEST)
     try:
-        return min(max(parsedate_to_datetime(told).timestamp() - now, 0.0), LONGEST)
+        return min(max(parsedate_to_datetime(value).timestamp() - now, 0.0), LONGEST)
     except (ValueError, TypeError, OverflowError):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """One request's leave to go."""
-
-    paid: bool
-    wave: int
-    """How many waves of refusals its lane had seen when it left."""
-
-
 @dataclass(slots=True)
-class _Lane:
-    """Requests that leave one after the other, once one of them was refused."""
+class Hold:
+    """Until when a provider asked us to send nothing; shared by its rate limiters."""
 
-    wave: int = 0
-    spacing: float = 0.0
-    free: float = 0.0
-    """When the next request may leave."""
-    row: int = 0
-    """Waves of refusals since any request was served."""
-    since: float = 0.0
-    """When the first of them came."""
+    until: float = -math.inf
+    """A reading of the clock."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class RateLimiter:
-    """When the next request to one provider may leave. One instance may serve many threads."""
+    """When the next request of one kind to one provider may leave. One instance may serve many threads."""
 
-    def __init__(self, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
-        """Make a pace that nothing has slowed down; ``jitter`` is a number from 0 to 1, another one each time."""
+    def __init__(self, clock: Clock, hold: Hold, jitter: Callable[[], float] = random.random) -> None:
+        """Make a limiter that slows nothing down yet; ``jitter`` returns a number from 0 to 1."""
         self._clock = clock
+        self._hold = hold
         self._jitter = jitter
-        self._lanes = {True: _Lane(), False: _Lane()}
-        self._held = 0.0
-        self._lock = threading.Lock()
+        self._spacing = 0.0
+        self._free = -math.inf  # when the next request may leave
+        self._wave = 0
+        self._refused_waves = 0  # since the last success
+        self._refused_since = 0.0
 
     def seconds_held(self) -> float:
         """Return for how many seconds yet the provider asked us to wait."""
-        return max(self._held - self._clock.monotonic(), 0.0)
+        return max(self._hold.until - self._clock.monotonic(), 0.0)
 
-    def acquire(self, *, paid: bool, deadline: float = math.inf) -> Permit | None:
-        """Wait until a request may leave. Raises `Interrupted` as soon as we are told to stop.
+    def acquire(self, *, deadline: float = math.inf, waves: float = math.inf) -> int | None:
+        """Wait until a request may leave, and return the number of its wave. Raises `Interrupted`.
 
-        Return ``None``, at once, where that would be after the ``deadline``, a reading of the clock.
+        Return ``None``, at once, where that would be after the ``deadline``, a reading of the clock, or as soon as so
+        many ``waves`` of refusals in a row have come: what one request found out, the others need not.
         """
-        return self.acquire_again(paid=paid, waves=math.inf, deadline=deadline)
-
-    def acquire_again(self, *, paid: bool, waves: float, deadline: float = math.inf) -> Permit | None:
-        """Wait until a request that was refused may leave again, as `turn` does.
-
-        Return ``None`` also as soon as so many ``waves`` of refusals in a row have come: what one request has found
-        out, the others need not.
-        """
-        while self._lanes[paid].row < waves:
-            reserved = self._reserve(paid=paid, deadline=deadline)
-            if reserved is None:
-                return None
-            if self._left(reserved):
-                return reserved[0]
+        while self._refused_waves < waves:
+            with self._hold.lock:
+                now = self._clock.monotonic()
+                start = max(now, self._hold.until, self._free)
+                if start > max(now, deadline):
+                    return None
+                wave, self._free = self._wave, start + self._spacing
+            if start > now:
+                self._clock.sleep(start - now)
+            if self._wave == wave and self._hold.until <= start:  # else a request was refused meanwhile
+                return wave
         return None
 
-    def _reserve(self, *, paid: bool, deadline: float) -> tuple[Permit, float] | None:
-        """Return the next free turn and its moment, ``None`` where that lies ahead and after the ``deadline``."""
-        lane = self._lanes[paid]
-        with self._lock:
-            now = self._clock.monotonic()
-            start = max(now, self._held, lane.free)
-            if start > max(now, deadline):
-                return None
-            lane.free = start + lane.spacing
-            return Permit(paid, lane.wave), start
+    def record_success(self) -> None:
+        """Note that the provider dealt with a request, whatever its answer."""
+        with self._hold.lock:
+            self._refused_waves = 0
+            self._spacing *= _SHRINK
+            if self._spacing < _NO_SPACING:
+                self._spacing = 0.0
 
-    def _left(self, reserved: tuple[Permit, float]) -> bool:
-        """Wait for a turn's moment. Return whether it holds: not where a request was refused meanwhile."""
-        turn, start = reserved
-        pause = start - self._clock.monotonic()
-        if pause > 0:
-            self._clock.sleep(pause)
-        with self._lock:
-            return self._lanes[turn.paid].wave == turn.wave and self._held <= start
+    def record_refusal(self, wave: int, retry_after: float) -> float:
+        """Note that a request of a ``wave`` was refused, and the seconds that the provider asked us to wait.
 
-    def record_success(self, turn: Permit) -> None:
-        """Take in that the provider dealt with a request, whatever its answer."""
-        lane = self._lanes[turn.paid]
-        with self._lock:
-            lane.row = 0
-            lane.spacing /= 1 + _FASTER * lane.spacing
-            if lane.spacing < _FREE:
-                lane.spacing = 0.0
-
-    def record_refusal(self, turn: Permit, after: float | None) -> bool:
-        """Take in that the provider wants fewer requests, and the seconds that it asked us to wait.
-
-        Return whether to try again: not where nothing but refusals came for too long.
+        Requests that were already on their way belong to the wave that has begun: they are no reason to slow down
+        further. Return for how many seconds there have been nothing but refusals.
         """
-        lane = self._lanes[turn.paid]
-        with self._lock:
+        with self._hold.lock:
             now = self._clock.monotonic()
-            self._held = max(self._held, now + (after or 0.0))
-            if lane.row == 0:
-                lane.since = now
-            if turn.wave == lane.wave:
-                lane.wave += 1
-                lane.row += 1
-                lane.spacing = min(max(lane.spacing * 2, _SPACING), _WIDEST)
-                lane.free = now + lane.spacing * (0.75 + self._jitter() / 2)
-            return now - lane.since <= STALLED
+            self._hold.until = max(self._hold.until, now + retry_after)
+            if self._refused_waves == 0:
+                self._refused_since = now
+            if wave == self._wave:
+                self._wave += 1
+                self._refused_waves += 1
+                self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _WIDEST_SPACING)
+                self._free = now + self._spacing * (0.75 + self._jitter() / 2)
+            return now - self._refused_since

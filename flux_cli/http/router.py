@@ -1,4 +1,4 @@
-"""The two worlds as one wire: where each provider is reached, with which key, and the sandbox in their place."""
+"""Route each request to its provider's host, with its key, or to the sandbox."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from flux_cli import providers
 from flux_cli.clock import Clock
 from flux_cli.errors import AuthError, FluxError
 
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from flux_cli.config.settings import Settings
     from flux_cli.http.client import Connect, HttpTransport
     from flux_cli.http.endpoint import Endpoint
+    from flux_cli.http.retry import RetryPolicy
     from flux_cli.providers.base import Provider
     from flux_cli.providers.conversation import Request, Response
     from flux_cli.sandbox.transport import SandboxTransport
 
 
 class Router:
-    """The two worlds as one wire: the providers' own hosts, and the sandbox."""
+    """Sends requests to the providers' own hosts and to the sandbox. One instance may serve many threads."""
 
     def __init__(
         self,
@@ -32,25 +34,33 @@ class Router:
         connect: Connect | None,
         say: Callable[[str], None] | None,
     ) -> None:
-        """Take keys from ``settings`` when they are first needed; ``say`` hears the HTTP conversation."""
+        """Read keys from ``settings`` when they are first needed; ``say`` receives each request and answer as text."""
         self._settings = settings
         self._clock = clock
         self._connect = connect
         self._say = say
-        self._channels: dict[tuple[str, bool], Endpoint] = {}
+        self._endpoints: dict[tuple[str, bool], Endpoint] = {}
         self._transports: dict[bool, HttpTransport] = {}
         self._lock = threading.RLock()
 
+    def policy(self, name: str) -> RetryPolicy:
+        """Return the retry policy of a name."""
+        from flux_cli.http.retry import POLICIES
+
+        return POLICIES[name]
+
     def send(
-        self, provider: Provider, request: Request, *, sandbox: bool, tries: int, deadline: float = math.inf
+        self, provider: Provider, request: Request, *, sandbox: bool, policy: str, deadline: float = math.inf
     ) -> Response:
         """Return the answer to ``request``. Raises `FluxError`, whose message never quotes the key."""
-        channel = self.endpoint(provider, sandbox=sandbox)
+        endpoint = self.endpoint(provider, sandbox=sandbox)
         try:
-            return self._transport(sandbox=sandbox).send(channel, request, tries=tries, deadline=deadline)
+            return self._transport(sandbox=sandbox).send(
+                endpoint, request, policy=self.policy(policy), deadline=deadline
+            )
         except FluxError as error:
             if not sandbox:  # some hosts repeat the key that they refuse
-                error.message = error.message.replace(channel.key, "***")
+                error.message = error.message.replace(endpoint.key, "***")
             raise
 
     def download(self, url: str, *, sandbox: bool, deadline: float) -> Iterator[bytes]:
@@ -62,7 +72,7 @@ class Router:
         from flux_cli.http.endpoint import Endpoint
 
         with self._lock:
-            if (provider.name, sandbox) not in self._channels:
+            if (provider.name, sandbox) not in self._endpoints:
                 base_url, key = provider.base_url, "sandbox"
                 if not sandbox:
                     settings = self._settings()
@@ -71,16 +81,16 @@ class Router:
                     if found is None:
                         raise missing_key(provider)
                     key = found.value.get_secret_value()
-                self._channels[provider.name, sandbox] = Endpoint(provider=provider, base_url=base_url, key=key)
-            return self._channels[provider.name, sandbox]
+                self._endpoints[provider.name, sandbox] = Endpoint(provider=provider, base_url=base_url, key=key)
+            return self._endpoints[provider.name, sandbox]
 
     def use(self, provider: Provider, key: SecretStr) -> None:
-        """Speak to a provider's own host with ``key`` from now on, whatever is configured."""
+        """Use ``key`` for a provider's own host from now on, whatever is configured."""
         from flux_cli.http.endpoint import Endpoint
 
         with self._lock:
             base_url = self._settings().base_url(provider.name) or provider.base_url
-            self._channels[provider.name, False] = Endpoint(
+            self._endpoints[provider.name, False] = Endpoint(
                 provider=provider, base_url=base_url, key=key.get_secret_value()
             )
 
@@ -99,7 +109,8 @@ class Router:
         from flux_cli.sandbox.world import World
 
         seconds = self._settings().sandbox_seconds
-        return SandboxTransport(World(state_path(sandbox=True) / "sandbox", self._clock.now, seconds))
+        folder = state_path(sandbox=True) / "sandbox"
+        return SandboxTransport(World(folder, self._clock.now, seconds, providers=providers.NAMES))
 
     def close(self) -> None:
         """Close every connection."""
@@ -112,5 +123,5 @@ def missing_key(provider: Provider) -> AuthError:
     return AuthError(
         f"there is no key for {provider.name}",
         hint=f"`flux config set providers.{provider.name}.api_key` asks for it (or set {provider.key_variables[0]}); "
-        f"keys are made in {provider.key_page}; `--sandbox` needs none",
+        f"create keys in {provider.key_page}; `--sandbox` needs none",
     )

@@ -1,4 +1,4 @@
-"""The HTTP conversation for ``-v``: what a bug report needs, without image bytes."""
+"""Describe requests and answers for ``-v``: what a bug report needs, without image bytes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What an image tells of itself: a `Story`, as a value and as JSON text.
+"""Describe how an image was made, as `ImageMetadata` and as JSON text.
 
-A story is for whoever gets the file, so it says what shaped the picture and nothing about the person or the machine:
-no webhook, no labels, no path of a local image prompt, no web address that might carry a token. What was left out is
-named, so that nobody takes a story for the whole truth. What comes back from a file is as hostile as any file.
+Anyone who gets the file can read its metadata, so it holds what shaped the picture and nothing about the person or the
+machine: no webhook, no labels, no path of a local image prompt, no web address that might carry a token. Options that
+are left out are named. Metadata that is read from a file is checked like any other input.
 """
 
 from __future__ import annotations
@@ -16,34 +16,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flux_cli import __version__
+from flux_cli.image_options import IMAGE_SHAPING
 from flux_cli.jobs import Image, Job
 from flux_cli.text import cut_bytes
 
-IMAGE_SHAPING = (
-    "aspect_ratio",
-    "size",
-    "raw",
-    "image",
-    "image_strength",
-    "format",
-    "quality",
-    "upsample_prompt",
-    "safety_tolerance",
-    "check_content",
-)
-"""Options that decide what an image looks like, by long name; ``param`` stands beside them."""
-
 SHORTENED = (20_000, 5_000)
-"""Bytes of prompt that are kept, one after the other, where a story is too long for its place."""
+"""Bytes of prompt to try, in order, if the metadata is too long for the file format."""
 
 LARGEST = 1 << 18
-"""Characters of JSON that are read as a story."""
+"""Characters of JSON that are read at most."""
 
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _LATEST = 2**33
-"""Seconds since 1970; a time beyond is nonsense."""
+"""Seconds since 1970; a later time is refused."""
 _DELICATE = re.compile(r"token|secret|key|passw|auth|webhook|callback", re.IGNORECASE)
-"""Names of fields that may hold what is nobody's business."""
+"""Names of fields that may hold a secret."""
 _INNER = re.compile(r'"([^"]*)":')
 """The names within a JSON value."""
 _ID = re.compile(r"[a-z0-9]{1,64}")
@@ -51,30 +38,30 @@ _ID = re.compile(r"[a-z0-9]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageMetadata:
-    """How one image came to be."""
+    """How one image was made."""
 
     prompt: str
-    """Empty where nobody told us."""
+    """Empty if unknown."""
     provider: str
     model: str | None
     seed: int | None
-    """The image's own; ``None`` where only that of a job of several images is known."""
+    """The image's own; ``None`` if only that of a job of several images is known."""
     job_id: str
-    """Our id of the job."""
+    """The job's id in the ledger."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The options of `SHAPING`, and ``param`` with ``--param`` values by path."""
+    """The options of `IMAGE_SHAPING`, and ``param`` with ``--param`` values by path."""
     omitted: tuple[str, ...] = ()
-    """Names of what shaped the image too and is not told: options, ``param`` paths, ``prompt`` where it is cut."""
+    """Names of what else shaped the image: options, ``param`` paths, ``prompt`` if it is cut."""
     created_at: float
     """When the job was made, in seconds since 1970, UTC."""
     sandbox: bool = False
     version: str = __version__
-    """Of the flux that wrote it."""
+    """The version of flux that wrote it."""
 
     @classmethod
     def of(cls, job: Job, image: Image) -> ImageMetadata:
-        """Return the story of one ``image`` of ``job``."""
-        told, withheld = _split_public(job.parameters)
+        """Return the metadata of one ``image`` of ``job``."""
+        public, omitted = _split_public(job.parameters)
         shared = job.seed if job.count == 1 else None
         return cls(
             prompt=job.prompt,
@@ -82,31 +69,31 @@ class ImageMetadata:
             model=job.model,
             seed=image.seed if image.seed is not None else shared,
             job_id=job.id,
-            parameters=told,
-            omitted=withheld,
+            parameters=public,
+            omitted=omitted,
             created_at=float(int(job.created_at)),
             sandbox=job.sandbox,
         )
 
     @classmethod
     def read(cls, text: str) -> ImageMetadata | None:
-        """Return the story that `text` wrote, or ``None`` for anything else."""
+        """Return the metadata in what `text` returned, or ``None`` for any other text."""
         try:
             if len(text) > LARGEST:
                 return None
-            found = json.loads(text, parse_constant=_refuse)
-            json.dumps(found, ensure_ascii=False).encode()  # half a character cannot be passed on
-            return cls._from(found)
+            found = json.loads(text, parse_constant=_refuse_constant)
+            json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate cannot be encoded
+            return cls._from_json(found)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
     @classmethod
-    def _from(cls, found: Mapping[str, Any]) -> ImageMetadata:
-        """Return the story in parsed JSON. Raises ``TypeError``, ``KeyError`` or ``ValueError`` for a wrong shape."""
-        told, hidden = _split_public(_expect(found["parameters"], dict))
+    def _from_json(cls, found: Mapping[str, Any]) -> ImageMetadata:
+        """Return the metadata in parsed JSON. Raises ``TypeError``, ``KeyError`` or ``ValueError``."""
+        public, hidden = _split_public(_expect(found["parameters"], dict))
         at = datetime.strptime(found["created_at"], _STAMP).replace(tzinfo=UTC).timestamp()
         if not 0 <= at < _LATEST or not _ID.fullmatch(found["job"]):
-            raise ValueError("no time or no id")
+            raise ValueError("not a time or not an id")
         names = [_expect(name, str) for name in _expect(found["withheld"], list)]
         return cls(
             prompt=_expect(found["prompt"], str),
@@ -114,7 +101,7 @@ class ImageMetadata:
             model=_expect(found["model"], str, None),
             seed=_expect(found["seed"], int, None),
             job_id=found["job"],
-            parameters=told,
+            parameters=public,
             omitted=tuple(dict.fromkeys([*names, *hidden])),
             created_at=at,
             sandbox=_expect(found["sandbox"], bool),
@@ -128,7 +115,7 @@ class ImageMetadata:
 
     @property
     def text(self) -> str:
-        """The story as JSON on one line, without characters that XML cannot hold."""
+        """The metadata as JSON on one line, without characters that XML cannot hold."""
         fields = {
             "flux": self.version,
             "prompt": self.prompt,
@@ -145,7 +132,7 @@ class ImageMetadata:
         return re.sub(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def shortened_versions(self) -> Iterator[ImageMetadata]:
-        """Yield the story whole, then without its parameters, then with less and less of its prompt."""
+        """Yield the metadata whole, then without parameters, then with less and less of the prompt."""
         yield self
         names = [*self.omitted, *(name for name in self.parameters if name != "param")]
         names += [f"param {path}" for path in self.parameters.get("param", {})]
@@ -155,7 +142,7 @@ class ImageMetadata:
             yield replace(bare, prompt=cut_bytes(self.prompt, limit), omitted=("prompt", *bare.omitted))
 
     def as_job(self, image: Image) -> Job:
-        """Return the job as far as the story tells it: succeeded, with this one image."""
+        """Return the job as far as the metadata describes it: succeeded, with this one image."""
         return Job(
             id=self.job_id,
             run="",
@@ -172,30 +159,30 @@ class ImageMetadata:
 
 
 def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return what of a job's ``parameters`` may be told, and the names of what shapes the image too and may not."""
-    told: dict[str, Any] = {}
-    withheld: list[str] = []
+    """Return those of a job's ``parameters`` that anyone may see, and the names of the others that shape the image."""
+    public: dict[str, Any] = {}
+    hidden: list[str] = []
     for name in IMAGE_SHAPING:
         value = parameters.get(name)
         if not isinstance(value, str | int | float):
             continue
         if name == "image" and not _is_public(value):
-            withheld.append(name)
+            hidden.append(name)
         else:
-            told[name] = value
+            public[name] = value
     extra = parameters.get("param")
     kept: dict[str, Any] = {}
     for path, value in extra.items() if isinstance(extra, Mapping) else ():
         text = json.dumps(value)
         if "://" in text or any(_DELICATE.search(name) for name in (path, *_INNER.findall(text))):
-            withheld.append(f"param {path}")
+            hidden.append(f"param {path}")
         else:
             kept[path] = value
-    return {**told, **({"param": kept} if kept else {})}, tuple(withheld)
+    return {**public, **({"param": kept} if kept else {})}, tuple(hidden)
 
 
 def _is_public(address: object) -> bool:
-    """Whether ``address`` is a plain web address: no user, no query, so nothing that looks like a key."""
+    """Whether ``address`` is a web address without user, query and fragment, which may hold a key."""
     try:
         parts = urlsplit(str(address))
     except ValueError:
@@ -204,11 +191,11 @@ def _is_public(address: object) -> bool:
 
 
 def _expect(value: Any, *kinds: type | None) -> Any:
-    """Return ``value`` if it is of one of the ``kinds``, ``None`` being its own. Raises ``TypeError``."""
+    """Return ``value`` if it has one of the types ``kinds``, or is the ``None`` among them. Raises ``TypeError``."""
     if type(value) not in {type(None) if kind is None else kind for kind in kinds}:
-        raise TypeError("not of that kind")
+        raise TypeError("wrong type")
     return value
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

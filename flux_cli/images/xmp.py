@@ -1,8 +1,8 @@
-"""A story as an XMP packet, alone or within a packet that is there already, and back.
+"""Write metadata as an XMP packet, alone or merged into an existing packet, and read it again.
 
-XMP is the one place for metadata that JPEG, PNG and WebP share, and the one that the IPTC knows for "made by AI". A
-packet of ours says the prompt as ``dc:description``, the IPTC digital source type, and under names of our own the seed,
-model, provider and job for people, and the whole story as JSON, from which flux reads it back. See XMP Specification
+JPEG, PNG and WebP all have a place for XMP, and the IPTC defines how it marks an image as made by AI. A packet holds
+the prompt as ``dc:description``, the IPTC digital source type and, in our own namespace, the seed, model, provider and
+job for people and all of the metadata as JSON (``flux:story``), from which flux reads it again. See XMP Specification
 Part 1 (ISO 16684-1) and https://cv.iptc.org/newscodes/digitalsourcetype/ .
 """
 
@@ -39,23 +39,23 @@ _END = re.compile(r"</[^<>/:]*:?RDF\s*>")
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def build(text: str) -> str:
+def strip_illegal(text: str) -> str:
     """Return ``text`` without the control characters that neither XML nor a text field can hold."""
     return _ILLEGAL.sub("", text)
 
 
-def packet(story: ImageMetadata) -> bytes:
-    """Return ``story`` as a packet of its own."""
-    body = f'<rdf:RDF xmlns:rdf="{_RDF}">\n{_description(story, about="", without=())}\n</rdf:RDF>'
+def build_packet(metadata: ImageMetadata) -> bytes:
+    """Return ``metadata`` as a packet of its own."""
+    body = f'<rdf:RDF xmlns:rdf="{_RDF}">\n{_description(metadata, about="", without=())}\n</rdf:RDF>'
     return f'{_HEAD}<x:xmpmeta xmlns:x="adobe:ns:meta/">\n{body}\n</x:xmpmeta>{_TAIL}'.encode()
 
 
-def merge(packet: bytes, story: ImageMetadata) -> bytes | None:
-    """Return ``packet`` with ``story`` in it and all else as it was; ``None`` where that cannot be done safely.
+def merge(packet: bytes, metadata: ImageMetadata) -> bytes | None:
+    """Return ``packet`` with ``metadata`` added and all else as it was; ``None`` where that cannot be done safely.
 
-    What the packet says already, a description for instance, stays its own and is not said twice.
+    A property that the packet already has, a description for instance, is kept and not added again.
     """
-    root = _parsed(packet)
+    root = _parse(packet)
     if root is None:
         return None
     elements = [*root.iter()]
@@ -66,24 +66,24 @@ def merge(packet: bytes, story: ImageMetadata) -> bytes | None:
         return None
     about = next((value for one in elements if (value := one.get(f"{{{_RDF}}}about")) is not None), "")
     at = ends[0].start()
-    found = (text[:at] + _description(story, about=about, without=known) + text[at:]).encode()
-    return None if _parsed(found) is None else found
+    found = (text[:at] + _description(metadata, about=about, without=known) + text[at:]).encode()
+    return None if _parse(found) is None else found
 
 
 def read(packet: bytes) -> str | None:
-    """Return the JSON text of the story in ``packet``, or ``None`` where there is none, or no XML."""
+    """Return the JSON text of the metadata in ``packet``, or ``None`` where there is none, or no XML."""
     name = f"{{{OURS}}}story"
-    root = _parsed(packet)
+    root = _parse(packet)
     for element in root.iter() if root is not None else ():
         if element.tag == name:
             return element.text
-        if name in element.attrib:  # as some editors write what is short
+        if name in element.attrib:  # some editors write short values so
             return element.attrib[name]
     return None
 
 
-def _parsed(packet: bytes) -> Element | None:
-    """Return the root of a packet, or ``None`` for what is not plain XML in UTF-8: a DTD, for one, is a trap."""
+def _parse(packet: bytes) -> Element | None:
+    """Return the root of a packet, or ``None`` for what is not plain XML in UTF-8: a DTD may be an attack."""
     from xml.etree import ElementTree as ET  # noqa: PLC0415 - the usual name; only few images need it
 
     if len(packet) > LARGEST or b"<!" in packet.replace(b"<!--", b""):
@@ -94,20 +94,20 @@ def _parsed(packet: bytes) -> Element | None:
         return None
 
 
-def _description(story: ImageMetadata, *, about: str, without: Collection[str]) -> str:
-    """Return the properties of ``story`` as one element, leaving out those named in ``without``."""
+def _description(metadata: ImageMetadata, *, about: str, without: Collection[str]) -> str:
+    """Return the properties of ``metadata`` as one element, leaving out those named in ``without``."""
     spaces = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in _SPACES.items())
-    alternatives = f'<rdf:Alt><rdf:li xml:lang="x-default">{_text(story.prompt)}</rdf:li></rdf:Alt>'
+    alternatives = f'<rdf:Alt><rdf:li xml:lang="x-default">{_text(metadata.prompt)}</rdf:li></rdf:Alt>'
     lines = [
-        ("dc:description", alternatives if story.prompt else ""),
+        ("dc:description", alternatives if metadata.prompt else ""),
         ("Iptc4xmpExt:DigitalSourceType", SOURCE_TYPE),
-        ("xmp:CreatorTool", f"flux {_text(story.version)}"),
-        ("xmp:CreateDate", story.created),
-        ("flux:provider", _text(story.provider)),
-        ("flux:model", _text(story.model or "")),
-        ("flux:seed", "" if story.seed is None else str(story.seed)),
-        ("flux:job", _text(story.job_id)),
-        ("flux:story", _text(story.text)),
+        ("xmp:CreatorTool", f"flux {_text(metadata.version)}"),
+        ("xmp:CreateDate", metadata.created),
+        ("flux:provider", _text(metadata.provider)),
+        ("flux:model", _text(metadata.model or "")),
+        ("flux:seed", "" if metadata.seed is None else str(metadata.seed)),
+        ("flux:job", _text(metadata.job_id)),
+        ("flux:story", _text(metadata.text)),
     ]
     properties = "".join(
         f" <{name}>{value}</{name}>\n" for name, value in lines if value and _qualified(name) not in without
@@ -124,5 +124,5 @@ def _qualified(name: str) -> str:
 
 def _text(text: str) -> str:
     """Return ``text`` as it stands in XML, a carriage return included."""
-    escaped = build(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = strip_illegal(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\r", "&#13;")

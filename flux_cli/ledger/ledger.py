@@ -1,11 +1,11 @@
-"""The ledger: every job this user ever submitted, in one SQLite file.
+"""Store every job that this user ever submitted, in one SQLite file.
 
-Why a job is written down before it is bought: a process can die between the moment a provider accepts a job and the
-moment we read its answer. What was not written before then is an image that somebody paid for and nobody can name. So
-the intent, with the exact body and the handle, is committed before the first byte of a paid request leaves.
+A job is stored before it is paid for: a process can die between the moment a provider accepts a job and the moment we
+read its answer, and a job that was not stored by then is paid for and cannot be found. So the intent, with the exact
+body and the idempotency key, is committed before the first byte of a paid request leaves.
 
 Every change is one transaction that reads the row, changes it and writes it, so that a ``flux status`` beside a waiting
-``flux generate`` never writes an old picture of a job over a newer one.
+``flux generate`` never overwrites a newer version of a job with an older one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import Any
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job, ReadyInterval
-from flux_cli.ledger.codec import Claim, History, Spend, columns, count_lost, decode, encode, storable
+from flux_cli.ledger.codec import decode, encode
 from flux_cli.ledger.database import Database
 from flux_cli.ledger.forget import forget
 from flux_cli.ledger.lock import hold_lock
+from flux_cli.ledger.records import Claim, History, Spend
+from flux_cli.ledger.schema import columns, storable
 from flux_cli.money.limits import Limit, check
 from flux_cli.text import listed, printable
 
@@ -32,36 +34,36 @@ _EVER = """(
     SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, batch FROM jobs UNION ALL
     SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, NULL FROM forgotten
 )"""
-"""What was bought at all, also by jobs whose records were removed."""
+"""Every job, including those whose records were removed."""
 _SHORTEST = 4
-"""Characters of an id's beginning or end that stand for it."""
+"""Characters of an id's beginning or end that are enough to find it."""
 _NAMED = 5
-"""Jobs that are named where a reference fits several."""
+"""Jobs that are named where a reference matches several."""
 
 GROUPS = {"provider": "provider", "model": "model", "day": "date(created_at, 'unixepoch', 'localtime')"}
-"""What spending can be summed up by, and how a job's group is read; days are those of this machine's local time."""
+"""What spending can be grouped by, as SQL; days are in this machine's local time."""
 
 
 class Ledger:
     """The jobs. One instance may serve many threads, one file many processes."""
 
     def __init__(self, path: Path, **opened: Any) -> None:
-        """Open the file at ``path``, and make it where there is none, as `Database` does. Raises `LedgerError`."""
+        """Open the file at ``path``, or create it, as `Database` does. Raises `LedgerError`."""
         self._path = path
         self._database = Database(path, **opened)
         self.notice = self._database.notice
-        """What a person should know about the file, if anything."""
+        """A warning about the file for the user, or empty."""
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
     def add(self, job: Job, limits: Sequence[Limit] = ()) -> Job:
-        """Write down a new job, to disk, before returning, unless it would pass one of the ``limits``.
+        """Write a new job to disk before returning, unless it would exceed one of the ``limits``.
 
         What counts against a limit is read in the same transaction, so any number of processes keep it together. A
-        job that was planned before a limit's time began counts from its beginning. Raises `LimitError` where a limit
-        would be passed, `UsageError` where none can be kept, and `LedgerError`; then the job is not written down.
+        job that was planned before a limit's period began counts from its beginning. Raises `LimitError` where a limit
+        would be exceeded, `UsageError` where one cannot be enforced, and `LedgerError`; then the job is not stored.
         """
         if limits:
             self.require_complete(limits[0].name)
@@ -74,19 +76,19 @@ class Ledger:
         return job
 
     def require_complete(self, what: str) -> None:
-        """Make sure that nothing is missing which ``what`` relies on. Raises `UsageError`."""
+        """Raise `UsageError` where jobs are missing that ``what`` relies on."""
         self._database.require_complete(what)
 
     def unread(self) -> list[Path]:
-        """Return the damaged files that are kept because something of them could not be read, the newest first."""
+        """Return the damaged files that could not be read completely, the newest first."""
         return self._database.unread()
 
     def accept_loss(self) -> list[Path]:
-        """Take what could not be read of damaged files as lost, and return these files. Raises `LedgerError`."""
+        """Give up what could not be read of damaged files, and return these files. Raises `LedgerError`."""
         return self._database.accept_loss()
 
     def spent_since(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
-        """Return what counts against a limit so far, in USD, and how many jobs there are whose cost nobody knows."""
+        """Return what counts against a limit so far, in USD, and the number of jobs of unknown cost."""
         where = "+sandbox = ? AND run = ?" if limit.run else "sandbox = ? AND created_at >= ?"
         query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {_EVER} WHERE {where}"  # noqa: S608 - clauses of ours
         spent, unknown = self._database.rows(query, (sandbox, limit.run or limit.since))[0]
@@ -95,11 +97,13 @@ class Ledger:
     def change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
         """Replace a job by ``change`` of what the ledger has now, and return the new one. Raises `LedgerError`."""
         with self._database.transaction():
-            job = change(self._one(job_id))
-            self._write(job, new=False)
+            known = self._load(job_id)
+            job = change(known)
+            if job != known:  # most polls find nothing new, and a write waits for the disk
+                self._write(job, new=False)
         return job
 
-    def _one(self, job_id: str) -> Job:
+    def _load(self, job_id: str) -> Job:
         found = self._select("id = ?", job_id)
         if not found:
             raise LedgerError(f"the ledger has no job {job_id}")
@@ -119,7 +123,7 @@ class Ledger:
                 self._database.rows("INSERT OR REPLACE INTO files VALUES (?, ?)", (storable(image.path), job.id))
 
     def _select(self, where: str, *values: Any) -> list[Job]:
-        """Return the jobs of a query's tail. Raises `LedgerError`."""
+        """Return the jobs that match a condition. Raises `LedgerError`."""
         query = f"SELECT document FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
         return [decode(row[0]) for row in self._database.rows(query, values)]
 
@@ -127,7 +131,7 @@ class Ledger:
         self, *, sandbox: bool, limit: int, active: bool = False, provider: str | None = None, batch: str | None = None
     ) -> list[Job]:
         """Return the latest jobs, the newest first; all of them where ``limit`` is -1."""
-        where, values = _narrowed(sandbox, provider, batch)
+        where, values = _filter(sandbox, provider, batch)
         where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
         return self._select(f"{where} ORDER BY seq DESC LIMIT ?", *values, limit)
 
@@ -138,11 +142,11 @@ class Ledger:
     def unsettled(
         self, *, sandbox: bool, since: float, provider: str | None = None, batch: str | None = None
     ) -> list[Job]:
-        """Return every job that its provider can tell something new about, the oldest first.
+        """Return every job that its provider may know something new about, the oldest first.
 
         These are the active ones, and those of unknown outcome that were made after ``since``.
         """
-        where, values = _narrowed(sandbox, provider, batch)
+        where, values = _filter(sandbox, provider, batch)
         where += " AND status IN ('submitting', 'queued', 'running', 'unknown')"
         where += " AND (status <> 'unknown' OR created_at > ?)"
         return self._select(f"{where} ORDER BY +seq", *values, since)  # the plus: else SQLite walks through all jobs
@@ -157,7 +161,7 @@ class Ledger:
         oldest: str | None = None,
     ) -> int:
         """Return how many jobs `recent` would list without a limit, down to the job ``oldest`` where one is given."""
-        where, values = _narrowed(sandbox, provider, batch)
+        where, values = _filter(sandbox, provider, batch)
         where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
         if oldest is not None:
             where += " AND seq >= (SELECT seq FROM jobs WHERE id = ?)"
@@ -169,12 +173,12 @@ class Ledger:
         return self._select("sandbox = ? AND unsaved = 1 ORDER BY seq", sandbox)
 
     def find(self, reference: str, *, sandbox: bool, provider: str | None = None) -> list[Job]:
-        """Return the jobs that ``reference`` stands for: none, one, or all of a run.
+        """Return the jobs that ``reference`` means: none, one, or all of a run.
 
-        Tried in this order: an id of ours or of a provider, whole; ``provider:id``; ``@1``, the latest run; the path
-        of a saved image; the beginning or end of an id. Raises `UsageError` where several jobs fit.
+        Tried in this order: a full id of ours or of a provider; ``provider:id``; ``@1``, the latest run; the path of a
+        saved image; the beginning or end of an id. Raises `UsageError` where several jobs match.
         """
-        typed, reference = reference, storable(reference)
+        path, reference = reference, storable(reference)
         if provider is not None:
             found = self._select("provider = ? AND (id = ? OR remote_id = ?)", provider, reference, reference)
         else:
@@ -185,15 +189,15 @@ class Ledger:
         if not found and (latest := re.fullmatch(r"@([1-9]\d{0,8})", reference)):
             return self._run(int(latest[1]), sandbox=sandbox)
         if not found:
-            found = self._by_path(typed)
+            found = self._by_path(path)
         if not found and len(reference) >= _SHORTEST:
             found = self._by_part(reference, provider)
         if len(found) > 1:
-            # Ids of ours, whole: the one thing that stands for one job, whatever was typed matched.
+            # Our own full ids: they match one job, whatever was typed.
             shown = listed([*(job.id for job in found[:_NAMED]), *(["others"] if found[_NAMED:] else [])])
             raise UsageError(
-                f"{printable(reference)} stands for {len(found)} jobs ({shown})",
-                hint=f"give the whole id, such as {found[0].id}, or a longer beginning of it",
+                f"{printable(reference)} matches {len(found)} jobs ({shown})",
+                hint=f"give the full id, such as {found[0].id}, or more of its beginning",
             )
         return found
 
@@ -218,29 +222,29 @@ class Ledger:
             return self._select(f"{_LIKE} AND provider = ? LIMIT 20", *likes, provider)
         return self._select(f"{_LIKE} LIMIT 20", *likes)
 
-    def claim(self, wanted: Claim, *, free: Callable[[Claim, list[Job]], bool]) -> tuple[Claim, list[Job]]:
-        """Take a name, unless it is held, and return who holds it now, with the jobs of that run.
+    def claim(self, claim: Claim, *, free: Callable[[Claim, list[Job]], bool]) -> tuple[Claim, list[Job]]:
+        """Claim a name, unless it is held, and return the claim that holds it now, with the jobs of that run.
 
         ``free`` decides whether a name that is held may be taken over. One transaction: of several processes that
-        want a name, one gets it. Raises `LedgerError`, and `UsageError` as `require_whole` does.
+        claim a name, one gets it. Raises `LedgerError`, and `UsageError` as `require_complete` does.
         """
-        self.require_complete(f"--once {printable(wanted.name)}")
+        self.require_complete(f"--once {printable(claim.name)}")
         query = "SELECT run, jobs, mark, owner FROM claims WHERE name = ? AND sandbox = ?"
         with self._database.transaction():
-            row = next(iter(self._database.rows(query, (wanted.name, wanted.sandbox))), None)
+            row = next(iter(self._database.rows(query, (claim.name, claim.sandbox))), None)
             if row is not None:
-                run, count, mark, owner = row
-                held = replace(wanted, run=run, jobs=count, key=mark, owner=owner)
+                run, count, key, owner = row
+                held = replace(claim, run=run, jobs=count, key=key, owner=owner)
                 jobs = self._select("run = ? ORDER BY seq", run)
                 if not free(held, jobs):
                     return held, jobs
-            values = (wanted.name, wanted.sandbox, wanted.run, wanted.jobs, wanted.key, wanted.owner)
+            values = (claim.name, claim.sandbox, claim.run, claim.jobs, claim.key, claim.owner)
             self._database.rows("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", values)
-        return wanted, []
+        return claim, []
 
     def spend(self, by: str, *, sandbox: bool, provider: str | None = None, batch: str | None = None) -> list[Spend]:
-        """Return what the jobs came to, for each of `GROUPS`' ``by``, in the order of its names."""
-        where, values = _narrowed(sandbox, provider, batch)
+        """Return the spending of each group by one of `GROUPS`, sorted by the group's name."""
+        where, values = _filter(sandbox, provider, batch)
         query = (
             f"SELECT {GROUPS[by]}, COUNT(*), COALESCE(SUM(images), 0), SUM(told),"  # noqa: S608 - clauses of ours
             " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
@@ -250,9 +254,9 @@ class Ledger:
         return [Spend(**dict(zip(names, row, strict=True))) for row in self._database.rows(query, values)]
 
     def paid_prices(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
-        """Return what an image of each of the latest jobs did cost, in USD, and when it was made, the newest first.
+        """Return the cost of an image in each of the latest jobs, in USD, and when it was made, the newest first.
 
-        Jobs that cost nothing are left out: they tell no price.
+        Jobs that cost nothing are left out: they say nothing about the price.
         """
         query = (
             "SELECT told / MAX(images, 1), created_at FROM jobs WHERE sandbox = ? AND provider = ? AND model = ?"
@@ -261,7 +265,7 @@ class Ledger:
         return [(float(amount), when) for amount, when in self._database.rows(query, (sandbox, provider, model, limit))]
 
     def durations(self, provider: str, model: str | None, *, sandbox: bool, limit: int = 20) -> list[ReadyInterval]:
-        """Return how long the latest jobs of a model took, the newest first: of each what our looks at it tell."""
+        """Return how long the latest jobs of a model took, as far as polling showed it, the newest first."""
         where = "sandbox = ? AND provider = ? AND model IS ? AND waited IS NOT NULL ORDER BY seq DESC LIMIT ?"
         return [
             job.ready_between
@@ -274,25 +278,25 @@ class Ledger:
         return self._select("batch = ? AND +sandbox = ? ORDER BY seq", storable(name), sandbox)
 
     def detach(self, jobs: Iterable[Job]) -> None:
-        """Let ``jobs`` stand for no row of their batch any more: all of them, or none. Raises `LedgerError`."""
+        """Detach ``jobs`` from the rows of their batch: all of them, or none. Raises `LedgerError`."""
         with self._database.transaction():
             for job in jobs:
-                self._write(replace(self._one(job.id), row_key=""), new=False)
+                self._write(replace(self._load(job.id), row_key=""), new=False)
 
     def older_than(
         self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None
     ) -> list[Job]:
-        """Return every job that was made by a time, the oldest first."""
-        where, values = _narrowed(sandbox, provider, batch)
+        """Return every job that was created no later than ``before``, the oldest first."""
+        where, values = _filter(sandbox, provider, batch)
         return self._select(f"{where} AND created_at <= ? ORDER BY seq", *values, before)
 
     def forget(self, jobs: Iterable[Job]) -> tuple[list[str], bool]:
-        """Remove the records of ``jobs`` that are finished, and what they say from the file.
+        """Remove the records of ``jobs`` that are finished, and overwrite their text in the file.
 
-        Return the ids of those that are gone, and whether no trace is left in the file. Raises `LedgerError`.
+        Return the ids of those that are removed, and whether no trace is left in the file. Raises `LedgerError`.
         """
-        gone = forget(self._database, [job.id for job in jobs])
-        return gone, self._database.scrub()
+        removed = forget(self._database, [job.id for job in jobs])
+        return removed, self._database.scrub()
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Generator[str | None]:
@@ -308,7 +312,7 @@ class Ledger:
             yield holder
 
     def history(self, *, sandbox: bool) -> dict[str, History]:
-        """Return what became of the last 200 finished jobs of each provider."""
+        """Return how the last 200 finished jobs of each provider ended."""
         rows = self._database.rows(
             "SELECT provider, status, waited, CASE WHEN waited IS NULL AND status = 'succeeded' THEN document END"
             " FROM jobs WHERE sandbox = ? AND status IN ('succeeded', 'failed') ORDER BY seq DESC LIMIT 800",
@@ -316,7 +320,7 @@ class Ledger:
         )
         found: dict[str, list[tuple[str, float | None]]] = {}
         for provider, status, waited, document in rows:
-            seconds = waited if document is None else count_lost(decode(document))
+            seconds = waited if document is None else _seconds_until_seen(decode(document))
             found.setdefault(provider, []).append((status, seconds))
         return {
             name: History.of(
@@ -327,9 +331,14 @@ class Ledger:
         }
 
 
-def _narrowed(sandbox: bool, provider: str | None, batch: str | None) -> tuple[str, list[Any]]:  # noqa: FBT001 - a column
-    """Return which jobs are meant, as a condition and its values; a ``+`` keeps SQLite from an index of no use."""
-    wanted = {"sandbox": sandbox, "provider": provider, "batch": None if batch is None else storable(batch)}
-    found = {name: value for name, value in wanted.items() if value is not None}
+def _seconds_until_seen(job: Job) -> float | None:
+    """Return how many seconds a job took at most that was not watched: until it was first seen finished."""
+    return None if job.finished_at is None else job.finished_at - job.started_at
+
+
+def _filter(sandbox: bool, provider: str | None, batch: str | None) -> tuple[str, list[Any]]:  # noqa: FBT001 - a column
+    """Return a condition on jobs and its values; a ``+`` keeps SQLite from an index of no use."""
+    values = {"sandbox": sandbox, "provider": provider, "batch": None if batch is None else storable(batch)}
+    found = {name: value for name, value in values.items() if value is not None}
     plus = "" if batch is None else "+"
     return " AND ".join(f"{'' if name == 'batch' else plus}{name} = ?" for name in found), list(found.values())

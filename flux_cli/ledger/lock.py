@@ -1,7 +1,6 @@
-"""One process at a time: a file that the system itself keeps locked for as long as its holder lives.
+"""Lock files between processes, with locks that the system releases when their process ends.
 
-Why not a name in the ledger: after a reboot the number of a process that was killed belongs to another one, and whoever
-asks for that number waits for a stranger. A lock ends with its process, however that ends.
+A process id in the ledger would not do: after a reboot the id of a killed process belongs to another one.
 """
 
 from __future__ import annotations
@@ -14,25 +13,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_TAKEN = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
-"""What the system says where another process has the lock; anything else means that there are no locks here."""
+_HELD = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
+"""Errors where another process holds the lock; any other means that the file system has no locks."""
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(file: BinaryIO) -> None:
-        file.seek(1 << 20)  # beyond what is written: a locked byte cannot be read by others
+    def _lock(file: BinaryIO) -> None:
+        file.seek(1 << 20)  # beyond the text: others cannot read a locked byte
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
     def _share(file: BinaryIO) -> None:
-        """Do nothing: here a file that is open can be neither renamed nor replaced anyway."""
+        """Do nothing: Windows neither renames nor replaces an open file."""
 
     _hold_alone = _release = _share
 
 else:
     import fcntl
 
-    def _take(file: BinaryIO) -> None:
+    def _lock(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _share(file: BinaryIO) -> None:
@@ -41,19 +40,19 @@ else:
     def _release(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
 
-    _hold_alone = _take
+    _hold_alone = _lock
 
 
 @contextmanager
 def hold_lock(path: Path) -> Generator[str | None]:
-    """Hold the lock at ``path`` and yield ``None``, or yield who has it: the number of a process, as text.
+    """Hold the lock at ``path`` and yield ``None``, or yield the id of the process that holds it, as text.
 
-    Raises ``OSError`` where there can be no such file.
+    Raises ``OSError`` where the file cannot be created.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = path.open("ab+")
     try:
-        while (free := _free(file)) and not _same(file, path):  # whoever had it removed it: it holds nothing any more
+        while (free := _try_lock(file)) and not _is_same(file, path):  # its last holder removed the file
             file.close()
             file = path.open("ab+")
         if not free:
@@ -72,16 +71,16 @@ def hold_lock(path: Path) -> Generator[str | None]:
         file.close()
 
 
-def _free(file: BinaryIO) -> bool:
-    """Take the lock, and return whether it was free."""
+def _try_lock(file: BinaryIO) -> bool:
+    """Lock a file, and return whether it was free."""
     try:
-        _take(file)
+        _lock(file)
     except OSError as error:
-        return error.errno not in _TAKEN
+        return error.errno not in _HELD
     return True
 
 
-def _same(file: BinaryIO, path: Path) -> bool:
+def _is_same(file: BinaryIO, path: Path) -> bool:
     """Whether an open file is still the one at ``path``."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
@@ -90,27 +89,27 @@ def _same(file: BinaryIO, path: Path) -> bool:
 
 
 class SharedLock:
-    """A lock that any number of processes hold together, or one of them alone.
+    """A lock that any number of processes share, or one of them holds alone.
 
-    Its file stays. It holds one byte of its own, a mark that outlives the processes.
+    Its file stays, and contains a mark of one byte that outlives the processes.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file at ``path``, and make it where there is none. Raises ``OSError``."""
+        """Open the file at ``path``, or create it. Raises ``OSError``."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = path.open("ab+", buffering=0)
 
     def share(self) -> None:
-        """Hold the lock together with others; wait while one holds it alone."""
+        """Share the lock with others; wait while one process holds it alone."""
         with suppress(OSError):  # no locks here
             _share(self._file)
 
     def alone(self) -> bool:
-        """Hold the lock alone, unless others hold it: then ours is gone, too. Return whether it is held."""
+        """Hold the lock alone, and return whether that worked; where others hold it, release our share."""
         try:
             _hold_alone(self._file)
         except OSError as error:
-            if error.errno not in _TAKEN:  # no locks here
+            if error.errno not in _HELD:  # no locks here
                 return True
             _release(self._file)
             return False
@@ -118,7 +117,7 @@ class SharedLock:
 
     @property
     def marked(self) -> bool:
-        """Whether `mark` was called, by any process."""
+        """Whether any process called `mark`."""
         self._file.seek(0)
         return bool(self._file.read(1))
 
@@ -128,5 +127,5 @@ class SharedLock:
             self._file.write(b"1")
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the lock and close its file."""
         self._file.close()

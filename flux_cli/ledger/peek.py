@@ -1,7 +1,7 @@
-"""A look at the ledger that changes nothing: for completion, which answers between two keys and is never in the way.
+"""Read recent jobs for completion, quickly and without changing the ledger.
 
-The ledger's own door makes a file, brings an old one up to date, puts a broken one aside and waits for its turn. Here a
-file that is missing, broken, locked or of another layout is simply one that holds nothing.
+Opening a `Ledger` creates or upgrades its file, replaces a damaged one and waits for locks. Here a file that is
+missing, damaged, locked or of another layout counts as empty.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-_PATIENCE = 0.2
+_TIMEOUT = 0.2
 """Seconds to wait for a writer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecentJob:
-    """What is told of a job in one line."""
+    """A job as one line of candidates shows it."""
 
     id: str
     run: str
@@ -41,7 +41,7 @@ def recent(
     query = f"SELECT id, run, status, document FROM jobs WHERE {where} ORDER BY seq DESC LIMIT {limit:d}"  # noqa: S608 - clauses of ours
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as database:
+        with closing(sqlite3.connect(address, uri=True, timeout=_TIMEOUT)) as database:
             rows = database.execute(query, values).fetchall()
         return [
             RecentJob(id=job, run=run, status=status, prompt=str(json.loads(document)["prompt"]))

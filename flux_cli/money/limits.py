@@ -1,7 +1,7 @@
-"""What jobs cost, and the limits that a person sets: all of it pure, in USD unless a name says otherwise.
+"""Check what jobs cost against the limits that the user sets: pure functions, in USD unless a name says otherwise.
 
-A job's own row in the ledger is its reservation: while the job is under way it counts with what it was expected to
-cost, afterwards with what it did cost. So a limit holds from the moment at which the row is written.
+A job's own row in the ledger is its reservation: it counts as its estimate while the job is active, and as its real
+cost afterwards. So a limit holds from the moment the row is written.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from flux_cli.errors import LimitError, UsageError
 from flux_cli.jobs import Job
 
 PERIODS = {"daily": "today", "monthly": "this month"}
-"""The budgets that can be set, and the time that each holds for."""
-_DUST = 1e-6
-"""What sums of floating-point numbers are off by, at most."""
+"""The budgets that can be set, and the words for their period."""
+_ROUNDING = 1e-6
+"""The largest error of sums of floating-point numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """An amount that the jobs of one run, or those since some moment, may not pass."""
+    """An amount that the jobs of one run, or those since some moment, may not exceed."""
 
     name: str
-    """As a person set it, such as ``--max-cost 5`` or ``budget.daily``."""
+    """As the user sets it, such as ``--max-cost 5`` or ``budget.daily``."""
     amount: float
     """USD."""
     run: str = ""
-    """The run it holds for; empty for a budget."""
+    """The run it applies to; empty for a budget."""
     since: float = 0.0
-    """Start of the time it holds for, in seconds since 1970, where it is a budget."""
+    """Start of a budget's period, in seconds since 1970."""
 
     @property
     def hint(self) -> str:
-        """What to do once it is reached."""
-        return "give a larger --max-cost" if self.run else "`flux status --spend --by day` shows what was spent"
+        """What to do when it is reached."""
+        return "raise --max-cost" if self.run else "`flux status --spend --by day` shows what was spent"
 
 
 def final_cost(job: Job) -> float | None:
-    """Return what a job did cost, in USD, ``None`` where nobody told.
+    """Return what a job cost, in USD, or ``None`` if unknown.
 
-    What the provider refused or we took off the queue costs nothing.
+    A job that the provider refused or that was cancelled in the queue costs nothing.
     """
     if job.cost is not None and job.cost.currency == "USD":
         return job.cost.amount
@@ -53,19 +53,19 @@ def final_cost(job: Job) -> float | None:
 
 
 def counted_cost(job: Job) -> float | None:
-    """Return what a job counts for in sums and limits, in USD: its cost, else what it may come to.
+    """Return what a job counts for in sums and limits, in USD: its cost, else its estimate.
 
-    ``None`` where nobody can tell.
+    ``None`` where neither is known.
     """
     cost = final_cost(job)
     return job.estimate if cost is None else cost
 
 
 def overrun(job: Job) -> str:
-    """Return in a sentence that a job cost more than was expected; nothing where it did not, or nobody can tell."""
+    """Return a sentence if a job cost more than its estimate, else an empty string."""
     if job.estimate is None or job.cost is None or job.cost.currency != "USD":
         return ""
-    if job.cost.amount <= job.estimate + _DUST:
+    if job.cost.amount <= job.estimate + _ROUNDING:
         return ""
     return (
         f"{job.provider} charged {format_usd(job.cost.amount)} for a job with {job.model}, "
@@ -74,15 +74,15 @@ def overrun(job: Job) -> str:
 
 
 def in_credits(job: Job) -> float | None:
-    """Return what a job did cost in its provider's own credits, ``None`` where it does not count in such."""
+    """Return what a job cost in its provider's credits, ``None`` where it is not charged in credits."""
     return job.cost.amount if job.cost is not None and job.cost.currency != "USD" else None
 
 
 def limits(budget: Mapping[str, float], *, run: str, max_cost: float | None, now: float) -> tuple[Limit, ...]:
-    """Return what the jobs of ``run`` may not pass: ``--max-cost``, and each budget since its day or month began.
+    """Return the limits on the jobs of ``run``: ``--max-cost``, and each budget since its day or month began.
 
-    Days and months are those of this machine's local time; ``now`` is in seconds since 1970. Raises
-    `UsageError` for a ``max_cost`` that is no amount.
+    Days and months are in this machine's local time; ``now`` is in seconds since 1970. Raises `UsageError` for a
+    ``max_cost`` that is not an amount.
     """
     if max_cost is not None and not 0 <= max_cost < math.inf:
         raise UsageError(
@@ -100,14 +100,14 @@ def limits(budget: Mapping[str, float], *, run: str, max_cost: float | None, now
 
 
 def check(limit: Limit, job: Job, spent: tuple[float, int]) -> None:
-    """Make sure that ``job`` does not pass ``limit``, of which ``spent`` USD are gone.
+    """Raise `LimitError` if ``job`` would exceed ``limit``, of which ``spent`` is used.
 
-    The second number of ``spent`` counts the jobs whose cost nobody knows. Raises `LimitError` where the limit would
-    be passed, `UsageError` where nobody can tell what the job costs: then the limit cannot be kept.
+    ``spent`` is an amount in USD and the number of jobs of unknown cost. Raises `UsageError` where no price of the job
+    is known, since the limit cannot be enforced then.
     """
-    estimate = _price(job, limit)
-    if spent[0] + estimate > limit.amount + _DUST:
-        raise _passed(limit, spent, f"this job is expected to cost {format_usd(estimate)}")
+    estimate = _require_estimate(job, limit)
+    if spent[0] + estimate > limit.amount + _ROUNDING:
+        raise _limit_error(limit, spent, f"this job is expected to cost {format_usd(estimate)}")
 
 
 def check_estimates(
@@ -117,38 +117,38 @@ def check_estimates(
     *,
     instead: Iterable[Job] = (),
 ) -> tuple[str, ...]:
-    """Make sure, before anything is sent, that all of ``jobs`` together pass none of the ``limits``.
+    """Raise `LimitError` if all of ``jobs`` together would exceed one of the ``limits``, before anything is sent.
 
-    ``spent`` tells what is gone of a limit, as `check` wants it; ``instead`` are jobs that may come in the place of
-    others, so that their prices must be known as well. Returns a sentence for each limit that old jobs of unknown cost
-    make less certain than it looks. Raises `LimitError` and `UsageError`, as `check` does.
+    ``spent`` returns what is used of a limit, as `check` takes it; ``instead`` are fallbacks of other jobs, whose
+    prices must be known as well. Returns a sentence for each limit that does not count earlier jobs of unknown cost.
+    Raises `UsageError` as `check` does.
     """
-    doubts: list[str] = []
+    warnings: list[str] = []
     for limit in limits:
-        expected = sum(_price(job, limit) for job in jobs)
+        expected = sum(_require_estimate(job, limit) for job in jobs)
         for job in instead:
-            _price(job, limit)
-        gone = spent(limit)
-        if jobs and gone[0] + expected > limit.amount + _DUST:
+            _require_estimate(job, limit)
+        used = spent(limit)
+        if jobs and used[0] + expected > limit.amount + _ROUNDING:
             several = f"these {len(jobs)} jobs are" if len(jobs) > 1 else "this job is"
-            raise _passed(limit, gone, f"{several} expected to cost {format_usd(expected)}")
-        if gone[1]:
-            doubts.append(f"{limit.name} does not count {_unknown(gone[1])}")
-    return tuple(doubts)
+            raise _limit_error(limit, used, f"{several} expected to cost {format_usd(expected)}")
+        if used[1]:
+            warnings.append(f"{limit.name} does not count {_unknown(used[1])}")
+    return tuple(warnings)
 
 
-def _price(job: Job, limit: Limit) -> float:
-    """Return what a job is expected to cost. Raises `UsageError` where nobody can tell."""
+def _require_estimate(job: Job, limit: Limit) -> float:
+    """Return a job's estimate. Raises `UsageError` where it has none."""
     if job.estimate is None:
         raise unknown_price(limit, job.provider, job.model or "")
     return job.estimate
 
 
-def _passed(limit: Limit, spent: tuple[float, int], expected: str) -> LimitError:
-    gone, unknown = spent
+def _limit_error(limit: Limit, spent: tuple[float, int], expected: str) -> LimitError:
+    used, unknown = spent
     more = f", plus {_unknown(unknown)}" if unknown else ""
     return LimitError(
-        f"this would exceed {limit.name}: {format_usd(gone)} of {format_usd(limit.amount)} "
+        f"this would exceed {limit.name}: {format_usd(used)} of {format_usd(limit.amount)} "
         f"are spent or reserved{more}, and {expected}",
         hint=limit.hint,
     )
@@ -159,7 +159,7 @@ def _unknown(jobs: int) -> str:
 
 
 def unknown_price(limit: Limit, provider: str, model: str) -> UsageError:
-    """Return the error of a limit that cannot be kept, because nobody tells the price of an image."""
+    """Return the error of a limit that cannot be enforced because no price is known."""
     return UsageError(
         f"no price is known for {model} at {provider}, so {limit.name} cannot be enforced",
         hint=f"set what you pay: `flux config set providers.{provider}.price.{model} 0.06`",
@@ -167,16 +167,14 @@ def unknown_price(limit: Limit, provider: str, model: str) -> UsageError:
 
 
 def remaining(limit: Limit, spent: tuple[float, int]) -> str:
-    """Return what is left of a budget, as a sentence for people."""
-    gone, unknown = spent
+    """Return what is left of a budget, as a sentence."""
+    used, unknown = spent
     when = PERIODS[limit.name.removeprefix("budget.")]
     more = f", not counting {_unknown(unknown)}" if unknown else ""
-    return (
-        f"{limit.name}: {format_usd(max(limit.amount - gone, 0))} of {format_usd(limit.amount)} are left {when}{more}"
-    )
+    return f"{limit.name}: {format_usd(max(limit.amount - used, 0))} of {format_usd(limit.amount)} left {when}{more}"
 
 
 def format_usd(amount: float) -> str:
-    """Return an amount for people: to the cent, and in as many places as it takes where a cent is too coarse."""
+    """Return an amount as text, to the cent, or with more decimal places where cents are too coarse."""
     cents = f"{amount:.2f}"
-    return f"${cents}" if abs(float(cents) - amount) < _DUST else f"${amount:.6f}".rstrip("0")
+    return f"${cents}" if abs(float(cents) - amount) < _ROUNDING else f"${amount:.6f}".rstrip("0")

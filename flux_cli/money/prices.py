@@ -1,6 +1,6 @@
-"""What an image costs, from whoever can tell: the user, the host when it was last checked, its page, earlier jobs.
+"""Find what an image costs: from the user, the host's last answer, its documentation, or earlier jobs.
 
-Estimates ask nobody over the network. A price is never guessed: where none of the four can tell, there is none.
+No price is asked over the network or guessed: where none of the four sources has one, there is none.
 """
 
 from __future__ import annotations
@@ -18,70 +18,70 @@ from flux_cli import providers
 from flux_cli.providers.base import USD, Price
 
 Paid = tuple[float, float]
-"""What one image of an earlier job cost, in USD, and when that job was made, in seconds since 1970."""
+"""What an image of an earlier job cost, in USD, and when that job was created, in seconds since 1970."""
 
 
 class PriceFile:
-    """What the hosts said that an image costs when they were last checked, in one small file.
+    """The prices that hosts reported when they were last checked, in one small file.
 
-    Many processes share it: it is replaced whole, and one that cannot be read tells no price.
+    Many processes share the file: it is replaced as a whole, and counts as empty where it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def find(self, provider: str, model: str) -> Price | None:
-        """Return what a host said of a model, with the day on which it did, ``None`` where it never did."""
+        """Return the price of a model that a host reported, with its day, or ``None``."""
         try:
-            told = self._read()[provider][model]
-            currency = str(told.get("currency", USD))
-            source, date = f"told by {provider}", str(told["date"])
-            return Price(amount=float(told["amount"]), currency=currency, source=source, date=date)
+            stored = self._read()[provider][model]
+            currency = str(stored.get("currency", USD))
+            source, date = f"published by {provider}", str(stored["date"])
+            return Price(amount=float(stored["amount"]), currency=currency, source=source, date=date)
         except (LookupError, TypeError, ValueError, AttributeError):
             return None
 
-    def keep(self, provider: str, prices: Mapping[str, float], *, now: float, currency: str = USD) -> None:
-        """Write down what a host said at ``now``, in seconds since 1970. Raises ``OSError``."""
+    def save(self, provider: str, prices: Mapping[str, float], *, now: float, currency: str = USD) -> None:
+        """Store the prices that a host reported at ``now``, in seconds since 1970. Raises ``OSError``."""
         date = datetime.fromtimestamp(now).astimezone().strftime("%Y-%m-%d")
-        told = {model: {"amount": amount, "currency": currency, "date": date} for model, amount in prices.items()}
+        stored = {model: {"amount": amount, "currency": currency, "date": date} for model, amount in prices.items()}
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = self._path.with_name(f".{self._path.name}.{uuid4().hex}")
         try:
-            temporary.write_text(json.dumps({**self._read(), provider: told}, indent=1), "utf-8")
+            temporary.write_text(json.dumps({**self._read(), provider: stored}, indent=1), "utf-8")
             os.replace(temporary, self._path)  # noqa: PTH105 - in one step
         finally:
             temporary.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._path.read_text("utf-8"))
+            stored = json.loads(self._path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return stored if isinstance(stored, dict) else {}
 
 
 class Prices:
-    """The prices of one run: each is looked up once."""
+    """The prices of one run, each looked up once."""
 
     def __init__(
         self,
         *,
         own: Callable[[str, str], float | None],
-        told: PriceFile,
+        reported: PriceFile,
         paid: Callable[[str, str], Sequence[Paid]],
     ) -> None:
-        """Take three sources of the price of a provider's model; the provider's table stands before the last.
+        """Take three sources of prices; the provider's own table comes before the last.
 
-        ``own`` is the user's price, ``told`` holds what the host said of itself, and ``paid`` what an image cost in the
-        latest jobs, newest first; it is asked only where nothing else tells a price.
+        ``own`` returns the user's price, ``reported`` holds what hosts reported, and ``paid`` returns what an image
+        cost in the latest jobs, newest first; it is called only where no other source has a price.
         """
         self._own = own
-        self.told = told
+        self.reported = reported
         self._paid = paid
         self._known: dict[tuple[str, str], Price | None] = {}
 
     def of(self, provider: str, model: str) -> Price | None:
-        """Return what an image of ``model`` costs at ``provider``, in USD, ``None`` where nobody tells."""
+        """Return what an image of ``model`` costs at ``provider``, in USD, or ``None`` if unknown."""
         if (provider, model) not in self._known:
             self._known[provider, model] = self._find(provider, model)
         return self._known[provider, model]
@@ -90,13 +90,13 @@ class Prices:
         return self.stated(provider, model) or price_from_history(self._paid(provider, model))
 
     def stated(self, provider: str, model: str) -> Price | None:
-        """Return the price that the user, the host or its page states, whatever earlier jobs did cost."""
+        """Return the price from the user, the host or its documentation, whatever earlier jobs cost."""
         own = self._own(provider, model)
         if own is not None:
             return Price(amount=own, source="your config", date="")
-        told = self.told.find(provider, model)
-        if told is not None and told.currency == USD:
-            return told
+        reported = self.reported.find(provider, model)
+        if reported is not None and reported.currency == USD:
+            return reported
         hosted = providers.load(provider).models.get(model)
         if hosted is not None and hosted.price is not None and hosted.price.currency == USD:
             return hosted.price
@@ -104,12 +104,12 @@ class Prices:
 
 
 def price_from_history(paid: Sequence[Paid]) -> Price | None:
-    """Return the median of what was paid for an image, dated by the newest; ``None`` where nothing was."""
+    """Return the median of what was paid for an image, dated by the newest payment, or ``None``."""
     if not paid:
         return None
     jobs = "1 job" if len(paid) == 1 else f"{len(paid)} jobs"
     return Price(
         amount=round(statistics.median(amount for amount, _ in paid), 6),
-        source=f"learned from {jobs} here",
+        source=f"from {jobs} on this machine",
         date=datetime.fromtimestamp(max(when for _, when in paid)).astimezone().strftime("%Y-%m-%d"),
     )

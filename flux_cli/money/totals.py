@@ -1,4 +1,4 @@
-"""How far a batch has come: counted by whoever does the work, read by whoever shows it."""
+"""Count the progress and the cost of a batch: the runner adds, the display reads."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from flux_cli.money.limits import counted_cost, format_usd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """How far a batch has come, at one moment."""
+    """The progress of a batch at one moment."""
 
     total: int
     """Jobs."""
     done: int
     failed: int
     spent: float
-    """USD, as told, else as expected."""
+    """USD: costs, else estimates."""
     unknown: int
-    """Jobs of which nobody tells what they cost."""
+    """Jobs of unknown cost."""
     elapsed: float
     """Seconds."""
 
     @property
     def ended(self) -> int:
-        """Jobs that are through, either way."""
+        """Jobs that are done or failed."""
         return self.done + self.failed
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end, if it goes on as it did; ``None`` before the first job has ended."""
+        """Seconds until the end at the rate so far; ``None`` before the first job has ended."""
         return None if not self.ended else self.elapsed / self.ended * (self.total - self.ended)
 
 
 def format_total(spent: float, unknown: int) -> str:
-    """Return an amount for people, with what nobody knows beside it."""
+    """Return an amount as text, with the number of jobs of unknown cost."""
     if not unknown:
         return format_usd(spent)
     return f"{format_usd(spent)} and {unknown} of unknown cost" if spent else f"{unknown} of unknown cost"
@@ -58,11 +58,11 @@ class BatchTotals:
         self._spent = 0.0
         self._unknown = 0
         self._lock = threading.Lock()
-        self.hear: Callable[[], None] = lambda: None
-        """Called whenever a job has ended."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after each job."""
 
-    def add(self, jobs: Iterable[Job], error: FluxError | None, *, told: bool = True) -> None:
-        """Count what has ended, and what its ``jobs``, if any were bought, come to; ``hear`` is called if ``told``."""
+    def add(self, jobs: Iterable[Job], error: FluxError | None, *, notify: bool = True) -> None:
+        """Count one end and the cost of its ``jobs``; ``on_change`` is called if ``notify``."""
         costs = [counted_cost(job) for job in jobs]
         with self._lock:
             if error is None:
@@ -71,11 +71,11 @@ class BatchTotals:
                 self._codes[error.code] += 1
             self._spent += sum(cost for cost in costs if cost is not None)
             self._unknown += costs.count(None)
-        if told:
-            self.hear()
+        if notify:
+            self.on_change()
 
     def count(self) -> Count:
-        """Return how far it has come."""
+        """Return the progress so far."""
         with self._lock:
             return Count(
                 total=self._total,
@@ -87,6 +87,6 @@ class BatchTotals:
             )
 
     def codes(self) -> dict[str, int]:
-        """Return how many jobs ended in which kind of error."""
+        """Return the number of failed jobs by error code."""
         with self._lock:
             return dict(self._codes)

@@ -1,7 +1,6 @@
-"""Images as a person sees them in the terminal: one as large as fits, several side by side with their names below.
+"""Lay out images for the terminal: one as large as fits, several side by side with their names below.
 
-Scales with Pillow and lays out in characters; what a terminal understands is the business of `graphics`, what it can
-is that of `terminal`.
+Scales with Pillow and counts in characters. `protocols` encodes the result, `terminal` finds out what is supported.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from flux_cli.images.inspect import MAX_PIXELS, UNDECODABLE
-from flux_cli.preview import protocols as graphics
+from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
+from flux_cli.preview import protocols
 from flux_cli.preview.terminal import Screen
 from flux_cli.text import printable
 
@@ -23,22 +22,22 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MOST = 40
-"""Images of one contact sheet."""
+"""The most images on one contact sheet."""
 
 _WIDEST, _HIGHEST = 104, 32
-"""Characters that all of it takes at most, however large the window is; a sheet of many is higher."""
+"""The most columns and rows used, however large the window is; a sheet of many images is higher."""
 _BELOW = 3
-"""Lines of the window that stay free: for the path above the picture, and for the prompt of the shell."""
+"""Lines of the window left free, for the path above the picture and the prompt of the shell."""
 _GAP = 2
-"""Characters between two pictures of a sheet."""
+"""Columns between two pictures of a sheet."""
 _TILE = (24, 6)
-"""Characters across and down that a picture of a sheet has at least, where the window has them."""
+"""The fewest columns and rows of a picture on a sheet, if the window has them."""
 _USUAL = 16 / 9
-"""The shape for which a sheet is laid out."""
+"""The aspect ratio a sheet is laid out for."""
 _PIXELS = 1000
-"""Pixels of width that are sent at most: more only take longer."""
+"""The most pixels of width that are sent: more only take longer."""
 _PIECE = 4096
-"""Bytes that are written at once."""
+"""Bytes written at once."""
 
 
 def render(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]]:
@@ -60,16 +59,16 @@ def render(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]
         row = tiles[start : start + layout.abreast]
         lines.append(layout.strip([tile for _, tile in row]))
         if len(paths) > 1:
-            lines.append(_names([path for path, _ in row], layout.columns))
+            lines.append(_render_names([path for path, _ in row], layout.columns))
     if len(paths) > MOST:
         lines.append(b"and %d more" % (len(paths) - MOST))
     return lines, bad
 
 
 def write(stream: BinaryIO, lines: Sequence[bytes]) -> None:
-    """Print ``lines``. Whatever ends it half-way also ends the picture, so that what comes next is text again."""
+    """Print ``lines``. An interrupted picture is closed, so that the terminal reads what follows as text."""
     try:
-        for piece in _pieces(lines):
+        for piece in _split(lines):
             stream.write(piece)
             stream.flush()
     except BaseException:
@@ -79,8 +78,8 @@ def write(stream: BinaryIO, lines: Sequence[bytes]) -> None:
         raise
 
 
-def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Return lines in pieces, so small that next to nothing is left to write when one of them is interrupted."""
+def _split(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Return lines in pieces, small enough that an interrupt takes effect soon."""
     for line in lines:
         data = line + b"\n"
         yield from (data[start : start + _PIECE] for start in range(0, len(data), _PIECE))
@@ -88,7 +87,7 @@ def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tile:
-    """A scaled picture, and how many characters it takes."""
+    """A scaled picture and its size in characters."""
 
     image: Image
     columns: int
@@ -97,23 +96,23 @@ class _Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """How pictures are laid out on a screen."""
+    """The layout of pictures on a screen."""
 
     screen: Screen
     abreast: int
     """Pictures side by side."""
     columns: int
     rows: int
-    """Characters that each of them may take."""
+    """The most characters for each picture."""
     grain: tuple[float, float]
-    """Pixels that are drawn across and down for one character."""
+    """Pixels across and down for one character."""
 
     @classmethod
     def of(cls, screen: Screen, count: int) -> _Layout:
         """Return the layout for ``count`` pictures."""
         width, height = screen.cell
         across = min(screen.columns, _WIDEST)
-        if screen.protocol == "sixel":  # which the terminal cannot make larger
+        if screen.protocol == "sixel":  # which terminals do not enlarge
             across = max(min(across, _PIXELS // width), 1)
         down = max(min(screen.rows - _BELOW, _HIGHEST), 1)
 
@@ -135,28 +134,31 @@ class _Layout:
         return cls(screen=screen, abreast=abreast, columns=columns, rows=rows, grain=grain)
 
     def tile(self, path: str) -> _Tile | None:
-        """Return the image at ``path``, scaled to its place; ``None`` where it cannot be read."""
+        """Return the image at ``path``, scaled to its place; ``None`` if it cannot be read.
+
+        `Image.thumbnail` would neither enlarge a small image nor follow the shape of half a character.
+        """
         from PIL import Image  # noqa: PLC0415 - costs 30 ms, and most runs show nothing
 
         Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own, lower limit would warn
         try:
             with Image.open(Path(path), formats=("JPEG", "PNG", "WEBP")) as opened:
-                across, down = self._fitted(opened.size)
+                across, down = self._fit(opened.size)
                 size = max(round(across * self.grain[0]), 1), max(round(down * self.grain[1]), 1)
-                opened.draft("RGB", (2 * size[0], 2 * size[1]))  # a JPEG is decoded no larger than needed
+                opened.draft("RGB", (2 * size[0], 2 * size[1]))  # decodes a JPEG no larger than needed
                 image = opened.convert("RGBA").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
         except (*UNDECODABLE, Image.DecompressionBombError):
             return None
         return _Tile(image=image, columns=min(ceil(across), self.columns), rows=min(ceil(down), self.rows))
 
-    def _fitted(self, size: tuple[int, int]) -> tuple[float, float]:
-        """Return how many characters, in fractions, an image of ``size`` pixels takes that fills its place."""
+    def _fit(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Return the columns and rows, in fractions, of an image of ``size`` pixels that fills its place."""
         width, height = size[0] / self.screen.cell[0], size[1] / self.screen.cell[1]
         scale = min(self.columns / width, self.rows / height)
         return width * scale, height * scale
 
     def strip(self, tiles: Sequence[_Tile]) -> bytes:
-        """Return pictures side by side as one picture, transparent where they leave something free."""
+        """Return pictures side by side as one picture with a transparent background."""
         from PIL import Image  # noqa: PLC0415 - loaded by now
 
         pitch = self.columns + _GAP
@@ -167,35 +169,35 @@ class _Layout:
             canvas.paste(tile.image, (round(number * pitch * self.grain[0]), 0))
         match self.screen.protocol:
             case "blocks":
-                return graphics.blocks(canvas.tobytes(), canvas.width)
+                return protocols.blocks(canvas.tobytes(), canvas.width)
             case "sixel":
-                return _sixels(canvas)
+                return _encode_sixels(canvas)
             case "iterm2":
-                return graphics.iterm2(_png(canvas), columns, rows)
+                return protocols.iterm2(_encode_png(canvas), columns, rows)
             case _:
-                return graphics.kitty(_png(canvas), columns, rows)
+                return protocols.kitty(_encode_png(canvas), columns, rows)
 
 
-def _png(canvas: Image) -> bytes:
+def _encode_png(canvas: Image) -> bytes:
     held = io.BytesIO()
     canvas.save(held, "PNG", compress_level=1)
     return held.getvalue()
 
 
-def _sixels(canvas: Image) -> bytes:
-    """Return a picture as sixels, of whole bands only, so that none of it runs into the line below."""
+def _encode_sixels(canvas: Image) -> bytes:
+    """Return a picture as sixels, in whole bands, so that it does not run into the line below."""
     from PIL import Image  # noqa: PLC0415 - loaded by now
 
-    whole = canvas.crop((0, 0, canvas.width, max(canvas.height // graphics.BAND, 1) * graphics.BAND))
-    indexed = whole.convert("RGB").quantize(graphics.CLEAR, Image.Quantize.FASTOCTREE)
+    whole = canvas.crop((0, 0, canvas.width, max(canvas.height // protocols.BAND, 1) * protocols.BAND))
+    indexed = whole.convert("RGB").quantize(protocols.CLEAR, Image.Quantize.FASTOCTREE)
     colours = indexed.getpalette() or []
-    indexed.paste(graphics.CLEAR, mask=whole.getchannel("A").point([255, *[0] * 255]))
+    indexed.paste(protocols.CLEAR, mask=whole.getchannel("A").point([255, *[0] * 255]))
     palette = [(colours[at], colours[at + 1], colours[at + 2]) for at in range(0, len(colours) - 2, 3)]
-    return graphics.sixels(indexed.tobytes(), indexed.width, palette[: graphics.CLEAR])
+    return protocols.sixels(indexed.tobytes(), indexed.width, palette[: protocols.CLEAR])
 
 
-def _names(paths: Sequence[str], columns: int) -> bytes:
-    """Return the names of pictures, each below its own. They differ at their ends, so that is what is left of them."""
+def _render_names(paths: Sequence[str], columns: int) -> bytes:
+    """Return a line with each name below its picture. Long names keep their ends, where they differ."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only a terminal needs it
 
     def cut(name: str) -> str:

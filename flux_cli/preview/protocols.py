@@ -1,7 +1,6 @@
-"""Pictures in the words that terminals have for them: kitty's, iTerm2's, sixels, and half blocks of colour.
+"""Encode pictures for terminals: kitty's and iTerm2's protocols, sixels, and half blocks of colour.
 
-Pure functions from pixels to bytes. Nothing here asks, prints, or knows what an image file is. Every one leaves the
-cursor somewhere in the last line of the picture: whoever prints it ends the line.
+Pure functions from pixels to bytes. Each leaves the cursor in the last line of the picture: the caller ends the line.
 """
 
 from __future__ import annotations
@@ -11,20 +10,20 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 
 CLEAR = 255
-"""The index of a pixel of a `sixels` picture that is not drawn."""
+"""The index of a transparent pixel in `sixels`."""
 BAND = 6
-"""Pixels of height that one row of sixels has."""
+"""The height in pixels of one row of sixels."""
 
 _CHUNK = 4096
-"""Characters of one part of kitty's; the most that it takes."""
+"""The most characters that kitty takes in one part."""
 _RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
-"""Four of a sixel or more: from there on a count is shorter."""
+"""Four or more of a sixel, for which a count is shorter."""
 
 
 def kitty(png: bytes, columns: int, rows: int) -> bytes:
-    """Return a PNG as kitty, Ghostty and Konsole take it, over ``columns`` by ``rows`` cells.
+    """Return a PNG for kitty, Ghostty and Konsole, over ``columns`` by ``rows`` cells.
 
-    The terminal is told not to answer. See https://sw.kovidgoyal.net/kitty/graphics-protocol/ .
+    ``q=2`` keeps the terminal from answering. See https://sw.kovidgoyal.net/kitty/graphics-protocol/ .
     """
     data = b64encode(png)
     parts = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
@@ -34,7 +33,7 @@ def kitty(png: bytes, columns: int, rows: int) -> bytes:
 
 
 def iterm2(png: bytes, columns: int, rows: int) -> bytes:
-    """Return an image file as iTerm2 and WezTerm take it, over ``columns`` by ``rows`` cells.
+    """Return an image file for iTerm2 and WezTerm, over ``columns`` by ``rows`` cells.
 
     See https://iterm2.com/documentation-images.html .
     """
@@ -45,7 +44,7 @@ def iterm2(png: bytes, columns: int, rows: int) -> bytes:
 def sixels(indices: bytes, width: int, palette: Sequence[tuple[int, int, int]]) -> bytes:
     """Return a picture of ``width`` pixels a row as sixels; ``palette`` has the red, green and blue of each index.
 
-    At most 255 colours, each from 0 to 255; an index of `CLEAR` leaves what is behind. See
+    At most 255 colours, each from 0 to 255; an index of `CLEAR` is transparent. See
     https://vt100.net/docs/vt3xx-gp/chapter14.html .
     """
     height = len(indices) // width
@@ -70,7 +69,7 @@ def _band(rows: Sequence[bytes]) -> Iterator[bytes]:
         bits = empty
         for number, row in enumerate(rows):
             if colour in row:
-                bits += int.from_bytes(row.translate(_marking(colour, 1 << number)))
+                bits += int.from_bytes(row.translate(_make_mask(colour, 1 << number)))
         line = bits.to_bytes(width).rstrip(b"?")
         yield b"#%d%b" % (colour, _RUN.sub(lambda run: b"!%d%b" % (len(run[0]), run[1]), line))
 
@@ -78,15 +77,15 @@ def _band(rows: Sequence[bytes]) -> Iterator[bytes]:
 _ALL_CLEAR = bytes(256)
 
 
-def _marking(colour: int, mark: int) -> bytes:
-    """Return a table that makes ``mark`` of one colour, and nothing of any other."""
+def _make_mask(colour: int, mark: int) -> bytes:
+    """Return a translation table that maps one colour to ``mark`` and all others to zero."""
     return _ALL_CLEAR[:colour] + bytes((mark,)) + _ALL_CLEAR[colour + 1 :]
 
 
 def blocks(rgba: bytes, width: int) -> bytes:
     """Return a picture as half blocks in 24-bit colour, two rows of pixels to a line.
 
-    ``rgba`` has four bytes a pixel and an even number of rows; what is transparent keeps the terminal's own ground.
+    ``rgba`` has four bytes a pixel and an even number of rows; transparent pixels show the terminal's background.
     """
     step = 4 * width
     lines: list[str] = []

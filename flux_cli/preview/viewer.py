@@ -1,4 +1,8 @@
-"""The system's own viewer for images, started beside us and left alone."""
+"""Open saved images in the system's viewer, without waiting for it to be closed.
+
+`typer.launch` does not serve here: on Linux it reports success whatever happens and lets the viewer hold our stdout,
+and on Windows it runs ``start``, which is not a program.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,15 @@ MOST = 10
 """Images that are opened at once."""
 
 _SETTLED = 0.5
-"""Seconds after which a viewer that has not complained is taken to be open."""
+"""Seconds after which a viewer that has not failed counts as open."""
 _COMMANDS = (["xdg-open"], ["gio", "open"], ["wslview"])
-"""What opens a file on a desktop without Apple's or Microsoft's, the most usual first."""
+"""Commands that open a file on Linux and BSD, in order of preference."""
 
 
 def find_viewer(environ: Mapping[str, str]) -> list[str]:
-    """Return the command that opens a file; none of its words on Windows, which has a call for it.
+    """Return the command that opens a file, empty on Windows, which has a system call for it.
 
-    Raises `UsageError` where there is no display, or no such command.
+    Raises `UsageError` if there is no display, or no such command.
     """
     if sys.platform == "win32":
         return []
@@ -31,17 +35,17 @@ def find_viewer(environ: Mapping[str, str]) -> list[str]:
     if sys.platform == "darwin":
         return ["open"]
     if not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or shutil.which("wslview", path=path)):
-        raise UsageError("there is no display here to open an image on", hint=_INSTEAD)
+        raise UsageError("there is no display to open an image on", hint=_INSTEAD)
     found = [command for command in _COMMANDS if shutil.which(command[0], path=path)]
     if not found:
-        raise UsageError("nothing here opens images: xdg-open is not installed", hint=_INSTEAD)
+        raise UsageError("there is no image viewer: xdg-open is not installed", hint=_INSTEAD)
     return found[0]
 
 
 def open_images(paths: Sequence[str], command: Sequence[str]) -> None:
-    """Open the images at ``paths``, each on its own, without waiting for it to be closed. Raises `FluxError`."""
+    """Open each of the images at ``paths``. Raises `FluxError`."""
     for path in paths:
-        full = os.path.abspath(path)  # noqa: PTH100 - keeps what a name holds, and begins with no dash
+        full = os.path.abspath(path)  # noqa: PTH100 - keeps symbolic links, and never starts with a dash
         try:
             if sys.platform == "win32":
                 os.startfile(full)  # noqa: S606 - an image, with what Windows opens it with
@@ -54,7 +58,7 @@ def open_images(paths: Sequence[str], command: Sequence[str]) -> None:
 
 
 def _start(command: Sequence[str]) -> None:
-    """Start a program that outlives us. Raises `FluxError` if it gives up at once, and ``OSError`` without it."""
+    """Start a program that outlives flux. Raises `FluxError` if it fails at once, ``OSError`` if it is missing."""
     process = subprocess.Popen(  # noqa: S603 - a name from our own list, and a path
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -62,10 +66,10 @@ def _start(command: Sequence[str]) -> None:
         if process.wait(_SETTLED):
             raise FluxError(
                 f"{command[0]} could not open {command[-1]} (exit code {process.returncode})",
-                hint="is there a viewer for this kind of image? the image is saved",
+                hint="the image is saved; is a viewer for this kind of image installed?",
                 charged="no",
             )
-    process.returncode = process.returncode or 0  # it is left to itself: nobody waits for it any more
+    process.returncode = process.returncode or 0  # it keeps running: Python need not wait for it
 
 
 _INSTEAD = "--preview shows it in the terminal"

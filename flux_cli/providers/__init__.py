@@ -1,4 +1,4 @@
-"""The registry: which providers there are, and how to get one. Importing this imports none of them."""
+"""List the providers and models, and load a provider by name. Importing this module imports none of them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from flux_cli.providers.base import Provider
 
 NAMES = ("runcomfy", "runflow", "apiframe", "runware")
-"""Every provider, in the order in which people are shown them."""
+"""Every provider, in display order."""
 
 MODELS = {"pro": "flux-1.1-pro", "ultra": "flux-1.1-pro-ultra"}
 """Every model by its alias."""
 
 DEFAULT_MODEL = "flux-1.1-pro-ultra"
-"""The one that every provider hosts."""
+"""The model that every provider hosts."""
 
 
 def check_name(name: str) -> str:
-    """Return the ``name`` of a provider as it is. Raises `UsageError` with the nearest one where there is none."""
+    """Return ``name`` if it is the name of a provider. Raises `UsageError` with the nearest name."""
     if name not in NAMES:
         near = nearest(name, NAMES)
         message = f"there is no provider {name!r}"
@@ -37,7 +37,7 @@ def load(name: str) -> Provider:
 
 
 def model_name(word: str) -> str:
-    """Return the full name of the model that ``word``, a name or an alias, stands for. Raises `UsageError`."""
+    """Return the full name of a model, given its name or alias. Raises `UsageError`."""
     known = {**MODELS, **{name: name for name in MODELS.values()}}
     if word.lower() not in known:
         near = nearest(word, known)
@@ -50,5 +50,5 @@ def model_name(word: str) -> str:
 
 
 def alias(name: str) -> str:
-    """Return a model's short name, or the name itself where it has none."""
+    """Return a model's alias, or its name if it has none."""
     return next((short for short, full in MODELS.items() if full == name), name)

@@ -1,7 +1,7 @@
-"""Apiframe, version 2 of its API.
+"""The Apiframe provider, for version 2 of its API.
 
-Pages: https://docs-v2.apiframe.ai and the OpenAPI file in the vendor's Node SDK. Unknown fields are refused with 400,
-a repeat of a submit under the same ``Idempotency-Key`` returns the first job for 24 hours, and no cancelling exists.
+Pages: https://docs-v2.apiframe.ai and the OpenAPI file in the vendor's Node SDK. The API rejects unknown
+fields with 400, returns the first job for a repeated ``Idempotency-Key`` for 24 hours, and cannot cancel jobs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from flux_cli.text import sentence
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
-    """Upload a local image prompt first, if there is one; then ask for the job.
+    """Upload a local image prompt, if there is one, then submit the job.
 
     The webhook's field is ``webhookUrl`` in the API's schema and ``webhook_url`` on the model's page. Unknown fields
-    are refused, so a 400 that names the field proves that nothing was accepted, and the page's spelling may be tried.
+    are rejected, so a 400 that names the field proves that nothing was accepted, and the page's spelling is tried.
     """
     body = planned.body(model=planned.model.slug)
     image = planned.job.parameters.get("image")
@@ -61,7 +61,7 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
         try:
             reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{planned.job.idempotency_key}-2"})
         except UsageError:
-            raise error from None  # the name was not what it minded
+            raise error from None  # the name of the field was not the problem
     return Accepted(remote=RemoteJob(id=as_id(reply.json["jobId"])))
 
 
@@ -72,18 +72,18 @@ def poll(remote: RemoteJob) -> Flow[State]:
 
 
 def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
-    """List the latest jobs, keep those made around the time of ours, and read each: only then its input is told.
+    """Look for the job among the latest ones: list those made at about the same time, and read the input of each.
 
-    The input is compared in what makes it ours, prompt and seed. Two that fit prove nothing.
+    Prompt and seed identify the job. Two matches prove nothing.
     """
     near: list[tuple[float, str]] = []
     query = {"limit": "100", "model": lost.body["model"]}
     for _ in range(_PAGES):
         reply = yield Request("GET", "/v2/jobs", query=query)
-        away = [(_away(job, lost.sent_at), job["id"]) for job in reply.json["jobs"]]
-        near += [(abs(seconds), as_id(name)) for seconds, name in away if -_SLACK <= seconds <= _LONGEST + _SLACK]
+        ages = [(_seconds_after(job, lost.sent_at), job["id"]) for job in reply.json["jobs"]]
+        near += [(abs(seconds), as_id(name)) for seconds, name in ages if -_SLACK <= seconds <= _LONGEST + _SLACK]
         following = reply.json.get("nextCursor")
-        if not isinstance(following, str) or not following or all(seconds < -_SLACK for seconds, _ in away):
+        if not isinstance(following, str) or not following or all(seconds < -_SLACK for seconds, _ in ages):
             break
         query = {**query, "cursor": following}
     wanted = lost.body["prompt"], lost.body["fluxParams"]["seed"]
@@ -93,35 +93,35 @@ def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
             reply = yield Request("GET", f"/v2/jobs/{name}")
         except NotFoundError:
             continue
-        found += [name] if _asked(reply.json) == wanted else []
+        found += [name] if _prompt_and_seed(reply.json) == wanted else []
         if len(found) > 1:
             break
     return RemoteJob(id=found[0]) if len(found) == 1 else None
 
 
-def _asked(job: Any) -> tuple[Any, Any]:
-    told = job.get("input") or {}
-    inner = told.get("fluxParams") or told
-    return told.get("prompt"), inner.get("seed")
+def _prompt_and_seed(job: Any) -> tuple[Any, Any]:
+    fields = job.get("input") or {}
+    inner = fields.get("fluxParams") or fields
+    return fields.get("prompt"), inner.get("seed")
 
 
-def _away(job: Any, sent_at: float) -> float:
-    """Return by how many seconds a job is younger than ``sent_at``; one that does not say when is taken as near."""
-    told = job.get("createdAt")
-    if not isinstance(told, str):
+def _seconds_after(job: Any, sent_at: float) -> float:
+    """Return how many seconds after ``sent_at`` a job was made; 0 if it does not say."""
+    created_at = job.get("createdAt")
+    if not isinstance(created_at, str):
         return 0.0
-    made = datetime.fromisoformat(told)
+    made = datetime.fromisoformat(created_at)
     return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp() - sent_at
 
 
 _LONGEST, _SLACK = 900.0, 120.0
-"""Seconds: how long a submit with all its repeats may take, and by how much two clocks may differ."""
+"""Seconds: the longest a submit with its retries may take, and how much two clocks may differ."""
 _PAGES, _READS = 10, 100
-"""Pages of the list that are looked through, and jobs that are read, those nearest in time first."""
+"""How many pages of the list are read, and how many jobs, those nearest in time first."""
 
 
 def check() -> Flow[Account]:
-    """Ask who we are, which also tells the team's credits; then look our models up in the public catalogue."""
+    """Read the account, with the team's credits, and then the public catalogue of models."""
     reply = yield Request("GET", "/v2/me")
     team = reply.json.get("team") or {}
     left = as_float(team.get("credits"))
@@ -137,23 +137,22 @@ def check() -> Flow[Account]:
 
 
 def _prices(published: Any) -> dict[str, float]:
-    """Return what an image of our models costs, in credits: where the catalogue tells one price, not a range."""
+    """Return the price of an image in credits, for models where the catalogue gives one price, not a range."""
     listed = published.get("models") if isinstance(published, dict) else published
     entries = {one.get("id"): one for one in listed or [] if isinstance(one, dict)} if isinstance(listed, list) else {}
     found: dict[str, float] = {}
     for model in _MODELS:
-        told = entries.get(model.slug, {})
-        low, high = as_float(told.get("costMin")), as_float(told.get("costMax"))
-        if high and low == high and told.get("pricingMode") in {None, "flat", "per-output"}:
+        entry = entries.get(model.slug, {})
+        low, high = as_float(entry.get("costMin")), as_float(entry.get("costMax"))
+        if high and low == high and entry.get("pricingMode") in {None, "flat", "per-output"}:
             found[model.name] = high
     return found
 
 
 def refusal(response: Response) -> FluxError | None:
-    """Read ``{error, details}``: details are messages by the path of the field that is wrong."""
+    """Read ``{error, details}``; the details map the path of an invalid field to messages."""
     body = response.object
-    told, details = body.get("error") or body.get("message") or "", body.get("details")
-    text = told if isinstance(told, str) else str(told)
+    text, details = str(body.get("error") or body.get("message") or ""), body.get("details")
     if isinstance(details, dict):
         text += ": " + "; ".join(
             f"{path}: {' '.join(map(str, why)) if isinstance(why, list) else why}" for path, why in details.items()
@@ -190,7 +189,7 @@ def _state(job: Any) -> State:
 
 
 def _links(result: Any) -> list[Any]:
-    """Return the links of a result, which is an object, a list or a bare string, by version of the page."""
+    """Return the links of a result: an object, a list or a string, depending on the version of the documentation."""
     if isinstance(result, dict):
         result = result.get("images") or result.get("image") or result["url"]
     found = result if isinstance(result, list) else [result]

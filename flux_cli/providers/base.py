@@ -1,7 +1,7 @@
-"""What a provider is: a value made of data and of a few conversations.
+"""Define a provider: a value that consists of data and a few conversations.
 
-The data half says which models there are and which of our options each of them takes (see ``options``). The other
-half is generator functions, which say what to send and read what came back (see `flux_cli.providers.conversation`).
+The data lists the models and the options that each of them takes (see ``options``). The conversations are generator
+functions that yield requests and interpret the answers (see `flux_cli.providers.conversation`).
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ from flux_cli.providers.conversation import Flow, Response
 from flux_cli.providers.options import Option
 
 SEED_LIMIT = 2**31 - 1
-"""The largest seed that flux draws: every provider takes it."""
+"""The largest seed that flux draws; every provider accepts it."""
 SEEDS = (-(2**63), 2**63 - 1)
-"""The least and the largest seed where a host states no limits: what fits into 64 bits."""
-
+"""The smallest and largest seed where the provider documents no limits: 64 bits, signed."""
 
 USD, CREDITS = "USD", "credits"
-"""The currencies of prices: a host may count in credits of its own, whose worth depends on what you paid for them."""
+"""The currencies of prices. What a credit is worth depends on what you paid for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What one image costs, where that was read, and when."""
+    """The price of one image, with its source and date."""
 
     amount: float
     currency: str = USD
     source: str
     date: str
-    """ISO date of the page."""
+    """ISO date of the source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +43,19 @@ class Model:
     slug: str
     """The provider's own name of the model."""
     options: Mapping[str, Option]
-    """By our long name, with underscores. What is missing here the model cannot do."""
+    """By long name, with underscores. The model does not support any other option."""
     prompt_field: str = "prompt"
     prompt_length: tuple[int, int | None] = (1, None)
     """Shortest and longest prompt, in characters."""
     max_images: int = 1
-    """Images that one job can make."""
+    """The largest number of images in one job."""
     count_field: str = ""
-    """The provider's field for their number, where there is one."""
+    """The provider's field for the number of images, if it has one."""
     always_sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Options that are always sent, with their default values."""
+    """Options that are always sent, with the value used when you give none."""
     price: Price | None = None
     note: str = ""
-    """What to know about the model here before using it."""
+    """A note shown when the model is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +71,9 @@ class PlannedJob:
     """The jobs that make the same images at the next provider, where this one turns out not to accept it."""
 
     def body(self, **fixed: Any) -> dict[str, Any]:
-        """Return the request's body: ``fixed`` fields, the prompt, every option by its wire path, then ``--param``.
+        """Return the request body: ``fixed`` fields, the prompt, every option at its path, then ``--param`` values.
 
-        Raises `UsageError` where a ``--param`` contradicts the shape of the rest.
+        Raises `UsageError` if a ``--param`` does not fit the structure of the body.
         """
         body: dict[str, Any] = dict(fixed)
         put_at_path(body, self.model.prompt_field, self.job.prompt)
@@ -88,7 +87,7 @@ class PlannedJob:
 
 
 def put_at_path(body: dict[str, Any], path: str, value: Any) -> None:
-    """Put ``value`` at a dotted ``path`` of ``body``. Raises `UsageError` where what is in the way is no object."""
+    """Set ``value`` at a dotted ``path`` in ``body``. Raises `UsageError` if a part of the path is not an object."""
     *parents, last = path.split(".")
     here: Any = body
     for name in parents:
@@ -101,7 +100,7 @@ def put_at_path(body: dict[str, Any], path: str, value: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What a submit learned: the job's id at the provider, and how it stands."""
+    """The result of a submit: the job's id at the provider, and its state."""
 
     remote: RemoteJob
     state: State = Queued()  # noqa: RUF009 - frozen
@@ -109,69 +108,69 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostSubmit:
-    """A paid request whose answer was lost: what there is to look for."""
+    """A paid request whose answer was lost, with what identifies its job."""
 
     job_id: str
     """The job's own id."""
     idempotency_key: str
     body: Any
-    """As it was sent."""
+    """The request body as it was sent."""
     sent_at: float
-    """Seconds since 1970, UTC, by our clock."""
+    """Seconds since 1970, UTC, by the clock of this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a key check learned."""
+    """The result of a key check."""
 
     balance: Cost | None = None
     name: str = ""
     prices: Mapping[str, float] = field(default_factory=dict[str, float])
-    """What the host says that an image costs, in USD, by the model's name."""
+    """The price of an image that the provider publishes, in USD, by model name."""
     credit_prices: Mapping[str, float] = field(default_factory=dict[str, float])
-    """The same of a host that counts in credits."""
+    """The same in credits, for a provider that charges in credits."""
     differences: tuple[str, ...] = ()
-    """How what the host publishes differs from our tables, a sentence each."""
+    """How what the provider publishes differs from the tables in flux, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A hosted API: its data, and how to talk to it. It does no I/O of its own."""
+    """A hosted API: its data and its conversations. It does no I/O itself."""
 
     name: str
     title: str
     base_url: str
-    """The documented root, without a trailing slash."""
+    """The documented base URL, without a trailing slash."""
     auth: tuple[str, str]
-    """Header and prefix that carry the key."""
+    """The header that carries the key, and the prefix of its value."""
     key_variables: tuple[str, ...]
-    """Environment variables that may hold the key, the first one ours to recommend."""
+    """Environment variables that may hold the key; flux recommends the first."""
     key_page: str
-    """Where a person gets a key."""
+    """Where you create a key, to complete "create a key in …"."""
     docs: str
     models: Mapping[str, Model]
     submit: Callable[[PlannedJob], Flow[Accepted]]
     poll: Callable[[RemoteJob], Flow[State]]
     refusal: Callable[[Response], FluxError | None]
-    """What an answer means as a failure; ``None`` where it is none. Asked about every answer."""
+    """Return the error that an answer stands for, or ``None``. Called for every answer."""
     check: Callable[[], Flow[Account]]
     cancel: Callable[[RemoteJob], Flow[State]] | None = None
-    """Absent where the API cannot cancel."""
+    """``None`` if the API cannot cancel a job."""
     find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
-    """Looks for a job whose answer was lost, by reads alone; ``None`` proves nothing. Absent where the API has none."""
+    """Look for a job whose answer was lost, using reads only. A result of ``None`` proves nothing."""
     reserved_fields: tuple[str, ...] = ()
-    """Fields that flux fills in and ``--param`` may not."""
+    """Fields that flux fills in, so ``--param`` may not."""
     param_notes: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What to know about a ``--param`` before using it, by path."""
+    """Notes shown when a ``--param`` is used, by path."""
     origins: tuple[str, ...] = ()
-    """Documented hosts of the provider, beside the base URL's, that may see the key."""
+    """Other documented hosts of the provider that may receive the key."""
     idempotency_key_is_id: bool = False
-    """Whether the handle that is made with the job is also its id at the provider."""
+    """Whether the job's idempotency key is also its id at the provider."""
     id_pattern: str = r"[A-Za-z0-9_-]{1,128}"
-    """What an id of this provider looks like."""
+    """A pattern that matches the provider's job ids."""
     cancel_note: str = ""
-    """What to know about cancelling here."""
+    """When a job can be cancelled."""
     upload_note: str = ""
-    """Where a local file goes first, for people."""
+    """The endpoint that a local file is uploaded to, for people."""
     poll_seconds: float = 1.0
-    """Seconds between two looks at a job that the provider's page asks for; 1 where it asks for none."""
+    """The shortest interval between polls, in seconds, as the provider documents it; 1 if it documents none."""

@@ -1,13 +1,12 @@
-"""Conversations: what a provider says and hears, with no word about how it travels.
+"""Define requests, responses, and the conversations of providers, independently of how they are transported.
 
-A provider is written as generator functions that ``yield`` a `Request`, are sent a `Response` and ``return`` what they
-learned. Everything that differs between hosts is then a pure function, tested with plain values, and everything that
-must not differ (keys, retries, time, money) exists once, in whoever drives the conversation. A failure of one
-exchange is raised at the ``yield``, so a conversation that can do better than give up says so with an ordinary
-``try``.
+A conversation is a generator function that yields a `Request`, receives a `Response`, and returns its result. What
+differs between providers is thus a pure function, tested with plain values; what must not differ (keys, retries, time,
+money) exists once, in the code that drives the conversation. If an exchange fails, its error is raised at the
+``yield``, and a conversation that can recover from it uses an ordinary ``try``.
 
-A wrong or missing field is an ordinary ``KeyError`` or ``TypeError`` in the conversation; `drive` turns it into a
-`ProtocolError` that names the request, so a provider holds no defensive code.
+A wrong or missing field raises an ordinary ``KeyError`` or ``TypeError`` in the conversation. `drive` turns it into a
+`ProtocolError` that names the request, so providers need no defensive code.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from flux_cli.errors import FluxError, ProtocolError
 T = TypeVar("T")
 
 _DEPTH = 64
-"""Levels of nesting in an answer that are read: documented ones have six."""
+"""The deepest nesting that is accepted in an answer; documented answers have six levels."""
 
 Flow = Generator["Request", "Response", T]
-"""A conversation that ends in a ``T``."""
+"""A conversation that returns a ``T``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A local file as the one field of a multipart body."""
+    """A local file, sent as the only field of a multipart body."""
 
     field: str
     path: str
@@ -51,33 +50,33 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     upload: Upload | None = None
     origin: str | None = None
-    """Another origin than the base URL's; only one that the provider lists as its own."""
+    """The origin, if it is not that of the base URL; must be one that the provider lists."""
     paid: bool = False
-    """Whether it may cost money if it arrives."""
+    """Whether the request may cost money."""
     repeatable: bool = False
-    """Whether a repeat, after a lost reply, is known to have no second effect. Reads (GET) always are."""
+    """Whether it is safe to repeat the request after a lost answer. A GET always is."""
     mutates: bool = False
-    """Whether it changes something without costing money: a cancel."""
+    """Whether the request changes something without costing money, as a cancel does."""
     dry_run_answer: Any = None
-    """What ``--dry-run`` pretends came back, where a later request needs it."""
+    """The answer that ``--dry-run`` assumes, if a later request depends on it."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.origin or ''}{self.path or '/'}"
 
     @property
     def idempotent(self) -> bool:
-        """Whether it may be sent again when its reply is lost."""
+        """Whether the request may be sent again after its answer was lost."""
         return self.method == "GET" or self.repeatable
 
     @property
     def outcome_matters(self) -> bool:
-        """Whether a lost answer leaves open what it did."""
+        """Whether it matters what the request did when its answer was lost."""
         return self.paid or self.mutates or not self.idempotent
 
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What came back: status, headers (lower-case names) and the whole body."""
+    """An answer: status, headers (names in lower case) and the whole body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -85,7 +84,7 @@ class Response:
 
     @cached_property
     def json(self) -> Any:
-        """The body as JSON. Raises ``ValueError`` where it is none (or is nested beyond reason)."""
+        """The body as JSON. Raises ``ValueError`` if it is not JSON or is nested too deeply."""
         try:
             found = json.loads(self.body, parse_constant=_reject_constant)
         except RecursionError as error:
@@ -96,7 +95,7 @@ class Response:
 
     @property
     def object(self) -> dict[str, Any]:
-        """The body as a JSON object, or an empty one: for reading refusals, whose shapes are not dependable."""
+        """The body as a JSON object, or an empty one: for errors, whose structure cannot be relied on."""
         try:
             found = self.json
         except ValueError:
@@ -109,7 +108,7 @@ def _reject_constant(name: str) -> Any:
 
 
 def _is_nested_too_deeply(value: Any) -> bool:
-    """Whether ``value`` is nested so deeply that showing it could exhaust the stack."""
+    """Whether ``value`` is nested so deeply that printing it could exhaust the stack."""
     level: list[Any] = [value]
     for _ in range(_DEPTH):
         inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
@@ -120,14 +119,14 @@ def _is_nested_too_deeply(value: Any) -> bool:
 
 
 def encode(body: Any) -> bytes:
-    """Return a JSON body as it is sent: compact, UTF-8."""
+    """Encode a JSON body as it is sent: compact, in UTF-8."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
-    """Hold ``conversation``, letting ``send`` carry each request, and return its result.
+    """Run ``conversation``, sending each request with ``send``, and return its result.
 
-    Raises whatever `FluxError` the conversation lets through, and `ProtocolError` for an answer it could not read.
+    Raises every `FluxError` that the conversation does not catch, and `ProtocolError` for an answer it cannot read.
     """
     request: Request | None = None
     reply: Response | None = None
@@ -143,7 +142,7 @@ def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            message = f"cannot make sense of the answer to {request or 'nothing'} ({_describe_fault(error)})"
+            message = f"cannot understand the answer to {request or 'nothing'} ({_describe_fault(error)})"
             raise ProtocolError(message) from error
         try:
             reply, failure = send(request), None
@@ -152,7 +151,7 @@ def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:
 
 
 def _describe_fault(error: Exception) -> str:
-    """Return in a few words what was wrong with an answer."""
+    """Describe in a few words what was wrong with an answer."""
     if isinstance(error, KeyError):
         return f"no {error.args[0]!r}"
     if isinstance(error, json.JSONDecodeError):
@@ -161,28 +160,28 @@ def _describe_fault(error: Exception) -> str:
 
 
 def require_object(reply: Response) -> None:
-    """Raise ``TypeError`` or ``ValueError`` where an answer is no JSON object, as of a proxy in the API's place."""
+    """Raise ``TypeError`` or ``ValueError`` if an answer is not a JSON object, such as one sent by a proxy."""
     if not isinstance(reply.json, dict):
         message = f"an answer must be an object, not {type(reply.json).__name__}"
         raise TypeError(message)
 
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def as_id(value: Any) -> str:
-    """Return ``value`` if it can stand in the path of a URL as an id. Raises ``TypeError`` or ``ValueError``."""
+    """Return ``value`` if it is an id that is safe in a URL path. Raises ``TypeError`` or ``ValueError``."""
     if not isinstance(value, str):
         message = f"an id must be text, not {type(value).__name__}"
         raise TypeError(message)
-    if not _IDENTIFIER.fullmatch(value):
-        message = "an id with characters that do not belong there"
+    if not _ID.fullmatch(value):
+        message = "an id with unexpected characters"
         raise ValueError(message)
     return value
 
 
 def as_url(value: Any) -> str:
-    """Return ``value`` if it is the text of an http or https address. Raises ``TypeError`` or ``ValueError``."""
+    """Return ``value`` if it is an http or https URL. Raises ``TypeError`` or ``ValueError``."""
     if not isinstance(value, str):
         message = f"a link must be text, not {type(value).__name__}"
         raise TypeError(message)
@@ -193,7 +192,7 @@ def as_url(value: Any) -> str:
 
 
 def as_int(value: Any) -> int | None:
-    """Return ``value`` if it is an integer (and no boolean), else ``None``."""
+    """Return ``value`` if it is a 64-bit integer and not a boolean, else ``None``."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
 
 
@@ -205,7 +204,7 @@ def as_float(value: Any) -> float | None:
         found = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if abs(found) < 1e15 else None  # noqa: PLR2004 - beyond any price or time, and false for NaN
+    return found if abs(found) < 1e15 else None  # noqa: PLR2004 - larger than any price or time, and false for NaN
 
 
 def as_percent(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Whether a host's own schema or catalogue still says what our tables say: from what was published to sentences."""
+"""Compare a provider's published schema or catalogue with the tables in flux."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 
 def from_schema(model: Model, published: Any) -> tuple[str, ...]:
-    """Return how a published JSON schema of a model's input differs from our table; nothing if there is none."""
+    """Return how the published JSON schema of a model's input differs from its table; empty without a schema."""
     fields = next(_properties(published), None)
     if fields is None:
         return ()
     ours = {option.field.split(".")[0] for option in model.options.values() if option.field} | {model.prompt_field}
-    found = [f"has no field {name} any more" for name in sorted(ours - fields.keys())]
+    found = [f"no longer has a field {name}" for name in sorted(ours - fields.keys())]
     found += [f"has a field {name} that flux does not know" for name in sorted(map(str, fields.keys() - ours))]
     for option in model.options.values():
         words = fields.get(option.field)
-        told = words.get("enum") if isinstance(words, dict) else None
-        if isinstance(option, Choice) and isinstance(told, list):
+        values = words.get("enum") if isinstance(words, dict) else None
+        if isinstance(option, Choice) and isinstance(values, list):
             known = {str(value) for value in option.values.values()}
-            theirs = {str(value) for value in told} - set(option.unoffered)
+            theirs = {str(value) for value in values} - set(option.unoffered)
             found += [f"takes {listed(sorted(theirs - known))} for {option.field}"] if theirs - known else []
-            found += [f"takes {option.field} {listed(sorted(known - theirs))} no more"] if known - theirs else []
+            found += [f"no longer takes {listed(sorted(known - theirs))} for {option.field}"] if known - theirs else []
     return tuple(sentence(f"{model.name} {one}") for one in found)
 
 
 def from_catalogue(models: tuple[Model, ...], published: Any) -> tuple[str, ...]:
-    """Return which of our models a published catalogue does not list; nothing where it lists none at all."""
+    """Return which models a published catalogue no longer lists; empty if it lists no names at all."""
     names = set(_texts(published))
     return tuple(f"{model.name} is no longer in the catalogue" for model in models if names and model.slug not in names)
 
 
 def _properties(value: Any, depth: int = 6) -> Iterator[dict[str, Any]]:
-    """Yield every ``properties`` of a schema that has a prompt among them."""
+    """Yield each ``properties`` object of a schema that includes a prompt."""
     if depth and isinstance(value, dict):
         inner = value.get("properties")
         if isinstance(inner, dict) and "prompt" in inner:
@@ -49,7 +49,7 @@ def _properties(value: Any, depth: int = 6) -> Iterator[dict[str, Any]]:
 
 
 def _texts(value: Any, depth: int = 6) -> Iterator[str]:
-    """Yield every text in a JSON value."""
+    """Yield every string in a JSON value."""
     if isinstance(value, str):
         yield value
     elif depth and isinstance(value, dict | list):

@@ -1,4 +1,4 @@
-"""Resolve options against what a provider and its model accept, before anything is sent."""
+"""Check options against what a provider and model support, before anything is sent."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CONVERTED: dict[str, Option] = {
     "format": Choice(values=same_values("jpg", "png", "webp")),
     "quality": Range(low=1, high=100),
 }
-"""What flux does itself where the provider cannot."""
+"""Options that flux applies itself if the provider cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedOptions:
-    """The options that are sent or honoured, those that are left out, and what you should know."""
+    """The options to send, the options that are ignored, and notes to show."""
 
     options: Mapping[str, Any]
     """By long name with underscores, without the seed."""
@@ -33,17 +33,17 @@ class ResolvedOptions:
 
 
 def flag_name(name: str) -> str:
-    """Return the option as it is typed."""
+    """Return the command-line flag of an option."""
     return f"--{name.replace('_', '-')}"
 
 
 def _do(names: list[str]) -> str:
-    """Return the names of those who can, with their verb; nothing if there are none."""
+    """Return names with the verb "do"; empty if there are none."""
     return f"{listed(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
 
 
 def find_model(provider: Provider, name: str) -> Model:
-    """Return the provider's model of that full name. Raises `UsageError` naming the providers that host it."""
+    """Return the provider's model with this full name. Raises `UsageError`, which names the providers that host it."""
     if name in provider.models:
         return provider.models[name]
     hosts = [other for other in providers.NAMES if name in providers.load(other).models]
@@ -64,12 +64,12 @@ def resolve(
 ) -> ResolvedOptions:
     """Check every option but the seed, and the ``--param`` values ``extra``, against the model.
 
-    An option in ``typed`` that cannot be honoured is an error; any other (from the config) is left out and named.
-    Raises `UsageError`.
+    If an option in ``typed``, from the command line, is not supported, raise `UsageError`. Any other, from the config,
+    is skipped and named.
     """
     extra = extra or {}
     kept: dict[str, Any] = {}
-    skipped = _spare_shape(model, options, typed)
+    skipped = _choose_shape_to_skip(model, options, typed)
     notes: list[str] = []
     for name, value in options.items():
         if name in skipped:
@@ -93,23 +93,23 @@ def resolve(
     for name in _check_extra(provider, model, extra, kept, typed):
         del kept[name]
         skipped.append(name)
-    kept = {**_implied(model, extra, kept), **kept}
+    kept = {**_add_always_sent(model, extra, kept), **kept}
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in extra if path in provider.param_notes]
     return ResolvedOptions(options=kept, skipped=tuple(skipped), notes=tuple(notes))
 
 
-def _spare_shape(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
-    """Return which of the two options that set the shape gives way. Raises `UsageError` if both were typed."""
+def _choose_shape_to_skip(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
+    """Return which of the two options that set the shape to skip. Raises `UsageError` if both were typed."""
     if not {"aspect_ratio", "size"} <= options.keys():
         return []
     if {"aspect_ratio", "size"} <= set(typed):
-        raise UsageError("--aspect-ratio and --size both set the shape: give one of them")
+        raise UsageError("--aspect-ratio and --size both set the shape: use only one of them")
     wins = "size" in typed or ("aspect_ratio" not in typed and "size" in model.options)
     return ["aspect_ratio" if wins else "size"]
 
 
-def _implied(model: Model, extra: Mapping[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that are always sent, where no other value of theirs is given."""
+def _add_always_sent(model: Model, extra: Mapping[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are always sent and have no other value yet."""
     fields = {path for name, value in model.always_sent.items() for path in model.options[name].wire(value)}
     if "size" in kept or fields & set(extra):
         return {}
@@ -138,36 +138,36 @@ def check_seed(provider: Provider, model: Model, seed: int) -> None:
 def _check_extra(
     provider: Provider, model: Model, extra: Mapping[str, Any], kept: dict[str, Any], typed: Collection[str]
 ) -> list[str]:
-    """Refuse a ``--param`` for a field that flux fills in, or that an option typed at the same time sets.
+    """Return the options from the config that a ``--param`` replaces.
 
-    Return the options of the config that give way to a ``--param``.
+    Raises `UsageError` for a ``--param`` that sets a field of flux or of an option that was typed too.
     """
-    yielding: list[str] = []
+    replaced: list[str] = []
     for path in extra:
         if not all(path.split(".")):
-            message = f"--param {path}: a path is names joined by dots"
+            message = f"--param {path}: a path consists of names joined by dots"
             raise UsageError(message)
         if any(_overlap(path, field) for field in provider.reserved_fields):
             message = f"--param {path}: flux fills in this field itself"
             raise UsageError(message, hint="use the prompt, --seed, --model or --count")
         for name, value in kept.items():
             option = model.options.get(name)
-            if option is None or name in yielding or not any(_overlap(path, field) for field in option.wire(value)):
+            if option is None or name in replaced or not any(_overlap(path, field) for field in option.wire(value)):
                 continue
             if name in typed:
-                message = f"--param {path} and {flag_name(name)} set the same field: give one of them"
+                message = f"--param {path} and {flag_name(name)} set the same field: use only one of them"
                 raise UsageError(message)
-            yielding.append(name)
-    return yielding
+            replaced.append(name)
+    return replaced
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether one dotted path is the other, or lies inside it."""
+    """Whether two dotted paths are equal or one contains the other."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _refuse(provider: Provider, model: Model, name: str) -> None:
-    """Raise `UsageError` for an option that the model lacks, naming who has it."""
+    """Raise `UsageError` for an option that the model does not have, naming the providers that have it."""
     others = [
         found
         for found in providers.NAMES

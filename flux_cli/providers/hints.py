@@ -1,4 +1,4 @@
-"""What to do next, for errors that do not say so themselves. Every failure that a person sees has one hint."""
+"""Add a hint to errors that have none, so that every error says what to do next."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from flux_cli.providers.base import Provider
 
 
 def with_hint(error: FluxError, provider: Provider) -> FluxError:
-    """Return ``error`` with a hint, if it has none."""
+    """Return ``error``, with a hint added if it has none."""
     error.hint = error.hint or _hints(provider).get(error.code, "")
     return error
 
 
 def _hints(provider: Provider) -> dict[str, str]:
-    """Return the next step by error code."""
+    """Return a hint for each error code."""
     name = provider.name
     return {
-        "auth": f"`flux config set providers.{name}.api_key` sets another key; keys are made in {provider.key_page}",
+        "auth": f"`flux config set providers.{name}.api_key` sets another key; create keys in {provider.key_page}",
         "payment": f"add credits in {provider.key_page}; `flux providers {name} --check` shows what is left",
-        "moderated": f"change the prompt: the same one would be blocked again; more in {provider.docs}",
-        "unavailable": "nothing was accepted: try again later, or elsewhere with `-p`",
-        "usage": f"`flux providers {name}` lists what it takes",
+        "moderated": f"change the prompt: the same one would be blocked again; see {provider.docs}",
+        "unavailable": "nothing was accepted: try again later, or another provider with `-p`",
+        "usage": f"`flux providers {name}` lists its options",
         "failed": f"{name} gives no further details; running it again starts a new paid job",
     }

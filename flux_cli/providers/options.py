@@ -1,6 +1,6 @@
-"""Our options as a model takes them: which values, and under which of the provider's own names they are sent.
+"""Describe the options of a model: the values they take, and the provider's fields they are sent in.
 
-Checking, sending, listing and completing options all read these values.
+Checking, sending, listing and completing options all use these descriptions.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from flux_cli.text import listed, nearest
 
 
 class InvalidValue(ValueError):  # noqa: N818 - reads as what it says of a value
-    """A value that an option does not take. The message completes the sentence "runware: --quality …"."""
+    """An option does not take this value. The message completes the sentence "runware: --quality …"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One of our options as one model takes it. Subclasses say which values."""
+    """One option of one model. Subclasses define its values."""
 
     field: str = ""
-    """Dotted path in the request; with several fields, as the provider's page writes them."""
+    """Dotted path in the request body; several fields are separated by commas."""
     default: str = ""
-    """What the provider does when nothing is sent, in its own words."""
+    """The provider's default, in its own words."""
     note: str = ""
-    """What the option means here, where that differs."""
+    """What is special about the option at this provider."""
 
     def check(self, value: Any) -> Any:
-        """Return ``value`` as it is to be kept. Raises `Unfit`."""
+        """Return the checked ``value``. Raises `InvalidValue`."""
         return value
 
     def wire(self, value: Any) -> dict[str, Any]:
-        """Return what is sent for a checked ``value``, by dotted path."""
+        """Return the fields to send for a checked ``value``, by dotted path."""
         return {self.field: value}
 
     @property
@@ -45,14 +45,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(Option):
-    """One of some words; each is sent as the value beside it."""
+    """One of several words, each sent as the value it maps to."""
 
     values: Mapping[str, Any]
     unoffered: tuple[str, ...] = ()
-    """Words of the host's that we know and leave to ``--param``."""
+    """The provider's words that are only available with ``--param``."""
 
     def check(self, value: Any) -> Any:
-        """Return the word. Raises `Unfit` with the nearest one."""
+        """Return the word. Raises `InvalidValue` with the nearest one."""
         if not isinstance(value, str) or value not in self.values:
             near = _nearest_ratio(str(value), self.values) or nearest(str(value), self.values)
             message = f"takes {listed(self.values, last='or')}, not {value}" + (
@@ -77,7 +77,7 @@ def _ratio(word: str) -> float | None:
 
 
 def _nearest_ratio(word: str, known: Iterable[str]) -> str | None:
-    """Return the ratio among ``known`` whose shape comes closest to that of ``word``; ``None`` if it is no ratio."""
+    """Return the ratio in ``known`` that is closest to ``word``; ``None`` if ``word`` is not a ratio."""
     wanted = _ratio(word)
     shapes = {name: ratio for name in known if (ratio := _ratio(name))}
     if wanted is None or not shapes:
@@ -86,21 +86,21 @@ def _nearest_ratio(word: str, known: Iterable[str]) -> str | None:
 
 
 def same_values(*values: str) -> dict[str, str]:
-    """Return the values of a `Choice` whose words are sent as they are."""
+    """Return the values of a `Choice` whose words are sent unchanged."""
     return {value: value for value in values}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range(Option):
-    """A number from ``low`` to ``high``, both included; ``high`` may be open."""
+    """A number from ``low`` to ``high``, inclusive; without ``high`` there is no upper limit."""
 
     low: int
     high: int | None = None
     fractions: bool = False
-    """Whether it may be other than whole."""
+    """Whether fractions are allowed."""
 
     def check(self, value: Any) -> Any:
-        """Return the number. Raises `Unfit`."""
+        """Return the number. Raises `InvalidValue`."""
         fits = isinstance(value, int | float if self.fractions else int) and not isinstance(value, bool)
         if not fits or not self.low <= value <= (math.inf if self.high is None else self.high):
             message = f"takes {self.accepts}, not {value}"
@@ -118,7 +118,7 @@ class Switch(Option):
     """On or off."""
 
     def check(self, value: Any) -> Any:
-        """Return the boolean. Raises `Unfit`."""
+        """Return the boolean. Raises `InvalidValue`."""
         if not isinstance(value, bool):
             message = f"is on or off, not {value}"
             raise InvalidValue(message)
@@ -126,18 +126,18 @@ class Switch(Option):
 
     @property
     def accepts(self) -> str:
-        """The two."""
+        """The two words."""
         return "on off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Option):
-    """A web address, of at most ``limit`` characters where the host has a limit."""
+    """A web address, of at most ``limit`` characters if there is a limit."""
 
     limit: int | None = None
 
     def check(self, value: Any) -> Any:
-        """Return the address. Raises `Unfit`."""
+        """Return the address. Raises `InvalidValue`."""
         if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]+\S*", value):
             message = f"takes a web address (https://…), not {value}"
             raise InvalidValue(message)
@@ -154,27 +154,27 @@ class Link(Option):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture(Option):
-    """An image: a web address, or a local file of at most ``limit`` bytes that a conversation uploads first."""
+    """An image: a web address, or a local file of at most ``limit`` bytes that is uploaded first."""
 
     limit: int
 
     def check(self, value: Any) -> Any:
-        """Return the address or the path. Raises `Unfit` for an address of another kind."""
+        """Return the address or the path. Raises `InvalidValue` for an address of another kind."""
         return Link().check(value) if not isinstance(value, str) or "://" in value else value
 
     def check_file(self, head: bytes, size: int) -> None:
-        """Check a local file by its first 16 bytes and its size. Raises `Unfit`."""
+        """Check a local file by its first 16 bytes and its size. Raises `InvalidValue`."""
         if not size:
-            raise InvalidValue("takes an image, and the file is empty")
+            raise InvalidValue("takes an image, but the file is empty")
         if not re.match(_PICTURE, head, re.DOTALL):
-            raise InvalidValue("takes an image, such as PNG, JPEG, WebP or GIF, and the file is none")
+            raise InvalidValue("takes an image, such as PNG, JPEG, WebP or GIF, but the file is not one")
         if size > self.limit:
             message = f"takes a file of at most {self.limit // 2**20} MB, not {size / 2**20:.1f} MB"
             raise InvalidValue(message)
 
     @property
     def accepts(self) -> str:
-        """The two ways."""
+        """What it accepts."""
         return f"web address or local file, up to {self.limit // 2**20} MB"
 
 
@@ -182,15 +182,15 @@ _PICTURE = (
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM|II\*\x00|MM\x00\*"
     rb"|....ftyp(avif|avis|heic|heix|mif1|msf1)"
 )
-"""How a file of an image begins: not only in formats that a host names, since a host may take more."""
+"""How image files begin, including formats that the provider does not document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels(Option):
-    """Pairs of a key and a value that the provider stores with the job."""
+    """Key-value pairs that the provider stores with the job."""
 
     def check(self, value: Any) -> Any:
-        """Return the pairs. Raises `Unfit`."""
+        """Return the pairs. Raises `InvalidValue`."""
         if not isinstance(value, Mapping):
             message = f"takes {self.accepts}, not {value}"
             raise InvalidValue(message)
@@ -209,7 +209,7 @@ class Ratios(Option):
     sizes: Mapping[str, tuple[int, int]]
 
     def check(self, value: Any) -> Any:
-        """Return the ratio. Raises `Unfit` with the nearest one."""
+        """Return the ratio. Raises `InvalidValue` with the nearest one."""
         return Choice(values=self.sizes).check(value)
 
     def wire(self, value: Any) -> dict[str, Any]:
@@ -225,7 +225,7 @@ class Ratios(Option):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels(Option):
-    """A width and a height: one of a table, or any on a grid."""
+    """A width and a height, from a table or on a grid."""
 
     field: str = "width, height"
     table: tuple[tuple[int, int], ...] = ()
@@ -234,7 +234,7 @@ class Pixels(Option):
     step: int = 1
 
     def check(self, value: Any) -> Any:
-        """Return ``WxH``. Raises `Unfit`, and names the nearest size."""
+        """Return ``WxH``. Raises `InvalidValue` with the nearest size."""
         found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", str(value).lower())
         if not found:
             message = f"takes WIDTHxHEIGHT in pixels, such as 1024x1024, not {value}"
@@ -247,7 +247,7 @@ class Pixels(Option):
         return f"{size[0]}x{size[1]}"
 
     def nearest(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the size that the model takes and that differs least from ``size``."""
+        """Return the valid size that is nearest to ``size``."""
         if self.table:
             return min(self.table, key=lambda known: abs(known[0] - size[0]) + abs(known[1] - size[1]))
         width, height = (min(max(round(side / self.step) * self.step, self.low), self.high) for side in size)

@@ -1,4 +1,4 @@
-"""What a no means: by HTTP status, and by a provider's words where it has no code for what it means."""
+"""Turn a refusal into an error, by its HTTP status, and by its wording if the provider has no code for it."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
 def error_for_status(
     response: Response, text: str, *, provider: str, vendor_code: str = "", turned_away: bool = False
 ) -> FluxError | None:
-    """Return what an HTTP status of 400 or more means, in ``text``'s words; ``None`` for any other.
+    """Return the error for an HTTP status of 400 or more, with ``text`` as its message; ``None`` for any other.
 
-    5xx is left to the transport, which alone knows what was sent and whether it is safe to repeat; but
-    ``turned_away`` marks an answer that is documented to mean that nothing was accepted: then a 503 is a refusal too.
+    5xx is left to the transport, which knows what was sent and whether it is safe to repeat. ``turned_away`` marks an
+    answer that is documented to mean that nothing was accepted: then a 503 is a refusal too.
     """
     status = response.status
     if status < 400 or (status >= 500 and not (status == 503 and turned_away)):  # noqa: PLR2004 - HTTP classes
         return None
-    said = f"{provider}: {sentence(text) or f'HTTP {status}'}"
+    message = f"{provider}: {sentence(text) or f'HTTP {status}'}"
     match status:
         case 403 if is_moderation(vendor_code):
-            return ModeratedError(said, charged="no", vendor_code=vendor_code)
+            return ModeratedError(message, charged="no", vendor_code=vendor_code)
         case 401 | 403:
-            return AuthError(said, vendor_code=vendor_code)
+            return AuthError(message, vendor_code=vendor_code)
         case 402:
-            return PaymentError(said, vendor_code=vendor_code)
+            return PaymentError(message, vendor_code=vendor_code)
         case 404:
-            return NotFoundError(said, vendor_code=vendor_code)
+            return NotFoundError(message, vendor_code=vendor_code)
         case 408 | 429 | 503:
-            return UnavailableError(said, vendor_code=vendor_code)
+            return UnavailableError(message, vendor_code=vendor_code)
         case _ if is_moderation(vendor_code, text):
-            return ModeratedError(said, charged="no", vendor_code=vendor_code)
+            return ModeratedError(message, charged="no", vendor_code=vendor_code)
         case 400 | 413 | 414 | 415 | 422:
-            return UsageError(said, vendor_code=vendor_code)
+            return UsageError(message, vendor_code=vendor_code)
         case _:
-            return RefusedError(said, vendor_code=vendor_code)
+            return RefusedError(message, vendor_code=vendor_code)
 
 
 def as_job_failure(error: FluxError) -> FluxError:
-    """Return a refusal as the end of a job that was accepted: then it is the job that failed, not the command line."""
+    """Return ``error`` as the failure of an accepted job: a `UsageError` becomes a `RefusedError`."""
     return RefusedError(error.message, vendor_code=error.vendor_code) if isinstance(error, UsageError) else error
 
 
@@ -75,19 +75,19 @@ _SIGNS = (
     r"(rejected|declined|blocked|filtered|withheld) (\w+ ){0,1}?(content|prompt|image)s?",
 )
 _BLOCKED = rf"\b({'|'.join(_SIGNS)})\b"
-"""What hosts without a code for it say of a blocked prompt or image, as single words in lower case.
+"""How providers without a code for it word a blocked prompt or image; matched against words in lower case.
 
-It is wide on purpose: a block that is not seen as one is offered for a retry, and bought again.
+It is broad on purpose: a block that is not recognized is offered for a retry, and bought again.
 """
 
 
-def is_moderation(*told: str) -> bool:
-    """Whether a host's codes and messages, such as ``CONTENT_MODERATED``, say that a prompt or image was blocked."""
-    return any(re.search(_BLOCKED, re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", one).lower()) for one in told)
+def is_moderation(*texts: str) -> bool:
+    """Whether a provider's codes and messages, such as ``CONTENT_MODERATED``, say that content was blocked."""
+    return any(re.search(_BLOCKED, re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", one).lower()) for one in texts)
 
 
 def job_failure(text: str, *, provider: str, vendor_code: str = "", charged: Charged | None = None) -> FluxError:
-    """Return why a job failed, in the provider's words, judged by them and by its code, if there is one."""
+    """Return the error of a failed job, classified by the provider's message and code."""
     kind = ModeratedError if is_moderation(vendor_code, text) else RefusedError
-    said = sentence(text) or sentence(vendor_code) or "the job failed, no reason given"
-    return kind(f"{provider}: {said}", vendor_code=vendor_code, charged=charged)
+    reason = sentence(text) or sentence(vendor_code) or "the job failed, no reason given"
+    return kind(f"{provider}: {reason}", vendor_code=vendor_code, charged=charged)

@@ -1,8 +1,8 @@
-"""RunComfy's Model API.
+"""The RunComfy provider, for its Model API.
 
 Pages: https://docs.runcomfy.com/model-apis/async-queue-endpoints and …/error-codes, and the two models' own pages.
-Two manners to know: the queue's ``completed`` is not yet success (a second endpoint tells), and refusals may come as
-HTTP 400, even 200, with a code in the body.
+Note that the queue's ``completed`` does not mean success (a second endpoint has the result), and that refusals may come
+as HTTP 400 or even 200, with a code in the body.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _SIZE = "1:1 (hd)"
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
-    """Send the flat body of the model's schema; the answer's ``request_id`` is the job's id."""
+    """Submit the job; the body is flat, and ``request_id`` in the answer is the job's id."""
     reply = yield Request("POST", f"/v1/models/{planned.model.slug}", json=planned.body(), paid=True)
     return Accepted(remote=RemoteJob(id=as_id(reply.json["request_id"])))
 
 
 def poll(remote: RemoteJob) -> Flow[State]:
-    """Ask the queue, and where it says that it is done with the job, ask for the result."""
+    """Read the state in the queue, and once the job has left it, the result."""
     reply = yield Request("GET", f"/v1/requests/{remote.id}/status")
     state = _state(reply.json)
     if state is not None:
@@ -38,7 +38,7 @@ def poll(remote: RemoteJob) -> Flow[State]:
     try:
         reply = yield Request("GET", f"/v1/requests/{remote.id}/result", query={"include_cost": "true"})
     except (ModeratedError, RefusedError, UsageError) as error:
-        if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
+        if not error.vendor_code:  # not from the provider: a proxy, or an address that has moved
             raise
         return Failed(error=as_job_failure(error))
     body = reply.json
@@ -46,7 +46,7 @@ def poll(remote: RemoteJob) -> Flow[State]:
 
 
 def cancel(remote: RemoteJob) -> Flow[State]:
-    """Take the job off the queue. The answer is 202 also where nothing was done: ``outcome`` tells."""
+    """Cancel a queued job. The status is 202 even if nothing was cancelled; ``outcome`` says what happened."""
     reply = yield Request("POST", f"/v1/requests/{remote.id}/cancel", repeatable=True, mutates=True)
     if reply.object.get("outcome") == "cancelled":
         return Cancelled()
@@ -54,7 +54,7 @@ def cancel(remote: RemoteJob) -> Flow[State]:
 
 
 def check() -> Flow[Account]:
-    """Read each model's description, which needs a key; then the balance, which lives on another host."""
+    """Read the description of each model, which needs a key, and the balance, which is on another host."""
     drift: tuple[str, ...] = ()
     prices: dict[str, float] = {}
     for model in (_PRO, _ULTRA):
@@ -62,7 +62,7 @@ def check() -> Flow[Account]:
         require_object(reply)
         drift += from_schema(model, reply.json)
         price = as_float(reply.object.get("base_price_usd"))
-        if price is not None and reply.object.get("price_unit") == "output":  # not by the second
+        if price is not None and reply.object.get("price_unit") == "output":  # not per second
             prices[model.name] = price
     try:
         reply = yield Request("GET", "/prod/v2/balance", origin=BALANCE_HOST)
@@ -74,31 +74,30 @@ def check() -> Flow[Account]:
 
 
 def refusal(response: Response) -> FluxError | None:
-    """Read the documented codes, whose first three digits are an HTTP status, under whatever status they come.
+    """Read the documented codes, whose first three digits are an HTTP status, whatever the actual status is.
 
-    Two of them are money and key, under a status that says neither.
+    Two of them mean payment and key, although their status does not.
     """
     body = response.object
     code = int(as_float(body.get("error_code")) or as_float(body.get("code")) or 0)
-    told = next((body[key] for key in ("error_message", "message", "error", "detail") if body.get(key)), "")
-    text = told if isinstance(told, str) else str(told)
+    text = str(next((body[key] for key in ("error_message", "message", "error", "detail") if body.get(key)), ""))
     name = body.get("error")
-    if isinstance(name, str) and name != text:  # the code's own name, beside a message
+    if isinstance(name, str) and name != text:  # the name of the code, next to a message
         text = f"{sentence(text)} ({name})"
-    if response.status < 400 and body.get("error_code") is None:  # noqa: PLR2004 - no refusal
+    if response.status < 400 and body.get("error_code") is None:  # noqa: PLR2004 - not a refusal
         return None
-    said = (sentence(text) or f"HTTP {response.status}") + (f" ({code})" if code else "")
-    spoken = code // 1000 if 400 <= code // 1000 < 500 else 409  # noqa: PLR2004 - else no, and no more than that
-    meant = _MEANT.get(code) or (response.status if response.status >= 400 else spoken)  # noqa: PLR2004 - the same
-    return error_for_status(replace(response, status=meant), said, provider="runcomfy", vendor_code=str(code or ""))
+    message = (sentence(text) or f"HTTP {response.status}") + (f" ({code})" if code else "")
+    implied = code // 1000 if 400 <= code // 1000 < 500 else 409  # noqa: PLR2004 - 409 stands for any other refusal
+    status = _STATUSES.get(code) or (response.status if response.status >= 400 else implied)  # noqa: PLR2004 - the same
+    return error_for_status(replace(response, status=status), message, provider="runcomfy", vendor_code=str(code or ""))
 
 
-_MEANT = {400001: 400, 400002: 402, 400004: 401, 403001: 403, 404001: 404}
-"""The HTTP status that each documented code ought to have come with."""
+_STATUSES = {400001: 400, 400002: 402, 400004: 401, 403001: 403, 404001: 404}
+"""The HTTP status that fits each documented code."""
 
 
 def _state(body: Any) -> State | None:
-    """Return what a queue state means, or ``None`` where the result endpoint has to be asked."""
+    """Return the state in the queue, or ``None`` if the result has to be read."""
     match body["status"]:
         case "in_queue" | "pending" | "waiting" | "starting":
             return Queued(position=as_int(body.get("queue_position")))
@@ -113,11 +112,12 @@ def _state(body: Any) -> State | None:
 
 
 def _result(body: Any) -> State:
-    """Return what a result's own ``status`` means. ``error`` may be of any JSON type."""
-    amount, told = as_float(body.get("cost")), body.get("error")
+    """Return the state in a result. ``error`` may be of any JSON type."""
+    amount, problem = as_float(body.get("cost")), body.get("error")
     cost = None if amount is None else Cost(amount=amount)
-    if body["status"] == "failed" or (told and not body.get("output")):
-        code, text = (told.get("code"), told.get("message") or told) if isinstance(told, dict) else (None, told)
+    if body["status"] == "failed" or (problem and not body.get("output")):
+        fields = problem if isinstance(problem, dict) else {}
+        code, text = fields.get("code"), fields.get("message") or problem
         error = job_failure(str(text or ""), provider="runcomfy", vendor_code=sentence(str(code or ""), limit=60))
         return Failed(error=error, cost=cost)
     output = body["output"]
@@ -127,7 +127,9 @@ def _result(body: Any) -> State:
     return Succeeded(images=tuple(Image(url=as_url(url)) for url in links), cost=cost)
 
 
-_SEED = Range(field="seed", low=SEEDS[0], high=SEEDS[1], note="always sent: the host's own default is a fixed example")
+_SEED = Range(
+    field="seed", low=SEEDS[0], high=SEEDS[1], note="always sent: the provider's own default is a fixed example"
+)
 _RAW = Switch(field="raw", default="off", note="less processed, more natural-looking")
 
 _ULTRA = Model(
@@ -174,8 +176,8 @@ PROVIDER = Provider(
     refusal=refusal,
     reserved_fields=("prompt", "seed"),
     param_notes={
-        "image_size": "the host takes image_size=Custom with sides in multiples of 32, else it rounds them; "
-        "it documents no field names for them"
+        "image_size": "the provider takes image_size=Custom with sides in multiples of 32 and rounds others; "
+        "it does not document the fields for the sides"
     },
     origins=(BALANCE_HOST,),
     cancel_note="while queued",

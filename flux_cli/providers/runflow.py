@@ -1,8 +1,8 @@
-"""Runflow.
+"""The Runflow provider.
 
 Pages: https://docs.runflow.io (concepts/runs, concepts/errors, guides/cancel-a-run) and the model's own page.
-A run's state is in ``status_code`` (in ``status`` on some pages); its links are signed for about three days and signed
-anew whenever the run is read. There is no cancelling with an ordinary key.
+A run's state is in ``status_code`` (on some pages in ``status``). Its links are signed for about three days, and signed
+again whenever the run is read. An ordinary key cannot cancel a run.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from flux_cli.providers.refusals import error_for_status, job_failure
 from flux_cli.text import sentence
 
 _PAGES = 10
-"""Of 500 runs, that are looked through for a lost one."""
+"""How many pages of 500 runs are searched for a lost run."""
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
-    """Start a run. ``client_ref`` is a label, by which a run whose answer was lost can be found again."""
+    """Start a run. ``client_ref`` is a label by which the run is found if the answer is lost."""
     body = planned.body(client_ref=planned.job.id)
     reply = yield Request("POST", f"/v1/models/{planned.model.slug}/runs", json=body, paid=True)
     return Accepted(remote=RemoteJob(id=as_id(reply.json["id"])))
@@ -46,7 +46,7 @@ def poll(remote: RemoteJob) -> Flow[State]:
 
 
 def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
-    """Page through the runs, the newest first, for the one with our label."""
+    """Search the runs for the label, newest first."""
     query = {"limit": "500", "sort_by": "created_at:desc"}
     for _ in range(_PAGES):
         reply = yield Request("GET", "/v1/runs", query=query)
@@ -61,7 +61,7 @@ def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
 
 
 def check() -> Flow[Account]:
-    """Ask who we are, then how much is left."""
+    """Read the account, then its balance."""
     reply = yield Request("GET", "/v1/auth/me")
     require_object(reply)
     try:
@@ -73,17 +73,18 @@ def check() -> Flow[Account]:
 
 
 def refusal(response: Response) -> FluxError | None:
-    """Read ``{code, message, errors}``, and the older shapes of it."""
+    """Read ``{code, message, errors}`` and its older forms."""
     body = response.object
     inner = body["error"] if isinstance(body.get("error"), dict) else body
     code = sentence(str(inner.get("code") or ""), limit=60)
-    told = inner.get("message") or body.get("error") or body.get("detail") or ""
     details = inner.get("errors")
-    text = (told if isinstance(told, str) else str(told)) + (f" {details}" if details else "")
+    text = str(inner.get("message") or body.get("error") or body.get("detail") or "") + (
+        f" {details}" if details else ""
+    )
     if code == "RUN_NOT_FOUND" and response.status >= 400:  # noqa: PLR2004 - a refusal
         return NotFoundError(f"runflow: {sentence(text)}", vendor_code=code)
-    away = code == "MODEL_UNAVAILABLE"
-    return error_for_status(response, text, provider="runflow", vendor_code=code, turned_away=away)
+    turned_away = code == "MODEL_UNAVAILABLE"
+    return error_for_status(response, text, provider="runflow", vendor_code=code, turned_away=turned_away)
 
 
 def _state(run: Any) -> State:
@@ -106,15 +107,15 @@ def _state(run: Any) -> State:
 
 
 def _failure(run: Any) -> tuple[str, str]:
-    """Return the code and the message of a failure: of ``failure_*``, else of ``error``, as some pages have it."""
-    told = run.get("error")
-    inner = told if isinstance(told, dict) else {"message": told}
+    """Return the code and message of a failure, from ``failure_*`` or, as on some pages, from ``error``."""
+    error = run.get("error")
+    inner = error if isinstance(error, dict) else {"message": error}
     code = sentence(str(run.get("failure_code") or inner.get("code") or ""), limit=60)
     return code, str(run.get("failure_message") or inner.get("message") or code)
 
 
 def _result(run: Any, *, in_part: bool) -> State:
-    """Return the images among the outputs. An older page shows ``image_urls`` in their place."""
+    """Return the images in the output. An older page has ``image_urls`` instead of ``outputs``."""
     output = run["output"]
     nsfw, seed = as_bool(output.get("nsfw_detected")), as_int(output.get("seed"))
     made = [one for one in output.get("outputs") or [] if (one.get("type") or "image") == "image"]
@@ -133,7 +134,7 @@ def _result(run: Any, *, in_part: bool) -> State:
         raise ValueError("no image")
     timing = output.get("timing") if isinstance(output.get("timing"), dict) else {}
     times = {
-        sentence(str(name), limit=40): value for name, told in timing.items() if (value := as_float(told)) is not None
+        sentence(str(name), limit=40): value for name, spent in timing.items() if (value := as_float(spent)) is not None
     }
     duration = as_float(run.get("duration_ms"))
     reason = _failure(run)[1] or "the run succeeded only in part, no reason given"
@@ -168,7 +169,7 @@ _PRO = Model(
     slug="black-forest-labs/flux-1-1-pro",
     prompt_field="input.prompt",
     options={
-        "size": Pixels(field="input.width, input.height", low=1, high=1440, note="no page states a smallest side"),
+        "size": Pixels(field="input.width, input.height", low=1, high=1440, note="the smallest side is not documented"),
         **_OPTIONS,
     },
     price=Price(amount=0.04, source="the model's page at runflow.io", date="2026-11"),

@@ -1,9 +1,9 @@
-"""Runware.
+"""The Runware provider.
 
 Pages: https://runware.ai/docs/platform (errors, task-polling) and
-https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra. One address, POST only, arrays of tasks in and out. The task's
-UUID is made here, so a submit may be repeated: the code ``conflictTaskUUID`` on a repeat says that the first one
-arrived. Polls are cumulative, and results and errors come mixed.
+https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra. The API has one address, which takes and
+returns arrays of tasks by POST. flux makes the UUID of a task, so a submit may be repeated: ``conflictTaskUUID`` in
+answer to a repeat means that the first attempt arrived. Polls are cumulative, and mix results and errors.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from flux_cli.text import printable, sentence
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
-    """Send one task under our own UUID, for asynchronous delivery unless ``--param`` says otherwise."""
+    """Submit one task, for asynchronous delivery unless ``--param`` says otherwise."""
     count = {planned.model.count_field: planned.job.count} if planned.job.count > 1 else {}
     fixed = {
         "taskType": "imageInference",
@@ -45,8 +45,8 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
     }
     task = planned.body(**fixed, **count)
     if task["deliveryMethod"] == "sync" and not planned.wait:
-        message = "runware cannot leave a job that it delivers synchronously"
-        raise UsageError(message, hint="give --no-wait or --param deliveryMethod=sync, not both")
+        message = "--no-wait does not work with synchronous delivery"
+        raise UsageError(message, hint="use --no-wait or --param deliveryMethod=sync, not both")
     remote = RemoteJob(id=planned.job.idempotency_key, poll_state={"count": planned.job.count})
     try:
         reply = yield Request("POST", "", json=[task], paid=True, repeatable=True)
@@ -57,7 +57,7 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
     except RefusedError as error:
         if error.vendor_code != CONFLICT:
             raise
-        raise UnknownOutcomeError(error.message) from error  # our UUID is new: something on the way sent it twice
+        raise UnknownOutcomeError(error.message) from error  # the UUID is new, so something on the way sent it twice
     state = _read(reply.json, remote, last=task["deliveryMethod"] == "sync")
     if isinstance(state, Failed):
         raise state.error
@@ -65,15 +65,15 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
 
 
 def poll(remote: RemoteJob) -> Flow[State]:
-    """Ask for all results of the task so far. What is said of the task itself, also as a refusal, is its end."""
+    """Read all results of the task so far. A refusal that concerns the task means that the task failed."""
     try:
         reply = yield _post({"taskType": "getResponse", "taskUUID": remote.id})
     except NotFoundError as error:
         if error.vendor_code != CANCELLED:
             raise
-        return Cancelled(error=_cancelled())
+        return Cancelled(error=_cancelled_error())
     except (ModeratedError, PaymentError, RefusedError, UsageError) as error:
-        if not error.vendor_code:  # no word of the provider's own: a proxy, or an address that moved
+        if not error.vendor_code:  # not from the provider: a proxy, or an address that has moved
             raise
         return Failed(error=as_job_failure(error))
     state = _read(reply.json, remote)
@@ -81,30 +81,30 @@ def poll(remote: RemoteJob) -> Flow[State]:
 
 
 def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
-    """Ask for the task's request: a task that is told exists; one that is not may exist all the same."""
+    """Read the request of the task. If there is one, the task exists; if not, it may still exist."""
     try:
         reply = yield _post({"taskType": "getTaskDetails", "taskUUID": lost.idempotency_key})
     except (NotFoundError, RefusedError, UsageError):
         return None
-    told = [
+    tasks = [
         one
         for one in reply.json.get("data") or []
         if one.get("taskUUID") == lost.idempotency_key and one.get("request")
     ]
-    return RemoteJob(id=lost.idempotency_key) if told else None
+    return RemoteJob(id=lost.idempotency_key) if tasks else None
 
 
 def check() -> Flow[Account]:
-    """Read the account. ``balance`` is a number in the pages and an object in the vendor's types."""
+    """Read the account. ``balance`` is a number in the documentation and an object in the vendor's client."""
     try:
         details = yield from _account()
     except RefusedError as error:
         if error.vendor_code != CONFLICT:
             raise
-        details = yield from _account()  # the first attempt's answer was lost, and its repeat came under the same UUID
-    told = details.get("balance")
-    known = told.values() if isinstance(told, dict) else (told,)
-    amount = next((found for one in known if (found := as_float(one)) is not None), None)
+        details = yield from _account()  # the answer was lost, and the repeat had the same UUID
+    balance = details.get("balance")
+    values = balance.values() if isinstance(balance, dict) else (balance,)
+    amount = next((found for one in values if (found := as_float(one)) is not None), None)
     return Account(
         balance=None if amount is None else Cost(amount=amount),
         name=sentence(str(details.get("organizationName") or ""), limit=60),
@@ -112,7 +112,7 @@ def check() -> Flow[Account]:
 
 
 def refusal(response: Response) -> FluxError | None:
-    """Return what the first of ``errors`` means, for an answer that is one. 5xx is the transport's to judge."""
+    """Return the first of ``errors`` as an error. 5xx is left to the transport."""
     if not 400 <= response.status < 500:  # noqa: PLR2004 - HTTP classes
         return None
     listed = response.object.get("errors") or response.object.get("error") or []
@@ -123,7 +123,7 @@ def refusal(response: Response) -> FluxError | None:
 
 
 def _account() -> Flow[Any]:
-    """Ask for the account, under a new UUID: each is good for one task, also for one that only reads."""
+    """Read the account, under a new UUID: each is valid for one task, even one that only reads."""
     reply = yield _post({"taskType": "accountManagement", "operation": "getDetails", "taskUUID": str(uuid4())})
     errors = _errors(reply.json)
     if errors:
@@ -136,23 +136,23 @@ def _post(task: dict[str, Any]) -> Request:
 
 
 def _read(body: Any, remote: RemoteJob, *, last: bool = False) -> State:
-    """Return what an answer says of one task: its items by image, its errors, and whether more is to come.
+    """Return the state of one task from an answer: its images, its errors, and whether more will follow.
 
     ``last`` marks an answer after which nothing follows (synchronous delivery).
     """
-    told = [one for one in body.get("data") or [] if _concerns(one, remote, silent=False)]
-    errors = [one for one in _errors(body) if _concerns(one, remote, silent=True)]
-    errors += [one.get("error") or one for one in told if one.get("status") == "error"]
-    made = {_key(one, place): one for place, one in enumerate(told) if _media(one)}
-    waiting = [one for one in told if not _media(one) and one.get("status") != "error"]
+    items = [one for one in body.get("data") or [] if _belongs_to(one, remote, silent=False)]
+    errors = [one for one in _errors(body) if _belongs_to(one, remote, silent=True)]
+    errors += [one.get("error") or one for one in items if one.get("status") == "error"]
+    made = {_key(one, place): one for place, one in enumerate(items) if _has_image(one)}
+    waiting = [one for one in items if not _has_image(one) and one.get("status") != "error"]
     wanted, settled = as_int(remote.poll_state.get("count")) or 0, len(made) + len(errors)
     complete = settled >= wanted if wanted else bool(settled and not waiting)
-    only_refused = bool(errors and not made and not waiting)  # one error then speaks for every image
+    only_refused = bool(errors and not made and not waiting)  # then one error applies to every image
     if not (last or complete or only_refused):
         return _unfinished(waiting) if waiting or made else Queued(seen=False)
     if not made:
-        return _imageless(errors)
-    images = _in_order([_image(key, one) for key, one in made.items()])
+        return _end_without_image(errors)
+    images = _sort_by_seed([_image(key, one) for key, one in made.items()])
     costs = [cost for one in made.values() if (cost := as_float(one.get("cost"))) is not None]
     wanted = max(wanted, settled)
     reason = explain(errors[0]).message if errors else "runware gave no reason"
@@ -166,22 +166,22 @@ def _read(body: Any, remote: RemoteJob, *, last: bool = False) -> State:
     )
 
 
-def _imageless(errors: list[Any]) -> State:
-    """Return the end of a task without an image. A block, which a repeat would meet again, counts before the rest."""
+def _end_without_image(errors: list[Any]) -> State:
+    """Return the state of a task that made no image. A block, which a repeat would meet again, takes precedence."""
     reasons = [explain(one) for one in errors] or [RefusedError("runware: the task ended without an image")]
     blocked = next((one for one in reasons if isinstance(one, ModeratedError)), None)
     if blocked is None and all(one.vendor_code == CANCELLED for one in reasons):
-        return Cancelled(error=_cancelled())
+        return Cancelled(error=_cancelled_error())
     return Failed(error=blocked or reasons[0])
 
 
-def _cancelled() -> RefusedError:
-    """Return what a cancelled task means. The vendor's client bills an aborted task; its pages are silent."""
+def _cancelled_error() -> RefusedError:
+    """Return the error of a cancelled task. Whether it is billed is not documented; the vendor's client does so."""
     return RefusedError("runware: the task was cancelled", charged="unknown", retry="never")
 
 
-def _in_order(images: list[Image]) -> tuple[Image, ...]:
-    """Return images by their seeds, where they all have one: they come in any order, and seeds count up from ours."""
+def _sort_by_seed(images: list[Image]) -> tuple[Image, ...]:
+    """Sort images by seed if they all have one: they come in any order, and their seeds count up from the first."""
     seeds = [image.seed for image in images]
     if None in seeds:
         return tuple(images)
@@ -189,7 +189,7 @@ def _in_order(images: list[Image]) -> tuple[Image, ...]:
 
 
 def _unfinished(waiting: list[Any]) -> State:
-    """Return the state of a task that is not done: an item without a status is the bare acknowledgement."""
+    """Return the state of an unfinished task. An item without a status only acknowledges the task."""
     if waiting and all(one.get("status") is None for one in waiting):
         return Queued()
     named = (one["status"] for one in waiting if one.get("status") not in (None, "processing", "pending", "success"))
@@ -200,14 +200,14 @@ def _unfinished(waiting: list[Any]) -> State:
     )
 
 
-def _concerns(item: Any, remote: RemoteJob, *, silent: bool) -> bool:
-    """Whether an item speaks of this task; ``silent`` says what one without a task's id does."""
+def _belongs_to(item: Any, remote: RemoteJob, *, silent: bool) -> bool:
+    """Whether an item belongs to this task; ``silent`` is the answer for an item without a task id."""
     named = item.get("taskUUID")
     return silent if named is None else str(named).lower() == remote.id.lower()
 
 
 def _key(item: Any, place: int) -> str:
-    """Return what tells an image from the task's others: polls repeat what was told before."""
+    """Return a key that is unique within the task, because polls repeat earlier images."""
     names = (item.get("imageUUID"), item.get("resultIndex"), place)
     return printable(str(next(name for name in names if name not in (None, ""))), limit=128)
 
@@ -217,12 +217,12 @@ def _errors(body: Any) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _media(item: Any) -> bool:
+def _has_image(item: Any) -> bool:
     return any(item.get(name) for name in ("imageURL", "imageBase64Data", "imageDataURI"))
 
 
 def _image(key: str, item: Any) -> Image:
-    """Return an item's image: a link, or the bytes themselves in one of two spellings."""
+    """Return the image of an item: a link, or its data in one of two encodings."""
     encoded = item.get("imageBase64Data") or (
         item["imageDataURI"].partition(";base64,")[2] if item.get("imageDataURI") else None
     )
@@ -269,7 +269,9 @@ _PRO = Model(
     name="flux-1.1-pro",
     slug="bfl:2@1",
     options={
-        "aspect_ratio": Ratios(field="width, height", sizes=_PRO_SIZES, default="16:9, ours: the host wants a size"),
+        "aspect_ratio": Ratios(
+            field="width, height", sizes=_PRO_SIZES, default="16:9, set by flux: the provider requires a size"
+        ),
         "size": Pixels(field="width, height", low=256, high=1440, step=32),
         **_OPTIONS,
     },
@@ -285,7 +287,9 @@ _ULTRA = replace(
     name="flux-1.1-pro-ultra",
     slug="bfl:2@2",
     options={
-        "aspect_ratio": Ratios(field="width, height", sizes=_ULTRA_SIZES, default="16:9, ours: the host wants a size"),
+        "aspect_ratio": Ratios(
+            field="width, height", sizes=_ULTRA_SIZES, default="16:9, set by flux: the provider requires a size"
+        ),
         "size": Pixels(field="width, height", table=tuple(_ULTRA_SIZES.values())),
         "raw": Switch(field="providerSettings.bfl.raw", default="off", note="closer to the model's direct output"),
         **_OPTIONS,

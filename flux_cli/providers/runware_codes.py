@@ -1,6 +1,7 @@
-"""Runware's error codes, by family.
+"""Classify Runware's error codes.
 
-The list of codes is long and, the vendor says, not stable; its own client sorts them by these words, in this order.
+The list of codes is long and, according to the vendor, not stable. Its own client sorts them by these words, in this
+order.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from flux_cli.providers.refusals import is_moderation
 from flux_cli.text import sentence
 
 CONFLICT = "conflictTaskUUID"
-"""A task of that id is there: a refusal of a first attempt, good news about a repeat."""
+"""A task with this id exists: an error for a first attempt, a success for a repeat."""
 CANCELLED = "taskCancelled"
-"""The task was cancelled, by whatever means."""
+"""The task was cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Family:
-    """Codes that mean the same: those of a list, and those that fit a pattern. Case does not matter."""
+    """Codes with the same meaning: those in a list and those that match a pattern, in any case."""
 
     kind: type[FluxError]
     codes: str = ""
@@ -47,8 +48,8 @@ _FAMILIES = (
         "nsfwContentDetected promptBlocked imageBlocked moderationFailed invalidProviderContent",
     ),
     _Family(kind=UnavailableError, pattern="ratelimit"),
-    # What the model's maker said to Runware: its key, its credits, its trouble, none of them yours. So it stands before
-    # quota and authentication, where the vendor's client has it behind them.
+    # Errors between Runware and the maker of the model, whose key and credits are not yours. They come before quota and
+    # authentication; in the vendor's client they come after.
     _Family(kind=RefusedError, pattern="^provider"),
     _Family(
         kind=PaymentError, codes="quotaExceeded paymentRequired environmentPaused", pattern="credits|quota|balance"
@@ -88,26 +89,26 @@ _VALIDATION = _Family(
     pattern="^(invalid|missing|conflict|duplicate|unsupported|value|array|max)|conflict",
 )
 _SURE = (PaymentError, AuthError, UnavailableError)
-"""What no wording of the message turns into a block of the content."""
+"""Errors that stay what they are even if the message sounds like a content block."""
 
 
-def explain(told: Any, *, status: int = 400) -> FluxError:
-    """Return the error that ``told``, one of ``errors``, stands for; ``status`` is the HTTP status it came with.
+def explain(item: Any, *, status: int = 400) -> FluxError:
+    """Return the error for ``item``, one of ``errors``, which came with the HTTP ``status``.
 
-    Its code decides, else the status. A message that says that the content was blocked counts for more than a code of
-    a failure that may pass: what is not seen as a block is bought again.
+    The code decides, else the status. A message which says that content was blocked outweighs the code of a temporary
+    failure: a block that is not recognized is bought again.
     """
-    code, text = sentence(str(told.get("code") or ""), limit=60), str(told.get("message") or "")
+    code, text = sentence(str(item.get("code") or ""), limit=60), str(item.get("message") or "")
     kind = next((one.kind for one in _FAMILIES if code in one), None) or _STATUSES.get(status)
     kind = kind or (UsageError if code in _VALIDATION else RefusedError)
-    words = [_without_names(text, told.get("parameter")), "" if code in _VALIDATION else code]
+    words = [_without_names(text, item.get("parameter")), "" if code in _VALIDATION else code]
     if kind not in _SURE and is_moderation(*words):
         kind = ModeratedError
     return kind(f"runware: {sentence(text) or code or 'no reason given'}", vendor_code=code)
 
 
 def _without_names(text: str, parameter: Any) -> str:
-    """Return a message without the fields that it names: ``safety.checkContent`` alone would read as a block."""
+    """Remove the fields that a message names: ``safety.checkContent`` alone would look like a block."""
     fields = parameter if isinstance(parameter, list) else [parameter]
     for name in fields:
         text = text.replace(name, "") if isinstance(name, str) and name else text

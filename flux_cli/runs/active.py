@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from flux_cli import providers
-from flux_cli.display.progress import Progress
+from flux_cli.display.plain import Progress
 from flux_cli.errors import (
     FluxError,
     Interrupted,
@@ -19,7 +19,8 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UnsavedError,
 )
-from flux_cli.jobs import Job
+from flux_cli.jobs import SEARCH_SECONDS, Job
+from flux_cli.money.totals import BatchTotals
 from flux_cli.runs.outcome import Outcome
 from flux_cli.runs.workers import AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
@@ -30,8 +31,6 @@ _LOOKS_AT_ONCE = 8
 
 def list_unsettled(runtime: Runtime, *, provider: str | None = None, batch: str | None = None) -> list[Job]:
     """Return every job whose state at its provider may have changed, the oldest first."""
-    from flux_cli.engine.engine import SEARCH_SECONDS  # noqa: PLC0415 - not for --help
-
     since = runtime.clock.now() - SEARCH_SECONDS
     return runtime.ledger.unsettled(sandbox=runtime.sandbox, since=since, provider=provider, batch=batch)
 
@@ -48,9 +47,10 @@ def refresh_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]
 class ActiveJobs:
     """The jobs that run right now. Any thread may report."""
 
-    def __init__(self, runtime: Runtime, progress: Progress) -> None:
-        """Show them on ``progress``."""
+    def __init__(self, runtime: Runtime, progress: Progress, totals: BatchTotals | None = None) -> None:
+        """Show them on ``progress``; ``totals`` counts the jobs that have ended."""
         self._runtime = runtime
+        self._totals = totals
         self._engine = runtime.engine  # built here, once, before there are several threads
         self._progress = progress
         self._jobs: dict[str, Job] = {}
@@ -78,6 +78,11 @@ class ActiveJobs:
             self._jobs.pop(job_id, None)
         self._progress.remove(job_id)
 
+    def count_end(self, jobs: Sequence[Job], error: FluxError | None) -> None:
+        """Count the end of a task that bought ``jobs``."""
+        if self._totals is not None:
+            self._totals.add(jobs, error)
+
     def pause(self) -> AbstractContextManager[object]:
         """Hide the progress display while something is printed."""
         return self._progress.pause()
@@ -104,12 +109,12 @@ class ActiveJobs:
         if job.status in {"submitting", "unknown"}:
             error = job.error or self._give_up(job)
             return UnknownOutcomeError(
-                f"interrupted: job {job.id} was sent and not answered; it may have been accepted", hint=error.hint
+                f"interrupted: job {job.id} was sent but not answered; it may have been accepted", hint=error.hint
             )
         if job.active:
-            cancel = f"; `flux cancel {job.id}` takes it off the queue while it is queued" if provider.cancel else ""
+            cancel = f"; `flux cancel {job.id}` cancels it while it is queued" if provider.cancel else ""
             return PendingError(
-                f"interrupted: job {job.id} goes on at {job.provider}, and is billed", hint=fetch + cancel
+                f"interrupted: job {job.id} continues at {job.provider} and is billed", hint=fetch + cancel
             )
         return job.error or RefusedError(f"interrupted: job {job.id} is {job.status}")
 
@@ -134,8 +139,9 @@ def run_tasks(
 
     Raises `Interrupted`, after it has reported what becomes of every job that still runs.
     """
-    with runtime.progress() as progress:
-        active = ActiveJobs(runtime, progress)
+    totals = BatchTotals(len(tasks), runtime.clock.monotonic)
+    with runtime.progress(totals if len(tasks) > 1 else None) as progress:
+        active = ActiveJobs(runtime, progress, totals)
         stopped: Interrupted | None = None
         try:
             return active.run(tasks, at_once=at_once)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shlex
@@ -37,9 +36,9 @@ _UNREACHED = 5
 _HOPELESS = frozenset({"auth", "payment"})
 """Codes of refusals that the next job would meet as well."""
 _LEFT = {
-    "under way, going on and billed": {"pending"},
+    "in progress and billed": {"pending"},
     "finished and paid for, but not saved": {"unsaved"},
-    "sent and not answered, so maybe accepted": {"unknown"},
+    "sent but not answered, possibly accepted": {"unknown"},
 }
 """What an interrupted batch says of its jobs, by the codes of their errors."""
 
@@ -86,7 +85,6 @@ class BatchRunner:
 
         Raises `Interrupted`.
         """
-        gc.enable()  # which starting up does without: a batch may take long
         work: list[Callable[[ActiveJobs], Outcome]] = []
         for task in self._tasks:
             work += [partial(self._collect, task, job) for job in task.history.pending]
@@ -96,7 +94,7 @@ class BatchRunner:
         left: list[tuple[Job, FluxError]] = []
         finished = False
         try:
-            with self._runtime.progress(self._totals) as progress:
+            with self._runtime.progress(self._totals, batch=True) as progress:
                 active = ActiveJobs(self._runtime, progress)
                 try:
                     outcomes = active.run(work, at_once=at_once)
@@ -152,7 +150,7 @@ class BatchRunner:
     def _add(self, task: RowTask, outcome: Outcome, *, shown: bool = True, bought: bool = True) -> Outcome:
         with self._lock:
             self._outcomes[task.row.number].append(outcome)
-        self._totals.add(outcome.jobs if bought else (), outcome.error, told=shown)
+        self._totals.add(outcome.jobs if bought else (), outcome.error, notify=shown)
         return outcome
 
     def _write_failed(self, *, finished: bool) -> tuple[int, str]:
@@ -171,14 +169,14 @@ class BatchRunner:
                 path = files.write(lines)
             kept = path != files.default_path if lines else self._file != "-" and not files.remove()
         except OSError as error:
-            again = "" if self._file == "-" else "; --resume makes these rows all the same"
+            again = "" if self._file == "-" else "; --resume makes these rows anyway"
             with suppress(FluxError, Interrupted):
                 say.warning(f"cannot write {printable(str(path))}: {error.strerror}{again}")
             return 0, ""
         if kept:
-            now = f"the rows that failed are in {path}" if lines else "no row that can be retried failed this time"
+            now = f"the rows that failed are in {path}" if lines else "there are no rows to retry this time"
             with suppress(FluxError, Interrupted):
-                say.warning(f"{printable(str(files.default_path))} is not as flux wrote it, and is kept; {now}")
+                say.warning(f"{printable(str(files.default_path))} was changed after flux wrote it, and is kept; {now}")
         return len(lines), str(path)
 
     def _may_retry(self, task: RowTask) -> bool:
@@ -208,7 +206,7 @@ class BatchRunner:
         self._runtime.output.warning("; ".join(parts))
         if self._file != "-":
             again = f"`flux generate --batch {shlex.quote(self._file)} --resume` with the same options"
-            self._runtime.output.note(f"to go on, without buying anything twice: {again}")
+            self._runtime.output.note(f"to continue without buying anything twice: {again}")
         elif left:
             self._runtime.output.note("`flux result --wait @1` fetches what was bought")
 

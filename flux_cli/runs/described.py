@@ -41,7 +41,7 @@ def describe_image(reference: str) -> DescribedImage | None:
     if not os.path.isfile(reference):  # noqa: PTH113 - a Path raises where the name is too long
         return None
     path = Path(reference)
-    hint = "`flux status` lists the jobs that were made here"
+    hint = "`flux status` lists the jobs that were started here"
     try:
         metadata = embedding.read(path)
         if metadata is None:

@@ -23,23 +23,6 @@ if TYPE_CHECKING:
     from flux_cli.runs.save import SaveOptions
     from flux_cli.runtime import Runtime
 
-IMAGE_OPTIONS = (
-    "aspect_ratio",
-    "size",
-    "seed",
-    "raw",
-    "image",
-    "image_strength",
-    "format",
-    "quality",
-    "upsample_prompt",
-    "safety_tolerance",
-    "check_content",
-    "webhook",
-    "metadata",
-)
-"""Options that a provider may or may not honour, by long name."""
-
 UTF8_HINT = "`iconv -t UTF-8` converts text"
 """What to do about bytes that are not text."""
 

@@ -67,7 +67,7 @@ def detect_kind(name: str) -> str:
     if kind not in KINDS:
         raise UsageError(
             f"cannot tell what kind of batch {printable(name)} is",
-            hint="its name ends with .txt (a prompt a line), .jsonl or .csv (a prompt and any options a row)",
+            hint="its name must end in .txt (one prompt per line), .jsonl or .csv (a prompt and any options per row)",
         )
     return kind
 
@@ -175,7 +175,7 @@ def _read_records(text: str) -> Found:
                 yield line, {name: cell for name, cell in zip(head, cells, strict=False) if cell.strip()}
             line = reader.line_num + 1
     except csv.Error as error:
-        yield line, UsageError(f"this is not CSV: {error}", hint='a quote inside of a cell is doubled: "a ""b"" c"')
+        yield line, UsageError(f"this is not CSV: {error}", hint='double a quote inside a cell: "a ""b"" c"')
 
 
 def _detect_separator(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from flux_cli.engine.ports import PolicyName
 from flux_cli.errors import (
     FluxError,
     LedgerError,
@@ -45,8 +46,8 @@ class RunOptions:
     """Seconds to wait for each job."""
     limits: Callable[[], Sequence[Limit]] = tuple
     """The limits that no job may exceed, read whenever one is submitted."""
-    tries: int = 5
-    """Attempts at a request that is turned away for now."""
+    retry: PolicyName = "submit"
+    """How often a request that is refused for now is tried."""
     named: bool = False
     """Whether a failure names its job, because there are several."""
     where: str = ""
@@ -65,6 +66,7 @@ def submit_jobs(
 
     def submit(planned: PlannedJob, active: ActiveJobs) -> Outcome:
         outcome = JobRunner(runtime, active, options).submit(planned)
+        active.count_end(outcome.jobs, outcome.error)
         on_end(outcome.jobs, outcome.error)
         return outcome
 
@@ -87,6 +89,7 @@ def collect_jobs(
 
     def collect(job: Job, first: int, active: ActiveJobs) -> Outcome:
         outcome = JobRunner(runtime, active, options).collect(job, first=first, wait=wait)
+        active.count_end((), outcome.error)  # bought before
         on_end(outcome.jobs, outcome.error)
         return outcome
 
@@ -115,7 +118,7 @@ class JobRunner:
             job = self._runtime.engine.submit(
                 replace(planned, job=new),
                 limits=self._options.limits(),
-                tries=self._options.tries,
+                policy=self._options.retry,
                 deadline=self._deadline,
             )
         except FluxError as error:
@@ -130,7 +133,7 @@ class JobRunner:
         """Make the same images at the next provider, because this one accepted nothing."""
         self._active.forget(planned.job.id)
         with self._active.pause():
-            self._runtime.output.note(f"going on with {planned.fallbacks[0].job.provider}: {error.message}")
+            self._runtime.output.note(f"switching to {planned.fallbacks[0].job.provider}: {error.message}")
         several = replace(self._options, named=self._options.named or len(planned.fallbacks) > 1)
         outcomes = [
             JobRunner(self._runtime, self._active, several, deadline=self._deadline).submit(one)
@@ -169,7 +172,7 @@ class JobRunner:
         """
         if self._options.save is None:
             with suppress(UnavailableError, ProtocolError):
-                job = self._runtime.engine.refresh(job, tries=1)
+                job = self._runtime.engine.look(job)
             return job
         try:
             return self._runtime.engine.refresh(job, deadline=self._deadline)
@@ -260,7 +263,7 @@ def _explain_ledger_failure(job: Job, error: LedgerError) -> FluxError:
     if job.status == "succeeded":
         return UnsavedError(error.message, hint=f"`flux result {job.id}` fetches it, or shows where it is")
     if job.active:
-        message = f"job {job.id} goes on at {job.provider}, and is billed; {error.message}"
+        message = f"job {job.id} continues at {job.provider} and is billed; {error.message}"
         return PendingError(message, hint=f"`flux result --wait {job.id}` fetches it")
     return UnknownOutcomeError(error.message, hint=f"`flux status {job.id}` asks about it")
 
@@ -269,7 +272,7 @@ def _explain_output_failure(job: Job, error: OutputError) -> OutputError:
     """Return the error of a job whose result cannot be printed: it names the saved files, or says that the job runs."""
     paths = [_relative_path(image.path) for image in job.images if image.path]
     if job.active:
-        message = f"job {job.id} goes on at {job.provider}, and is billed"
+        message = f"job {job.id} continues at {job.provider} and is billed"
         return OutputError(f"{error.message}; {message}", hint=f"`flux result --wait {job.id}` fetches it")
     saved = f"; saved: {', '.join(paths)}" if paths else ""
     return OutputError(f"{error.message}{saved}", hint=f"`flux result {job.id}` prints where the images are")

@@ -36,8 +36,9 @@ def open_store(
 
     ``on_saved`` is called with each path, relative to the current folder where it is below it.
     """
-    from flux_cli.images import embed as embedding  # noqa: PLC0415 - not for --no-wait
-    from flux_cli.images import inspect as images  # noqa: PLC0415
+    from flux_cli.images.convert import convert  # noqa: PLC0415 - not for --no-wait
+    from flux_cli.images.embed import embed  # noqa: PLC0415
+    from flux_cli.images.inspect import inspect  # noqa: PLC0415
     from flux_cli.images.metadata import ImageMetadata  # noqa: PLC0415
     from flux_cli.saving.saver import Fields, Saver  # noqa: PLC0415
 
@@ -45,8 +46,8 @@ def open_store(
     ours = model is None or "quality" not in model.options
     saver = Saver(
         options.destination,
-        inspect=images.inspect,
-        convert=images.convert,
+        inspect=inspect,
+        convert=convert,
         format=options.format or job.parameters.get("format"),
         quality=job.parameters.get("quality") if ours else None,
         note=runtime.output.note,
@@ -57,13 +58,13 @@ def open_store(
 
     def save(chunks: Iterable[bytes], image: Image, index: int) -> Image:
         fields = Fields.of(job, image, first + index - 1)
-        embed = partial(embedding.embed, story=ImageMetadata.of(job, image)) if options.embed else None
+        add_metadata = partial(embed, metadata=ImageMetadata.of(job, image)) if options.embed else None
         sent = options.destination.kind == "stdout"
         if sent:
             with runtime.streams.watch_reader():
-                saved = saver.save_to(chunks, fields, runtime.streams.binary(), embed)
+                saved = saver.save_to(chunks, fields, runtime.streams.binary(), add_metadata)
         else:
-            saved = saver.save(chunks, fields, embed)
+            saved = saver.save(chunks, fields, add_metadata)
             on_saved(saved.shown)
         if differs(job.shape, saved.width, saved.height):
             runtime.output.note(f"asked for {job.shape}, got {saved.width}x{saved.height}: {saved.shown}")

@@ -1,6 +1,5 @@
-"""The other side of the four protocols: offline, strict, stateful and free.
+"""Stand in for the four providers, offline: strict, stateful and free.
 
-An independent reading of the vendors' pages, which shares no code with `flux_cli.providers`, so that a mistake made
-there is caught here. `flux_cli.sandbox.world.World` answers plain calls; `flux_cli.sandbox.transport` puts it behind
-httpx.
+The stand-ins follow the vendors' documentation and share no code with `flux_cli.providers`, so they catch mistakes made
+there. `flux_cli.sandbox.world.World` answers plain calls; `flux_cli.sandbox.transport` connects it to httpx.
 """

@@ -1,4 +1,4 @@
-"""Apiframe, version 2, from its own side.
+"""Stand in for Apiframe, version 2.
 
 Read from the OpenAPI file of the vendor's Node SDK and from https://docs-v2.apiframe.ai. Names that the schema does not
 list are refused, at the top and inside ``fluxParams``, and there also those that the model's own page does not list.
@@ -22,15 +22,15 @@ from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
 
 HOSTS = ("api.apiframe.ai",)
 FILES = "https://cdn2.apiframe.ai"
-"""Root of the links to images."""
+"""The base URL of image links."""
 
 MODELS = ("flux-1.1-pro", "flux-1.1-pro-ultra")
 CREDITS = {MODELS[0]: 8, MODELS[1]: 12}
-"""Credits an image. No page shows them; the sandbox has its own."""
+"""Credits per image, made up because they are not documented."""
 REPLAY = 24 * 3600
-"""Seconds for which an ``Idempotency-Key`` stands for its first job."""
+"""How long an ``Idempotency-Key`` returns its first job, in seconds."""
 RETENTION = 24 * 3600
-"""Seconds for which the links of a job work."""
+"""How long the links of a job work, in seconds."""
 
 _LARGEST = 25 * 1024 * 1024
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -53,7 +53,7 @@ _FLUX = {
     "go_fast": Field(kind="boolean"),
 }
 _FOREIGN = {MODELS[0]: {"raw", "image_prompt_strength"}, MODELS[1]: {"prompt_upsampling"}}
-"""Names of the family's schema that the page of a model does not list."""
+"""Fields in the schema of the family that the page of a model does not list."""
 _EVENTS = Field(kind="text", choices=("progress", "completed", "failed"))
 _LISTED: dict[str, str] = {
     "status": "QUEUED|PROCESSING|COMPLETED|FAILED|CANCELLED",
@@ -64,7 +64,7 @@ _LISTED: dict[str, str] = {
     "search": _UUID,
     "include_models": "true|false",
 }
-"""What may stand in the query of the list of jobs."""
+"""The parameters of the list of jobs."""
 _ROUTES = {
     ("POST", r"/v2/images/generate"): "generate",
     ("GET", r"/v2/jobs"): "jobs",
@@ -93,20 +93,20 @@ def _body(model: Any) -> Field:
 
 
 def answer(call: Call, scene: Scene) -> Answer:
-    """Answer as the API would. Raises `LostReply` where a rehearsal wants it."""
-    told = _answer(call, scene)
-    return replace(told, headers={**told.headers, "x-request-id": uuid4().hex})
+    """Answer as the API does. Raises `LostReply` if a rehearsal requests it."""
+    answered = _answer(call, scene)
+    return replace(answered, headers={**answered.headers, "x-request-id": uuid4().hex})
 
 
 def _answer(call: Call, scene: Scene) -> Answer:
     route = find(_ROUTES, call)
     if isinstance(route, int):
-        return _refused(route, "Method not allowed" if route == 405 else "Not found")  # noqa: PLR2004 - HTTP
+        return _refuse(route, "Method not allowed" if route == 405 else "Not found")  # noqa: PLR2004 - HTTP
     name, part = route
     if name == "models":
-        return reply(200, {"models": [_listed(model) for model in MODELS]})
+        return reply(200, {"models": [_describe_model(model) for model in MODELS]})
     if not re.fullmatch(r"[!-~]+", call.headers.get("x-api-key", "")):
-        return _refused(401, "Missing or invalid API key")
+        return _refuse(401, "Missing or invalid API key")
     match name:
         case "generate":
             return _generate(call, scene)
@@ -123,32 +123,32 @@ def _answer(call: Call, scene: Scene) -> Answer:
             return reply(200, {"user": user, "team": team, "apiKey": key})
 
 
-def _listed(model: str) -> dict[str, Any]:
+def _describe_model(model: str) -> dict[str, Any]:
     price = CREDITS[model]
     named = {"id": model, "label": model.replace("-", " ").title(), "modality": "image", "paramsKey": "fluxParams"}
     return {**named, "costMin": price, "costMax": price, "pricingMode": "flat"}
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | Answer | None:
-    """Return the job and the number of the image that a link stands for, or the file that was uploaded under it."""
+    """Return the job and the number of the image behind a link, or the file uploaded under it."""
     sent = re.fullmatch(r"/uploads/([^/.]+)\.(png|jpeg|gif|webp)", call.path)
     held = scene.uploads.get_bytes(sent[1]) if sent else None
     if sent and held is not None:
         return Answer(status=200, headers={"content-type": f"image/{sent[2]}"}, body=held)
     found = re.fullmatch(r"/images/([^/]+)/0\.(jpg|png|webp)", call.path)
     job = scene.job(found[1]) if found else None
-    if found is None or job is None or not job.ready(scene.now()) or job.format != found[2] or _expired(job, scene):
+    if found is None or job is None or not job.ready(scene.now()) or job.format != found[2] or _is_expired(job, scene):
         return None
     return job, 0
 
 
 def _generate(call: Call, scene: Scene) -> Answer:
     if not call.is_json:
-        return _refused(415, "Content-Type must be application/json")
+        return _refuse(415, "Content-Type must be application/json")
     try:
         body: Any = call.json()
     except ValueError:
-        return _refused(400, "Invalid JSON")
+        return _refuse(400, "Invalid JSON")
     wrong: dict[str, list[str]] = {}
     for one in problems(body, _body(body.get("model") if isinstance(body, dict) else None)):
         wrong.setdefault(one.path, []).append("Unrecognized key" if one.why == "unknown" else one.message)
@@ -159,16 +159,16 @@ def _generate(call: Call, scene: Scene) -> Answer:
     if _unknown_upload(str(sent.get("image_prompt", "")), scene):
         wrong["fluxParams.image_prompt"] = ["no such upload"]
     if wrong:
-        return _refused(400, "Validation failed", details=wrong)
-    refused = _rehearsed(body["prompt"])
-    return _accepted(body, key, scene) if refused is None else refused
+        return _refuse(400, "Validation failed", details=wrong)
+    refused = _rehearse(body["prompt"])
+    return _accept(body, key, scene) if refused is None else refused
 
 
-def _accepted(body: Any, key: str | None, scene: Scene) -> Answer:
-    """Make the job, or find the one that was made under the same key within the last day."""
+def _accept(body: Any, key: str | None, scene: Scene) -> Answer:
+    """Make the job, or return the one made with the same key within the last day."""
     sent = body.get("fluxParams", {})
     width, height = shapes.size(sent.get("aspect_ratio", "16:9"), ultra=body["model"] == MODELS[1])
-    name, turn = str(uuid4()) if key is None else _keyed(key, 0), 0
+    name, turn = str(uuid4()) if key is None else _id_for_key(key, 0), 0
     while True:
         job, new = scene.accept(
             id=name,
@@ -184,25 +184,25 @@ def _accepted(body: Any, key: str | None, scene: Scene) -> Answer:
         if new or key is None or scene.now() < job.created + REPLAY:
             break
         turn += 1
-        name = _keyed(key, turn)
+        name = _id_for_key(key, turn)
     if json.dumps(job.asked, sort_keys=True) != json.dumps(body, sort_keys=True):
-        return _refused(409, "Idempotency-Key was used with a different request body")
+        return _refuse(409, "Idempotency-Key was used with a different request body")
     if "lost-replies" in job.plays or (new and "lost-reply" in job.plays):
         raise LostReply(job.id)
     return reply(202, {"jobId": job.id, "status": _status(job, scene)})
 
 
-def _keyed(key: str, turn: int) -> str:
+def _id_for_key(key: str, turn: int) -> str:
     """Return the id of the job of an ``Idempotency-Key``, so that its file decides who was first."""
     return str(uuid5(NAMESPACE_URL, f"sandbox:apiframe:{turn}:{key}"))
 
 
-def _rehearsed(prompt: str) -> Answer | None:
+def _rehearse(prompt: str) -> Answer | None:
     plays = rehearsals(prompt)
     if "unauthorized" in plays:
-        return _refused(401, "Missing or invalid API key")
+        return _refuse(401, "Missing or invalid API key")
     if "credits" in plays:
-        return _refused(402, "Insufficient credits", creditsRequired=12, creditsAvailable=0)
+        return _refuse(402, "Insufficient credits", creditsRequired=12, creditsAvailable=0)
     if "rate-limit" in plays:
         return reply(429, {"error": "Too many requests"}, retry_after="1")
     return None
@@ -210,9 +210,9 @@ def _rehearsed(prompt: str) -> Answer | None:
 
 def _job(name: str, scene: Scene) -> Answer:
     if not re.fullmatch(_UUID, name):
-        return _refused(400, "Validation failed", details={"id": ["must be a UUID"]})
+        return _refuse(400, "Validation failed", details={"id": ["must be a UUID"]})
     job = scene.job(name.lower())
-    return _refused(404, "Job not found") if job is None else reply(200, {**_described(job, scene), "input": job.asked})
+    return _refuse(404, "Job not found") if job is None else reply(200, {**_describe(job, scene), "input": job.asked})
 
 
 def _status(job: Job, scene: Scene) -> str:
@@ -222,12 +222,12 @@ def _status(job: Job, scene: Scene) -> str:
     return "FAILED" if phase == "done" and (job.blocked or job.broken) else _STATUSES[phase]
 
 
-def _expired(job: Job, scene: Scene) -> bool:
+def _is_expired(job: Job, scene: Scene) -> bool:
     return scene.now() >= job.ended + RETENTION
 
 
-def _described(job: Job, scene: Scene) -> dict[str, Any]:
-    """Return a job as the list has it: what was asked for is told only by the job's own address."""
+def _describe(job: Job, scene: Scene) -> dict[str, Any]:
+    """Return a job as in the list, which does not contain the job's input."""
     status, now = _status(job, scene), scene.now()
     link = f"{scene.links}/images/{job.id}/0.{job.format}"
     result = ({"images": [link]}, [link], link)[job.seed % 3]
@@ -243,7 +243,7 @@ def _described(job: Job, scene: Scene) -> dict[str, Any]:
         "webhookStatus": "pending" if "webhookUrl" in job.asked else None,
         "createdAt": stamp(job.created),
         "completedAt": stamp(job.ended) if status in {"COMPLETED", "FAILED"} else None,
-        "expired": _expired(job, scene),
+        "expired": _is_expired(job, scene),
     }
 
 
@@ -267,23 +267,23 @@ def _jobs(call: Call, scene: Scene) -> Answer:
     if cursor is not None and cursor not in ids:
         wrong["cursor"] = ["is not a cursor"]
     if wrong:
-        return _refused(400, "Validation failed", details=wrong)
+        return _refuse(400, "Validation failed", details=wrong)
     start = 0 if cursor is None else ids.index(cursor) + 1
     end = start + int(asked["limit"])
     more = end < len(jobs)
-    told = [_described(job, scene) for job in jobs[start:end]]
-    return reply(200, {"jobs": told, "nextCursor": ids[end - 1] if more else None, "hasMore": more})
+    page = [_describe(job, scene) for job in jobs[start:end]]
+    return reply(200, {"jobs": page, "nextCursor": ids[end - 1] if more else None, "hasMore": more})
 
 
 def _upload(call: Call, scene: Scene) -> Answer:
-    """Take a file and look at what it is."""
+    """Accept a file and recognize its format."""
     try:
         held = uploads.file_of(call)
     except ValueError as error:
-        return _refused(400, "Validation failed", details={"file": [str(error)]})
+        return _refuse(400, "Validation failed", details={"file": [str(error)]})
     kind = uploads.kind_of(held)
     if kind is None or len(held) > _LARGEST:
-        return _refused(400, "Unsupported file type" if kind is None else "File too large")
+        return _refuse(400, "Unsupported file type" if kind is None else "File too large")
     name = str(uuid4())
     record = {
         "id": name,
@@ -299,10 +299,10 @@ def _upload(call: Call, scene: Scene) -> Answer:
 
 
 def _unknown_upload(url: str, scene: Scene) -> bool:
-    """Whether a link is one of ours behind which there is nothing."""
+    """Whether a link is one of the sandbox's but leads to nothing."""
     root = f"{scene.links}/uploads/"
     return url.startswith(root) and scene.uploads.get(url.removeprefix(root).split(".", 1)[0]) is None
 
 
-def _refused(status: int, error: str, **more: Any) -> Answer:
+def _refuse(status: int, error: str, **more: Any) -> Answer:
     return reply(status, {"error": error, **more})

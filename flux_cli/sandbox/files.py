@@ -1,4 +1,4 @@
-"""The hosts that hand out images: GET and HEAD, one range at most, and no key may ever arrive there."""
+"""Serve images as the providers' file hosts do: GET and HEAD, at most one range, and never with a key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEYS = ("authorization", "x-api-key")
 
 
 def content(job: Job, index: int, provider: str) -> bytes:
-    """Return the bytes of a job's image; a rehearsal of ``bad-image`` has only their first half."""
+    """Return the bytes of a job's image; only the first half for ``bad-image``."""
     whole = picture(
         job.format,
         job.width,
@@ -31,36 +31,36 @@ def content(job: Job, index: int, provider: str) -> bytes:
 
 
 def refusal(call: Call) -> Answer | None:
-    """Return what a call gets that should not have been made, or ``None``."""
+    """Return the answer to a call that must not be made, or ``None``."""
     if any(name in call.headers for name in _KEYS):
-        return _plain(400, "a key was sent to a host of images")
+        return _plain(400, "a key was sent to a file host")
     return None if call.method in {"GET", "HEAD"} else _plain(405, "only GET and HEAD")
 
 
 def missing() -> Answer:
-    """Return what a link gets behind which there is nothing."""
+    """Return the answer to a link without an image."""
     return _plain(404, "no such image")
 
 
 def denied() -> Answer:
-    """Return what a signed link gets whose signature is wrong or too old."""
+    """Return the answer to a link whose signature is wrong or has expired."""
     text = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code></Error>'
     return Answer(status=403, headers={"content-type": "application/xml"}, body=text.encode())
 
 
 def serve(call: Call, job: Job, index: int, provider: str) -> Answer:
-    """Return a job's image, or the one range of it that was asked for.
+    """Return a job's image, or the requested range of it.
 
-    A rehearsal of ``broken-download`` breaks off half-way, unless a range is asked for: so it can be taken up again.
+    With ``broken-download``, the answer breaks off half-way unless a range is requested, so it can be resumed.
     """
     whole = content(job, index, provider)
     mark = f'"{hashlib.sha256(whole).hexdigest()[:32]}"'
     headers = {"content-type": MEDIA[job.format], "accept-ranges": "bytes", "etag": mark}
     same = call.headers.get("if-range", mark) == mark
-    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("range", "")) if same else None
+    span = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("range", "")) if same else None
     status, body = 200, whole
-    if asked and (asked[1] or asked[2]):
-        first, last = _span(asked[1], asked[2], len(whole))
+    if span and (span[1] or span[2]):
+        first, last = _parse_range(span[1], span[2], len(whole))
         if first > last or first >= len(whole):
             return Answer(status=416, headers={"content-range": f"bytes */{len(whole)}", "content-length": "0"})
         status, body = 206, whole[first : last + 1]
@@ -70,8 +70,8 @@ def serve(call: Call, job: Job, index: int, provider: str) -> Answer:
     return Answer(status=status, headers=headers, body=body, cut=cut)
 
 
-def _span(first: str, last: str, size: int) -> tuple[int, int]:
-    """Return the first and the last byte of a range, both included."""
+def _parse_range(first: str, last: str, size: int) -> tuple[int, int]:
+    """Return the first and last byte of a range, inclusive."""
     if not first:
         return max(0, size - int(last)), size - 1 if int(last) else -1
     return int(first), min(int(last), size - 1) if last else size - 1

@@ -1,6 +1,6 @@
-"""One job of the sandbox, and how it stands at a given time: a matter of the clock, not of how often one asks.
+"""Define a job of the sandbox and its state at a given time, which depends on the clock and not on the polls.
 
-A prompt may ask for a rehearsal of trouble with words such as ``sandbox:moderated``; `REHEARSALS` are all of them.
+A prompt can request a failure with a word such as ``sandbox:moderated``; `REHEARSALS` lists them.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ BLOCKS = (
     "The prompt contains prohibited words.",
     "The output was flagged as sensitive. (E005)",
 )
-"""What hosts without a code for it have said of a blocked job; its seed chooses."""
+"""How providers without a code for it have worded a block; the seed chooses one."""
 
 QUEUED_SHARE = 0.3
-"""The part of a job's life that it stands in the queue."""
+"""The fraction of its duration that a job spends in the queue."""
 SLOWNESS = 15
 """How many times longer a slow job takes."""
 
 
 def rehearsals(prompt: str) -> frozenset[str]:
-    """Return the rehearsals that a prompt asks for."""
+    """Return the rehearsals in a prompt."""
     return frozenset(re.findall(r"sandbox:([a-z]+(?:-[a-z]+)*)", prompt)) & frozenset(REHEARSALS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One accepted request: what it asks for, and when it came."""
+    """One accepted request: what it asks for, and when it arrived."""
 
     id: str
     model: str
@@ -58,7 +58,7 @@ class Job:
     created: float
     """Seconds since 1970."""
     hold: float
-    """Seconds until it is done."""
+    """Its duration in seconds."""
     width: int
     height: int
     format: str
@@ -66,22 +66,22 @@ class Job:
     quality: int = 90
     count: int = 1
     asked: Any = None
-    """The request's body as it came; plain JSON."""
+    """The request body as it arrived; plain JSON."""
     cancelled: bool = False
 
     @property
     def plays(self) -> frozenset[str]:
-        """The rehearsals that its prompt asks for."""
+        """The rehearsals in its prompt."""
         return rehearsals(self.prompt)
 
     @property
     def blocked(self) -> bool:
-        """Whether it ends at a content policy."""
+        """Whether it ends in a content block."""
         return "moderated" in self.plays
 
     @property
     def block(self) -> str:
-        """What is said of it where it is blocked."""
+        """The message of its content block."""
         return BLOCKS[self.seed % len(BLOCKS)]
 
     @property
@@ -91,7 +91,7 @@ class Job:
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody else cancels it, by the time at which it would be done."""
+        """Whether the provider cancels it at the time when it would be done."""
         return "cancelled" in self.plays and not self.blocked and not self.broken
 
     @property
@@ -110,7 +110,7 @@ class Job:
         return self.created + self.hold
 
     def phase(self, now: float) -> Phase:
-        """Return how it stands."""
+        """Return its phase."""
         if self.cancelled:
             return "cancelled"
         if now < self.started:
@@ -118,7 +118,7 @@ class Job:
         return "running" if now < self.ended or "never" in self.plays else "done"
 
     def ready(self, now: float) -> int:
-        """Return how many of its images exist: they come one after the other while it runs."""
+        """Return how many of its images exist; they are made one after the other while it runs."""
         match self.phase(now):
             case "done":
                 return 0 if self.imageless else self.count
@@ -128,7 +128,7 @@ class Job:
                 return 0
 
     def progress(self, now: float) -> int:
-        """Return how far it has run, 0 to 99; 100 only when it is done."""
+        """Return its progress: 0 to 99, and 100 only when it is done."""
         match self.phase(now):
             case "running":
                 return min(99, int(100 * self._share(now)))
@@ -138,7 +138,7 @@ class Job:
                 return 0
 
     def position(self, now: float) -> int:
-        """Return how many stand before it in the queue, 3 at first and 1 at last."""
+        """Return its position in the queue, from 3 down to 1."""
         left = (self.started - now) / (self.started - self.created)
         return min(3, 1 + int(3 * left))
 

@@ -1,4 +1,4 @@
-"""Real images, quickly made: flat colours drawn from the seed, and words that say what they stand for."""
+"""Draw placeholder images quickly: flat colours chosen by the seed, with a caption that says what was requested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = 56
 
 @lru_cache(maxsize=8)
 def picture(
-    format: str,  # noqa: A002 - what it is called everywhere
+    format: str,  # noqa: A002 - the usual name
     width: int,
     height: int,
     *,
@@ -30,12 +30,12 @@ def picture(
     seed: int,
     quality: int = 90,
 ) -> bytes:
-    """Return an image file of that size (pixels) and format (``jpg``, ``png``, ``webp``).
+    """Return an image file of this size (pixels) and format (``jpg``, ``png``, ``webp``).
 
-    The same for the same arguments, of other colours for another seed. Any prompt will do.
+    The same arguments give the same image, another seed gives other colours. Any prompt is allowed.
     """
-    image = _painted(width, height, hashlib.sha256(str(seed).encode()).digest())
-    _caption(image, [*_wrapped(prompt), f"{provider}  {model}", f"seed {seed}  sandbox"])
+    image = _paint(width, height, hashlib.sha256(str(seed).encode()).digest())
+    _caption(image, [*_wrap(prompt), f"{provider}  {model}", f"seed {seed}  sandbox"])
     settings: dict[str, Any] = {
         "jpg": {"quality": max(1, quality)},
         "png": {"compress_level": 1},
@@ -46,11 +46,13 @@ def picture(
     return held.getvalue()
 
 
-def _painted(width: int, height: int, dice: bytes) -> Image:
-    """Return a ground with a disc and two bands on it."""
-    from PIL import Image, ImageDraw  # noqa: PLC0415 - only who wants an image waits for Pillow
+def _paint(width: int, height: int, dice: bytes) -> Image:
+    """Return a background with a disc and two bands."""
+    from PIL import Image, ImageDraw  # noqa: PLC0415 - Pillow is slow to import
 
-    ground, disc, near, far = (_colour(dice[3 * k : 3 * k + 3], light) for k, light in enumerate((150, 190, 90, 120)))
+    ground, disc, near, far = (
+        _make_colour(dice[3 * k : 3 * k + 3], light) for k, light in enumerate((150, 190, 90, 120))
+    )
     image = Image.new("RGB", (width, height), ground)
     pen = ImageDraw.Draw(image)
     radius = min(width, height) * (10 + dice[12] % 12) // 100
@@ -61,20 +63,20 @@ def _painted(width: int, height: int, dice: bytes) -> Image:
     return image
 
 
-def _colour(three: bytes, light: int) -> tuple[int, int, int]:
+def _make_colour(three: bytes, light: int) -> tuple[int, int, int]:
     """Return a colour around a lightness."""
     red, green, blue = (min(255, max(0, light - 48 + part * 96 // 255)) for part in three)
     return red, green, blue
 
 
-def _wrapped(prompt: str) -> list[str]:
-    """Return the beginning of a prompt as a few lines."""
+def _wrap(prompt: str) -> list[str]:
+    """Return the beginning of a prompt in a few lines."""
     shown = printable(prompt[: 2 * _LINES * _COLUMNS])
     return textwrap.wrap(shown, _COLUMNS, max_lines=_LINES, placeholder=" \u2026", break_on_hyphens=False)
 
 
 def _caption(image: Image, lines: list[str]) -> None:
-    """Write ``lines`` on a dark band at the foot of the image."""
+    """Write ``lines`` on a dark band at the bottom of the image."""
     from PIL import ImageDraw, ImageFont  # noqa: PLC0415 - as above
 
     letter = max(9, min(image.width // 34, image.height // 18))

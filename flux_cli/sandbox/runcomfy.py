@@ -1,4 +1,4 @@
-"""RunComfy's Model API, from its own side.
+"""Stand in for RunComfy's Model API.
 
 Read from https://docs.runcomfy.com/model-apis/async-queue-endpoints and …/error-codes, and from the two models' pages.
 Where an answer is known in several shapes, the seed chooses.
@@ -18,7 +18,7 @@ from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
 
 HOSTS = ("model-api.runcomfy.net", "api.runcomfy.net")
 FILES = "https://playgrounds-storage-public.runcomfy.net"
-"""Root of the links to images."""
+"""The base URL of image links."""
 
 ULTRA = "blackforestlabs/flux-1-1-pro/ultra/text-to-image"
 PRO = "blackforestlabs/flux-1-1-pro/text-to-image"
@@ -38,10 +38,10 @@ _INPUTS = {
     },
 }
 PRICES = {ULTRA: 0.06, PRO: 0.04}
-"""USD an image. No page shows them; these are the model's maker's."""
+"""USD per image: those of the model's maker, because RunComfy does not document its own."""
 _TITLES = {ULTRA: "Flux 1.1 Pro Ultra", PRO: "FLUX 1.1 Pro"}
 _SEEDS = {ULTRA: 90290776, PRO: 81048285}
-"""The seed of the page's example, which stands in where none is sent."""
+"""The seed of the documented example, which is used if none is sent."""
 
 _CODES = {
     400001: "InvalidResourceIdentifier",
@@ -65,12 +65,12 @@ _ROUTES = {
 
 
 def answer(call: Call, scene: Scene) -> Answer:
-    """Answer as the API would. Raises `LostReply` where a rehearsal wants it."""
+    """Answer as the API does. Raises `LostReply` if a rehearsal requests it."""
     route = find(_ROUTES, call)
     if isinstance(route, int):
         return reply(route, {"error": "Method Not Allowed" if route == 405 else "Not Found"})  # noqa: PLR2004 - HTTP
     if not call.bearer:
-        return _refused(400004)
+        return _refuse(400004)
     name, part = route
     match name:
         case "submit":
@@ -80,16 +80,16 @@ def answer(call: Call, scene: Scene) -> Answer:
         case "categories":
             return reply(200, {"categories": _CATEGORIES})
         case "model":
-            return _refused(400001) if part not in _INPUTS else reply(200, _described(part))
+            return _refuse(400001) if part not in _INPUTS else reply(200, _describe(part))
         case "balance":
             return reply(200, {"balance_usd": 100.0, "currency": "USD"})
         case _:
             job = scene.job(part)
-            return _refused(404001) if job is None else _about(name, job, call, scene)
+            return _refuse(404001) if job is None else _answer_about(name, job, call, scene)
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
-    """Return the job and the number of the image that a link stands for."""
+    """Return the job and the number of the image behind a link."""
     parts = call.path.split("/")
     if len(parts) != 4 or parts[1] != "sandbox" or parts[3] != "0.png":  # noqa: PLR2004 - /sandbox/<id>/0.png
         return None
@@ -99,7 +99,7 @@ def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
 
 def _submit(call: Call, scene: Scene, model: str) -> Answer:
     if model not in _INPUTS:
-        return _refused(400001)
+        return _refuse(400001)
     if not call.is_json:
         return reply(415, {"error": "Content-Type must be application/json"})
     try:
@@ -110,7 +110,7 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
     if wrong:
         text = "; ".join(f"{one.path or 'body'} {one.message}" for one in wrong)
         return reply(422, {"error": "invalid input", "message": text})
-    refused = _rehearsed(body["prompt"], body.get("seed", 0))
+    refused = _rehearse(body["prompt"], body.get("seed", 0))
     if refused is not None:
         return refused
     ratio = body.get("image_size" if model == PRO else "aspect_ratio", "16:9")
@@ -132,18 +132,18 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
     return reply(200, {"request_id": job.id, **urls})
 
 
-def _rehearsed(prompt: str, seed: int) -> Answer | None:
-    """Return a refusal that the prompt asks for: as the pages have it, or as the vendor's own clients expect it."""
+def _rehearse(prompt: str, seed: int) -> Answer | None:
+    """Return a refusal that the prompt requests, as documented or as the vendor's clients expect it."""
     plays = rehearsals(prompt)
     for word, code, status in (("unauthorized", 400004, 401), ("credits", 400002, 402)):
         if word in plays:
             under_200 = reply(200, {"error_code": code, "error_message": _CODES[code]})
-            return (_refused(code), reply(status, {"detail": _CODES[code]}), under_200)[seed % 3]
+            return (_refuse(code), reply(status, {"detail": _CODES[code]}), under_200)[seed % 3]
     return reply(429, {"error": "Too Many Requests"}) if "rate-limit" in plays else None
 
 
-def _about(name: str, job: Job, call: Call, scene: Scene) -> Answer:
-    """Answer one of the questions about a job that exists."""
+def _answer_about(name: str, job: Job, call: Call, scene: Scene) -> Answer:
+    """Answer a request about an existing job."""
     now = scene.now()
     phase = job.phase(now)
     if name == "cancel":
@@ -151,25 +151,25 @@ def _about(name: str, job: Job, call: Call, scene: Scene) -> Answer:
             scene.cancel(job)
         outcome, status = ("cancelled", "cancelled") if phase == "queued" else ("not_cancellable", _QUEUE[phase])
         return reply(202, {"request_id": job.id, "status": status, "outcome": outcome})
-    told: dict[str, Any] = {"request_id": job.id, "status": _QUEUE[phase]}
+    body: dict[str, Any] = {"request_id": job.id, "status": _QUEUE[phase]}
     if phase == "done" and job.stopped:
-        told["status"] = "cancelled"
+        body["status"] = "cancelled"
     if name == "status":
         if phase == "done" and job.broken and job.seed % 2:
-            told["status"] = "failed"
+            body["status"] = "failed"
         root = f"https://{HOSTS[0]}/v1/requests/{job.id}"
-        told |= {"status_url": f"{root}/status", "result_url": f"{root}/result"}
-        return reply(200, told | ({"queue_position": job.position(now)} if phase == "queued" else {}))
-    told["created_at"] = stamp(job.created)
+        body |= {"status_url": f"{root}/status", "result_url": f"{root}/result"}
+        return reply(200, body | ({"queue_position": job.position(now)} if phase == "queued" else {}))
+    body["created_at"] = stamp(job.created)
     if phase == "done" and not job.stopped:
-        told |= _outcome(job, scene) | {"finished_at": stamp(job.ended)}
+        body |= _outcome(job, scene) | {"finished_at": stamp(job.ended)}
         cost = 0.0 if job.imageless else PRICES[job.model]
-        told |= {"cost": cost} if call.query.get("include_cost") == "true" else {}
-    return reply(200, told)
+        body |= {"cost": cost} if call.query.get("include_cost") == "true" else {}
+    return reply(200, body)
 
 
 def _outcome(job: Job, scene: Scene) -> dict[str, Any]:
-    """Return what a finished job came to: ``completed`` in the queue is not yet success."""
+    """Return the result of a finished job; ``completed`` in the queue does not mean success."""
     if job.blocked:
         return {"status": "failed", "error": job.block}
     if job.broken:
@@ -183,7 +183,7 @@ def _outcome(job: Job, scene: Scene) -> dict[str, Any]:
 
 def _models(call: Call) -> Answer:
     """Return the catalogue, a page of it, with or without the schemas."""
-    found = [_described(model) for model in _INPUTS]
+    found = [_describe(model) for model in _INPUTS]
     if call.query.get("include_schema") != "true":
         for one in found:
             del one["input_schema"]
@@ -195,7 +195,7 @@ def _models(call: Call) -> Answer:
     return reply(200, {"models": found[int(offset) : int(offset) + int(limit)], "total": len(found)})
 
 
-def _described(model: str) -> dict[str, Any]:
+def _describe(model: str) -> dict[str, Any]:
     fields = {
         name: {"type": "string" if one.kind == "text" else one.kind, **({"enum": one.choices} if one.choices else {})}
         for name, one in _INPUTS[model].items()
@@ -210,6 +210,6 @@ def _described(model: str) -> dict[str, Any]:
     }
 
 
-def _refused(code: int) -> Answer:
+def _refuse(code: int) -> Answer:
     """Return a documented refusal: the first three digits of its code are the HTTP status."""
     return reply(code // 1000, {"code": code, "error": _CODES[code]})

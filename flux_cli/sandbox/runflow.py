@@ -1,4 +1,4 @@
-"""Runflow, from its own side.
+"""Stand in for Runflow.
 
 Read from https://docs.runflow.io: concepts/runs, concepts/errors, guides/cancel-a-run and the model's own page.
 """
@@ -20,12 +20,12 @@ from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
 
 HOSTS = ("api.runflow.io",)
 FILES = "https://runflow-outputs.s3.amazonaws.com"
-"""Root of the links to images."""
+"""The base URL of image links."""
 
 MODEL = "black-forest-labs/flux-1-1-pro-ultra"
 PRO = "black-forest-labs/flux-1-1-pro"
 LINK_LIFE = 3 * 24 * 3600
-"""Seconds for which a link is signed."""
+"""How long a signed link works, in seconds."""
 
 _ORGANISATION = "0198f000-0000-7000-8000-000000000001"
 _STATUSES = ("queued", "dispatching", "running", "succeeded", "failed", "canceled", "partial_succeeded")
@@ -52,7 +52,7 @@ _BODIES = {
     for model, fields in _INPUTS.items()
 }
 PRICES = {MODEL: "0.0600", PRO: "0.0400"}
-"""USD an image, as the models' pages have it."""
+"""USD per image, from the models' pages."""
 _INVALID = "the request is not valid"
 _ROUTES = {
     ("POST", r"/v1/models/(.+)/runs"): "submit",
@@ -71,16 +71,16 @@ _ROUTES = {
 
 
 def answer(call: Call, scene: Scene) -> Answer:
-    """Answer as the API would. Raises `LostReply` where a rehearsal wants it."""
+    """Answer as the API does. Raises `LostReply` if a rehearsal requests it."""
     route = find(_ROUTES, call)
     if isinstance(route, int):
         known = {404: ("NOT_FOUND", "there is no such path"), 405: ("METHOD_NOT_ALLOWED", "not with this method")}
-        return _refused(route, *known[route])
+        return _refuse(route, *known[route])
     name, part = route
     if name == "health":
         return reply(200, {"status": "ok"})
     if not call.bearer or name == "admin":
-        return _refused(401, "UNAUTHORIZED", "the API key is missing or is not good for this")
+        return _refuse(401, "UNAUTHORIZED", "the API key is missing or is not good for this")
     match name:
         case "submit":
             return _submit(call, scene, part)
@@ -89,7 +89,7 @@ def answer(call: Call, scene: Scene) -> Answer:
         case "run" | "parts" | "callback":
             job = scene.job(part)
             if job is None:
-                return _refused(404, "RUN_NOT_FOUND", "no run has this id")
+                return _refuse(404, "RUN_NOT_FOUND", "no run has this id")
             deliveries = {"callback_url": job.asked.get("callback_url"), "attempts": []}
             return reply(200, {"run": _run(job, scene), "parts": {"items": []}, "callback": deliveries}[name])
         case "statuses":
@@ -102,7 +102,7 @@ def answer(call: Call, scene: Scene) -> Answer:
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
-    """Return the job and the number of the image that a link stands for.
+    """Return the job and the number of the image behind a link.
 
     Raises ``PermissionError`` for a signature that is wrong or too old.
     """
@@ -120,24 +120,24 @@ def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
 
 def _submit(call: Call, scene: Scene, model: str) -> Answer:
     if model not in _BODIES:
-        return _refused(404, "MODEL_NOT_FOUND", "no model has this name")
+        return _refuse(404, "MODEL_NOT_FOUND", "no model has this name")
     if not call.is_json:
-        return _refused(415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json")
+        return _refuse(415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json")
     try:
         body: Any = call.json()
     except ValueError:
-        return _refused(422, "VALIDATION_ERROR", "the body is not JSON", [])
+        return _refuse(422, "VALIDATION_ERROR", "the body is not JSON", [])
     wrong = [{"field": one.path, "message": one.message, "type": one.why} for one in problems(body, _BODIES[model])]
     if wrong:
-        return _refused(422, "VALIDATION_ERROR", _INVALID, wrong)
+        return _refuse(422, "VALIDATION_ERROR", _INVALID, wrong)
     prompt = body["input"]["prompt"]
-    refused = _rehearsed(prompt)
+    refused = _rehearse(prompt)
     if refused is not None:
         return refused
     size = shapes.ULTRA["16:9"] if model == MODEL else shapes.PRO["1:1"]
     width, height = (body["input"].get(name, side) for name, side in zip(("width", "height"), size, strict=True))
     job, _ = scene.accept(
-        id=_time_ordered(scene.now()),
+        id=_make_uuid7(scene.now()),
         model=model,
         prompt=prompt,
         seed=body["input"].get("seed", 1 + secrets.randbelow(2**31 - 1)),
@@ -151,22 +151,22 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
     return reply(201, _run(job, scene))
 
 
-def _rehearsed(prompt: str) -> Answer | None:
+def _rehearse(prompt: str) -> Answer | None:
     plays = rehearsals(prompt)
     if "unauthorized" in plays:
-        return _refused(401, "UNAUTHORIZED", "the API key is not valid")
+        return _refuse(401, "UNAUTHORIZED", "the API key is not valid")
     if "credits" in plays:
-        return _refused(402, "INSUFFICIENT_CREDIT", "the balance does not cover this run")
-    return _refused(429, "RATE_LIMITED", "too many requests") if "rate-limit" in plays else None
+        return _refuse(402, "INSUFFICIENT_CREDIT", "the balance does not cover this run")
+    return _refuse(429, "RATE_LIMITED", "too many requests") if "rate-limit" in plays else None
 
 
 def _list(call: Call, scene: Scene) -> Answer:
     page = runflow_list.page([_run(job, scene) for job in scene.jobs()], call.query)
-    return _refused(422, "VALIDATION_ERROR", _INVALID, page) if isinstance(page, list) else reply(200, page)
+    return _refuse(422, "VALIDATION_ERROR", _INVALID, page) if isinstance(page, list) else reply(200, page)
 
 
 def _run(job: Job, scene: Scene) -> dict[str, Any]:
-    """Return a run with all documented fields; its links are signed anew each time."""
+    """Return a run with all documented fields; its links are signed again each time."""
     now = scene.now()
     phase = job.phase(now)
     done, failed = phase == "done", job.blocked or job.broken
@@ -211,14 +211,14 @@ def _run(job: Job, scene: Scene) -> dict[str, Any]:
 
 
 def _other_shape(run: dict[str, Any], job: Job) -> dict[str, Any]:
-    """Return a run that failed in one of the shapes in which it is documented or known; the seed chooses."""
+    """Return a failed run in one of the documented or known forms; the seed chooses one."""
     match job.seed % 3:
         case 1 if job.blocked:
             return run | {"failure_code": "CONTENT_MODERATED", "failure_message": "the run could not be completed"}
         case 2:
             code = "PROMPT_BLOCKED" if job.blocked else "PROVIDER_ERROR"
             error = {"code": code, "message": "the run could not be completed"}
-            kept = {name: told for name, told in run.items() if not name.startswith("failure_")}
+            kept = {name: value for name, value in run.items() if not name.startswith("failure_")}
             kept["status"] = kept.pop("status_code")
             return kept | {"error": error, "finished_at": run["completed_at"]}
         case _:
@@ -253,11 +253,11 @@ def _signature(job: str, signed: str, nonce: str) -> str:
     return hashlib.sha256(f"sandbox {job} {signed} {nonce}".encode()).hexdigest()
 
 
-def _time_ordered(now: float) -> str:
+def _make_uuid7(now: float) -> str:
     """Return a UUID of version 7."""
     milliseconds = int(now * 1000) & (2**48 - 1)
     return str(UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62)))
 
 
-def _refused(status: int, code: str, message: str, errors: list[Any] | None = None) -> Answer:
+def _refuse(status: int, code: str, message: str, errors: list[Any] | None = None) -> Answer:
     return reply(status, {"code": code, "message": message, "errors": errors})

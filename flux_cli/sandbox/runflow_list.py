@@ -1,6 +1,6 @@
-"""Runflow's list of runs: a page of it, filtered, in some order, with some of the fields.
+"""List Runflow's runs: page by page, filtered, sorted, and with selected fields.
 
-Read from https://docs.runflow.io, the page on searching runs.
+From https://docs.runflow.io, the page on searching runs.
 """
 
 from __future__ import annotations
@@ -11,47 +11,47 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_ASKED = {"limit": "50", "pq": "", "sort_by": "created_at:desc", "from_prev": "false", "q": "", "fields": ""}
-"""What may be asked, and what holds where it is not."""
+_DEFAULTS = {"limit": "50", "pq": "", "sort_by": "created_at:desc", "from_prev": "false", "q": "", "fields": ""}
+"""The parameters and their defaults."""
 _SORTED = ("created_at", "started_at", "completed_at", "duration_ms", "cost", "status_code")
-"""What a list can be put in the order of."""
+"""The fields that runs can be sorted by."""
 _FILTERED = {"client_ref", "model_id", "id", *_SORTED}
 _COMPARED = {":": operator.eq, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-_MOST = 500
-"""Runs of a page."""
+_LARGEST = 500
+"""The largest page, in runs."""
 
 
 def page(runs: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any] | list[dict[str, str]]:
-    """Return a page of ``runs``, or what is wrong with the ``query``, an object a field.
+    """Return a page of ``runs``, or the errors of the ``query``, one object per field.
 
-    The cursor is opaque: it hides how many runs came before. ``from_prev`` goes backwards from it.
+    The cursor is opaque and holds the number of earlier runs. ``from_prev`` goes backwards from it.
     """
-    told = {**_ASKED, **query}
-    order = re.fullmatch(rf"({'|'.join(_SORTED)}):(asc|desc)", told["sort_by"])
-    before = re.fullmatch(r"after-(\d{1,9})", _plain(told["pq"])) if told["pq"] else None
-    terms = [_TERM.fullmatch(term) for term in told["q"].split(" AND ")] if told["q"] else []
-    wrong = [(name, "the sandbox does not know this parameter", "unknown") for name in query if name not in _ASKED]
-    if not re.fullmatch(r"\d{1,3}", told["limit"]) or not 1 <= int(told["limit"]) <= _MOST:
-        wrong.append(("limit", f"must be 1 to {_MOST}", "invalid"))
+    wanted = {**_DEFAULTS, **query}
+    order = re.fullmatch(rf"({'|'.join(_SORTED)}):(asc|desc)", wanted["sort_by"])
+    before = re.fullmatch(r"after-(\d{1,9})", _plain(wanted["pq"])) if wanted["pq"] else None
+    terms = [_TERM.fullmatch(term) for term in wanted["q"].split(" AND ")] if wanted["q"] else []
+    wrong = [(name, "the sandbox does not know this parameter", "unknown") for name in query if name not in _DEFAULTS]
+    if not re.fullmatch(r"\d{1,3}", wanted["limit"]) or not 1 <= int(wanted["limit"]) <= _LARGEST:
+        wrong.append(("limit", f"must be 1 to {_LARGEST}", "invalid"))
     if order is None:
         wrong.append(("sort_by", "must be a field of a run, with :asc or :desc", "invalid"))
-    if told["from_prev"] not in {"true", "false"}:
+    if wanted["from_prev"] not in {"true", "false"}:
         wrong.append(("from_prev", "must be true or false", "invalid"))
-    if told["pq"] and not before:
+    if wanted["pq"] and not before:
         wrong.append(("pq", "is not a cursor", "invalid"))
     if any(term is None or term[1] not in _FILTERED for term in terms):
         wrong.append(("q", "must be terms such as status_code:failed, joined by AND", "invalid"))
     if wrong or order is None:
         return [{"field": name, "message": message, "type": kind} for name, message, kind in wrong]
     for term in terms:
-        runs = [run for run in runs if term and _holds(run.get(term[1]), _COMPARED[term[2]], term[3])]
+        runs = [run for run in runs if term and _matches(run.get(term[1]), _COMPARED[term[2]], term[3])]
     name = order[1]
     runs = sorted(runs, key=lambda run: (run.get(name) is not None, run.get(name) or 0), reverse=order[2] == "desc")
-    size, at = int(told["limit"]), int(before[1]) if before else 0
-    start = max(0, at - 2 * size) if told["from_prev"] == "true" else at
+    size, at = int(wanted["limit"]), int(before[1]) if before else 0
+    start = max(0, at - 2 * size) if wanted["from_prev"] == "true" else at
     items = runs[start : start + size]
-    if told["fields"]:
-        items = [{name: run[name] for name in told["fields"].split(",") if name in run} for run in items]
+    if wanted["fields"]:
+        items = [{name: run[name] for name in wanted["fields"].split(",") if name in run} for run in items]
     following = _cursor(start + size) if start + size < len(runs) else None
     return {"items": items, "next_pq": following, "prev_pq": _cursor(start + size) if start else None}
 
@@ -59,8 +59,8 @@ def page(runs: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]
 _TERM = re.compile(r"(\w+)(:|>=|<=|>|<)(\S+)")
 
 
-def _holds(one: Any, compare: Callable[[Any, Any], bool], other: str) -> bool:
-    """Compare as numbers where both are some, else as text, which is right for times as well."""
+def _matches(one: Any, compare: Callable[[Any, Any], bool], other: str) -> bool:
+    """Compare as numbers if both are, else as text, which also works for times."""
     if one is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Runware, from its own side: one address, arrays of tasks in and out.
+"""Stand in for Runware: one address, which takes and returns arrays of tasks.
 
 Read from https://runware.ai/docs/platform (errors, task-polling, authentication, account-management) and from
 the model's page. Where an answer is known in several shapes, the seed chooses.
@@ -21,20 +21,20 @@ from flux_cli.sandbox.wire import Answer, Call, LostReply, reply
 
 HOSTS = ("api.runware.ai",)
 FILES = "https://im.runware.ai"
-"""Root of the links to images."""
+"""The base URL of image links."""
 
 _MOST = 20
-"""Images that one task can make."""
+"""The largest number of images in one task."""
 _BLOCKED = (
     ("invalidProviderContent", "The content was found invalid by the provider"),
     ("providerContentPolicyViolation", "the provider blocked the request because of its content policy"),
     ("providerError", None),
 )
-"""How a blocked task is told: a code and a message, or the words of hosts without a code. The seed chooses."""
+"""The code and message of a blocked task, or the wording of providers without a code; the seed chooses one."""
 
 
 class _Refused(Exception):  # noqa: N818 - what happened to the task
-    """One task was refused; the HTTP status and its documented error."""
+    """One task was refused: the HTTP status and the documented error."""
 
     def __init__(self, status: int, *errors: dict[str, Any]) -> None:
         super().__init__(status)
@@ -42,7 +42,7 @@ class _Refused(Exception):  # noqa: N818 - what happened to the task
 
 
 def answer(call: Call, scene: Scene) -> Answer:
-    """Answer as the API would. Raises `LostReply` where a rehearsal wants it."""
+    """Answer as the API does. Raises `LostReply` if a rehearsal requests it."""
     if call.path != "/v1" or call.method != "POST":
         status = 404 if call.path != "/v1" else 405
         return reply(status, {"errors": [complaint("invalidRequest", "only POST to /v1", {}, "")]})
@@ -62,11 +62,11 @@ def answer(call: Call, scene: Scene) -> Answer:
         keyed = call.bearer
     if not keyed:
         return reply(401, {"errors": [complaint("invalidApiKey", "the API key is missing or not valid", {}, "")]})
-    return _answers(tasks, scene, dry=call.headers.get("x-runware-dry-run") == "1")
+    return _answer_all(tasks, scene, dry=call.headers.get("x-runware-dry-run") == "1")
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
-    """Return the job and the number of the image that a link stands for."""
+    """Return the job and the number of the image behind a link."""
     found = re.fullmatch(r"/image/ws/2/ii/([0-9a-f-]{36})\.(jpg|png|webp)", call.path)
     if not found:
         return None
@@ -83,17 +83,17 @@ def image_uuid(task: str, index: int) -> str:
     return str(UUID(int=UUID(task).int ^ mask))
 
 
-def _answers(tasks: list[Any], scene: Scene, *, dry: bool) -> Answer:
-    """Return what all tasks come to: results and errors side by side, 200 where there is at least one result."""
+def _answer_all(tasks: list[Any], scene: Scene, *, dry: bool) -> Answer:
+    """Return the results and errors of all tasks; the status is 200 if there is at least one result."""
     data: list[Any] = []
     errors: list[Any] = []
     refused = 0
     for task in tasks:
         try:
-            told, wrong = _answer(task, scene, dry=dry)
+            results, wrong = _answer(task, scene, dry=dry)
         except _Refused as refusal:
-            told, wrong, refused = [], refusal.errors, refusal.status
-        data += told
+            results, wrong, refused = [], refusal.errors, refusal.status
+        data += results
         errors += wrong
     if not errors:
         return reply(200, {"data": data})
@@ -174,7 +174,7 @@ def _conflict(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rehearse(task: dict[str, Any]) -> None:
-    """Raise `_Refused` where the prompt asks for it."""
+    """Raise `_Refused` if the prompt requests it."""
     plays = rehearsals(task["positivePrompt"])
     if "unauthorized" in plays:
         raise _Refused(401, complaint("invalidApiKey", "the API key is not valid", task, ""))
@@ -185,7 +185,7 @@ def _rehearse(task: dict[str, Any]) -> None:
 
 
 def _progress(job: Job, scene: Scene) -> tuple[list[Any], list[Any]]:
-    """Return all that is known of a task so far. A queued one reads like one that nobody has heard of."""
+    """Return all that is known of a task so far. A queued task looks like an unknown one."""
     now = scene.now()
     phase = job.phase(now)
     if phase == "queued":

@@ -1,6 +1,6 @@
-"""What Runware documents of an image task: its fields, its sizes, and the way in which it complains.
+"""Check Runware's tasks against its documentation: fields, sizes and errors.
 
-Read from https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra and https://runware.ai/docs/platform/errors.
+From https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra and https://runware.ai/docs/platform/errors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PRO = "bfl:2@1"
 ULTRA = "bfl:2@2"
 
 COSTS = {PRO: 0.04, ULTRA: 0.06}
-"""USD an image, as the models' pages have it."""
+"""USD per image, from the models' pages."""
 
 UUID4 = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
 
@@ -85,34 +85,34 @@ def complaints(task: Any) -> list[dict[str, Any]]:
         code = "invalidTaskType" if "taskType" in task else "missingTaskType"
         return [complaint(code, "taskType must be one that is documented", task, "taskType")]
     schema = _PRO if kind == "imageInference" and task.get("model") == PRO else SCHEMAS[kind]
-    found = [_told(one, task) for one in problems(task, schema)]
+    found = [_as_complaint(one, task) for one in problems(task, schema)]
     if not found and kind == "imageInference":
-        found += _sizes(task)
+        found += _check_size(task)
     return found
 
 
 def complaint(code: str, message: str, task: dict[str, Any], parameter: str) -> dict[str, Any]:
     """Return one documented error."""
-    said: dict[str, Any] = {"code": code, "message": message}
-    said |= {"parameter": parameter} if parameter else {}
-    said |= {name: task[name] for name in ("taskType", "taskUUID") if isinstance(task.get(name), str)}
-    return {**said, "documentation": _DOCUMENTATION}
+    fields: dict[str, Any] = {"code": code, "message": message}
+    fields |= {"parameter": parameter} if parameter else {}
+    fields |= {name: task[name] for name in ("taskType", "taskUUID") if isinstance(task.get(name), str)}
+    return {**fields, "documentation": _DOCUMENTATION}
 
 
-def _told(problem: Problem, task: dict[str, Any]) -> dict[str, Any]:
+def _as_complaint(problem: Problem, task: dict[str, Any]) -> dict[str, Any]:
     last = problem.path.rsplit(".", 1)[-1]
     named = last[:1].upper() + last[1:]
     code = {"missing": f"missing{named}", "unknown": "unsupportedParameter", "invalid": f"invalid{named}"}[problem.why]
-    said = complaint(code, f"{problem.path} {problem.message}", task, problem.path)
+    error = complaint(code, f"{problem.path} {problem.message}", task, problem.path)
     if problem.field is not None and problem.field.low is not None:
-        said["min"] = problem.field.low
+        error["min"] = problem.field.low
     if problem.field is not None and problem.field.high is not None:
-        said["max"] = problem.field.high
-    return said
+        error["max"] = problem.field.high
+    return error
 
 
-def _sizes(task: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what is wrong with width and height: nine pairs for Ultra, a grid for the other model."""
+def _check_size(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the errors of width and height: nine pairs are valid for Ultra, a grid for the other model."""
     if task["model"] == ULTRA:
         if (task["width"], task["height"]) in ULTRA_SIZES.values():
             return []

@@ -1,4 +1,4 @@
-"""Documented request schemas, and what a body has against them. Whatever a page does not list is unknown here."""
+"""Check a request body against a documented schema. A field that is not documented is unknown."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Field:
     choices: tuple[str, ...] = ()
     pattern: str = ""
     fields: Mapping[str, Field] | None = None
-    """Of an object; ``None`` where any name may stand in it."""
+    """The fields of an object; ``None`` if any name is allowed."""
     items: Field | None = None
-    """Of an array."""
+    """The items of an array."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What one field has against its schema."""
+    """One violation of a schema."""
 
     path: str
     """Dotted; empty for the body itself."""
@@ -44,28 +44,28 @@ class Problem:
 
 
 def problems(value: Any, field: Field, path: str = "") -> list[Problem]:
-    """Return all that is wrong with ``value``, in the order of the schema, unknown names last."""
+    """Return every violation in ``value``, in the order of the schema, with unknown names last."""
     return list(_problems(value, field, path))
 
 
 def _problems(value: Any, field: Field, path: str) -> Iterator[Problem]:
     if value is None and field.nullable:
         return
-    if not _is(value, field.kind):
+    if not _has_kind(value, field.kind):
         message = f"must be {_NAMES.get(field.kind, f'a {field.kind}' if field.kind != 'object' else 'an object')}"
         yield Problem(path=path, why="invalid", message=message, field=field)
         return
-    complaint = _complaint(value, field)
-    if complaint:
-        yield Problem(path=path, why="invalid", message=complaint, field=field)
+    message = _check_limits(value, field)
+    if message:
+        yield Problem(path=path, why="invalid", message=message, field=field)
     if isinstance(value, list) and field.items is not None:
         for index, item in enumerate(value):
             yield from _problems(item, field.items, f"{path}.{index}")
     if isinstance(value, dict) and field.fields is not None:
-        yield from _inside(value, field.fields, f"{path}." if path else "")
+        yield from _check_fields(value, field.fields, f"{path}." if path else "")
 
 
-def _inside(value: dict[str, Any], fields: Mapping[str, Field], prefix: str) -> Iterator[Problem]:
+def _check_fields(value: dict[str, Any], fields: Mapping[str, Field], prefix: str) -> Iterator[Problem]:
     for name, inner in fields.items():
         if name in value:
             yield from _problems(value[name], inner, prefix + name)
@@ -76,7 +76,7 @@ def _inside(value: dict[str, Any], fields: Mapping[str, Field], prefix: str) -> 
             yield Problem(path=prefix + name, why="unknown", message="is not a known field")
 
 
-def _is(value: Any, kind: Kind) -> bool:
+def _has_kind(value: Any, kind: Kind) -> bool:
     match kind:
         case "text":
             return isinstance(value, str)
@@ -94,7 +94,7 @@ def _is(value: Any, kind: Kind) -> bool:
             return isinstance(value, list)
 
 
-def _complaint(value: Any, field: Field) -> str:
+def _check_limits(value: Any, field: Field) -> str:
     """Return what is wrong with a value of the right kind, or nothing."""
     if field.choices and value not in field.choices:
         return f"must be one of {', '.join(field.choices)}"

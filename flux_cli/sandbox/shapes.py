@@ -1,4 +1,4 @@
-"""How large the images are: the documented size of each aspect ratio, and the nearest thing for any other."""
+"""Give the documented size of each aspect ratio, and a similar size for any other ratio."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STEP = 32
 
 
 def size(ratio: str, *, ultra: bool) -> tuple[int, int]:
-    """Return width and height in pixels; a ratio of no table keeps the area of a square, within 1:4 and 4:1."""
+    """Return width and height in pixels; a ratio not in the table keeps the area of a square, within 1:4 and 4:1."""
     table = ULTRA if ultra else PRO
     if ratio in table:
         return table[ratio]

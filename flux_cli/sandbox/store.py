@@ -1,7 +1,7 @@
-"""What the sandbox remembers: one small JSON file a job, written whole, shared by processes and threads.
+"""Store the jobs of the sandbox: one small JSON file per job, shared by processes and threads.
 
-Who was first is decided by the file system: a record is written under a name of its own and then linked to the job's
-name, which fails if that name is taken. So there are no locks, and nobody ever sees half a record.
+The file system decides which writer is first: a record is written under a temporary name and then linked to the job's
+name, which fails if that name is taken. So no locks are needed, and no reader sees half a record.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class Store:
-    """The records of one kind, in a folder of their own."""
+    """The records of one kind, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, name: str, record: Any) -> tuple[Any, bool]:
-        """Keep ``record`` unless the name is taken; return the one that is kept, and whether it is the new one."""
+        """Store ``record`` unless the name is taken; return the stored record, and whether it is new."""
         temporary = self._write(record)
         try:
             os.link(temporary, self._path(name))
@@ -38,11 +38,11 @@ class Store:
         return record, True
 
     def put(self, name: str, record: Any) -> None:
-        """Keep ``record`` in place of whatever is there."""
+        """Store ``record``, replacing any other of that name."""
         self._write(record).replace(self._path(name))
 
     def get(self, name: str) -> Any:
-        """Return the record of that name, or ``None``."""
+        """Return the record with this name, or ``None``."""
         if not _NAME.fullmatch(name):
             return None
         try:
@@ -50,13 +50,13 @@ class Store:
         except (FileNotFoundError, ValueError):
             return None
 
-    def put_bytes(self, name: str, held: bytes) -> None:
-        """Keep ``held`` beside the record of that name."""
+    def put_bytes(self, name: str, data: bytes) -> None:
+        """Store ``data`` next to the record with this name."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._path(name).with_suffix(".bin").write_bytes(held)
+        self._path(name).with_suffix(".bin").write_bytes(data)
 
     def get_bytes(self, name: str) -> bytes | None:
-        """Return what is kept beside the record of that name, or ``None``."""
+        """Return the data stored next to the record with this name, or ``None``."""
         if not _NAME.fullmatch(name):
             return None
         try:
@@ -80,7 +80,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """All that one provider of the sandbox needs to know of the rest of the world."""
+    """The surroundings of one provider in the sandbox: its clock, folder and links."""
 
     provider: str
     folder: Path
@@ -92,22 +92,22 @@ class Scene:
     """Root of the links to images, without a trailing slash."""
 
     def add(self, job: Job) -> tuple[Job, bool]:
-        """Keep ``job`` unless its id is taken; return the job of that id, and whether it is the new one."""
+        """Store ``job`` unless its id is taken; return the stored job, and whether it is new."""
         kept, new = self._jobs.add(job.id, asdict(job))
         return Job(**kept), new
 
-    def accept(self, **asked: Any) -> tuple[Job, bool]:
-        """Make a job now, as long as its prompt wants, and keep it as `add` does."""
-        slow = SLOWNESS if "slow" in rehearsals(asked["prompt"]) else 1
-        return self.add(Job(**dict[str, Any](created=self.now(), hold=self.hold * slow) | asked))
+    def accept(self, **fields: Any) -> tuple[Job, bool]:
+        """Make a job now and store it as `add` does; its prompt can make it slow."""
+        slow = SLOWNESS if "slow" in rehearsals(fields["prompt"]) else 1
+        return self.add(Job(**dict[str, Any](created=self.now(), hold=self.hold * slow) | fields))
 
     def job(self, name: str) -> Job | None:
-        """Return the job of that id, or ``None``."""
+        """Return the job with this id, or ``None``."""
         found = self._jobs.get(name)
         return None if found is None else Job(**found)
 
     def cancel(self, job: Job) -> None:
-        """Take ``job`` off the queue for good."""
+        """Cancel ``job``."""
         self._jobs.put(job.id, asdict(replace(job, cancelled=True)))
 
     def jobs(self) -> list[Job]:
@@ -117,12 +117,12 @@ class Scene:
 
     @property
     def uploads(self) -> Store:
-        """The files that were sent ahead of a job: their descriptions, with the bytes beside them."""
+        """Uploaded files: their descriptions, with their data next to them."""
         return Store(self.folder / self.provider / "uploads")
 
     @property
     def tasks(self) -> Store:
-        """The ids of requests that made no job, where no id may be used twice."""
+        """The ids of requests that made no job, for providers that allow each id once."""
         return Store(self.folder / self.provider / "tasks")
 
     @property

@@ -1,4 +1,4 @@
-"""The sandbox behind httpx: no socket is ever opened."""
+"""Connect the sandbox to httpx, without opening a socket."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class _Broken(httpx.SyncByteStream):
         self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield what arrives. Raises ``ReadError``."""
+        """Yield the body, then raise ``ReadError``."""
         yield self._begun
         raise httpx.ReadError("the sandbox broke the connection, as it was asked to", request=self._request)
 
 
 class SandboxTransport(httpx.BaseTransport):
-    """A transport whose network is a `World`."""
+    """An httpx transport that passes requests to a `World`."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""A file that arrives as the one field of a multipart body, and what its first bytes say it is."""
+"""Read a file from a multipart body, and recognize its format."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from flux_cli.sandbox.wire import Call
 
 KINDS = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
-"""First bytes and format; WebP has its mark in the middle."""
+"""The first bytes of each format; WebP has its mark after the size."""
 
 
 def file_of(call: Call) -> bytes:
-    """Return the bytes of the field ``file``. Raises ``ValueError`` where there is no such field, or another."""
+    """Return the bytes of the field ``file``. Raises ``ValueError`` if there is no such field, or any other."""
     boundary = re.search(r'boundary="?([^";\s]+)', call.headers.get("content-type", ""))
     if call.content_type != "multipart/form-data" or not boundary:
         message = "Content-Type must be multipart/form-data with a boundary"

@@ -1,4 +1,4 @@
-"""Calls and answers as plain values, and the way from a method and a path to whoever answers it."""
+"""Define calls and answers as plain values, and route a call by its method and path."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Call:
         return re.fullmatch(r"Bearer [!-~]+", self.headers.get("authorization", "")) is not None
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises ``ValueError`` where it is none."""
+        """Return the body as JSON. Raises ``ValueError`` if it is not JSON."""
         try:
-            return json.loads(self.body, parse_constant=_no_constant)
+            return json.loads(self.body, parse_constant=_reject_constant)
         except RecursionError as error:
             message = "nested too deeply"
             raise ValueError(message) from error
@@ -55,19 +55,19 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
     cut: int | None = None
-    """Bytes of the body after which the connection breaks, where it does."""
+    """After how many bytes of the body the connection breaks, if it does."""
 
 
 class LostReply(Exception):  # noqa: N818 - what happened, not an error of ours
-    """The call arrived and had its effect, and its answer never comes."""
+    """The call arrived and took effect, but its answer is lost."""
 
 
 def reply(status: int, value: Any, **headers: str) -> Answer:
     """Return an answer whose body is ``value`` as JSON; ``retry_after="1"`` becomes the header ``retry-after``."""
-    told = {name.replace("_", "-"): content for name, content in headers.items()}
+    added = {name.replace("_", "-"): content for name, content in headers.items()}
     return Answer(
         status=status,
-        headers={"content-type": "application/json", **told},
+        headers={"content-type": "application/json", **added},
         body=json.dumps(value, separators=(",", ":")).encode(),
     )
 
@@ -92,6 +92,6 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _no_constant(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     message = f"{name} is not JSON"
     raise ValueError(message)

@@ -1,37 +1,39 @@
-"""The sandbox as a whole: four providers and the hosts of their images, over one folder and one clock."""
+"""Combine the stand-ins of all providers and their file hosts, with one folder and one clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import urlsplit
 
-from flux_cli.sandbox import apiframe, files, runcomfy, runflow, runware
+from flux_cli.sandbox import files
 from flux_cli.sandbox.life import Job
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call
 
-_PROVIDERS: dict[str, ModuleType] = {
-    "runcomfy": runcomfy,
-    "runflow": runflow,
-    "apiframe": apiframe,
-    "runware": runware,
-}
-
 
 class World:
-    """Everything that the sandbox stands in for.
+    """The whole sandbox.
 
-    It keeps nothing in memory: several worlds on one folder, in any number of threads and processes, are one.
+    It keeps nothing in memory, so worlds with the same folder, in any threads and processes, are the same world.
     """
 
-    def __init__(self, folder: Path, now: Callable[[], float], hold: float = 2.0, *, link_base: str = "") -> None:
-        """Take the folder of the records, the clock (seconds since 1970), and the seconds that an ordinary job takes.
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], float],
+        hold: float = 2.0,
+        *,
+        providers: Iterable[str],
+        link_base: str = "",
+    ) -> None:
+        """Create a world from a folder, a clock (seconds since 1970), and the duration of a job in seconds.
 
-        ``link_base`` is the address under which `file_as` is reached, where image links must not name the documented
-        hosts.
+        ``providers`` are names; the stand-in of each is the module of that name in this package. ``link_base`` is the
+        address of `file_as`, if image links must not use the documented hosts.
         """
+        self._stand_ins = {name: import_module(f"flux_cli.sandbox.{name}") for name in providers}
         self._scenes = {
             name: Scene(
                 provider=name,
@@ -40,7 +42,7 @@ class World:
                 hold=hold,
                 links=f"{link_base.rstrip('/')}/{name}" if link_base else module.FILES,
             )
-            for name, module in _PROVIDERS.items()
+            for name, module in self._stand_ins.items()
         }
 
     def jobs(self, provider: str) -> list[Job]:
@@ -48,8 +50,8 @@ class World:
         return self._scenes[provider].jobs()
 
     def answer(self, call: Call) -> Answer:
-        """Answer a call by its host. Raises ``ValueError`` for a host that is none of ours, and `LostReply`."""
-        for name, module in _PROVIDERS.items():
+        """Answer a call by its host. Raises ``ValueError`` for an unknown host, and `LostReply`."""
+        for name, module in self._stand_ins.items():
             if call.host in module.HOSTS:
                 return self.answer_as(name, call)
             if call.host == urlsplit(module.FILES).hostname:
@@ -59,19 +61,19 @@ class World:
 
     def answer_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as ``provider``'s API, whatever its host. Raises `LostReply`."""
-        answer: Answer = _PROVIDERS[provider].answer(call, self._scenes[provider])
-        return _fitting(call, answer)
+        answer: Answer = self._stand_ins[provider].answer(call, self._scenes[provider])
+        return _fit_to_method(call, answer)
 
     def file_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as the host of ``provider``'s images, whatever its host."""
-        return _fitting(call, self._file(provider, call))
+        return _fit_to_method(call, self._file(provider, call))
 
     def _file(self, provider: str, call: Call) -> Answer:
         refused = files.refusal(call)
         if refused is not None:
             return refused
         try:
-            found = _PROVIDERS[provider].locate(call, self._scenes[provider])
+            found = self._stand_ins[provider].locate(call, self._scenes[provider])
         except PermissionError:
             return files.denied()
         if found is None:
@@ -82,8 +84,8 @@ class World:
         return files.serve(call, job, index, provider)
 
 
-def _fitting(call: Call, answer: Answer) -> Answer:
-    """Return an answer as HTTP wants it: without a body after HEAD, with the length that it would have."""
+def _fit_to_method(call: Call, answer: Answer) -> Answer:
+    """Return the answer to ``call``; for HEAD, without the body but with its length."""
     if call.method != "HEAD":
         return answer
     headers = {"content-length": str(len(answer.body)), **answer.headers}

@@ -1,4 +1,4 @@
-"""Where images are to go, and whether they can: all that can be known of it before money is spent."""
+"""Parse ``-o``, and check before money is spent that images can be saved there."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from flux_cli.saving.names import Fields, Template, default_name, format_of_exte
 from flux_cli.text import printable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system says where there is no more room."""
+"""Errors of a full disk."""
 
-_PASSING: set[Path] = set()
-"""The files that are to be gone in the end."""
+_TEMPORARY: set[Path] = set()
+"""Files to remove in the end."""
 
-_PROOF = 1 << 20
-"""Bytes written and removed before money is spent: a full disk shows itself."""
+_PROBE_SIZE = 1 << 20
+"""Bytes that are written and removed before money is spent, to notice a full disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Destination:
             return cls(kind="stdout", typed="-", path=Path("-"))
         if not output:
             raise UsageError("-o is empty", hint="-o . is the current folder")
-        if not _possible(output):
+        if not _is_possible(output):
             raise UsageError(f"a file cannot be named {printable(output)}", hint="choose another name with -o")
         place = expand_home(output)
         if os.path.isdir(place):  # noqa: PTH112 - a Path raises where the name is too long
@@ -105,41 +105,41 @@ class Destination:
     def creates(self, folder: Path) -> bool:
         """Whether saving creates this folder, where it is not there yet."""
         made = self.path.resolve()
-        wanted = folder.resolve()
-        return self.kind in {"folder", "template"} and (wanted == made or wanted in made.parents)
+        resolved = folder.resolve()
+        return self.kind in {"folder", "template"} and (resolved == made or resolved in made.parents)
 
-    def prepare(self, proved: set[Path] | None = None, *, only: Container[int] = range(1, 1 << 31)) -> None:
+    def prepare(self, checked: set[Path] | None = None, *, only: Container[int] = range(1, 1 << 31)) -> None:
         """Make sure, before money is spent, that images can be saved: folder there and writable, names free.
 
-        A folder that is among the ``proved`` is not written to again; ``only`` the names of the images of these numbers
-        are to be free. Raises `UsageError` where images cannot be saved.
+        Folders in ``checked`` are not written to again; the names of the images with the numbers in ``only`` must be
+        free. Raises `UsageError` where images cannot be saved.
         """
-        proved = set() if proved is None else proved
+        checked = set() if checked is None else checked
         try:
-            for folder in self._folders(only, proved):
-                if folder not in proved:
-                    with temporary_path(folder) as proof:
-                        write(proof, [bytes(_PROOF)])
-                proved.add(folder)
+            for folder in self._folders(only, checked):
+                if folder not in checked:
+                    with temporary_path(folder) as probe:
+                        write(probe, [bytes(_PROBE_SIZE)])
+                checked.add(folder)
         except OSError as error:
-            hint = ("free some space, or " if error.errno in FULL else "") + "choose another place with -o"
+            hint = ("free some space, or " if error.errno in FULL else "") + "choose another path with -o"
             raise UsageError(f"cannot write to {self.place}: {describe_os_error(error)}", hint=hint) from error
 
-    def _folders(self, only: Container[int], proved: Container[Path]) -> set[Path]:
+    def _folders(self, only: Container[int], checked: Container[Path]) -> set[Path]:
         """Return the folders that are written to, as far as they are there."""
         if self.kind == "file":
-            return self._claimable(only)
+            return self._folders_of_files(only)
         if self.kind == "stdout":
             return {Path(tempfile.gettempdir())}
         folder = self.path
-        if self.kind == "folder" and folder not in proved:
+        if self.kind == "folder" and folder not in checked:
             folder.mkdir(parents=True, exist_ok=True)
         while not os.path.lexists(folder):  # a template's folders are made when they are known
             folder = folder.parent
         return {folder}
 
-    def _claimable(self, only: Container[int]) -> set[Path]:
-        """Return the folders of the files, whose names can be had. Raises `UsageError` where one cannot."""
+    def _folders_of_files(self, only: Container[int]) -> set[Path]:
+        """Return the folders of the files. Raises `UsageError` where a name is not free."""
         paths = [path for index, path in enumerate(self.files(), 1) if index in only]
         folders = {self.resolved_target(path).parent for path in paths} or {self.path.parent}
         for folder in folders:
@@ -150,7 +150,7 @@ class Destination:
         for path in paths:
             if not is_regular_target(path):
                 raise UsageError(f"{printable(str(path))} is not a file", hint="-o - writes to standard output")
-            if not self.overwrite and _taken(path):
+            if not self.overwrite and _exists(path):
                 raise UsageError(
                     f"{printable(str(path))} already exists", hint="choose another name with -o, or add --overwrite"
                 )
@@ -161,7 +161,7 @@ class Destination:
 
 
 def resolve_format(destination: Destination, format: str | None) -> str | None:  # noqa: A002 - the option's own name
-    """Return the format that is wanted, by name or by extension. Raises `UsageError` where the two contradict."""
+    """Return the format given by name or by extension. Raises `UsageError` where the two contradict."""
     if format and destination.format and format != destination.format:
         raise UsageError(
             f"-o {printable(destination.typed)} and -f {format} contradict each other", hint="leave out -f"
@@ -173,18 +173,18 @@ def resolve_format(destination: Destination, format: str | None) -> str | None: 
 def temporary_path(folder: Path) -> Generator[Path]:
     """Yield a free name in ``folder`` whose file, if one is made, is gone in the end."""
     path = folder / f".flux-{secrets.token_hex(8)}.part"
-    _PASSING.add(path)
+    _TEMPORARY.add(path)
     try:
         yield path
     finally:
-        with suppress(OSError):  # a hidden file that stays is no reason to call an image unsaved that has its name
+        with suppress(OSError):  # a hidden file that stays does not make a saved image unsaved
             path.unlink(missing_ok=True)
-        _PASSING.discard(path)
+        _TEMPORARY.discard(path)
 
 
 def remove_temporary_files() -> None:
-    """Remove every file that is still passing: a signal may end the process while a thread waits for a download."""
-    for path in tuple(_PASSING):
+    """Remove all temporary files: a signal may end the process while a thread waits for a download."""
+    for path in tuple(_TEMPORARY):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
@@ -197,14 +197,14 @@ def write(path: Path, chunks: Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _possible(name: str) -> bool:
+def _is_possible(name: str) -> bool:
     try:
         return b"\0" not in os.fsencode(name)
     except UnicodeEncodeError:
         return False
 
 
-def _taken(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     """Whether there is something at ``path``; raises ``OSError`` where nothing can ever be."""
     try:
         path.lstat()
@@ -222,8 +222,8 @@ def is_regular_target(path: Path) -> bool:
 
 
 def describe_os_error(error: OSError | UnicodeError) -> str:
-    """Return what the system said, as the tail of one of our messages."""
+    """Return the system's message, as the end of one of ours."""
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return "there is a file where a folder is wanted"
-    said = (error.strerror or "") if isinstance(error, OSError) else "the name has characters that do not exist here"
+        return "there is a file where a folder is needed"
+    said = (error.strerror or "") if isinstance(error, OSError) else "the name has characters that cannot be stored"
     return said[:1].lower() + said[1:] or type(error).__name__

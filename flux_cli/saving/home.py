@@ -7,8 +7,8 @@ import os
 from flux_cli.errors import ConfigError
 
 NO_HOME_HINT = (
-    "set HOME; or XDG_STATE_HOME, where the ledger goes, and XDG_CONFIG_HOME or FLUX_CONFIG, where the config is; "
-    "each to a folder that stays"
+    "set HOME to a permanent folder; or set XDG_STATE_HOME for the ledger, "
+    "and XDG_CONFIG_HOME or FLUX_CONFIG for the config"
 )
 """What to set where there is no home folder."""
 
@@ -16,7 +16,7 @@ NO_HOME_HINT = (
 def no_home() -> ConfigError:
     """Return the error of a user without a home folder."""
     return ConfigError(
-        "there is no home folder: HOME is not set, and the system knows none for this user", hint=NO_HOME_HINT
+        "there is no home folder: HOME is not set, and the system has none for this user", hint=NO_HOME_HINT
     )
 
 

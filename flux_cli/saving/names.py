@@ -1,7 +1,7 @@
-"""What a file is called: templates with fields, names that fit, and what an extension promises.
+"""Name files: templates with fields, names that fit, and formats by extension.
 
-A template is the user's own text and may lead anywhere; what fills its fields comes from outside (a prompt, a
-provider's id) and never adds a folder, climbs out of one or hides a file.
+A template is the user's own text and may lead anywhere; the values of its fields come from outside (a prompt, a
+provider's id) and never add a folder, climb out of one or hide a file.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _sanitize(text: str) -> str:
 
 
 def default_name(fields: Fields, ext: str) -> str:
-    """Return the name that flux chooses where nobody asked for one: ``<slug>-<seed>.<ext>``."""
+    """Return the name that flux chooses by default: ``<slug>-<seed>.<ext>``."""
     return f"{slug(fields.prompt)}-{fields.text('seed', ext)}.{ext}"
 
 
@@ -110,7 +110,7 @@ class Template:
         try:
             parsed = list(Formatter().parse(text))
         except ValueError as error:
-            raise _refusal(text, "a brace has no partner", "write {{ and }} for literal braces") from error
+            raise _refusal(text, "a brace is not matched", "write {{ and }} for literal braces") from error
         pieces: list[tuple[str, str, int]] = []
         for literal, name, spec, conversion in parsed:
             padding = re.fullmatch(r"0(\d{1,2})d?", spec or "00")

@@ -1,9 +1,9 @@
-"""Where images go, and how they get there: whole or not at all, and never in the place of something else.
+"""Save images: whole or not at all, and never in the place of another file.
 
-Bytes are written to a hidden file in the target folder, checked, converted where that was asked for, given their
-story, forced to the disk, and only then linked to their name. A link refuses a name that is taken, so any number of
-processes may save at once. What the bytes are, how they are converted and what a story is, is handed in: nothing here
-knows about pixels or the network.
+An image is received in memory, or in a hidden file in the target folder if it is large. It is inspected, converted if
+necessary, written to a hidden file with its metadata, forced to the disk, and only then linked to its name. A link
+refuses a name that exists, so any number of processes may save at once. The functions that inspect, convert and embed
+are passed in: nothing here knows about pixels or the network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from flux_cli.errors import ProtocolError, UnsavedError
 from flux_cli.saving.destination import (
@@ -32,14 +32,14 @@ from flux_cli.text import printable
 
 __all__ = ["Destination", "Fields", "InspectedImage", "SavedImage", "Saver", "remove_temporary_files", "resolve_format"]
 
-Embed = Callable[[Path, Path], None]
-"""Writes a copy of an image to a new file, with its story in it. Raises `ProtocolError` or ``ValueError``."""
+_HELD = 2 << 20
+"""Bytes of an image that are held in memory while it is received; what is larger goes to a file."""
 
 _LINK: Callable[[Path, Path], None] | None = getattr(os, "link", None)
 
 
 class InspectedImage(Protocol):
-    """What a check of the bytes found: our name of the format, width and height in pixels, size in bytes.
+    """What an inspection of the bytes found: our name of the format, width and height in pixels, size in bytes.
 
     ``extra`` is how many of the bytes follow the image's end.
     """
@@ -58,14 +58,20 @@ class InspectedImage(Protocol):
     def extra(self) -> int: ...  # noqa: D102 - see the class
 
 
+Inspected = TypeVar("Inspected", bound=InspectedImage)
+
+Embed = Callable[[Path | bytes, Path, Inspected], None]
+"""Writes a copy of an image to a new file, with metadata in it. Raises `ProtocolError` or ``ValueError``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedImage:
-    """An image that has reached its place."""
+    """An image that was saved."""
 
     path: Path
     """Absolute, its folder free of links; ``-`` for standard output."""
     shown: str
-    """As it would be typed from here."""
+    """Relative to the current folder where the destination is."""
     width: int
     height: int
     content_type: str
@@ -73,15 +79,15 @@ class SavedImage:
     """Bytes."""
 
 
-class Saver:
-    """Puts images where they belong; any number of threads may share one."""
+class Saver(Generic[Inspected]):
+    """Saves images; any number of threads may share one."""
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         destination: Destination,
         *,
-        inspect: Callable[[Path], InspectedImage],
-        convert: Callable[..., InspectedImage],
+        inspect: Callable[[Path | bytes], Inspected],
+        convert: Callable[..., Inspected],
         format: str | None,  # noqa: A002 - the option's own name
         quality: int | None,
         note: Callable[[str], None],
@@ -92,10 +98,10 @@ class Saver:
     ) -> None:
         """Save to ``destination``.
 
-        ``convert(source, target, format=, quality=)`` is called for another format than the bytes have, and with
-        ``reencode`` also for the same one, as the provider was not asked for ``quality``. ``note`` takes one line for
-        the user, ``detail`` one for a bug report. ``link`` gives a file a second name or raises ``OSError``; some
-        systems have none.
+        ``convert(source, target, format=, quality=)`` is called where the bytes have another format than ``format``,
+        and with ``reencode`` also for the same one, where the provider has no option for ``quality``. ``note`` takes
+        one line for the user, ``detail`` one for a bug report. ``link`` gives a file a second name or raises
+        ``OSError``; it is ``None`` on systems without links.
         """
         self._destination = destination
         self._inspect = inspect
@@ -108,88 +114,111 @@ class Saver:
         self._max_bytes = max_bytes
         self._link = link
         self._replaced: set[Path] = set()
-        """Names that were overwritten: never twice, should a job make more images than it was asked for."""
+        """Names that were overwritten: none is overwritten twice if a job makes more images than expected."""
 
-    def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed | None = None) -> SavedImage:
-        """Write ``chunks`` to the place that the destination and ``fields`` name, with the story that ``embed`` adds.
+    def save(self, chunks: Iterable[bytes], fields: Fields, embed: Embed[Inspected] | None = None) -> SavedImage:
+        """Write ``chunks`` to where the destination and ``fields`` say, with the metadata that ``embed`` adds.
 
-        Raises `UnsavedError` where that cannot be done, and lets through what ``chunks``, ``inspect`` and ``convert``
-        raise; an image that takes no story is saved without. Whatever happens, no part of an image stays behind.
+        Raises `UnsavedError` where that cannot be done, and whatever ``chunks``, ``inspect`` and ``convert`` raise; an
+        image that takes no metadata is saved without. Whatever happens, no part of an image stays behind.
         """
         try:
-            folder = self._destination.resolved_target(self._destination.target(fields, self._format or "jpg")).parent
+            likely = self._format or "jpg"
+            target = self._destination.target(fields, likely)
+            folder = self._destination.resolved_target(target).parent
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
-                source, facts = self._receive(
-                    chunks, [stack.enter_context(temporary_path(folder)) for _ in range(3)], embed
-                )
-                path = self._move_into_place(source, self._destination.target(fields, facts.format), fields)
+                source, found = self._receive(chunks, folder, stack, embed)
+                if found.format != likely:
+                    target = self._destination.target(fields, found.format)
+                path = self._move_into_place(source, target, fields)
             _sync(folder)
             shown = f".{os.sep}{path}" if str(path).startswith("-") else str(path)
-            return _saved(facts, path.parent.resolve() / path.name, shown)
+            return _describe(found, path.parent.resolve() / path.name, shown)
         except (OSError, UnicodeError) as error:
-            raise _unsaved(error, self._destination.place, fields) from error
+            raise _unsaved_error(error, self._destination.place, fields) from error
 
     def save_to(
-        self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed | None = None
+        self, chunks: Iterable[bytes], fields: Fields, stream: BinaryIO, embed: Embed[Inspected] | None = None
     ) -> SavedImage:
-        """Write ``chunks`` to ``stream``, made ready as a file would be, so not a byte of a broken image.
+        """Write ``chunks`` to ``stream`` once they are complete and inspected: no byte of a broken image.
 
-        Raises `UnsavedError` where that cannot be done, and lets ``BrokenPipeError`` through.
+        Raises `UnsavedError` where that cannot be done, and ``BrokenPipeError``.
         """
         try:
             folder = Path(tempfile.gettempdir())
             with ExitStack() as stack:
-                source, facts = self._receive(
-                    chunks, [stack.enter_context(temporary_path(folder)) for _ in range(3)], embed
-                )
+                source, found = self._receive(chunks, folder, stack, embed)
                 with source.open("rb") as file:
                     shutil.copyfileobj(file, stream)
                 stream.flush()
-            return _saved(facts, Path("-"), "-")
+            return _describe(found, Path("-"), "-")
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise _unsaved(error, "standard output", fields) from error
+            raise _unsaved_error(error, "standard output", fields) from error
 
-    def _receive(self, chunks: Iterable[bytes], files: list[Path], embed: Embed | None) -> tuple[Path, InspectedImage]:
-        """Write ``chunks`` to the first of ``files``, and what becomes of them to the next; return the last one."""
-        first, second, third = files
-        with first.open("xb") as file:
-            file.writelines(self._limit_bytes(chunks))
-        facts = self._inspect(first)
-        if facts.extra:
-            self._detail(f"{facts.extra} bytes follow the end of the {facts.format}")
-        made, facts = self._make_file(first, second, facts)
+    def _receive(
+        self, chunks: Iterable[bytes], folder: Path, stack: ExitStack, embed: Embed[Inspected] | None
+    ) -> tuple[Path, Inspected]:
+        """Return a temporary file with ``chunks``, converted and with metadata, which is on the disk."""
+
+        def new_path() -> Path:
+            return stack.enter_context(temporary_path(folder))
+
+        source = self._collect(chunks, new_path())
+        found = self._inspect(source)
+        if found.extra:
+            self._detail(f"{found.extra} bytes follow the end of the {found.format}")
+        target_format = self._format or found.format
+        if target_format != found.format or (self._reencode and target_format != "png"):
+            source, found = self._convert_to(target_format, source, new_path(), found)
         if embed is not None:
-            made, facts = self._embed_metadata(made, third, facts, embed)
-        with made.open("rb+") as file:
+            source, found = self._embed_metadata(source, new_path(), found, embed)
+        if isinstance(source, bytes):
+            content, source = source, new_path()
+            source.write_bytes(content)
+        with source.open("rb+") as file:
             os.fsync(file.fileno())
-        return made, facts
+        return source, found
 
-    def _make_file(self, source: Path, target: Path, facts: InspectedImage) -> tuple[Path, InspectedImage]:
-        """Convert ``source`` to ``target`` where that is called for; return which of them counts."""
-        wanted = self._format or facts.format
-        if wanted == facts.format and (not self._reencode or wanted == "png"):
-            return source, facts
-        made = self._convert(source, target, format=wanted, quality=self._quality)
-        if wanted == facts.format:
+    def _collect(self, chunks: Iterable[bytes], path: Path) -> Path | bytes:
+        """Return the bytes of ``chunks``, or ``path`` with them where they are too many to hold in memory."""
+        incoming = self._limit_bytes(chunks)
+        held: list[bytes] = []
+        size = 0
+        for chunk in incoming:
+            held.append(chunk)
+            size += len(chunk)
+            if size > _HELD:
+                with path.open("xb") as file:
+                    file.writelines(held)
+                    held.clear()
+                    file.writelines(incoming)
+                return path
+        return b"".join(held)
+
+    def _convert_to(
+        self, target_format: str, source: Path | bytes, target: Path, found: Inspected
+    ) -> tuple[Path | bytes, Inspected]:
+        made = self._convert(source, target, format=target_format, quality=self._quality)
+        if target_format == found.format:
             self._note(f"encoded again at quality {self._quality} here")
         else:
-            self._note(f"converted to {wanted} here (the provider sent {facts.format})")
+            self._note(f"converted to {target_format} here (the provider sent {found.format})")
         return target, made
 
     def _embed_metadata(
-        self, source: Path, target: Path, facts: InspectedImage, embed: Embed
-    ) -> tuple[Path, InspectedImage]:
-        """Copy ``source`` to ``target`` with its story in it; return which of them counts."""
+        self, source: Path | bytes, target: Path, found: Inspected, embed: Embed[Inspected]
+    ) -> tuple[Path | bytes, Inspected]:
+        """Copy ``source`` to ``target`` with metadata in it; return which of them is to be saved."""
         try:
-            embed(source, target)
+            embed(source, target, found)
             return target, self._inspect(target)
         except (ProtocolError, ValueError) as error:
-            self._note(f"saved without its story: {error}")
-            return source, facts
+            self._note(f"saved without metadata: {error}")
+            return source, found
 
     def _limit_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         total = 0
@@ -202,18 +231,18 @@ class Saver:
                 )
             yield chunk
 
-    def _move_into_place(self, source: Path, wanted: Path, fields: Fields) -> Path:
-        """Give ``source`` the name ``wanted``, or the next free one where the name is ours to choose; return it."""
+    def _move_into_place(self, source: Path, target: Path, fields: Fields) -> Path:
+        """Give ``source`` the name ``target``, or the next free one unless the user chose the name; return it."""
         exact = self._destination.kind == "file"
-        if exact and self._destination.overwrite and is_regular_target(wanted) and wanted not in self._replaced:
-            source.replace(self._destination.resolved_target(wanted))
-            self._replaced.add(wanted)
-            return wanted
-        for path in [wanted] if exact else alternatives(wanted):
+        if exact and self._destination.overwrite and is_regular_target(target) and target not in self._replaced:
+            source.replace(self._destination.resolved_target(target))
+            self._replaced.add(target)
+            return target
+        for path in [target] if exact else alternatives(target):
             if self._claim_name(source, path):
                 return path
         raise UnsavedError(
-            f"{printable(str(wanted))} has appeared meanwhile, and was left as it is",
+            f"{printable(str(target))} has appeared in the meantime and was not replaced",
             hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
         )
 
@@ -224,7 +253,7 @@ class Saver:
                 self._link(source, path)
             except FileExistsError:
                 return False
-            except OSError:  # no such thing as a second name here (FAT, some network drives): a real failure comes back
+            except OSError:  # no links here (FAT, some network drives); a real failure comes again below
                 pass
             else:
                 return True
@@ -233,7 +262,7 @@ class Saver:
         except FileExistsError:
             return False
         try:
-            source.replace(path)  # the placeholder is ours: whoever comes later has found the name taken
+            source.replace(path)  # the placeholder is ours: others have found the name taken
         finally:
             if source.exists():
                 path.unlink(missing_ok=True)
@@ -241,7 +270,7 @@ class Saver:
 
 
 def _sync(folder: Path) -> None:
-    """Force the names in ``folder`` to the disk, where the system knows how."""
+    """Force the names in ``folder`` to the disk, where the system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -250,18 +279,18 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def _saved(facts: InspectedImage, path: Path, shown: str) -> SavedImage:
+def _describe(found: InspectedImage, path: Path, shown: str) -> SavedImage:
     return SavedImage(
         path=path,
         shown=shown,
-        width=facts.width,
-        height=facts.height,
-        content_type=facts.content_type,
-        size=facts.size,
+        width=found.width,
+        height=found.height,
+        content_type=found.content_type,
+        size=found.size,
     )
 
 
-def _unsaved(error: OSError | UnicodeError, place: str, fields: Fields) -> UnsavedError:
+def _unsaved_error(error: OSError | UnicodeError, place: str, fields: Fields) -> UnsavedError:
     first = "free some space, then " if isinstance(error, OSError) and error.errno in FULL else ""
     elsewhere = "" if first else " -o ANOTHER-PLACE"
     return UnsavedError(

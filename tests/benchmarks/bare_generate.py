@@ -48,7 +48,7 @@ class Settings(BaseSettings):
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="The text.")],
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Submit, print the id, leave.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Submit, print the id, exit.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
 ) -> None:
     """Make an image."""

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
 
 
 def status(
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no provider: the last known state.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no provider; show the last known state.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many jobs, at most.")] = 20,
 ) -> None:
     """Show how jobs are doing."""

@@ -42,8 +42,9 @@ PAIRS = {
 
 def timed(command: list[str], env: Mapping[str, str]) -> float:
     """Return how long a command took, in milliseconds of wall time."""
+    quiet = subprocess.DEVNULL
     start = perf_counter()
-    subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    subprocess.run(command, env=env, check=True, stdin=quiet, stdout=quiet, stderr=quiet)
     return (perf_counter() - start) * 1000
 
 

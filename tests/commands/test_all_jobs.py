@@ -132,6 +132,7 @@ def test_a_host_that_wants_fewer_requests_gets_fewer(flux, host, in_flight, cloc
     assert len(host.requests) == 40 + len(refused)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 30, 40])
 def test_result_all_saves_what_is_finished_whether_or_not_anybody_asked_before(flux, in_flight, count):
     """Exit 0 and an image of each job; the second time there is nothing left to do, and that is said."""
@@ -144,7 +145,7 @@ def test_result_all_saves_what_is_finished_whether_or_not_anybody_asked_before(f
     assert len(done.lines) == images() == count
     assert {line[:8] for line in done.lines} == set(jobs)
     assert (again.code, again.out) == (0, "")
-    assert again.err == "flux: note: no job has images that were not saved\n"
+    assert again.err == "flux: note: no job has unsaved images\n"
 
 
 def test_result_all_prints_the_links_of_all(flux, host, in_flight):

@@ -138,7 +138,7 @@ def test_everything_is_checked_before_the_first_cent(flux, host):
     told = [line.removeprefix("flux: error: ") for line in done.err.splitlines() if "error" in line]
     assert done.code == 2
     assert [line.partition(": ")[0] for line in told[:-1]] == [f"p.jsonl:{line}" for line in range(2, 8)]
-    assert told[-1] == "6 rows of p.jsonl cannot be made; nothing was sent"
+    assert told[-1] == "6 rows of p.jsonl have errors; nothing was sent"
     assert not host.requests
     assert flux("status").out == ""
 
@@ -146,8 +146,8 @@ def test_everything_is_checked_before_the_first_cent(flux, host):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"a fox\nb\xe9te\n", "p.txt:2: this is not valid UTF-8"),
-        ("a fox\n".encode("utf-16"), "p.txt:1: this is not valid UTF-8"),
+        (b"a fox\nb\xe9te\n", "p.txt:2: not valid UTF-8"),
+        ("a fox\n".encode("utf-16"), "p.txt:1: not valid UTF-8"),
         (b"# nothing\n\n", "there is no prompt in p.txt"),
         (b"", "there is no prompt in p.txt"),
     ],
@@ -179,7 +179,7 @@ def test_of_many_errors_the_first_are_told(flux, host):
     done = flux("generate", "-b", objects(*rows), *RUNWARE)
 
     assert done.err.count("flux: error: p.jsonl:") == 20
-    assert "50 rows of p.jsonl cannot be made (30 more errors not shown)" in done.err
+    assert "50 rows of p.jsonl have errors (30 more errors not shown)" in done.err
 
 
 def test_names_clash_before_anything_is_sent(flux, host):
@@ -199,8 +199,8 @@ def test_names_clash_before_anything_is_sent(flux, host):
 
     assert {clash.code, taken.code, nowhere.code} == {2}
     assert "p.jsonl:2: " in clash.err
-    assert "is the name of the image of p.jsonl:1 too" in clash.err
-    assert "is the name of the image of p.jsonl:3 too" in clash.err
+    assert "is also the name of the image of p.jsonl:1" in clash.err
+    assert "is also the name of the image of p.jsonl:3" in clash.err
     assert "p.jsonl:1: there.jpg already exists" in taken.err
     assert "p.jsonl:1: there is no folder gone" in nowhere.err
     assert Path("there.jpg").read_text() == "mine"
@@ -214,9 +214,9 @@ def test_names_clash_before_anything_is_sent(flux, host):
         (["--resume", "--again"], "--resume and --again cannot be combined"),
         (["--once", "cover"], "--once cannot be combined with --batch"),
         (["-o", "-"], "-o - takes one image"),
-        (["-o", "one.jpg"], "is one file, and a batch makes many"),
+        (["-o", "one.jpg"], "is a single file, but a batch makes many images"),
         (["-j", "0"], "--jobs takes 1 to 100"),
-        (["--no-wait", "-o", "out/"], "--no-wait leaves before"),
+        (["--no-wait", "-o", "out/"], "--no-wait exits before"),
     ],
 )
 def test_what_does_not_go_with_a_batch_is_an_error(flux, host, arguments, said):
@@ -341,7 +341,7 @@ def test_a_file_with_rows_that_were_made_is_refused(flux, host):
     again = flux("generate", "-b", "p.txt", *RUNWARE, "--again")
     after = flux("generate", "-b", "p.txt", *RUNWARE, "--resume")
 
-    assert (refused.code, "2 rows of" in refused.err, "--again makes all anew" in refused.err) == (2, True, True)
+    assert (refused.code, "2 rows of" in refused.err, "--again makes every row again" in refused.err) == (2, True, True)
     assert (resumed.code, resumed.out) == (0, "")
     assert "nothing left to do, 2 rows made before" in resumed.err
     assert (again.code, len(again.lines)) == (0, 2)
@@ -366,7 +366,7 @@ def test_it_goes_on_where_it_was_cut_off(flux, host, pressed):
     rest = flux("generate", "-b", "p.txt", *RUNWARE, "-s", "7", "--resume")
 
     assert (cut.code, cut.lines) == (130, ["one-7.jpg"])
-    assert "interrupted: 1 of 3 jobs are done; under way, going on and billed: " in cut.err
+    assert "interrupted: 1 of 3 jobs are done; in progress and billed: " in cut.err
     assert "`flux generate --batch p.txt --resume`" in cut.err
     assert (rest.code, sorted(rest.lines)) == (0, ["three-7.jpg", "two-7.jpg"])
     assert "2 of 2 jobs done, 1 row made before" in rest.err

@@ -29,7 +29,7 @@ def test_a_running_job_is_too_late(flux, queued, clock):
 
     assert done.code == 1
     assert done.out == ""
-    assert f"too late to cancel job {job}: it is running" in done.err
+    assert f"too late to cancel job {job}: already running" in done.err
     assert f"hint: `flux result --wait {job}`" in done.err
     assert flux("result", "--wait", job, "--sandbox").code == 0
 
@@ -46,7 +46,7 @@ def test_a_job_that_the_host_keeps_in_its_queue(flux, queued, host):
     assert done.code == 1
     assert "too late" not in done.err
     assert f"runcomfy did not cancel job {job}, although it is still queued (position 2)" in done.err
-    assert f"`flux cancel {job}` asks again" in done.err
+    assert f"`flux cancel {job}` tries again" in done.err
 
 
 def test_a_finished_job_is_too_late(flux, queued, clock):
@@ -58,8 +58,8 @@ def test_a_finished_job_is_too_late(flux, queued, clock):
     after = flux("cancel", job, "--sandbox")
 
     assert (before.code, after.code) == (1, 1)
-    assert "it is succeeded" in before.err
-    assert "it is succeeded" in after.err
+    assert "already succeeded" in before.err
+    assert "already succeeded" in after.err
 
 
 @pytest.mark.parametrize("provider", ["runflow", "apiframe", "runware"])
@@ -129,7 +129,7 @@ def test_all_needs_a_yes(flux, queued):
     assert agreed.code == 0
     assert {job["id"] for job in agreed.objects if job["status"] == "cancelled"} == jobs
     assert nothing.code == 0
-    assert "no job is under way" in nothing.err
+    assert "no job is in progress" in nothing.err
 
 
 def test_all_of_one_provider(flux, queued):

@@ -97,7 +97,7 @@ def test_a_key_from_the_environment(flux, monkeypatch, variable):
         (["set", "generate.model"], "VALUE"),
         (["set", "default_provider", "runwear"], "runware"),
         (["set", "providers.runware.base_url", "http://example.com"], "http"),
-        (["get", "nonsense"], "known"),
+        (["get", "nonsense"], "the keys here are"),
         (["unset", "nonsense"], ""),
         (["unset", "generate.model"], "config"),
         (["shw"], "show"),
@@ -161,6 +161,7 @@ def talk(home, monkeypatch):
     return start
 
 
+@pytest.mark.slow
 def test_init_on_a_terminal(talk, host, home, monkeypatch):
     """Provider, hidden key and folder are asked for; the key is checked and saved; nothing echoes it."""
     monkeypatch.delenv("RUNWARE_API_KEY")
@@ -187,6 +188,7 @@ def test_init_on_a_terminal(talk, host, home, monkeypatch):
     assert [seen.headers["authorization"] for seen in host.requests] == [f"Bearer {SECRET}"]
 
 
+@pytest.mark.slow
 def test_init_with_a_key_that_is_refused(talk, host, home, monkeypatch):
     """It can be kept; the end says so, as JSON where that is wanted, with exit 3."""
     monkeypatch.delenv("RUNWARE_API_KEY")
@@ -212,6 +214,7 @@ def test_init_with_a_key_that_is_refused(talk, host, home, monkeypatch):
     assert SECRET not in rest
 
 
+@pytest.mark.slow
 def test_a_key_is_asked_for_without_echo(talk, home):
     """``config set`` of a secret on a terminal asks, and shows nothing of what is typed."""
     program = talk("config", "set", "providers.apiframe.api_key")
@@ -225,6 +228,7 @@ def test_a_key_is_asked_for_without_echo(talk, home):
     assert SECRET in _file(home).read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, "cancelled"), ("n", 2, "queued")])
 def test_cancel_all_asks_on_a_terminal(talk, flux, host, answer, code, left):
     """--all without --yes asks first; a no cancels nothing."""

@@ -96,7 +96,7 @@ def test_an_image_that_takes_no_story_is_saved_all_the_same(flux, host):
     done = flux("generate", "a fox", "-p", "runware", "-o", "fox.jpg")
 
     assert (done.code, Path("fox.jpg").read_bytes()) == (0, content), done
-    assert "note: saved without its story: the provider has signed it (C2PA)" in done.err
+    assert "note: saved without metadata: the provider has signed it (C2PA)" in done.err
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -123,7 +123,7 @@ def test_no_wait_leaves_the_story_to_result(flux):
     refused = flux("generate", "a fox", "--sandbox", "--no-wait", "--no-embed")
 
     assert (refused.code, refused.out) == (2, "")
-    assert "--no-embed to `flux result --wait`" in refused.err
+    assert "--no-embed with `flux result --wait`" in refused.err
 
 
 def test_result_tells_the_story_or_not(flux, queued):
@@ -162,7 +162,7 @@ def test_an_image_tells_its_story_without_the_ledger(flux, forget):
     assert {name: done.object[name] for name in names} == {name: job[name] for name in names}
     (image,) = done.object["images"]
     assert (image["path"], image["width"], image["seed"]) == (job["images"][0]["path"], 2048, 7)
-    assert done.err == "flux: note: fox.webp tells this itself: the ledger does not know its job\n"
+    assert done.err == "flux: note: fox.webp was read from the image itself: the ledger has no record of its job\n"
 
 
 def test_several_images_without_the_ledger(flux, forget):

@@ -259,7 +259,7 @@ def test_where_the_list_cannot_be_written_that_is_said(flux, host):
 
     assert done.code == 6
     assert f"flux: warning: cannot write {name}.failed.jsonl: " in done.err
-    assert "--resume makes these rows all the same" in done.err
+    assert "--resume makes these rows anyway" in done.err
     assert [path.name for path in Path().iterdir()] == [name]
     assert flux("generate", "-b", name, *RUNWARE, "--resume").code == 0
 
@@ -309,12 +309,12 @@ def test_a_run_that_is_finished_replaces_the_list_unless_it_was_changed(flux, ho
     host.script = None
 
     other = Path("p.jsonl.failed-2.jsonl")
-    kept = f"flux: warning: {FAILED} is not as flux wrote it, and is kept; "
+    kept = f"flux: warning: {FAILED} was changed after flux wrote it, and is kept; "
     if text == OURS:
         assert (FAILED.exists(), other.exists(), kept in done.err) == (fails, False, False)
     else:
         assert (FAILED.read_text("utf-8"), other.exists()) == (text, fails)
-        assert kept + (f"the rows that failed are in {other}" if fails else "no row ") in done.err
+        assert kept + (f"the rows that failed are in {other}" if fails else "there are no rows ") in done.err
     if fails:
         named = str(FAILED if text == OURS else other)
         assert f"1 row can be retried: `flux generate --batch {named}`" in done.err
@@ -338,7 +338,7 @@ def test_what_flux_did_not_write_is_never_replaced(flux, host, kind):
     done = flux("generate", "-b", write({"prompt": "owl"}), *RUNWARE)
 
     assert Path("p.jsonl.failed-2.jsonl").read_text("utf-8") == OURS
-    assert f"{FAILED} is not as flux wrote it, and is kept" in done.err
+    assert f"{FAILED} was changed after flux wrote it, and is kept" in done.err
     assert (FAILED.is_dir(), FAILED.is_symlink()) == (kind == "a folder", kind.startswith("a link"))
 
 

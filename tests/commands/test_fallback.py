@@ -42,7 +42,7 @@ def test_a_provider_that_accepted_nothing_is_followed_by_the_next(flux, host, wh
     run = flux("generate", "a fox", "-p", "runware", "-s", "7", "--fallback", "runflow")
 
     assert (run.code, run.lines) == (0, ["a-fox-7.jpg"])
-    assert "going on with runflow: runware:" in run.err
+    assert "switching to runflow: runware:" in run.err
     assert host.accepted("runflow") == 1
     assert host.accepted("runware") == 0
     assert [(job["provider"], job["status"]) for job in flux("status", "--json").objects] == [
@@ -90,7 +90,7 @@ def test_the_last_provider_has_the_last_word(flux, host):
     run = flux("generate", "a fox", "-p", "runware", "--fallback", "runflow,apiframe")
 
     assert run.code == 6
-    assert run.err.count("going on with") == 2
+    assert run.err.count("switching to") == 2
     assert run.err.count("flux: error:") == 1
 
 

@@ -72,7 +72,7 @@ def test_a_file_that_is_being_read_is_said_not_to_be_clean(flux, book):
     again = flux("status", "--forget-older-than", "5000w", "--sandbox")
 
     assert (done.code, done.lines) == (0, ["aaaa1111\tforgotten"])
-    assert "parts of what was forgotten may still stand in its file" in done.err
+    assert "parts of the forgotten records may still be in its file" in done.err
     assert (again.code, again.out, again.err) == (0, "", "")
 
 
@@ -80,7 +80,7 @@ STAYS = {
     "queued": ({"status": "queued", "images": ()}, "it is not finished"),
     "running": ({"status": "running", "images": ()}, "it is not finished"),
     "submitting": ({"status": "submitting", "images": ()}, "it is not finished"),
-    "unknown": ({"status": "unknown", "images": ()}, "nobody knows whether it was accepted"),
+    "unknown": ({"status": "unknown", "images": ()}, "it may have been accepted"),
     "unsaved": ({"images": (Image(url="https://x/y"),)}, "its images were paid for and never saved"),
 }
 
@@ -149,7 +149,7 @@ def test_a_batch_is_told_what_that_means(flux, book):
 
     done = flux("status", "--forget", "aaaa1111", "--sandbox")
 
-    assert "--resume of /somewhere/prompts.txt would make them again" in done.err
+    assert "--resume of /somewhere/prompts.txt generates them again" in done.err
 
 
 def test_money_is_not_forgotten(flux, book):
@@ -213,7 +213,7 @@ WRONG = [
     (["--forget-older-than", "90d", "@1"], "cannot be combined with a JOB"),
     (["--forget-older-than", "90d", "--forget"], "cannot be combined with a JOB"),
     (["@1", "--yes"], "--yes only works together with --forget"),
-    (["--spend", "--forget"], "--spend sums up all jobs"),
+    (["--spend", "--forget"], "--spend covers all jobs"),
 ]
 
 

@@ -50,7 +50,7 @@ def test_several_images_of_a_prompt_are_one_page(flux):
     assert (done.code, sorted(done.lines)) == (0, ["out/a-fox-7.jpg", "out/a-fox-8.jpg", "out/a-fox-9.jpg"])
     assert links() == sorted(done.lines)
     assert '<h1 dir="auto">a fox</h1>' in PAGE.read_text("utf-8")
-    assert "flux: note: the gallery is index.html" in done.err
+    assert "flux: note: wrote the gallery index.html" in done.err
     assert parts() == []
 
 
@@ -209,14 +209,14 @@ def test_what_came_to_stand_there_meanwhile_is_left_alone(flux, host):
 @pytest.mark.parametrize(
     ("typed", "said", "hint"),
     [
-        (["--gallery", "page.pdf"], "--gallery writes a page of HTML, not page.pdf", "--gallery index.html"),
-        (["--gallery", "-"], "--gallery writes a page of HTML, not -", "--gallery index.html"),
+        (["--gallery", "page.pdf"], "--gallery writes an HTML page, not page.pdf", "--gallery index.html"),
+        (["--gallery", "-"], "--gallery writes an HTML page, not -", "--gallery index.html"),
         (["--gallery", "no/where.html"], "there is no folder no", "mkdir -p no"),
         (["--gallery", "folder.html"], "folder.html already exists", "choose another name"),
         (["--gallery", "folder.html", "--overwrite"], "folder.html already exists", "choose another name"),
-        (["--gallery", "i.html", "--no-wait"], "--gallery shows images that are saved", "leave one of them out"),
-        (["--gallery", "i.html", "-o", "-"], "--gallery shows images that are saved", "leave one of them out"),
-        (["--gallery", "x" * 300 + ".html"], "cannot write", "choose another place"),
+        (["--gallery", "i.html", "--no-wait"], "--gallery needs saved images", "leave one of them out"),
+        (["--gallery", "i.html", "-o", "-"], "--gallery needs saved images", "leave one of them out"),
+        (["--gallery", "x" * 300 + ".html"], "cannot write", "choose another path"),
     ],
 )
 def test_what_can_be_no_page_is_refused_before_anything_is_sent(flux, host, typed, said, hint):

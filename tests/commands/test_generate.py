@@ -56,7 +56,7 @@ def test_formats_that_flux_makes_itself(flux, host, provider, sent, name, kind):
     with Image.open(path) as image:
         assert image.format == kind
     assert path.endswith(f".{name}")
-    assert (f"converted to {name} here (the provider sent {sent})" in done.err) == (name != sent)
+    assert (f"converted to {name} by flux (the provider sent {sent})" in done.err) == (name != sent)
     assert "format" not in json.dumps(host.requests[0].body)
     if name == sent:
         assert [bare(Path(path).read_bytes())] == list(host.images.values())
@@ -78,7 +78,7 @@ def test_an_extension_is_a_format(flux, host):
     done = flux("generate", "a fox", "-p", "runflow", "-o", "b.webp")
 
     assert host.requests[0].body["fluxParams"]["output_format"] == "webp"
-    assert "converted to webp here" in done.err
+    assert "converted to webp by flux" in done.err
     assert Path("a.webp").read_bytes()[8:12] == Path("b.webp").read_bytes()[8:12] == b"WEBP"
 
 

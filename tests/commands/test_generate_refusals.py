@@ -75,7 +75,7 @@ BAD_VALUES = [
     (["-p", "runware", "-m", "pro", "--size", "1000x1000"], "992x992"),
     (["-p", "runware", "-m", "pro", "--size", "2000x200"], "1440x256"),
     (["-p", "runware", "--size", "big"], "WIDTHxHEIGHT"),
-    (["-p", "runware", "--size", "2048x2048", "-a", "1:1"], "give one of them"),
+    (["-p", "runware", "--size", "2048x2048", "-a", "1:1"], "use only one of them"),
     (["-p", "runware", "--quality", "19"], "20 to 99"),
     (["-p", "runware", "--quality", "100"], "20 to 99"),
     (["-p", "apiframe", "--quality", "101"], "0 to 100"),

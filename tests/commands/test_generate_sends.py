@@ -61,7 +61,7 @@ def test_a_local_image_is_uploaded_first(flux, host, model, tmp_path):
             "takes a file of at most 25 MB, not 25.0 MB: large.png",
         ),
         ("empty.png", b"", "the file is empty: empty.png"),
-        ("notes.png", b"Dear diary, ...", "such as PNG, JPEG, WebP or GIF, and the file is none: notes.png"),
+        ("notes.png", b"Dear diary, ...", "such as PNG, JPEG, WebP or GIF, but the file is not one: notes.png"),
     ],
 )
 @pytest.mark.parametrize("more", [[], ["--dry-run"], ["-n", "3"]])

@@ -98,7 +98,7 @@ def test_each_provider_tells_where_its_keys_are_made(settings, name):
 
     interview(script, settings(), Host())
 
-    page = script.heard.index(f"Keys are made in {providers.load(name).key_page}")
+    page = script.heard.index(f"Create keys in {providers.load(name).key_page}")
     assert script.heard[page + 1].endswith("key (not shown)")
 
 
@@ -142,7 +142,7 @@ def test_a_key_that_is_set_can_be_kept(settings, monkeypatch):
     answers = interview(script, settings(), host)
 
     assert host.asked == [None]
-    assert "One is set already (RUNWARE_API_KEY)." in script.heard
+    assert "A key is already set (RUNWARE_API_KEY)." in script.heard
     assert answers.verdict == "works"
     assert answers.changes() == {"default_provider": "runware", "output": None}
 
@@ -155,7 +155,7 @@ def test_a_variable_that_hides_the_new_key_is_named(settings, monkeypatch):
     answers = interview(script, settings(), Host())
 
     assert answers.key == SecretStr(KEY)
-    assert "unset it for this key to be used" in script.transcript
+    assert "unset it to use this key" in script.transcript
 
 
 def test_a_wrong_key_is_told_and_asked_for_again(settings):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from flux_cli.images.embed import embed, read
+from flux_cli.images.inspect import inspect
 from flux_cli.images.metadata import ImageMetadata
 from flux_cli.providers import runflow
 
@@ -117,8 +118,8 @@ def test_what_another_provider_cannot_honour_is_left_out_and_named(flux, host):
 
     assert (first.code, done.code) == (0, 0), (first, done)
     assert {"seed", "param"} <= set(done.object["skipped"])
-    assert "left out, because runflow cannot honour it: --seed, --param" in done.err
-    assert "of fox.jpg\n" in done.err
+    assert "ignored, because runflow does not support it: --seed, --param" in done.err
+    assert "from fox.jpg\n" in done.err
     assert done.object["seed"] > 0
 
 
@@ -130,7 +131,7 @@ def test_a_model_that_another_provider_lacks_is_left_out_and_named(flux, host, m
     done = flux("generate", "--like", "fox.jpg", "-p", "runflow", "--json")
 
     assert (done.object["model"], done.object["skipped"][0]) == ("flux-1.1-pro-ultra", "model")
-    assert "so the model of fox.jpg is left out" in done.err
+    assert "so the model from fox.jpg is ignored" in done.err
 
 
 def test_a_job_is_made_again_whole(flux, host):
@@ -178,7 +179,9 @@ def claimed(tmp_path):
     def make(**changes) -> str:
         fields = {"prompt": "a fox", "provider": "runware", "model": "flux-1.1-pro", "seed": 7, "job_id": "zzzzzzzz"}
         Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
-        embed(tmp_path / "plain.png", Path("claimed.png"), ImageMetadata(**{**fields, "created_at": 1.8e9, **changes}))
+        plain = tmp_path / "plain.png"
+        metadata = ImageMetadata(**{**fields, "created_at": 1.8e9, **changes})
+        embed(plain, Path("claimed.png"), inspect(plain), metadata)
         return "claimed.png"
 
     return make
@@ -190,7 +193,7 @@ def test_what_an_image_does_not_tell_is_said(flux, claimed):
     done = flux("generate", "--like", name, "--no-raw", "--dry-run", "-p", "runcomfy", "-m", "ultra")
 
     assert done.code == 0, done
-    assert "claimed.png was made with --image and --param webhook too, and does not say how" in done.err
+    assert "claimed.png was made with --image and --param webhook as well, and does not record how" in done.err
 
 
 @pytest.mark.parametrize(

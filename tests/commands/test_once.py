@@ -130,14 +130,14 @@ def test_a_name_that_another_process_is_at_is_waited_for(flux, host, clock):
     run = flux("generate", "a fox", "-p", "runware", "--once", "cover", "--timeout", "5")
 
     assert run.code == 8
-    assert "another process is still at --once cover" in run.err
+    assert "another process is still running --once cover" in run.err
     assert sum(clock.slept[slept:]) == pytest.approx(5, abs=0.5)
     assert host.paid["runware"] == 1
 
 
 def test_a_name_is_taken_over_by_one_of_many(tmp_path):
     """Two that find a dead holder do not both buy."""
-    from flux_cli.ledger.codec import Claim
+    from flux_cli.ledger.records import Claim
 
     path = tmp_path / "ledger.sqlite3"
     one, other = Ledger(path), Ledger(path)

@@ -68,15 +68,15 @@ def test_a_price_that_was_learned_here(flux, home):
     sandbox = {one["provider"]: one for one in flux("providers", "--sandbox", "--json").objects}["runcomfy"]
 
     assert row["prices"] == {"flux-1.1-pro": None, "flux-1.1-pro-ultra": "$0.05"}
-    assert row["price_sources"]["flux-1.1-pro-ultra"] == "learned from 1 job here"
+    assert row["price_sources"]["flux-1.1-pro-ultra"] == "from 1 job on this machine"
     learned = models["flux-1.1-pro-ultra"]
     assert (learned["price"], learned["price_source"], learned["price_date"]) == (
         "$0.05",
-        "learned from 1 job here",
+        "from 1 job on this machine",
         "2026-11-18",
     )
     assert models["flux-1.1-pro"]["price"] is None
-    assert line.endswith(", $0.05, learned from 1 job here, 2026-11-18")
+    assert line.endswith(", $0.05, from 1 job on this machine, 2026-11-18")
     assert sandbox["prices"]["flux-1.1-pro-ultra"] is None
 
 
@@ -261,7 +261,7 @@ def test_check_keeps_the_prices_that_a_host_tells(flux, host):
     assert (after.code, host.accepted("runcomfy")) == (6, 0)
     assert "expected to cost $0.05" in after.err
     assert told["flux-1.1-pro"]["price"] == "$0.05"
-    assert told["flux-1.1-pro"]["price_source"] == "told by runcomfy"
+    assert told["flux-1.1-pro"]["price_source"] == "published by runcomfy"
     assert told["flux-1.1-pro"]["price_date"].startswith("2026-11-")
     assert told["flux-1.1-pro-ultra"]["price"] is None
 
@@ -289,7 +289,7 @@ def test_check_says_where_a_hosts_price_is_not_ours(flux, host, config):
 
     assert "\tprice\t" not in same.out
     pro, ultra = [line.split("\t")[3] for line in done.lines if "\tprice\t" in line]
-    assert pro.startswith("flux-1.1-pro costs $0.07 an image, not $0.05 (told by runcomfy, 2026-")
+    assert pro.startswith("flux-1.1-pro costs $0.07 an image, not $0.05 (published by runcomfy, 2026-")
     assert ultra.startswith("flux-1.1-pro-ultra costs $0.08 an image, not $0.06 (your config); ")
     assert "`flux config set providers.runcomfy.price.flux-1.1-pro-ultra 0.08`" in ultra
     assert [line.split(" ")[0] for line in again["drift"] if "costs" in line] == ["flux-1.1-pro-ultra"]
@@ -303,7 +303,7 @@ def test_prices_that_cannot_be_kept_are_no_reason_to_stop(flux, host, home):
 
     done = flux("providers", "runcomfy", "--check")
 
-    assert "cannot keep the prices of runcomfy" in done.err
+    assert "cannot store the prices of runcomfy" in done.err
     assert done.lines[0].startswith("runcomfy\tworks\t")
 
 
@@ -339,7 +339,7 @@ def test_check_tells_and_keeps_prices_in_credits(flux, host):
     assert told["prices"] == {}
     assert told["drift"] == []
     assert shown["flux-1.1-pro"]["price"] == "8 credits"
-    assert shown["flux-1.1-pro"]["price_source"] == "told by apiframe"
+    assert shown["flux-1.1-pro"]["price_source"] == "published by apiframe"
     assert shown["flux-1.1-pro"]["price_date"].startswith("2026-11-")
     assert "\tpro 8 credits, ultra 12 credits\t" in row
     assert limited.code == 2
@@ -356,7 +356,7 @@ def test_check_says_where_a_price_in_credits_has_changed(flux, host):
     again = flux("providers", "apiframe", "--check", "--json").object
 
     (line,) = [line.split("\t")[3] for line in done.lines if "\tprice\t" in line]
-    assert line.startswith("flux-1.1-pro-ultra costs 14 credits an image, not 12 (told by apiframe, 2026-")
+    assert line.startswith("flux-1.1-pro-ultra costs 14 credits an image, not 12 (published by apiframe, 2026-")
     assert again["drift"] == []
 
 

@@ -182,7 +182,7 @@ def test_a_run_that_only_the_sandbox_has_is_answered_with_the_way_there(flux, ho
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[:2] == [
         "flux: error: there is no job @1 outside the sandbox",
-        "hint: add --sandbox to mean the sandbox's @1; the sandbox has 2 jobs: `flux status --sandbox`",
+        "hint: add --sandbox for the sandbox's @1; the sandbox has 2 jobs: `flux status --sandbox`",
     ]
     assert "sandbox" not in flux(*typed, "@7").err
     assert host.requests == []

@@ -67,7 +67,7 @@ def test_in_a_pipe_there_is_a_note_and_no_picture(flux):
     done = flux("generate", "a fox", "--sandbox", "-s", "7", "--preview")
 
     assert (done.code, done.lines) == (0, ["a-fox-7.jpg"])
-    assert "flux: note: --preview shows images in a terminal" in done.err
+    assert "flux: note: --preview only works in a terminal" in done.err
     assert CELL not in done.err
 
 
@@ -77,7 +77,7 @@ def test_a_terminal_that_shows_none_is_told_of(flux, monkeypatch):
     done = flux("generate", "a fox", "--sandbox", "-s", "7", "--preview", tty=True)
 
     assert done.code == 0
-    assert "this terminal shows no pictures; `flux result --open @1`" in done.err
+    assert "this terminal cannot show images; `flux result --open @1`" in done.err
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def test_a_preview_waits_where_the_config_would_not(flux, config):
 @pytest.mark.parametrize(
     ("command", "typed", "said"),
     [
-        ("generate", ["a fox", "--preview", "-o", "-"], "--preview shows images that are saved"),
-        ("generate", ["a fox", "--preview", "--no-wait"], "--no-wait leaves before"),
-        ("result", ["@1", "--preview", "-o", "-"], "--preview shows images that are saved"),
-        ("result", ["@1", "--open", "-o", "-"], "--open opens images that are saved"),
+        ("generate", ["a fox", "--preview", "-o", "-"], "--preview needs saved images"),
+        ("generate", ["a fox", "--preview", "--no-wait"], "--no-wait exits before"),
+        ("result", ["@1", "--preview", "-o", "-"], "--preview needs saved images"),
+        ("result", ["@1", "--open", "-o", "-"], "--open needs saved images"),
         ("result", ["@1", "--open", "--url"], "--url saves no image"),
         ("result", ["@1", "--preview", "--url"], "--url saves no image"),
     ],
@@ -161,7 +161,7 @@ def test_not_every_image_of_many_is_opened(flux, opener):
 
     done = flux("result", "@1", "--sandbox", "--open")
 
-    assert "10 of 12 images are opened" in done.err
+    assert "opening only 10 of 12 images" in done.err
     assert len(opener.read_text("utf-8").splitlines()) == 10
 
 
@@ -173,7 +173,7 @@ def test_open_without_a_display_fetches_nothing(flux, host, monkeypatch):
     done = flux("result", "runware:7d4e0a9b-0000-4000-8000-000000000000", "--open")
 
     assert done.code == 2
-    assert "there is no display here to open an image on" in done.err
+    assert "there is no display to open an image on" in done.err
     assert host.requests == []
 
 

@@ -148,8 +148,8 @@ def test_what_is_left_of_the_budgets(flux, config, mixed):
     quiet = flux("status", "--spend", "--quiet")
 
     assert people.err.splitlines() == [
-        "flux: note: budget.daily: $4.76 of $5.00 are left today, not counting 3 jobs of unknown cost",
-        "flux: note: budget.monthly: $60.26 of $60.50 are left this month, not counting 3 jobs of unknown cost",
+        "flux: note: budget.daily: $4.76 of $5.00 left today, not counting 3 jobs of unknown cost",
+        "flux: note: budget.monthly: $60.26 of $60.50 left this month, not counting 3 jobs of unknown cost",
     ]
     assert scripts[-2] == {
         "version": 1, "by": "budget", "name": "budget.daily", "amount": 5.0, "usd": 0.24, "left": 4.76, "unknown": 3,
@@ -176,7 +176,7 @@ def test_what_does_not_go_with_spend_is_refused(flux, typed):
     done = flux("status", "--spend", *typed)
 
     assert done.code == 2
-    assert "--spend sums up all jobs" in done.err
+    assert "--spend covers all jobs" in done.err
     assert "hint: --provider, --batch and --by narrow it down" in done.err
 
 

@@ -230,7 +230,7 @@ def test_a_job_that_nobody_knows_of_says_what_to_do(flux):
 
     listed, alone = flux("status", "--sandbox"), flux("status", "--sandbox", "@1")
 
-    (line,) = [line for line in listed.err.splitlines() if "nobody knows whether" in line]
+    (line,) = [line for line in listed.err.splitlines() if "it is not known whether" in line]
     assert "before you generate again" in line
     assert (listed.code, alone.code, alone.err) == (0, 0, "")
     assert "hint\t" in alone.out
@@ -242,14 +242,14 @@ def test_a_job_that_nobody_knows_of_says_what_to_do(flux):
         (["status"], "no jobs yet; the sandbox has 3 jobs: `flux status --sandbox`"),
         (["status", "-p", "runflow"], "no jobs yet; the sandbox has 1 job: `flux status --sandbox -p runflow`"),
         (["status", "-p", "apiframe"], "no jobs yet"),
-        (["status", "--active"], "no job is under way; the sandbox has 2 jobs: `flux status --sandbox --active`"),
-        (["status", "--watch"], "no job is under way; the sandbox has 2 jobs: `flux status --sandbox --active`"),
+        (["status", "--active"], "no job is in progress; the sandbox has 2 jobs: `flux status --sandbox --active`"),
+        (["status", "--watch"], "no job is in progress; the sandbox has 2 jobs: `flux status --sandbox --active`"),
         (
             ["status", "-b", "p.txt"],
             "no job was made from p.txt; the sandbox has 1 job: `flux status --sandbox --batch p.txt`",
         ),
-        (["result", "--all"], "no job has images that were not saved; the sandbox has 3 jobs: `flux status --sandbox`"),
-        (["cancel", "--all"], "no job is under way; the sandbox has 2 jobs: `flux status --sandbox --active`"),
+        (["result", "--all"], "no job has unsaved images; the sandbox has 3 jobs: `flux status --sandbox`"),
+        (["cancel", "--all"], "no job is in progress; the sandbox has 2 jobs: `flux status --sandbox --active`"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )

@@ -36,7 +36,7 @@ def test_finished_jobs_are_no_part_of_it_unless_they_are_named(flux, queued, clo
 
     assert [line.split("\t")[0] for line in everything.lines] == [new]
     assert [one["id"] for one in named.objects] == [old, new]
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "flux: note: no job is under way\n")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "flux: note: no job is in progress\n")
 
 
 def test_one_job_is_shown_in_detail_and_may_decide_the_exit_code(flux, queued):
@@ -83,7 +83,7 @@ def test_a_key_that_is_refused_ends_it_with_the_last_known_state(flux, host):
     done = flux("status", "--watch", "--json")
 
     assert (done.code, done.object["status"]) == (4, "queued")
-    assert "shown as last known" in done.err
+    assert "showing its last known status" in done.err
 
 
 def test_a_job_that_another_process_is_just_sending_is_waited_for(flux, queued, clock):
@@ -154,7 +154,7 @@ def test_a_file_that_nothing_was_made_from(flux, batch):
 
     assert (there.code, there.out, there.err) == (0, "", "flux: note: no job was made from other.txt yet\n")
     assert missing.code == 2
-    assert "there is no such file" in missing.err
+    assert "the file does not exist" in missing.err
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_file_that_nothing_was_made_from(flux, batch):
     [
         (["--watch", "--offline"], "--watch cannot be combined with --offline"),
         (["@1", "--batch", "prompts.txt"], "--batch cannot be combined with a JOB"),
-        (["--spend", "--watch"], "--spend sums up all jobs"),
+        (["--spend", "--watch"], "--spend covers all jobs"),
     ],
     ids=["offline", "job", "spend"],
 )

@@ -28,7 +28,7 @@ def test_ready(flux, monkeypatch):
 
     done = flux()
 
-    assert "Ready with runware (key: RUNWARE_API_KEY)." in done.lines
+    assert "runware is ready (key: RUNWARE_API_KEY)." in done.lines
     assert commands(done)[0] == FOX
     assert "made-up-ware" not in done.out
 
@@ -40,7 +40,7 @@ def test_several_keys_and_no_choice(flux, monkeypatch):
 
     done = flux()
 
-    assert "runflow and runware have a key: say which one to use." in done.lines
+    assert "runflow and runware have a key: choose one." in done.lines
     assert commands(done)[0] == "flux config set default_provider runflow"
 
 
@@ -49,7 +49,7 @@ def test_a_choice_without_a_key(flux, config):
 
     done = flux()
 
-    assert "apiframe is chosen, and has no key yet." in done.lines
+    assert "apiframe is selected but has no key yet." in done.lines
     assert "flux config init" in commands(done)
 
 
@@ -58,7 +58,7 @@ def test_in_the_sandbox(flux, monkeypatch):
 
     done = flux()
 
-    assert "In the sandbox" in done.out
+    assert "The sandbox is on" in done.out
     assert commands(done)[0] == FOX
 
 

@@ -438,6 +438,7 @@ def test_zsh_fish_and_powershell_are_told_in_their_own_way(capfdbinary, remember
     assert answered(capfdbinary, "tcsh", "status", "") == []
 
 
+@pytest.mark.slow
 def test_a_tab_loads_next_to_nothing():
     """Somebody has pressed a key and waits: no Typer, no pydantic, no rich, no HTTP, no provider."""
     end = "import atexit, sys; atexit.register(lambda: print(' '.join(sys.modules)))\n"
@@ -498,9 +499,9 @@ def test_what_cannot_be_installed_is_said(home):
     (home / ".config").write_text("in the way", encoding="utf-8")
     (home / ".bashrc").write_bytes(b"alias x='\xff'")
 
-    with pytest.raises(UsageError, match="profile of PowerShell"):
+    with pytest.raises(UsageError, match="your PowerShell profile"):
         install("pwsh", "flux", home, {})
-    with pytest.raises(FluxError, match="could not be installed: not a directory"):
+    with pytest.raises(FluxError, match="cannot install completion: not a directory"):
         install("fish", "flux", home, {})
     with pytest.raises(FluxError, match=r"\.bashrc is not UTF-8"):
         install("bash", "flux", home, {})

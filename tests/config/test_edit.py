@@ -267,6 +267,7 @@ LAYOUTS = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(LAYOUTS),

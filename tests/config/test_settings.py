@@ -166,6 +166,38 @@ def test_the_environment_wins_over_the_file(load, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("file", "variable", "key", "origin"),
+    [
+        pytest.param("[generate]\nseed = 1\n", None, "generate.seed", "config file", id="file alone"),
+        pytest.param(
+            "", "FLUX_GENERATE__SEED", "generate.seed", "environment FLUX_GENERATE__SEED", id="variable alone"
+        ),
+        pytest.param(
+            "[generate]\nseed = 1\n",
+            "FLUX_GENERATE__SEED",
+            "generate.seed",
+            "environment FLUX_GENERATE__SEED",
+            id="both: the variable",
+        ),
+        pytest.param("[generate]\nseed = 1\n", "FLUX_GENERATE__COUNT", "generate.seed", "config file", id="a sibling"),
+        pytest.param("", "FLUX_GENERATE__COUNT", "generate.seed", "default", id="neither"),
+    ],
+)
+def test_a_value_comes_from_the_first_source_that_states_its_key(load, monkeypatch, file, variable, key, origin):
+    if variable:
+        monkeypatch.setenv(variable, "2")
+
+    assert load(file).source(key) == origin
+
+
+def test_a_wrong_value_in_the_file_is_found_although_a_variable_replaces_it(load, monkeypatch):
+    monkeypatch.setenv("FLUX_GENERATE__SEED", "2")
+
+    with pytest.raises(ConfigError, match=r"config file .*: generate\.seed takes a whole number"):
+        load('[generate]\nseed = "one"\n')
+
+
+@pytest.mark.parametrize(
     ("key", "text", "value"),
     [
         ("sandbox", "1", True),
@@ -290,6 +322,7 @@ def test_rows_are_for_people(load):
     ]
 
 
+@pytest.mark.slow
 def test_importing_settings_loads_nothing_that_only_some_commands_need():
     code = "import sys, json, flux_cli.config.settings; print(json.dumps(sorted(sys.modules)))"
 

@@ -136,8 +136,8 @@ def cleaned(request) -> Iterator[contextlib.ExitStack]:
 def start(env, cleaned) -> Callable[..., Program]:
     """Return the program as something that can be started."""
 
-    def begin(*words: str | bytes, **options) -> Program:
-        program = Program([FLUX, *words], env | options.pop("more", {}), **options)
+    def begin(*words: str | bytes, path: str = FLUX, **options) -> Program:
+        program = Program([path, *words], env | options.pop("more", {}), **options)
         cleaned.callback(program.clear)
         return program
 
@@ -148,6 +148,12 @@ def start(env, cleaned) -> Callable[..., Program]:
 def flux(start) -> Callable[..., Ended]:
     """Return the program as a function of its arguments."""
     return lambda *words, **options: start(*words, **options).end()
+
+
+@pytest.fixture
+def warm(start, warm_program) -> Callable[..., Ended]:
+    """Return the program as a function of its arguments, for what is not about its start, signals or streams."""
+    return lambda *words, **options: start(*words, path=warm_program, **options).end()
 
 
 @pytest.fixture

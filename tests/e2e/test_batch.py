@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.world import World
 
 PROMPTS = [f"fox {number}" for number in range(6)]
@@ -25,7 +26,7 @@ def finish(host, tmp_path):
     def all_of_them() -> None:
         host.finish_jobs()
         now = lambda: time.time() + host.ahead  # noqa: E731 - as the host has it
-        host.world = World(tmp_path / "host", now, 0.0, link_base=f"{host.root}/files")
+        host.world = World(tmp_path / "host", now, 0.0, providers=NAMES, link_base=f"{host.root}/files")
 
     return all_of_them
 
@@ -39,7 +40,7 @@ def wait_for_jobs(host, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_cut_off_and_gone_on_with(start, flux, host, finish, ledger, number):
+def test_resume_after_a_signal_buys_each_row_once(start, warm, host, finish, ledger, number):
     """Whatever ends the process while rows are in flight: --resume brings all of them home, each bought once."""
     program = start(*BATCH, "-j", "2")
     wait_for_jobs(host, 2)
@@ -50,7 +51,7 @@ def test_cut_off_and_gone_on_with(start, flux, host, finish, ledger, number):
     ended = program.end()
     finish()
 
-    rest = flux(*BATCH, "-j", "6", "--resume")
+    rest = warm(*BATCH, "-j", "6", "--resume")
 
     assert ended.code == -number
     assert ("`flux generate --batch p.txt --resume`" in ended.err) == (number != signal.SIGKILL)
@@ -59,7 +60,7 @@ def test_cut_off_and_gone_on_with(start, flux, host, finish, ledger, number):
     assert sorted(job.prompt for job in host.world.jobs("runcomfy")) == PROMPTS
 
 
-def test_killed_between_send_and_reply(start, flux, host, finish):
+def test_resume_never_buys_a_row_whose_answer_was_lost(start, warm, host, finish):
     """Of that row nobody knows: it is named, and never bought again; the others are made."""
     held = host.hold("POST", "/v1/models/")
     program = start(*BATCH, "-j", "1")
@@ -69,19 +70,19 @@ def test_killed_between_send_and_reply(start, flux, host, finish):
     held.let_go()
     finish()
 
-    rest = [flux(*BATCH, "-j", "6", "--resume") for _ in range(2)]
+    rest = [warm(*BATCH, "-j", "6", "--resume") for _ in range(2)]
 
     assert [(one.code, len(one.lines)) for one in rest] == [(9, 5), (9, 0)]
     assert all("p.txt:1: " in one.err and "may have been accepted" in one.err for one in rest)
     assert host.paid["runcomfy"] == 6
 
 
-def test_two_processes_at_one_batch(start, flux, host, finish):
+def test_a_second_process_at_the_same_batch_is_refused(start, warm, host, finish):
     """The second one is refused, and told by whom; the first one goes on."""
     program = start(*BATCH)
     wait_for_jobs(host, 4)
 
-    second = flux(*BATCH, "--resume")
+    second = warm(*BATCH, "--resume")
     finish()
     first = program.end()
 
@@ -89,19 +90,19 @@ def test_two_processes_at_one_batch(start, flux, host, finish):
     assert (first.code, host.paid["runcomfy"]) == (0, 6)
 
 
-def test_whoever_reads_goes_away(bash, flux, host, finish):
+def test_resume_completes_a_batch_whose_reader_went_away(bash, warm, host, finish):
     """`| head -n 1` ends it, the rest is made with --resume, and nothing is lost or bought twice."""
     finish()
 
     bash("flux generate --batch p.txt -p runcomfy -s 7 -j 1 | head -n 1 >first; echo ${PIPESTATUS[0]}").end()
-    rest = flux(*BATCH, "-j", "6", "--resume")
+    rest = warm(*BATCH, "-j", "6", "--resume")
 
     assert (rest.code, len(list(Path().glob("*.png")))) == (0, 6), rest.err
     assert Path("first").read_text() == "fox-0-7.png\n"
     assert host.paid["runcomfy"] == 6
 
 
-def test_a_bar_above_the_jobs(terminal, host, finish):
+def test_a_batch_shows_a_bar_above_its_jobs(terminal, host, finish):
     """How far it is, what is in flight, what was spent; below it a line a job; in the end the paths and the sum."""
     shown = terminal(*BATCH, "-j", "3")
     shown.wait("runcomfy", "queued", "fox 2")

@@ -118,7 +118,7 @@ def shell(env, home, cleaned):
 
 
 @pytest.mark.parametrize(("name", "program", "keys"), [("bash", "flux", BASH), ("zsh", "flux-cli", ZSH)])
-def test_a_tab_after_the_installation(name, program, keys, shell):
+def test_tab_completes_after_install_completion(name, program, keys, shell):
     """Commands, options, ratios, keys and jobs are completed, files where files go, and no prompt is obeyed."""
     shell, lines = shell(name), called(program)
 
@@ -133,7 +133,7 @@ def test_a_tab_after_the_installation(name, program, keys, shell):
     assert not Path("pwned").exists()
 
 
-def test_zsh_finds_what_a_distribution_ships(shell):
+def test_zsh_loads_the_completion_file_that_is_shipped(shell):
     """The file in its folder of functions works at the first Tab, which is what loads it."""
     shell = shell("zsh")
 
@@ -142,7 +142,7 @@ def test_zsh_finds_what_a_distribution_ships(shell):
     assert shell.tab("flux gen")[0] == "flux generate "
 
 
-def test_a_tab_in_fish(env):
+def test_tab_completes_in_fish(env):
     """In fish too, which is asked what it would offer."""
     if not shutil.which("fish"):
         pytest.skip("fish is not installed")

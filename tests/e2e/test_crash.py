@@ -17,7 +17,7 @@ FINDABLE = {"runflow", "apiframe", "runware"}
 """Where a job is found again without the id that the host gave it."""
 
 
-def test_killed_while_waiting(start, flux, host):
+def test_a_job_is_fetched_after_its_process_was_killed_while_waiting(start, warm, host):
     """Whatever happens to the process, the job is in the ledger, and a later one brings the image home."""
     program = start("generate", "-p", "apiframe", "a red fox")
     program.err.wait("queued")
@@ -25,7 +25,7 @@ def test_killed_while_waiting(start, flux, host):
     program.end()
     host.finish_jobs()
 
-    ended = flux("result", "--wait", "@1")
+    ended = warm("result", "--wait", "@1")
 
     assert ended.code == 0, ended.err
     assert [bare(Path(ended.line).read_bytes())] == list(host.images.values())
@@ -33,7 +33,7 @@ def test_killed_while_waiting(start, flux, host):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_killed_while_sending(start, flux, host, ledger, provider):
+def test_a_process_killed_while_sending_leaves_its_job_in_the_ledger(start, warm, host, ledger, provider):
     """The intent was on disk before the request left; finding out what became of it buys nothing."""
     held = host.hold("POST", "")
     program = start("generate", "-p", provider, "a red fox")
@@ -44,7 +44,7 @@ def test_killed_while_sending(start, flux, host, ledger, provider):
     host.finish_jobs()
 
     written = [(job.provider, job.status) for job in ledger().recent(sandbox=False, limit=9)]
-    fetched = flux("result", "@1")
+    fetched = warm("result", "@1")
 
     assert written == [(provider, "submitting")]
     assert host.paid[provider] == 1
@@ -52,9 +52,9 @@ def test_killed_while_sending(start, flux, host, ledger, provider):
     assert [bare(Path(path).read_bytes()) for path in fetched.lines] == list(host.images.values())
 
 
-def test_many_at_once_on_one_ledger(start, ledger):
+def test_thirty_processes_at_once_make_one_ledger(start, ledger, warm_program):
     """Thirty processes on a home without a ledger make one, and each its row in it."""
-    programs = [start("generate", "-q", "--no-wait", "a red fox") for _ in range(MANY)]
+    programs = [start("generate", "-q", "--no-wait", "a red fox", path=warm_program) for _ in range(MANY)]
 
     ended = [program.end() for program in programs]
 
@@ -80,11 +80,11 @@ def disk(tmp_path):
     subprocess.run(["umount", str(place)], check=False, capture_output=True)
 
 
-def test_a_disk_without_room(flux, host, disk):
+def test_a_full_disk_is_found_before_money_is_spent(warm, host, disk):
     """That no image will fit is found out before money is spent."""
     small = disk("64k")
 
-    ended = flux("generate", "-p", "runcomfy", "-o", f"{small}/", "a red fox")
+    ended = warm("generate", "-p", "runcomfy", "-o", f"{small}/", "a red fox")
 
     assert ended.code == 2
     assert re.search("No space left|no space left", ended.err)
@@ -92,7 +92,7 @@ def test_a_disk_without_room(flux, host, disk):
     assert list(small.iterdir()) == []
 
 
-def test_a_disk_that_fills_up(start, flux, host, disk):
+def test_an_image_that_no_longer_fits_is_fetched_to_another_place(start, warm, host, disk):
     """An image that was paid for and does not fit is said to be unsaved, and is fetched to another place."""
     small = disk("4m")
     held = host.hold("GET", "/0.png")
@@ -106,7 +106,7 @@ def test_a_disk_that_fills_up(start, flux, host, disk):
     held.let_go()
     ended = program.end()
 
-    again = flux("result", "@1", "-o", "elsewhere/")
+    again = warm("result", "@1", "-o", "elsewhere/")
 
     assert (ended.code, ended.out) == (10, "")
     assert "`flux result " in ended.err

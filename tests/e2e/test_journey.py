@@ -21,8 +21,9 @@ def test_a_newcomer_makes_an_image_without_a_key(flux, home):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_job_is_followed_by_separate_processes(flux, host, ledger, provider):
+def test_a_job_is_followed_by_separate_processes(flux, warm, host, ledger, provider):
     """What one process bought, others look at and fetch, however it is named; the image is what the host sent."""
+    flux = flux if provider == PROVIDERS[0] else warm
     made = flux("generate", "--no-wait", "-p", provider, "a red fox").line
 
     queued = flux("status", made[:4])
@@ -43,26 +44,26 @@ def test_a_job_is_followed_by_separate_processes(flux, host, ledger, provider):
 
 
 @pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - {"runcomfy"}))
-def test_what_cannot_be_cancelled_is_refused_offline(flux, host, provider):
+def test_cancel_sends_nothing_where_the_provider_cannot_cancel(warm, host, provider):
     """Where the API cannot cancel, nothing is sent and the exit code says usage."""
-    flux("generate", "--no-wait", "-p", provider, "a red fox")
+    warm("generate", "--no-wait", "-p", provider, "a red fox")
     asked = len(host.requests)
 
-    ended = flux("cancel", "@1")
+    ended = warm("cancel", "@1")
 
     assert ended.code == 2
     assert f"{provider} cannot cancel" in ended.err
     assert len(host.requests) == asked
 
 
-def test_cancelling_at_runcomfy(flux, host):
+def test_cancel_ends_a_queued_job_and_refuses_a_running_one(warm, host):
     """A queued job is cancelled, also a second time; a running one is not, and says so."""
-    flux("generate", "--no-wait", "-p", "runcomfy", "a red fox")
-    done, again = flux("cancel", "@1"), flux("cancel", "@1")
-    flux("generate", "--no-wait", "-p", "runcomfy", "a blue fox")
+    warm("generate", "--no-wait", "-p", "runcomfy", "a red fox")
+    done, again = warm("cancel", "@1"), warm("cancel", "@1")
+    warm("generate", "--no-wait", "-p", "runcomfy", "a blue fox")
     host.start_jobs()
 
-    late = flux("cancel", "@1")
+    late = warm("cancel", "@1")
 
     assert (done.code, again.code) == (0, 0)
     assert "cancelled" in done.out

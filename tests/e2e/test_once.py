@@ -24,7 +24,7 @@ def test_of_two_at_once_one_buys_and_the_other_waits_for_it(start, host):
     assert host.paid["runcomfy"] == 1
 
 
-def test_a_name_whose_buyer_was_killed_is_followed_up_not_bought_again(start, flux, host):
+def test_a_name_whose_buyer_was_killed_is_followed_up_not_bought_again(start, warm, host):
     program = start(*WISH, "--no-wait")
     program.end()
     waiting = start(*WISH)
@@ -32,7 +32,7 @@ def test_a_name_whose_buyer_was_killed_is_followed_up_not_bought_again(start, fl
     waiting.end()
     host.finish_jobs()
 
-    ended = flux(*WISH)
+    ended = warm(*WISH)
 
     assert ended.code == 0, ended.err
     assert bare(Path(ended.line).read_bytes()) in host.images.values()

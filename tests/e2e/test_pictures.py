@@ -25,7 +25,7 @@ NOON = 1_795_262_400.0
 """When the jobs of the pictures were made: seconds since 1970, UTC."""
 
 
-PASSING = re.compile(r"[\u2801-\u28ff]|[\u2501\u2500]|, \d+:\d\d left|\b\d+ [s%]| \(usually \d+ s\)")
+PASSING = re.compile(r"[\u2801-\u28ff\u2501\u2578\u257a]|, \d+:\d\d left|\b\d+ [s%]| \(usually \d+ s\)")
 """What differs from run to run: the spinner, how long the bar is, and times."""
 
 
@@ -58,7 +58,7 @@ PROMPTS = [
 ]
 
 
-def test_a_batch_in_progress(terminal, host, shown):
+def test_the_picture_of_a_batch_is_current(terminal, host, shown):
     """A bar for the whole, a line for each job in flight, and above them the images that are there."""
     Path("prompts.txt").write_text("\n".join(PROMPTS), encoding="utf-8")
     command = "flux generate --batch prompts.txt -p runware -o out/ -j 3 -s 7"
@@ -99,7 +99,7 @@ def _known(count: int) -> list[Job]:
     ]
 
 
-def test_the_jobs_in_a_table(terminal, env, home, shown):
+def test_the_picture_of_status_is_current(terminal, env, home, shown):
     """``flux status``, with a job in each state."""
     del env["FLUX_SANDBOX"]
     place = home / ".local" / "state" / "flux-cli" / "ledger.sqlite3"
@@ -122,7 +122,7 @@ ERRORS = (
 )
 
 
-def test_errors_that_help(terminal, shown):
+def test_the_picture_of_errors_is_current(terminal, shown):
     """What is wrong, what to type instead, and whether it was charged."""
     rows = []
 
@@ -135,7 +135,7 @@ def test_errors_that_help(terminal, shown):
     shown("errors", rows)
 
 
-def test_each_picture_is_on_the_page():
+def test_the_readme_shows_and_describes_every_picture():
     """The README shows every picture and says in words what is on it; none of them makes a browser fetch anything."""
     page = README.read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 
-def test_a_picture_in_kitty(terminal):
+def test_preview_draws_the_image_below_its_path_in_kitty(terminal):
     """The path comes first, the picture is whole, and nothing follows it but the end of the line."""
     shown = terminal("generate", "-q", "-s", "7", "--preview", "fox", TERM="xterm-kitty")
 
@@ -16,7 +16,7 @@ def test_a_picture_in_kitty(terminal):
     assert shown.echoes
 
 
-def test_a_terminal_that_is_asked_and_says_nothing(terminal):
+def test_preview_gives_up_on_a_terminal_that_does_not_answer(terminal):
     """The question is all that it gets: half a second later there is a note, and what is typed is shown again."""
     shown = terminal("generate", "-s", "7", "--preview", "fox")
 
@@ -24,5 +24,5 @@ def test_a_terminal_that_is_asked_and_says_nothing(terminal):
 
     assert code == 0
     assert b"\x1b[c" in shown.raw
-    assert b"flux: note: this terminal shows no pictures" in shown.raw
+    assert b"flux: note: this terminal cannot show images" in shown.raw
     assert shown.echoes

@@ -23,7 +23,7 @@ def whole(path: str | Path) -> bool:
         return image.width > 0
 
 
-def test_a_loop_makes_one_image_a_line(bash):
+def test_a_shell_loop_makes_one_image_per_line(bash):
     """Stdin belongs to the loop: no prompt is swallowed, and stdout is one path a prompt, in order."""
     Path("prompts.txt").write_text("".join(f"{prompt}\n" for prompt in PROMPTS))
 
@@ -48,7 +48,7 @@ def test_equal_jobs_side_by_side_overwrite_nothing(bash):
 
 
 @pytest.mark.parametrize("command", ["providers", "--help", "generate -q -o - fox", "generate -q -n 2 fox"])
-def test_a_reader_that_went_away(bash, command):
+def test_a_closed_pipe_ends_the_program_with_sigpipe(bash, command):
     """Whoever writes into a closed pipe dies of SIGPIPE, silently."""
     ended = bash(f"flux {command} | true; echo ${{PIPESTATUS[0]}}").end()
 
@@ -57,7 +57,7 @@ def test_a_reader_that_went_away(bash, command):
     assert "unexpected" not in ended.err
 
 
-def test_what_a_closed_pipe_did_not_want_is_saved(bash, flux):
+def test_images_are_saved_when_the_pipe_closes(bash, flux):
     """The first path is read, then nobody reads: the images are on disk and the ledger knows them."""
     ended = bash("flux generate -q -p runcomfy -n 3 -s 1 fox | head -n 1; echo ${PIPESTATUS[0]}").end()
 
@@ -68,7 +68,7 @@ def test_what_a_closed_pipe_did_not_want_is_saved(bash, flux):
     assert {Path(row[6]).name for row in known if row[6]} == {path.name for path in Path.cwd().iterdir()}
 
 
-def test_a_full_stdout_loses_no_image(flux):
+def test_an_image_is_kept_when_its_path_cannot_be_written(flux):
     """Where the path cannot be written, that is said, and the image is on disk and known."""
     with FULL.open("wb") as full:
         ended = flux("generate", "-q", "-s", "7", "fox", stdout=full)
@@ -85,7 +85,7 @@ def test_a_full_stdout_loses_no_image(flux):
     assert [path.name for path in Path.cwd().iterdir()] == ["fox-7.jpg"]
 
 
-def test_a_full_stdout_for_the_bytes(flux):
+def test_a_job_can_be_fetched_when_its_bytes_cannot_be_written(flux):
     """Where the image's bytes cannot be written, the job stays collectable."""
     with FULL.open("wb") as full:
         ended = flux("generate", "-q", "-s", "7", "-o", "-", "fox", stdout=full)
@@ -97,7 +97,7 @@ def test_a_full_stdout_for_the_bytes(flux):
     assert again.lines == ["fox-7.jpg"]
 
 
-def test_the_bytes_on_stdout_are_the_file(flux):
+def test_output_dash_writes_the_image_and_nothing_else(flux):
     """``-o -`` writes the image and nothing else."""
     ended = flux("generate", "-q", "-s", "7", "-o", "-", "fox")
 
@@ -107,7 +107,7 @@ def test_the_bytes_on_stdout_are_the_file(flux):
 
 
 @pytest.mark.parametrize(("closed", "code"), [("<&-", 0), ("2>&-", 0), (">&-", 1), ("<&- >&- 2>&-", 1)])
-def test_closed_streams(bash, closed, code):
+def test_an_image_is_saved_with_closed_streams(bash, closed, code):
     """A daemon's closed descriptors end in an image, in no other file's place; a path that is lost is no success."""
     ended = bash(f"flux generate -q -s 7 fox {closed}").end()
 
@@ -121,8 +121,8 @@ def test_closed_streams(bash, closed, code):
         ("generate -q -s 7 fox", "saved: fox-7.jpg"),
         ("generate -q -s 7 fox --json", "saved: fox-7.jpg"),
         ("generate -q -s 7 fox -n 2", "saved: fox-7.jpg, fox-8.jpg"),
-        ("generate -q -s 7 fox --no-wait", "goes on at runware"),
-        ("generate -q -s 7 fox --no-wait --json", "goes on at runware"),
+        ("generate -q -s 7 fox --no-wait", "continues at runware"),
+        ("generate -q -s 7 fox --no-wait --json", "continues at runware"),
         ("providers", "cannot write the output"),
         ("providers --json", "cannot write the output"),
         ("--version", "cannot write the output"),
@@ -130,7 +130,7 @@ def test_closed_streams(bash, closed, code):
     ],
 )
 @pytest.mark.parametrize("stdout", [">&-", ">/dev/full"])
-def test_what_cannot_be_printed_is_told(bash, command, told, stdout):
+def test_output_that_cannot_be_written_is_an_error(bash, command, told, stdout):
     """On stderr, with what was saved or goes on; and the exit code is no success."""
     ended = bash(f"flux {command} {stdout}").end()
 
@@ -150,7 +150,7 @@ def test_no_control_characters_reach_a_pipe(flux):
 
 
 @pytest.mark.parametrize("hostile", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
-def test_a_locale_without_letters(flux, hostile):
+def test_the_c_locale_keeps_prompts_and_names_as_typed(flux, hostile):
     """The C locale keeps neither an emoji in the prompt nor a name on disk from being what was typed."""
     ended = flux("generate", "-q", "ein F\u00fcchschen \U0001f98a", "-s", "7", "-o", "b\u00e4r/", more=hostile)
     told = flux("status", "@1", more=hostile)
@@ -161,7 +161,7 @@ def test_a_locale_without_letters(flux, hostile):
     assert "ein F\u00fcchschen \U0001f98a" in told.out
 
 
-def test_a_prompt_that_is_no_text(flux, home):
+def test_a_prompt_that_is_not_utf_8_is_refused(flux, home):
     """An argument that is not UTF-8 is refused before anything is written or sent."""
     ended = flux("generate", b"fox \xff")
 
@@ -170,7 +170,7 @@ def test_a_prompt_that_is_no_text(flux, home):
     assert not list(home.rglob("ledger.sqlite3"))
 
 
-def test_a_name_that_is_no_text(flux):
+def test_a_file_name_may_be_any_bytes(flux):
     """A file name may be any bytes that the system takes, and comes back as them."""
     ended = flux("generate", "-q", "fox", "-o", b"n\xff.jpg")
 
@@ -178,13 +178,13 @@ def test_a_name_that_is_no_text(flux):
     assert [os.fsencode(path.name) for path in Path.cwd().iterdir()] == [b"n\xff.jpg"]
 
 
-def test_both_names_are_the_same_program(flux, bash):
+def test_flux_cli_is_flux(flux, bash):
     """``flux-cli`` is ``flux``."""
     assert shutil.which("flux-cli", path=str(Path(FLUX).parent))
     assert bash("flux-cli --version").end().line.split()[-1] == flux("--version").line.split()[-1]
 
 
-def test_the_package_is_the_program(bash):
+def test_python_m_flux_cli_is_flux(bash):
     """`python -m flux_cli` does what `flux` does, calls itself by that name, and ends with its exit codes."""
     python = f"{shlex.quote(sys.executable)} -m flux_cli"
 

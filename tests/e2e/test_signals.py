@@ -14,7 +14,7 @@ GRACE = 5.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_waiting(start, host, number):
+def test_a_signal_while_waiting_ends_the_program_and_leaves_the_job(start, host, number):
     """The job goes on, stderr says so and how to come back, and the program dies of the very signal."""
     program = start("generate", "-p", "runcomfy", "a red fox")
     program.err.wait("queued")
@@ -25,14 +25,14 @@ def test_a_signal_while_waiting(start, host, number):
     (job,) = host.world.jobs("runcomfy")
     assert ended.code == -number
     assert ended.out == ""
-    assert "goes on at runcomfy, and is billed" in ended.err
+    assert "continues at runcomfy and is billed" in ended.err
     assert "`flux result --wait " in ended.err
     assert "`flux cancel " in ended.err
     assert "Traceback" not in ended.err
     assert not job.cancelled
 
 
-def test_the_command_that_was_told_brings_the_image(start, flux, host):
+def test_the_command_in_the_hint_fetches_the_image(start, warm, host):
     """What stderr says after Ctrl-C can be typed as it is."""
     program = start("generate", "-p", "runflow", "a red fox")
     program.err.wait("queued")
@@ -40,14 +40,14 @@ def test_the_command_that_was_told_brings_the_image(start, flux, host):
     hint = program.end().err.splitlines()[-2]
     host.finish_jobs()
 
-    ended = flux(*hint.split("`")[1].split()[1:])
+    ended = warm(*hint.split("`")[1].split()[1:])
 
     assert ended.code == 0, ended.err
     assert [bare(Path(ended.line).read_bytes())] == list(host.images.values())
     assert host.accepted("runflow") == 1
 
 
-def test_a_loop_stops_with_its_command(bash, host):
+def test_ctrl_c_stops_a_shell_loop(bash, host):
     """Ctrl-C at a terminal ends the shell's loop too: no second job is bought."""
     Path("prompts.txt").write_text("a fox\nan owl\na hare\n")
     loop = bash('while read -r p; do flux generate -p runcomfy -- "$p"; done < prompts.txt; echo went on')
@@ -61,7 +61,7 @@ def test_a_loop_stops_with_its_command(bash, host):
     assert host.accepted("runcomfy") == 1
 
 
-def test_between_send_and_reply(start, host, ledger):
+def test_a_signal_waits_for_the_answer_to_a_paid_request(start, host, ledger):
     """A paid request that has left is given time for its answer, so that the job's id is not lost."""
     held = host.hold("POST", "/v1/models/")
     program = start("generate", "-p", "runcomfy", "a red fox")
@@ -76,10 +76,10 @@ def test_between_send_and_reply(start, host, ledger):
     (job,) = ledger().recent(sandbox=False, limit=9)
     assert ended.code == -signal.SIGINT
     assert [job.remote_id] == [one.id for one in host.world.jobs("runcomfy")]
-    assert "goes on at runcomfy" in ended.err
+    assert "continues at runcomfy" in ended.err
 
 
-def test_an_answer_that_never_comes(start, host, ledger):
+def test_a_paid_request_without_an_answer_is_unknown_after_five_seconds(start, host, ledger):
     """After five seconds the job is given up as unknown, and the program dies of the signal."""
     held = host.hold("POST", "/v1/models/")
     program = start("generate", "-p", "runcomfy", "a red fox")
@@ -97,7 +97,7 @@ def test_an_answer_that_never_comes(start, host, ledger):
     assert host.paid["runcomfy"] == 1
 
 
-def test_a_second_press_leaves_at_once(start, host, ledger):
+def test_a_second_signal_ends_the_program_at_once(start, host, ledger):
     """Whoever presses again does not wait for the answer; the intent is in the ledger all the same."""
     held = host.hold("POST", "/v1/models/")
     program = start("generate", "-p", "runcomfy", "a red fox")
@@ -114,7 +114,7 @@ def test_a_second_press_leaves_at_once(start, host, ledger):
     assert job.status in {"submitting", "unknown"}
 
 
-def test_a_download_that_is_cut_off(start, flux, host):
+def test_an_interrupted_download_leaves_no_file_and_can_be_repeated(start, warm, host):
     """An interrupted download leaves no part of a file, and the image can be had later."""
     held = host.hold("GET", "/0.png")
     program = start("generate", "-p", "runcomfy", "a red fox")
@@ -126,7 +126,7 @@ def test_a_download_that_is_cut_off(start, flux, host):
     ended = program.end()
     held.let_go()
     left = list(Path.cwd().iterdir())
-    again = flux("result", "@1")
+    again = warm("result", "@1")
 
     assert ended.code == -signal.SIGINT
     assert "paid for, but not saved" in ended.err
@@ -134,7 +134,7 @@ def test_a_download_that_is_cut_off(start, flux, host):
     assert [path.name for path in Path.cwd().iterdir()] == again.lines
 
 
-def test_under_nohup(bash, host):
+def test_nohup_ignores_a_hang_up(bash, host):
     """A hang-up that is ignored stays ignored: the image comes."""
     program = bash("exec nohup flux generate -p runcomfy 'a red fox'")
     program.err.wait("queued")
@@ -147,9 +147,9 @@ def test_under_nohup(bash, host):
     assert Path(ended.line).exists()
 
 
-def test_a_signal_to_a_look(start, host, flux):
+def test_a_signal_ends_status_without_output(start, host, warm):
     """A status that hangs can be left, silently."""
-    flux("generate", "--no-wait", "-p", "runcomfy", "a red fox")
+    warm("generate", "--no-wait", "-p", "runcomfy", "a red fox")
     held = host.hold("GET", "/status")
     program = start("status")
     held.wait()
@@ -161,7 +161,7 @@ def test_a_signal_to_a_look(start, host, flux):
     assert "Traceback" not in ended.err
 
 
-def test_stopped_and_continued(start, host):
+def test_a_stopped_program_finishes_once_it_is_continued(start, host):
     """Ctrl-Z and `fg` change nothing."""
     program = start("generate", "-p", "runcomfy", "a red fox")
     program.err.wait("queued")

@@ -25,7 +25,7 @@ def config(env, home) -> Path:
     return home / "config.toml"
 
 
-def test_progress_is_shown_and_gone(terminal, host):
+def test_progress_is_drawn_and_removed(terminal, host):
     """While we wait: provider, state, place in the queue, elapsed time. In the end: the path, and the cursor."""
     shown = terminal("generate", "-p", "runcomfy", "-s", "7", "a red fox")
 
@@ -34,16 +34,19 @@ def test_progress_is_shown_and_gone(terminal, host):
     host.finish_jobs()
     code = shown.end()
 
-    assert re.search(r"runcomfy ultra +queued \(position [1-3]\) +\d+ s +a red fox", line)
+    assert re.search(r"runcomfy ultra [\u2501\u2578\u257a]+ queued \(position [1-3]\) +\d+ s +a red fox", line)
     assert hidden
     assert (code, shown.screen) == (0, ["a-red-fox-7.png"])
     assert not shown.cursor_hidden
     assert re.search(COLOUR, shown.raw)
 
 
-def test_several_jobs_leave_several_paths(terminal):
-    """Paths are printed while other jobs are still drawn, and nothing of the drawing stays."""
+def test_several_jobs_leave_several_paths(terminal, host):
+    """Paths are printed while other jobs are still drawn, below a bar for all; nothing of the drawing stays."""
     shown = terminal("generate", "-p", "runcomfy", "-n", "3", "-s", "7", "fox")
+    shown.wait_for(lambda: sum("queued" in line for line in shown.screen) == 3)
+    shown.wait("\u2501", "0 of 3 done, 3 in flight")
+    host.finish_jobs()
 
     code = shown.end()
 
@@ -52,7 +55,7 @@ def test_several_jobs_leave_several_paths(terminal):
     assert not shown.cursor_hidden
 
 
-def test_ctrl_c_is_typed(terminal, host):
+def test_ctrl_c_removes_the_progress_and_shows_the_cursor(terminal, host):
     """Ctrl-C takes the progress away, gives the cursor back and leaves the message."""
     shown = terminal("generate", "-p", "runcomfy", "a red fox")
     shown.wait("queued")
@@ -61,13 +64,13 @@ def test_ctrl_c_is_typed(terminal, host):
     code = shown.end()
 
     assert code == -signal.SIGINT
-    assert "goes on at runcomfy, and is billed" in " ".join(shown.screen)
+    assert "continues at runcomfy and is billed" in " ".join(shown.screen)
     assert not any("\u280b" <= character <= "\u28ff" for character in "".join(shown.screen))
     assert not shown.cursor_hidden
     assert host.accepted("runcomfy") == 1
 
 
-def test_a_second_ctrl_c_gives_the_cursor_back(terminal, host):
+def test_a_second_ctrl_c_shows_the_cursor(terminal, host):
     """Also whoever leaves at once gets an orderly terminal."""
     held = host.hold("POST", "/v1/models/")
     shown = terminal("generate", "-p", "runcomfy", "a red fox")
@@ -148,7 +151,7 @@ def test_help_has_room_whatever_the_environment_says_of_the_window(flux, more):
     assert "Make images with FLUX" in told.out
 
 
-def test_a_window_that_changes_its_size(terminal, host):
+def test_progress_follows_the_size_of_the_window(terminal, host):
     """A narrower and a wider window are drawn into, and the image comes."""
     shown = terminal("generate", "-p", "runcomfy", "-s", "7", "a red fox in a wide and empty landscape of snow")
     shown.wait("runcomfy")
@@ -166,7 +169,7 @@ def test_a_window_that_changes_its_size(terminal, host):
     assert not shown.cursor_hidden
 
 
-def test_watching_ends_by_itself_and_leaves_the_table(terminal, flux, host):
+def test_watch_ends_with_the_last_job_and_leaves_the_table(terminal, flux, host):
     """A line for each job while it lasts; then the jobs as they ended, and the cursor."""
     flux("generate", "-p", "runcomfy", "--no-wait", "a red fox")
     shown = terminal("status", "--watch")
@@ -181,7 +184,7 @@ def test_watching_ends_by_itself_and_leaves_the_table(terminal, flux, host):
     assert not shown.cursor_hidden
 
 
-def test_a_dumb_terminal(terminal):
+def test_a_dumb_terminal_gets_plain_lines(terminal):
     """Where nothing can be redrawn, states come as plain lines."""
     shown = terminal("generate", "-s", "7", "fox", TERM="dumb")
 
@@ -192,7 +195,7 @@ def test_a_dumb_terminal(terminal):
     assert [line.split()[-1] for line in shown.screen] == ["sending", "queued", "succeeded", "saving", "fox-7.jpg"]
 
 
-def test_quiet_is_quiet(terminal):
+def test_quiet_prints_the_path_and_nothing_else(terminal):
     """With ``-q`` there is the path and nothing else, not even an invisible code."""
     shown = terminal("generate", "-q", "-s", "7", "fox")
 
@@ -201,7 +204,7 @@ def test_quiet_is_quiet(terminal):
     assert shown.raw == b"fox-7.jpg\r\n"
 
 
-def test_no_colour(terminal, host):
+def test_no_color_keeps_the_progress_and_drops_the_colours(terminal, host):
     """``NO_COLOR`` takes the colours out and leaves the progress."""
     shown = terminal("generate", "-p", "runcomfy", "fox", NO_COLOR="1")
     shown.wait("queued")
@@ -214,7 +217,7 @@ def test_no_colour(terminal, host):
 
 
 @pytest.mark.parametrize(("more", "mark"), [({"TERM": "dumb"}, rb"\x1b"), ({"NO_COLOR": "1"}, COLOUR)])
-def test_help_on_a_plain_terminal(terminal, more, mark):
+def test_help_has_no_codes_on_a_plain_terminal(terminal, more, mark):
     """Nothing to obey where nothing can be obeyed, no colours where none are wanted; the end is an example."""
     shown = terminal("cancel", "--help", **more)
 
@@ -225,7 +228,7 @@ def test_help_on_a_plain_terminal(terminal, more, mark):
     assert shown.screen[-1].strip() == "flux cancel --all --yes"
 
 
-def test_a_hostile_prompt_does_not_draw(terminal, host):
+def test_escape_sequences_in_a_prompt_are_not_obeyed(terminal, host):
     """What a prompt says is shown on the screen, not obeyed by it."""
     shown = terminal("generate", "-p", "runcomfy", "\x1b]0;mine\x07[bold]fox\x1b[2J")
 
@@ -238,7 +241,7 @@ def test_a_hostile_prompt_does_not_draw(terminal, host):
     assert host.accepted("runcomfy") == 1
 
 
-def test_a_key_is_asked_for_in_the_dark(terminal, flux, host, env, config):
+def test_config_init_does_not_show_the_key(terminal, flux, host, env, config):
     """``config init`` shows no key while it is typed, checks it, and keeps it where only its owner reads."""
     del env[KEYS["runcomfy"][0]]
     shown = terminal("config", "init")
@@ -261,7 +264,7 @@ def test_a_key_is_asked_for_in_the_dark(terminal, flux, host, env, config):
 
 
 @pytest.mark.parametrize("prompts", [["Provider ("], ["Provider (", "key (not shown)"]])
-def test_ctrl_c_in_config_init(terminal, config, prompts):
+def test_ctrl_c_in_config_init_leaves_no_file(terminal, config, prompts):
     """Giving up half-way leaves no file, and what is typed next is shown again."""
     shown = terminal("config", "init")
     for prompt in prompts[:-1]:

@@ -25,6 +25,7 @@ from flux_cli.errors import (
     UnsavedError,
     UsageError,
 )
+from flux_cli.http.retry import POLICIES
 from flux_cli.jobs import Cancelled, Image, Job, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, Model, PlannedJob, Provider
 from flux_cli.providers.conversation import Request, Response, Upload, as_id
@@ -63,7 +64,10 @@ class Wire:
         self.files: dict[str, list] = {}
         self.fetched: list[str] = []
 
-    def send(self, provider, request, *, sandbox, tries, deadline):
+    def policy(self, name):
+        return POLICIES[name]
+
+    def send(self, provider, request, *, sandbox, policy, deadline):
         self.sent.append(request)
         self.deadlines.append(deadline)
         step = self.script.pop(0)
@@ -132,7 +136,9 @@ class Desk:
     def __init__(self, clock, provider, *script):
         self.provider, self.clock = provider, clock
         self.wire, self.book = Wire(*script), Book()
-        self.engine = Engine(wire=self.wire, book=self.book, clock=clock, load=lambda _: provider, gone=lambda _: True)
+        self.engine = Engine(
+            transport=self.wire, store=self.book, clock=clock, load=lambda _: provider, gone=lambda _: True
+        )
         self.collector = Fetcher(wire=self.wire, book=self.book, clock=clock, renew=self.engine.renew)
         self.disk: dict[str, bytes] = {}
         self.faults: list[BaseException] = []
@@ -492,7 +498,7 @@ def test_a_job_without_an_id_cannot_be_asked_about(desk):
 def test_a_submit_that_is_still_under_way_is_left_alone(desk):
     found = desk(toy())
     found.engine = Engine(
-        wire=found.wire, book=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
+        transport=found.wire, store=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
     )
 
     assert found.engine.refresh(found.known(make())) == make()
@@ -502,7 +508,7 @@ def test_a_submit_that_another_process_has_finished_meanwhile_is_read_from_the_b
     """What we know of it is old: else whoever waits for it would see it being submitted for ever."""
     found = desk(toy())
     found.engine = Engine(
-        wire=found.wire, book=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
+        transport=found.wire, store=found.book, clock=found.clock, load=lambda _: found.provider, gone=lambda _: False
     )
     old = found.known(make())
     accepted = found.known(replace(old, status="queued", remote_id="r-1"))
@@ -708,9 +714,9 @@ def test_a_renewed_link_that_is_refused_is_tried_once_more(desk, clock):
 )
 def test_an_expired_link_that_cannot_be_renewed_is_told(desk, script, states):
     found = finished(desk, *script, states=states, images=IMAGES[:1])
-    found.wire.files = {"https://x/a": [NotFoundError("the link does not work any more")] * 2}
+    found.wire.files = {"https://x/a": [NotFoundError("the link no longer works")] * 2}
 
-    with pytest.raises(UnsavedError, match="does not work any more"):
+    with pytest.raises(UnsavedError, match="no longer works"):
         found.collector.fetch(found.book.last, found.shelf)
 
 

@@ -9,6 +9,7 @@ import pytest
 from flux_cli.engine.polling import Poller
 from flux_cli.engine.schedule import REMEMBERED, is_precise
 from flux_cli.errors import PendingError, UnavailableError
+from flux_cli.http.retry import READ
 from flux_cli.jobs import Job
 
 START = 1_795_000_000.0
@@ -45,7 +46,9 @@ def watcher(clock, host):
     """Return a function that makes a watcher, given what is known of earlier jobs."""
 
     def make(*past, poll_seconds=1.0) -> Poller:
-        return Poller(clock=clock, look=host.look, waits=lambda _: past, poll_seconds=lambda _: poll_seconds)
+        return Poller(
+            clock=clock, look=host.look, retry=READ, waits=lambda _: past, poll_seconds=lambda _: poll_seconds
+        )
 
     return make
 

@@ -140,7 +140,7 @@ def test_what_is_lacking_says_why_and_whether_it_was_charged():
 
     read = Read(made(part(JOB, where="p.txt:1", errors=[later, later]), part(where="p.txt:2", errors=[error])))
 
-    assert "2 rows not made, or not all of it" in read.text
+    assert "2 rows not made, or only in part" in read.text
     assert all(text in read.text for text in ("p.txt:2", error.message, error.hint, "charged: no", later.hint))
     assert read.text.count(later.message) == 1
     assert {"href": "#not-made"} in read.all("a")
@@ -150,7 +150,7 @@ def test_what_is_lacking_says_why_and_whether_it_was_charged():
 def test_an_image_that_is_gone_is_named():
     read = Read(made(part(JOB), small=None))
 
-    assert "fox.jpg is not there any more" in read.text
+    assert "fox.jpg no longer exists" in read.text
     assert read.all("img") == []
     assert read.code
 

@@ -26,6 +26,7 @@ from flux_cli.errors import (
 )
 from flux_cli.http.client import HttpTransport
 from flux_cli.http.endpoint import Endpoint
+from flux_cli.http.retry import CANCEL, POLL
 from flux_cli.providers.conversation import Request, Upload
 
 KEY = "a-key-that-must-not-travel"
@@ -190,7 +191,7 @@ def test_the_pause_of_an_error_is_capped_for_whoever_waits_longer(carry):
     _, transport = carry(httpx.Response(429, headers={"Retry-After": "999999"}))
 
     with pytest.raises(UnavailableError) as caught:
-        transport.send(channel(), READ, tries=1)
+        transport.send(channel(), READ, policy=POLL)
 
     assert caught.value.retry_after == 60
 
@@ -214,7 +215,9 @@ def test_a_cancel_whose_answer_is_lost_may_have_been_heard(carry):
     host, transport = carry(httpx.ReadError)
 
     with pytest.raises(LostReplyError):
-        transport.send(channel(), Request("POST", "/v1/requests/r/cancel", repeatable=True, mutates=True), tries=3)
+        transport.send(
+            channel(), Request("POST", "/v1/requests/r/cancel", repeatable=True, mutates=True), policy=CANCEL
+        )
 
     assert len(host.asked) == 3
 
@@ -324,7 +327,7 @@ def test_a_server_error_tells_whoever_asks_once_how_long_to_wait(carry):
     _, transport = carry(httpx.Response(503, headers={"retry-after": "20"}))
 
     with pytest.raises(UnavailableError) as caught:
-        transport.send(channel(), READ, tries=1)
+        transport.send(channel(), READ, policy=POLL)
 
     assert caught.value.retry_after == 20
 
@@ -354,7 +357,7 @@ def test_no_pause_lasts_beyond_the_deadline(carry, clock, asked, step, sent):
 def test_a_request_is_not_held_beyond_the_deadline_by_what_another_one_was_told(carry, clock):
     host, transport = carry(httpx.Response(429, headers={"retry-after": "60"}))
     with pytest.raises(UnavailableError):
-        transport.send(channel(), READ, tries=1)
+        transport.send(channel(), READ, policy=POLL)
 
     with pytest.raises(UnavailableError, match="longer than the time-out") as caught:
         transport.send(channel(), PAID, deadline=clock.monotonic() + 20)
@@ -392,7 +395,7 @@ def test_an_answer_that_trickles_ends_with_the_time_out(clock, asked, seconds):
     began = clock.monotonic()
 
     with pytest.raises((UnavailableError, LostReplyError), match="took too long"):
-        HttpTransport(clock=clock, connect=lambda: host).send(channel(), asked, tries=1, deadline=began + 20)
+        HttpTransport(clock=clock, connect=lambda: host).send(channel(), asked, policy=POLL, deadline=began + 20)
 
     assert clock.monotonic() - began <= seconds + 2
 
@@ -533,6 +536,7 @@ def test_a_local_file_that_cannot_be_read_is_an_error_before_anything_is_sent(ca
     assert host.asked == []
 
 
+@pytest.mark.slow
 def test_an_answer_larger_than_anything_sensible_is_not_read_to_the_end(carry):
     bomb = httpx.Response(
         200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(bytes(2**28 + 1)))
@@ -626,7 +630,7 @@ def test_a_file_that_changed_meanwhile_is_not_pieced_together(clock):
             200, headers={"content-length": "10", "accept-ranges": "bytes", "etag": '"v1"'}, stream=Breaking(b"12345")
         )
 
-    with pytest.raises(UnavailableError, match="take it up again"):
+    with pytest.raises(UnavailableError, match="cannot resume it"):
         fetch(clock, host)
 
 
@@ -676,7 +680,7 @@ def test_a_download_that_trickles_ends_with_the_time(clock, breaks):
     began = clock.time
     transport = HttpTransport(clock=clock, connect=lambda: httpx.MockTransport(host))
 
-    with pytest.raises(UnavailableError, match="not complete when the time was up"):
+    with pytest.raises(UnavailableError, match="not finish within the time-out"):
         list(transport.download("https://im.runware.ai/fox.jpg", deadline=clock.monotonic() + 10))
 
     assert 10 <= clock.time - began < 11
@@ -714,7 +718,7 @@ def test_redirects_of_a_download_are_followed_to_https_only(clock):
 
 
 def test_redirects_in_circles_end(clock):
-    with pytest.raises(ProtocolError, match="circles"):
+    with pytest.raises(ProtocolError, match="too many times"):
         fetch(clock, lambda _: httpx.Response(302, headers={"location": "/fox.jpg"}))
 
 

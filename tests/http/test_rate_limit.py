@@ -1,175 +1,188 @@
-"""The pace of one provider, on a clock that moves only when a test says so."""
+"""The rate limiter of one provider, on a clock that moves only when a test says so."""
 
 from __future__ import annotations
 
+import math
 from email.utils import formatdate
-from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flux_cli.errors import Interrupted
-from flux_cli.http.rate_limit import LONGEST, STALLED, RateLimiter, parse_retry_after
+from flux_cli.http.rate_limit import LONGEST, Hold, RateLimiter, parse_retry_after
 
 
 @pytest.fixture
-def pace(clock) -> RateLimiter:
-    return RateLimiter(clock, jitter=lambda: 0.5)
+def hold() -> Hold:
+    return Hold()
 
 
-def left(pace, clock, *, paid=True, count=1) -> list[float]:
+@pytest.fixture
+def limiter(clock, hold) -> RateLimiter:
+    return RateLimiter(clock, hold, jitter=lambda: 0.5)
+
+
+@pytest.fixture
+def reads(clock, hold) -> RateLimiter:
+    """The limiter of the same provider's reads."""
+    return RateLimiter(clock, hold, jitter=lambda: 0.5)
+
+
+def leave(limiter, clock, *, count=1) -> list[float]:
     """Let requests leave, none of them answered yet; return how long after now each did."""
     began = clock.monotonic()
-    found = []
+    moments = []
     for _ in range(count):
-        pace.acquire(paid=paid)
-        found.append(clock.monotonic() - began)
-    return found
+        limiter.acquire()
+        moments.append(clock.monotonic() - began)
+    return moments
 
 
-def test_nothing_waits_where_nothing_was_refused(pace, clock):
-    assert left(pace, clock, count=100) == [0.0] * 100
+def refuse(limiter, retry_after=0.0) -> float:
+    return limiter.record_refusal(limiter.acquire(), retry_after)
+
+
+def test_nothing_waits_where_nothing_was_refused(limiter, clock):
+    assert leave(limiter, clock, count=100) == [0.0] * 100
     assert clock.slept == []
 
 
-def test_after_a_refusal_requests_leave_one_after_the_other(pace, clock):
-    turn = pace.acquire(paid=True)
+def test_after_a_refusal_requests_leave_one_after_the_other(limiter, clock):
+    refuse(limiter)
 
-    pace.record_refusal(turn, None)
-
-    assert left(pace, clock, count=4) == [0.5, 1.0, 1.5, 2.0]
+    assert leave(limiter, clock, count=4) == [0.5, 1.0, 1.5, 2.0]
 
 
-def test_what_the_provider_asks_for_holds_all_requests_back(pace, clock):
-    """One refusal speaks for all of them: those that buy and those that read."""
-    turn = pace.acquire(paid=True)
+def test_what_the_provider_asks_for_holds_all_requests_back(limiter, reads, clock):
+    """One refusal speaks for all of them: paid requests and reads."""
+    refuse(limiter, 7.0)
 
-    pace.record_refusal(turn, 7.0)
-
-    assert pace.seconds_held() == 7.0
-    assert left(pace, clock, paid=False) == [7.0]
-    assert pace.seconds_held() == 0.0
+    assert reads.seconds_held() == 7.0
+    assert leave(reads, clock) == [7.0]
+    assert limiter.seconds_held() == 0.0
 
 
-def test_a_provider_that_takes_no_more_jobs_can_still_be_asked_about_those_it_has(pace, clock):
-    pace.record_refusal(pace.acquire(paid=True), None)
+def test_a_provider_that_takes_no_more_jobs_can_still_be_asked_about_those_it_has(limiter, reads, clock):
+    refuse(limiter)
 
-    assert left(pace, clock, paid=False, count=20) == [0.0] * 20
+    assert leave(reads, clock, count=20) == [0.0] * 20
 
 
-def test_requests_that_were_under_way_belong_to_the_wave_that_has_begun(pace, clock):
+def test_refusals_of_requests_that_left_together_slow_down_once(limiter, clock):
     """Sixteen refusals at once are one reason to slow down, not sixteen."""
-    turns = [pace.acquire(paid=True) for _ in range(16)]
+    waves = [limiter.acquire() for _ in range(16)]
 
-    for turn in turns:
-        pace.record_refusal(turn, None)
+    for wave in waves:
+        limiter.record_refusal(wave, 0.0)
 
-    assert left(pace, clock) == [0.5]
+    assert leave(limiter, clock) == [0.5]
 
 
-def test_each_further_wave_doubles_the_distance_up_to_a_limit(pace, clock):
+def test_sixteen_requests_that_were_refused_do_not_come_back_as_a_crowd(limiter, clock):
+    """After the pause that was asked for, one leaves at a time."""
+    for wave in [limiter.acquire() for _ in range(16)]:
+        limiter.record_refusal(wave, 5.0)
+
+    assert leave(limiter, clock, count=16) == [5.0 + number / 2 for number in range(16)]
+
+
+def test_each_further_wave_doubles_the_distance_up_to_a_limit(limiter, clock):
     waits = []
     for _ in range(7):
         before = clock.monotonic()
-        turn = pace.acquire(paid=True)
+        wave = limiter.acquire()
         waits.append(clock.monotonic() - before)
-        pace.record_refusal(turn, None)
+        limiter.record_refusal(wave, 0.0)
 
     assert waits == [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
 
 
-def test_requests_that_are_served_bring_the_pace_back(pace, clock):
+def test_requests_that_succeed_bring_the_pace_back(limiter, clock):
     """Little by little, and in the end nothing waits any more."""
-    pace.record_refusal(pace.acquire(paid=True), None)
+    refuse(limiter)
 
     gaps = []
-    for _ in range(120):
+    for _ in range(30):
         before = clock.monotonic()
-        turn = pace.acquire(paid=True)
+        limiter.acquire()
         gaps.append(clock.monotonic() - before)
-        pace.record_success(turn)
+        limiter.record_success()
 
     assert gaps == sorted(gaps, reverse=True)
     assert (gaps[0], gaps[-1]) == (0.5, 0.0)
 
 
-@pytest.mark.parametrize("leave", [RateLimiter.acquire, partial(RateLimiter.acquire_again, waves=9)])
-def test_a_refusal_that_comes_while_others_wait_makes_them_wait_anew(clock, leave):
-    """Nobody leaves at a moment that was fixed before the provider asked for a longer pause."""
-    told = []
+@pytest.mark.parametrize("waves", [math.inf, 9])
+def test_a_refusal_that_comes_while_others_wait_makes_them_wait_anew(clock, hold, waves):
+    """A request does not leave at a moment that was fixed before the provider asked for a longer pause."""
+    late = []
 
     class Meanwhile(type(clock)):
         def sleep(self, seconds):
             super().sleep(seconds)
-            if not told:
-                told.append(pace.record_refusal(early, 30.0))
+            if not late:
+                late.append(limiter.record_refusal(early, 30.0))
 
     later = Meanwhile()
-    pace = RateLimiter(later, jitter=lambda: 0.5)
-    early = pace.acquire(paid=True)
-    pace.record_refusal(early, 2.0)
+    limiter = RateLimiter(later, hold, jitter=lambda: 0.5)
+    early = limiter.acquire()
+    limiter.record_refusal(early, 2.0)
 
     began = later.monotonic()
-    leave(pace, paid=True)
+    limiter.acquire(waves=waves)
 
     assert later.monotonic() - began == 32.0
 
 
-def test_nobody_tries_for_ever(pace, clock):
-    """Minutes of nothing but refusals are enough; one request that is served begins a new count."""
+def test_the_time_of_nothing_but_refusals_begins_anew_with_each_success(limiter):
+    before = [refuse(limiter, 50.0) for _ in range(3)]
+    limiter.acquire()
+    limiter.record_success()
+    afterwards = [refuse(limiter, 50.0) for _ in range(4)]
 
-    def refused() -> bool:
-        return pace.record_refusal(pace.acquire(paid=True), 50.0)
-
-    before = [refused() for _ in range(3)]
-    pace.record_success(pace.acquire(paid=True))
-    afterwards = [refused() for _ in range(4)]
-
-    assert STALLED == 120.0
-    assert before == [True, True, True]
-    assert afterwards == [True, True, True, False]
+    assert before == [0.0, 50.0, 100.0]
+    assert afterwards == [0.0, 50.0, 100.0, 150.0]
 
 
-def test_whoever_waits_gives_up_after_so_many_waves(pace, clock):
-    """Whichever request they came upon; one that is served begins a new count."""
-    turns = [pace.acquire(paid=True)]
-    pace.record_refusal(turns[0], None)
-    pace.record_refusal(pace.acquire(paid=True), None)
+def test_a_waiting_request_gives_up_after_so_many_waves(limiter):
+    """Whichever requests were refused; a success begins a new count."""
+    refuse(limiter)
+    refuse(limiter)
 
-    given_up = pace.acquire_again(paid=True, waves=2)
-    goes_on = pace.acquire_again(paid=True, waves=3)
-    pace.record_success(goes_on)
+    given_up = limiter.acquire(waves=2)
+    goes_on = limiter.acquire(waves=3)
+    limiter.record_success()
 
     assert given_up is None
     assert goes_on is not None
-    assert pace.acquire_again(paid=True, waves=1) is not None
+    assert limiter.acquire(waves=1) is not None
 
 
-@pytest.mark.parametrize("leave", [RateLimiter.acquire, partial(RateLimiter.acquire_again, waves=9)])
-def test_nobody_waits_for_a_turn_that_comes_after_the_deadline(pace, clock, leave):
-    """That is told at once; a turn that is free now is given whatever the time."""
-    free = leave(pace, paid=True, deadline=clock.monotonic() - 1)
-    pace.record_refusal(free, 30.0)
+@pytest.mark.parametrize("waves", [math.inf, 9])
+def test_a_request_does_not_wait_for_a_moment_after_the_deadline(limiter, clock, waves):
+    """It learns so at once; where nothing holds it back it leaves, whatever the time."""
+    free = limiter.acquire(waves=waves, deadline=clock.monotonic() - 1)
+    limiter.record_refusal(free, 30.0)
 
-    late = leave(pace, paid=True, deadline=clock.monotonic() + 29)
+    late = limiter.acquire(waves=waves, deadline=clock.monotonic() + 29)
     slept = list(clock.slept)
-    in_time = leave(pace, paid=True, deadline=clock.monotonic() + 30)
+    in_time = limiter.acquire(waves=waves, deadline=clock.monotonic() + 30)
 
     assert (free is not None, late, slept) == (True, None, [])
     assert (in_time is not None, clock.slept) == (True, [30.0])
 
 
-def test_waiting_ends_when_we_are_told_to_stop(pace, clock):
-    pace.record_refusal(pace.acquire(paid=True), 60.0)
+def test_waiting_ends_on_an_interrupt(limiter, clock):
+    refuse(limiter, 60.0)
     clock.stop(2)
 
     with pytest.raises(Interrupted):
-        pace.acquire(paid=True)
+        limiter.acquire()
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("value", "seconds"),
     [
         ("12", 12.0),
         ("1.5", 1.5),
@@ -184,12 +197,12 @@ def test_waiting_ends_when_we_are_told_to_stop(pace, clock):
         ("", None),
     ],
 )
-def test_a_pause_is_asked_for_as_a_number_or_a_date_and_capped(told, seconds):
-    assert parse_retry_after(told, now=1_795_000_000.0) == seconds
+def test_a_pause_is_asked_for_as_a_number_or_a_date_and_capped(value, seconds):
+    assert parse_retry_after(value, now=1_795_000_000.0) == seconds
 
 
 @given(st.text(max_size=30))
-def test_no_header_breaks_anything_or_makes_us_wait_for_long(told):
-    seconds = parse_retry_after(told, now=1_795_000_000.0)
+def test_no_header_breaks_anything_or_makes_us_wait_for_long(value):
+    seconds = parse_retry_after(value, now=1_795_000_000.0)
 
     assert seconds is None or 0 <= seconds <= LONGEST

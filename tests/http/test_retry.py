@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice, pairwise
+from typing import get_args
+
 import pytest
 
+from flux_cli.engine.ports import PolicyName
 from flux_cli.errors import Interrupted, LostReplyError, UnavailableError
-from flux_cli.http.retry import Retrier
+from flux_cli.http.retry import POLICIES, POLL, SUBMIT, Retrier, RetryPolicy
 from flux_cli.providers.conversation import Request, Response
 
 PAID = Request("POST", "/jobs", json={}, paid=True)
@@ -39,7 +43,7 @@ def test_a_single_job_gives_up_after_a_few_seconds(repeats, clock):
     host = Host(clock, busy())
 
     with pytest.raises(UnavailableError, match="too many"):
-        repeats.send("runware", PAID, host, tries=5)
+        repeats.send("runware", PAID, host, policy=SUBMIT)
 
     assert host.asked == [0.0, 0.5, 1.5, 3.5, 7.5]
 
@@ -48,7 +52,7 @@ def test_whoever_has_many_to_send_goes_on_for_minutes_and_not_for_ever(repeats, 
     host = Host(clock, busy())
 
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, host, tries=1000)
+        repeats.send("runware", PAID, host, policy=RetryPolicy(attempts=1000))
 
     assert 120 < host.asked[-1] < 140
 
@@ -59,7 +63,7 @@ def test_several_give_up_as_soon_as_one_would(repeats, clock):
 
     for host in hosts:
         with pytest.raises(UnavailableError):
-            repeats.send("runware", PAID, host, tries=5)
+            repeats.send("runware", PAID, host, policy=SUBMIT)
 
     assert len(hosts[0].asked) == 5
     assert [len(host.asked) for host in hosts[1:]] == [1, 1]
@@ -68,11 +72,11 @@ def test_several_give_up_as_soon_as_one_would(repeats, clock):
 def test_one_refusal_slows_the_next_request_to_the_same_provider_and_no_other(repeats, clock):
     """Each row of a batch finds the pace that another one has found."""
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, Host(clock, busy(20.0)), tries=1)
+        repeats.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
 
     elsewhere, here = Host(clock, OK), Host(clock, OK)
-    repeats.send("apiframe", PAID, elsewhere, tries=5)
-    repeats.send("runware", READ, here, tries=5)
+    repeats.send("apiframe", PAID, elsewhere, policy=SUBMIT)
+    repeats.send("runware", READ, here, policy=SUBMIT)
 
     assert (elsewhere.asked, here.asked) == ([0.0], [20.0])
 
@@ -80,11 +84,11 @@ def test_one_refusal_slows_the_next_request_to_the_same_provider_and_no_other(re
 def test_whoever_asks_once_is_told_how_long_to_wait(repeats, clock):
     """A look at a job is taken again later anyway, and has a deadline of its own."""
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, Host(clock, busy(20.0)), tries=1)
+        repeats.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
     host = Host(clock, OK)
 
-    with pytest.raises(UnavailableError, match="runware asked us to wait") as caught:
-        repeats.send("runware", READ, host, tries=1)
+    with pytest.raises(UnavailableError, match="runware asked flux to wait") as caught:
+        repeats.send("runware", READ, host, policy=POLL)
 
     assert (caught.value.retry_after, host.asked, clock.slept) == (20.0, [], [])
 
@@ -92,14 +96,14 @@ def test_whoever_asks_once_is_told_how_long_to_wait(repeats, clock):
 def test_a_purchase_that_was_stopped_before_it_left_was_not_made(repeats, clock):
     """It is a failure that cost nothing, not a job of unknown outcome."""
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, Host(clock, busy(20.0)), tries=1)
+        repeats.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
     clock.stop(2)
     host = Host(clock, OK)
 
     with pytest.raises(UnavailableError, match="before anything was sent") as caught:
-        repeats.send("runware", PAID, host, tries=5)
+        repeats.send("runware", PAID, host, policy=SUBMIT)
     with pytest.raises(Interrupted):
-        repeats.send("runware", READ, host, tries=5)
+        repeats.send("runware", READ, host, policy=SUBMIT)
 
     assert (caught.value.charged, host.asked) == ("no", [])
 
@@ -109,7 +113,7 @@ def test_being_turned_away_after_a_lost_reply_leaves_it_lost(repeats, clock):
     repeatable = Request("POST", "/jobs", json={}, paid=True, repeatable=True)
 
     with pytest.raises(LostReplyError) as caught:
-        repeats.send("apiframe", repeatable, Host(clock, LostReplyError("no answer"), busy()), tries=5)
+        repeats.send("apiframe", repeatable, Host(clock, LostReplyError("no answer"), busy()), policy=SUBMIT)
 
     assert isinstance(caught.value.refusal, UnavailableError)
 
@@ -120,6 +124,21 @@ def test_a_lost_reply_stays_lost_when_there_is_no_time_for_a_repeat(repeats, clo
     host = Host(clock, LostReplyError("no answer"))
 
     with pytest.raises(LostReplyError):
-        repeats.send("apiframe", repeatable, host, tries=5, deadline=clock.monotonic() + 0.4)
+        repeats.send("apiframe", repeatable, host, policy=SUBMIT, deadline=clock.monotonic() + 0.4)
 
     assert (host.asked, clock.slept) == ([0.0], [])
+
+
+def test_every_policy_that_the_engine_names_is_in_the_table_and_no_other():
+    assert set(get_args(PolicyName)) == set(POLICIES)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_pauses_double_up_to_a_limit(name):
+    policy = POLICIES[name]
+
+    pauses = list(islice(policy.pauses(), 9))
+
+    assert pauses[0] == policy.first_pause
+    assert pauses[-1] == policy.longest_pause
+    assert all(later == min(2 * earlier, policy.longest_pause) for earlier, later in pairwise(pauses))

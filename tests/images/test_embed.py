@@ -18,7 +18,7 @@ from flux_cli.images.metadata import ImageMetadata
 from tests.bare import bare
 
 KINDS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
-STORY = ImageMetadata(
+METADATA = ImageMetadata(
     prompt='a "f\u00f6x" & <b>\u65e5\u672c \U0001f98a</b>\nin the snow',
     provider="runware",
     model="flux-1.1-pro-ultra",
@@ -38,34 +38,34 @@ def encoded(kind: str, **options) -> bytes:
 
 
 @pytest.fixture
-def told(tmp_path):
-    """Return a function that embeds a story into the bytes of an image, and returns the path of what came out."""
+def embedded(tmp_path):
+    """Return a function that embeds metadata into the bytes of an image, and returns the path of what came out."""
 
-    def run(content: bytes, story: ImageMetadata = STORY):
+    def run(content: bytes, metadata: ImageMetadata = METADATA):
         source, target = tmp_path / "source", tmp_path / "target"
         source.write_bytes(content)
         target.unlink(missing_ok=True)
-        embed(source, target, story)
+        embed(source, target, inspect(source), metadata)
         return target
 
     return run
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_story_comes_back_from_its_image(told, kind):
+def test_metadata_comes_back_from_its_image(embedded, kind):
     """Exactly, and the image is what it was."""
-    path = told(encoded(kind))
+    path = embedded(encoded(kind))
 
-    assert read(path) == STORY
+    assert read(path) == METADATA
     assert bare(path.read_bytes()) == encoded(kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_story_makes_the_same_file(told, kind):
+def test_the_same_metadata_makes_the_same_file(embedded, kind):
     """Fetched again, an image is the same to the last byte."""
-    first = told(encoded(kind)).read_bytes()
+    first = embedded(encoded(kind)).read_bytes()
 
-    assert told(encoded(kind)).read_bytes() == first
+    assert embedded(encoded(kind)).read_bytes() == first
 
 
 @given(prompt=st.text(alphabet=st.characters(exclude_categories=["Cs"])), kind=st.sampled_from(sorted(KINDS)))
@@ -73,31 +73,31 @@ def test_any_prompt_leaves_a_whole_image(tmp_path_factory, prompt, kind):
     source, target = (tmp_path_factory.mktemp("any") / name for name in ("source", "target"))
     source.write_bytes(encoded(kind))
 
-    embed(source, target, replace(STORY, prompt=prompt))
+    embed(source, target, inspect(source), replace(METADATA, prompt=prompt))
 
     assert read(target).prompt == prompt
     assert inspect(target).width == 37
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_story_without_a_prompt_can_be_told(told, kind):
+def test_metadata_without_a_prompt_can_be_embedded(embedded, kind):
     """Of a job that was made elsewhere."""
-    story = replace(STORY, prompt="", model=None, seed=None)
+    metadata = replace(METADATA, prompt="", model=None, seed=None)
 
-    assert read(told(encoded(kind), story)) == story
+    assert read(embedded(encoded(kind), metadata)) == metadata
 
 
-def test_a_story_too_long_for_a_jpeg_loses_its_parameters_first(told):
-    story = replace(STORY, parameters={"param": {"a": "x" * 70_000}})
+def test_metadata_too_long_for_a_jpeg_loses_its_parameters_first(embedded):
+    metadata = replace(METADATA, parameters={"param": {"a": "x" * 70_000}})
 
-    found = read(told(encoded("jpg"), story))
+    found = read(embedded(encoded("jpg"), metadata))
 
-    assert found == replace(story, parameters={}, omitted=("image", "param a"))
+    assert found == replace(metadata, parameters={}, omitted=("image", "param a"))
 
 
 @pytest.mark.parametrize("prompt", ["\u00fc" * 40_000, "&" * 40_000, "\x01" * 40_000, "\\" * 40_000])
-def test_a_prompt_too_long_for_a_jpeg_is_cut_and_says_so(told, prompt):
-    found = read(told(encoded("jpg"), replace(STORY, prompt=prompt)))
+def test_a_prompt_too_long_for_a_jpeg_is_cut_and_says_so(embedded, prompt):
+    found = read(embedded(encoded("jpg"), replace(METADATA, prompt=prompt)))
 
     assert found.omitted == ("prompt", "image", "aspect_ratio", "param a.b")
     assert found.prompt
@@ -105,10 +105,10 @@ def test_a_prompt_too_long_for_a_jpeg_is_cut_and_says_so(told, prompt):
 
 
 @pytest.mark.parametrize("kind", ["png", "webp"])
-def test_what_is_too_long_for_a_jpeg_is_not_for_others(told, kind):
-    story = replace(STORY, prompt="\u00fc" * 40_000)
+def test_what_is_too_long_for_a_jpeg_is_not_for_others(embedded, kind):
+    metadata = replace(METADATA, prompt="\u00fc" * 40_000)
 
-    assert read(told(encoded(kind), story)) == story
+    assert read(embedded(encoded(kind), metadata)) == metadata
 
 
 THEIRS = (
@@ -118,59 +118,59 @@ THEIRS = (
 
 
 @pytest.mark.parametrize("kind", ["jpg", "webp"])
-def test_a_story_joins_the_packet_of_the_provider(told, kind):
+def test_metadata_joins_the_packet_of_the_provider(embedded, kind):
     """There is one packet, and all of it is in there."""
-    path = told(encoded(kind, xmp=THEIRS))
+    path = embedded(encoded(kind, xmp=THEIRS))
 
     with Image.open(path) as image:
         assert b'a:b="kept"' in image.info["xmp"]
     assert path.read_bytes().count(b"adobe:ns:meta/") == 1
-    assert read(path) == STORY
+    assert read(path) == METADATA
 
 
 @pytest.mark.parametrize("theirs", [b"not XML", THEIRS.replace(b"kept", b"k" * 65_000)])
-def test_a_packet_that_cannot_be_joined_is_left_alone(told, theirs):
-    """Because it is odd, or full: the story stands beside it."""
-    path = told(encoded("jpg", xmp=theirs))
+def test_a_packet_that_cannot_be_joined_is_left_alone(embedded, theirs):
+    """Because it is odd, or full: the metadata stands beside it."""
+    path = embedded(encoded("jpg", xmp=theirs))
 
     with Image.open(path) as image:
         assert image.info["xmp"] == theirs
         assert image.info["comment"].startswith(b"flux: {")
-    assert read(path) == STORY
+    assert read(path) == METADATA
 
 
-def test_two_packets_are_left_alone(told):
+def test_two_packets_are_left_alone(embedded):
     """Which one counts is not ours to say."""
     content = encoded("jpg", xmp=THEIRS)
     start, end = content.index(b"\xff\xe1"), content.index(b"\xff\xdb")
 
-    path = told(content[:end] + content[start:end] + content[end:])
+    path = embedded(content[:end] + content[start:end] + content[end:])
 
     assert path.read_bytes().count(THEIRS) == 2
-    assert read(path) == STORY
+    assert read(path) == METADATA
 
 
-def test_where_no_place_is_left_the_image_is_left_alone(told, tmp_path):
+def test_where_no_place_is_left_the_image_is_left_alone(embedded, tmp_path):
     """A WebP has none beside its packet."""
     with pytest.raises(ProtocolError, match="leaves no place for more"):
-        told(encoded("webp", xmp=b"not XML"))
+        embedded(encoded("webp", xmp=b"not XML"))
 
     assert not (tmp_path / "target").exists()
 
 
-def test_a_signed_image_is_left_alone(told):
+def test_a_signed_image_is_left_alone(embedded):
     """Any change would break what it was signed for."""
     content = encoded("jpg")
 
     with pytest.raises(ProtocolError, match="signed it"):
-        told(content[:20] + b"\xff\xeb\0\x06JP\0\1" + content[20:])
+        embedded(content[:20] + b"\xff\xeb\0\x06JP\0\1" + content[20:])
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"text", b"\xff\xd8\xff", *(encoded(kind) for kind in KINDS), encoded("jpg", comment=b"flux: {}")],
 )
-def test_a_file_without_a_story_tells_none(tmp_path, content):
+def test_a_file_without_metadata_tells_none(tmp_path, content):
     path = tmp_path / "image"
     path.write_bytes(content)
 
@@ -178,9 +178,9 @@ def test_a_file_without_a_story_tells_none(tmp_path, content):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_damage_breaks_the_reading(told, tmp_path, kind):
-    """A byte that was changed anywhere gives another story, or none."""
-    content = told(encoded(kind)).read_bytes()
+def test_no_damage_breaks_the_reading(embedded, tmp_path, kind):
+    """A byte that was changed anywhere gives another metadata, or none."""
+    content = embedded(encoded(kind)).read_bytes()
     path = tmp_path / "damaged"
 
     for at in range(0, min(len(content), 1500), 7):
@@ -199,7 +199,7 @@ SAMPLES = [encoded(kind) for kind in KINDS] + [
     content=st.sampled_from(SAMPLES),
     changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4),
 )
-def test_whatever_passes_for_an_image_gets_its_story_or_a_reason(tmp_path_factory, content, changes):
+def test_whatever_passes_for_an_image_gets_its_metadata_or_a_reason(tmp_path_factory, content, changes):
     """It is bought by then: nothing but a full disk may stop the saving."""
     source, target = (tmp_path_factory.mktemp("odd") / name for name in ("source", "target"))
     odd = bytearray(content)
@@ -209,7 +209,7 @@ def test_whatever_passes_for_an_image_gets_its_story_or_a_reason(tmp_path_factor
 
     try:
         before = inspect(source)
-        embed(source, target, STORY)
+        embed(source, target, before, METADATA)
     except ProtocolError:
         return
 
@@ -220,32 +220,34 @@ def test_whatever_passes_for_an_image_gets_its_story_or_a_reason(tmp_path_factor
 exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 
 
+@pytest.mark.slow
 @exiftool
-def test_exiftool_finds_the_story(told, tmp_path):
+def test_exiftool_finds_the_metadata(embedded, tmp_path):
     """In every format, whatever the language, and without a complaint about the file."""
-    paths = [told(encoded(kind)).rename(tmp_path / f"fox.{kind}") for kind in KINDS]
+    paths = [embedded(encoded(kind)).rename(tmp_path / f"fox.{kind}") for kind in KINDS]
 
     asked = ["-j", "-a", "-validate", "-Description", "-DigitalSourceType", "-Seed", "-Model", "-Provider", "-Job"]
     done = subprocess.run(["exiftool", *asked, *paths], capture_output=True, check=True)
 
-    told_by = json.loads(done.stdout)
+    found = json.loads(done.stdout)
     wanted = {
-        "Description": STORY.prompt,
+        "Description": METADATA.prompt,
         "DigitalSourceType": SOURCE_TYPE,
         "Seed": 7,
         "Model": "flux-1.1-pro-ultra",
         "Provider": "runware",
         "Job": "k3f9q2mx",
     }
-    assert [{name: one[name] for name in wanted} for one in told_by] == [wanted] * 3
-    assert [one["Validate"] for one in told_by[1:]] == ["OK"] * 2  # of a JPEG it wants a resolution, which nobody knows
+    assert [{name: one[name] for name in wanted} for one in found] == [wanted] * 3
+    assert [one["Validate"] for one in found[1:]] == ["OK"] * 2  # of a JPEG it wants a resolution, which nobody knows
 
 
+@pytest.mark.slow
 @exiftool
-def test_a_story_survives_an_editor(told, tmp_path):
+def test_metadata_survives_an_editor(embedded, tmp_path):
     """Which writes the packet anew."""
-    paths = [told(encoded(kind)).rename(tmp_path / f"fox.{kind}") for kind in KINDS]
+    paths = [embedded(encoded(kind)).rename(tmp_path / f"fox.{kind}") for kind in KINDS]
 
     subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-dc:Title=mine", *paths], check=True)
 
-    assert [read(path) for path in paths] == [STORY] * 3
+    assert [read(path) for path in paths] == [METADATA] * 3

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from flux_cli.errors import ProtocolError
-from flux_cli.images import inspect as images
-from flux_cli.images.inspect import ImageInfo, convert, inspect
+from flux_cli.images.convert import convert
+from flux_cli.images.inspect import FORMATS, inspect
+from flux_cli.images.segments import CONTENT_TYPES, ImageFile
 
 PILLOW = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
@@ -92,7 +93,7 @@ def test_every_kind_of_image_is_what_its_bytes_say(file, kind, mode, options):
 
     found = inspect(file(content))
 
-    assert found == ImageInfo(format=kind, width=37, height=21, size=len(content))
+    assert found == ImageFile(format=kind, width=37, height=21, size=len(content))
     assert found.content_type == f"image/{PILLOW[kind].lower()}"
 
 
@@ -147,7 +148,7 @@ def test_what_follows_the_end_of_an_image_is_counted_and_no_damage(file, kind, m
 
     found = inspect(file(content + tail))
 
-    assert found == ImageInfo(format=kind, width=37, height=21, size=len(content + tail), extra=len(tail))
+    assert found == ImageFile(format=kind, width=37, height=21, size=len(content + tail), extra=len(tail))
 
 
 def test_what_follows_a_webp_does_not_complete_it(file):
@@ -333,6 +334,7 @@ def test_a_target_that_cannot_be_written_is_the_disks_fault(tmp_path, file):
         convert(source, tmp_path / "missing" / "made", format="jpg", quality=None)
 
 
+@pytest.mark.slow
 def test_looking_at_an_image_loads_no_image_library(file):
     """Only a conversion pays for it."""
     path = file(encoded("png"))
@@ -350,4 +352,5 @@ def test_looking_at_an_image_loads_no_image_library(file):
 
 def test_every_format_has_a_media_type():
     """And they are the three that flux writes."""
-    assert images.FORMATS == {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+    assert CONTENT_TYPES == {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+    assert [*FORMATS] == [*CONTENT_TYPES]

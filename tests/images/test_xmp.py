@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux_cli.images.metadata import ImageMetadata
-from flux_cli.images.xmp import LARGEST, OURS, SOURCE_TYPE, build, merge, packet, read
+from flux_cli.images.xmp import LARGEST, OURS, SOURCE_TYPE, build_packet, merge, read, strip_illegal
 
-STORY = ImageMetadata(
+METADATA = ImageMetadata(
     prompt="a red fox",
     provider="runware",
     model="flux-1.1-pro-ultra",
@@ -40,20 +40,20 @@ def said(found: bytes, name: str) -> list[str]:
 
 
 def test_a_packet_says_what_others_look_for():
-    found = packet(STORY)
+    found = build_packet(METADATA)
 
     names = (f"{DC}description", f"{IPTC}DigitalSourceType", f"{XMP}CreatorTool", f"{XMP}CreateDate")
     assert [said(found, name) for name in names] == [
         ["a red fox"],
         [SOURCE_TYPE],
-        [f"flux {STORY.version}"],
+        [f"flux {METADATA.version}"],
         ["2026-11-18T11:06:40Z"],
     ]
     assert SOURCE_TYPE.endswith("/digitalsourcetype/trainedAlgorithmicMedia")
 
 
 def test_a_packet_says_the_rest_under_names_of_our_own():
-    found = packet(STORY)
+    found = build_packet(METADATA)
 
     assert [said(found, f"{{{OURS}}}{name}") for name in ("provider", "model", "seed", "job")] == [
         ["runware"],
@@ -64,34 +64,34 @@ def test_a_packet_says_the_rest_under_names_of_our_own():
 
 
 def test_what_nobody_knows_is_not_said():
-    found = packet(replace(STORY, prompt="", model=None, seed=None))
+    found = build_packet(replace(METADATA, prompt="", model=None, seed=None))
 
     assert [said(found, name) for name in (f"{DC}description", f"{{{OURS}}}model", f"{{{OURS}}}seed")] == [[]] * 3
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_any_prompt_makes_a_packet_that_can_be_read(prompt):
-    """The story is exact; the description lacks what XML cannot hold, and nothing else."""
-    story = replace(STORY, prompt=prompt)
+    """The metadata is exact; the description lacks what XML cannot hold, and nothing else."""
+    metadata = replace(METADATA, prompt=prompt)
 
-    found = packet(story)
+    found = build_packet(metadata)
 
-    assert ImageMetadata.read(read(found)) == story
-    assert said(found, f"{DC}description") == [build(prompt)]
+    assert ImageMetadata.read(read(found)) == metadata
+    assert said(found, f"{DC}description") == [strip_illegal(prompt)]
 
 
 def test_a_packet_that_is_there_keeps_every_byte():
-    found = merge(THEIRS, STORY)
+    found = merge(THEIRS, METADATA)
 
     start = found.index(b"<rdf:Description")
     end = found.index(b"</rdf:Description>") + len(b"</rdf:Description>")
     assert found[:start] + found[end:] == THEIRS
-    assert ImageMetadata.read(read(found)) == STORY
+    assert ImageMetadata.read(read(found)) == METADATA
 
 
 def test_what_a_packet_says_already_is_not_said_twice():
     """And all of it is about the same thing."""
-    found = merge(THEIRS, STORY)
+    found = merge(THEIRS, METADATA)
 
     assert said(found, f"{XMP}CreatorTool") == ["Theirs"]
     assert said(found, f"{DC}description") == ["a red fox"]
@@ -108,23 +108,23 @@ def test_what_a_packet_says_already_is_not_said_twice():
         THEIRS.replace(b"<x:xmpmeta", b"<!DOCTYPE a [<!ENTITY b 'c'>]><x:xmpmeta"),
         THEIRS.replace(b"by a tool", b"</r:RDF>"),
         THEIRS.replace(b"r:RDF", b"r:Bag"),
-        packet(STORY),
+        build_packet(METADATA),
         THEIRS + b" " * LARGEST,
     ],
 )
 def test_a_packet_that_is_not_plain_is_left_alone(odd):
-    assert merge(odd, STORY) is None
+    assert merge(odd, METADATA) is None
 
 
 @pytest.mark.parametrize(
     "odd",
-    [b"", b"no XML", THEIRS, b"\xff\xfe<\0", b"<a>", packet(STORY).replace(b"<x:", b"<!DOCTYPE a><x:", 1)],
+    [b"", b"no XML", THEIRS, b"\xff\xfe<\0", b"<a>", build_packet(METADATA).replace(b"<x:", b"<!DOCTYPE a><x:", 1)],
 )
-def test_a_packet_without_a_story_tells_none(odd):
+def test_a_packet_without_metadata_tells_none(odd):
     assert read(odd) is None
 
 
-def test_a_story_that_an_editor_made_an_attribute_is_found():
+def test_metadata_that_an_editor_made_an_attribute_is_found():
     found = f'<a xmlns:flux="{OURS}"><b flux:story="told"/></a>'.encode()
 
     assert read(found) == "told"

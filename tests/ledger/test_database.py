@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from flux_cli.errors import LedgerError
-from flux_cli.ledger.codec import LAYOUT, VERSION
 from flux_cli.ledger.database import Database
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.schema import LAYOUT, VERSION
 from flux_cli.money.limits import Limit
 
 FIRST = """
@@ -117,7 +117,13 @@ def test_the_jobs_of_an_old_file_are_all_there_and_can_be_summed_up(old):
 
     assert (job.prompt, job.skipped, job.images[0].path, job.cost.amount) == ("a fox", ("size",), "/abs/a.jpg", 0.05)
     assert (job.estimate, job.ready_between, job.first_index, job.row_key) == (None, None, 1, "")
-    assert (group.name, group.jobs, group.images, group.told, group.unknown) == ("flux-1.1-pro-ultra", 2, 1, 0.05, 1)
+    assert (group.name, group.jobs, group.images, group.reported, group.unknown) == (
+        "flux-1.1-pro-ultra",
+        2,
+        1,
+        0.05,
+        1,
+    )
     assert ledger.spent_since(BUDGET, sandbox=False) == (0.05, 1)
     assert ledger.paid_prices("runware", "flux-1.1-pro-ultra", sandbox=False) == [(0.05, 1000.0)]
     ledger.close()

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from flux_cli.errors import LedgerError, ModeratedError, UsageError
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger.codec import Claim, decode, encode
+from flux_cli.ledger.codec import decode, encode
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.records import Claim
 
 
 def make(job_id="k3f9q2mx", **changes) -> Job:
@@ -57,6 +59,27 @@ def test_a_job_comes_back_as_it_was_written(ledger):
         "h",
         "no",
     )
+
+
+def test_a_change_that_finds_nothing_new_writes_nothing(tmp_path):
+    """Most polls of a job find it as it was, and a write waits for the disk."""
+    statements = []
+
+    def connect(*args, **options):
+        database = sqlite3.connect(*args, **options)
+        database.set_trace_callback(statements.append)
+        return database
+
+    with closing(Ledger(tmp_path / "ledger.sqlite3", connect=connect)) as ledger:
+        ledger.add(make(status="running"))
+        statements.clear()
+
+        same = ledger.change("k3f9q2mx", lambda known: replace(known, status="running"))
+        unwritten = [one for one in statements if one.startswith("UPDATE")]
+        ledger.change("k3f9q2mx", lambda known: replace(known, detail="half-way"))
+        written = [one for one in statements if one.startswith("UPDATE")]
+
+    assert (same.status, unwritten, len(written)) == ("running", [], 1)
 
 
 def test_image_bytes_are_never_written(ledger, tmp_path):
@@ -118,7 +141,7 @@ def test_references_are_tried_in_the_documented_order(ledger, tmp_path, monkeypa
     assert ids("aaa") == []
     assert ids("%%%%") == []
     assert ids("bbbb", provider="runware") == []
-    with pytest.raises(UsageError, match="stands for 3 jobs"):
+    with pytest.raises(UsageError, match="matches 3 jobs"):
         ids("-remote")
 
 
@@ -266,9 +289,9 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_of_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("attempt to write a readonly database", "nothing is sent while a job cannot be written down first"),
-        ("disk I/O error", "nothing is sent while a job cannot be written down first"),
-        ("database is locked", "no working locks, as some network folders have none: place the ledger on a local disk"),
+        ("attempt to write a readonly database", "flux sends nothing that it cannot record first"),
+        ("disk I/O error", "flux sends nothing that it cannot record first"),
+        ("database is locked", "no working locks, as some network folders have none: put the ledger on a local disk"),
         ("locking protocol", "`export XDG_STATE_HOME=FOLDER`"),
     ],
 )
@@ -326,6 +349,7 @@ def test_many_threads_lose_nothing(ledger):
     assert len(ledger.active(sandbox=False)) == 80
 
 
+@pytest.mark.slow
 def test_many_processes_share_one_file(tmp_path):
     """Processes that start at once on a ledger that does not exist yet all get their rows in."""
     program = (

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from flux_cli.errors import LimitError, RefusedError, UsageError
 from flux_cli.jobs import Cost, Image, Job
-from flux_cli.ledger.codec import Spend
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.records import Spend
 from flux_cli.money.limits import Limit, counted_cost
 
 ULTRA = "flux-1.1-pro-ultra"
@@ -158,6 +158,7 @@ def test_reservations_and_costs_never_pass_a_budget_by_more_than_the_estimates_w
     ledger.close()
 
 
+@pytest.mark.slow
 def test_many_processes_keep_one_budget(tmp_path):
     """Eight processes that buy at once, each as much as it gets, come to the budget exactly."""
     program = (
@@ -207,14 +208,14 @@ def test_sums_by_provider(ledger):
 
     apiframe, runcomfy, runware = found = ledger.spend("provider", sandbox=False)
 
-    nothing = {"told": None, "estimated": None, "credits": None, "unknown": 0}
+    nothing = {"reported": None, "estimated": None, "credits": None, "unknown": 0}
     assert apiframe == Spend(**{**nothing, "name": "apiframe", "jobs": 1, "images": 1, "credits": 6.0})
     assert runcomfy == Spend(**{**nothing, "name": "runcomfy", "jobs": 2, "images": 1, "unknown": 2})
     assert runware == Spend(
-        name="runware", jobs=4, images=3, told=pytest.approx(0.18), estimated=0.06, credits=None, unknown=0
+        name="runware", jobs=4, images=3, reported=pytest.approx(0.18), estimated=0.06, credits=None, unknown=0
     )
     assert Spend.total(found) == Spend(
-        name="total", jobs=7, images=5, told=pytest.approx(0.18), estimated=0.06, credits=6.0, unknown=2
+        name="total", jobs=7, images=5, reported=pytest.approx(0.18), estimated=0.06, credits=6.0, unknown=2
     )
     assert ledger.spend("provider", sandbox=False, provider="runcomfy") == [runcomfy]
 
@@ -224,7 +225,7 @@ def test_sums_by_model_keep_those_that_nobody_named(ledger):
     ledger.add(done("bbbb1111", 0.04, model="flux-1.1-pro", provider="runcomfy"))
     ledger.add(done("cccc1111", 0.01, model=None))
 
-    assert [(group.name, group.told) for group in ledger.spend("model", sandbox=False)] == [
+    assert [(group.name, group.reported) for group in ledger.spend("model", sandbox=False)] == [
         (None, 0.01),
         ("flux-1.1-pro", 0.04),
         (ULTRA, 0.06),
@@ -240,7 +241,7 @@ def test_sums_by_day_are_by_local_days(ledger, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setenv("TZ", zone)
             time.tzset()
-            return [(group.name, group.told) for group in ledger.spend("day", sandbox=False)]
+            return [(group.name, group.reported) for group in ledger.spend("day", sandbox=False)]
 
     found = {zone: days(zone) for zone in ("UTC0", "EET-2")}
     time.tzset()
@@ -251,7 +252,7 @@ def test_sums_by_day_are_by_local_days(ledger, monkeypatch):
 
 def test_the_sum_of_no_jobs_is_nothing(ledger):
     assert ledger.spend("provider", sandbox=False) == []
-    assert Spend.total([]).told == 0.0
+    assert Spend.total([]).reported == 0.0
 
 
 def test_the_price_of_an_image_is_that_of_the_job_shared_among_its_images(ledger):

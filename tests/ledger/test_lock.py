@@ -51,6 +51,7 @@ def test_a_file_that_was_left_behind_holds_nothing(tmp_path, stale):
         assert (tmp_path / "a").read_text() == str(os.getpid())
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_process_that_is_killed(tmp_path):
     path = tmp_path / "a"
     with subprocess.Popen(

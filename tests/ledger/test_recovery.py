@@ -13,8 +13,8 @@ import pytest
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.ledger.codec import Claim
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.ledger.records import Claim
 from flux_cli.money.limits import Limit
 from tests.ledger.test_database import FIRST
 
@@ -170,11 +170,11 @@ def test_damage_that_is_met_half_way_is_an_error_that_says_so_and_the_next_comma
     ledger = Ledger(path)
 
     with pytest.raises(
-        LedgerError, match=r"was damaged .*: 5\d jobs of it were saved, others may be missing"
+        LedgerError, match=r"was damaged .*: 5\d of its jobs were saved, others may be missing"
     ) as caught:
         ledger.change("jobnr030", lambda job: job)
 
-    assert caught.value.hint == "type the command again"
+    assert caught.value.hint == "run the command again"
     assert len(ledger.recent(sandbox=False, limit=-1)) in range(50, JOBS)
     ledger.close()
     Ledger(path).close()
@@ -204,7 +204,7 @@ def test_a_file_that_another_process_has_open_is_not_replaced(path):
     scramble_head(path)
     naps: list[float] = []
 
-    with pytest.raises(LedgerError, match=r"is damaged .* and another flux has it open"):
+    with pytest.raises(LedgerError, match=r"is damaged .* and another flux process has it open"):
         Ledger(path, sleep=naps.append)
 
     assert len(naps) > 100
@@ -223,10 +223,10 @@ def test_a_process_that_waited_finds_the_new_file(path):
         other.close()
 
     ledger = Ledger(path, sleep=end_the_other)
-    with pytest.raises(LedgerError, match="another flux has it open"):
+    with pytest.raises(LedgerError, match="another flux process has it open"):
         ledger.recent(sandbox=False, limit=-1)
     end_the_other(0)
-    with pytest.raises(LedgerError, match="jobs of it were saved"):
+    with pytest.raises(LedgerError, match="of its jobs were saved"):
         ledger.recent(sandbox=False, limit=-1)
 
     assert len(ledger.recent(sandbox=False, limit=-1)) in range(50, JOBS)

@@ -118,7 +118,7 @@ def test_a_start_is_refused_where_all_jobs_together_would_pass_a_limit():
         check_estimates(jobs, [RUN], lambda _: (2.01, 0))
 
     assert "$2.01 of $5.00 are spent or reserved, and these 50 jobs are expected to cost $3.00" in caught.value.message
-    assert caught.value.hint == "give a larger --max-cost"
+    assert caught.value.hint == "raise --max-cost"
 
 
 def test_jobs_that_may_come_instead_of_others_are_not_added_to_them():
@@ -198,9 +198,9 @@ def test_what_is_left_of_a_budget():
     """Never less than nothing, and unsure where costs are unknown."""
     month = Limit(name="budget.monthly", amount=60.0, since=1.0)
 
-    assert remaining(DAY, (1.2, 0)) == "budget.daily: $3.80 of $5.00 are left today"
+    assert remaining(DAY, (1.2, 0)) == "budget.daily: $3.80 of $5.00 left today"
     assert remaining(month, (70.0, 3)) == (
-        "budget.monthly: $0.00 of $60.00 are left this month, not counting 3 jobs of unknown cost"
+        "budget.monthly: $0.00 of $60.00 left this month, not counting 3 jobs of unknown cost"
     )
 
 

@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, own=None, paid=(), told=None):
         self.asked = 0
         self.paid = paid
-        self.prices = Prices(own=lambda *place: (own or {}).get(place), told=told or NOTHING, paid=self.look)
+        self.prices = Prices(own=lambda *place: (own or {}).get(place), reported=told or NOTHING, paid=self.look)
 
     def look(self, provider, model):
         self.asked += 1
@@ -47,22 +47,22 @@ def test_a_price_of_nothing_is_a_price():
 
 def test_the_hosts_word_beats_the_page_and_what_was_paid_but_not_your_own_price(tmp_path):
     told = PriceFile(tmp_path / "prices.json")
-    told.keep("runware", {ULTRA: 0.07}, now=NOON)
+    told.save("runware", {ULTRA: 0.07}, now=NOON)
 
     found = Desk(told=told, paid=[(0.01, NOON)]).prices.of("runware", ULTRA)
 
-    assert found == Price(amount=0.07, source="told by runware", date="2026-11-18")
+    assert found == Price(amount=0.07, source="published by runware", date="2026-11-18")
     assert Desk({("runware", ULTRA): 0.05}, told=told).prices.of("runware", ULTRA).amount == 0.05
 
 
 def test_a_price_in_credits_is_kept_and_is_no_price_in_money(tmp_path):
     """What a credit costs depends on the plan, so that nobody can tell."""
     told = PriceFile(tmp_path / "prices.json")
-    told.keep("apiframe", {ULTRA: 12}, now=NOON, currency="credits")
+    told.save("apiframe", {ULTRA: 12}, now=NOON, currency="credits")
 
     kept = told.find("apiframe", ULTRA)
 
-    assert kept == Price(amount=12, currency="credits", source="told by apiframe", date="2026-11-18")
+    assert kept == Price(amount=12, currency="credits", source="published by apiframe", date="2026-11-18")
     assert Desk(told=told).prices.of("apiframe", ULTRA) is None
 
 
@@ -79,14 +79,14 @@ def test_a_stated_price_is_anybodys_word_and_not_what_was_paid():
 def test_what_a_host_said_is_kept_with_its_day(tmp_path):
     """Also for another process; another host, and another model of the same answer, stand beside it."""
     file = tmp_path / "state" / "prices.json"
-    PriceFile(file).keep("runcomfy", {ULTRA: 0.06, "flux-1.1-pro": 0.04}, now=NOON - 86_400)
-    PriceFile(file).keep("runware", {ULTRA: 0.05}, now=NOON - 86_400)
-    PriceFile(file).keep("runcomfy", {ULTRA: 0.07}, now=NOON)
+    PriceFile(file).save("runcomfy", {ULTRA: 0.06, "flux-1.1-pro": 0.04}, now=NOON - 86_400)
+    PriceFile(file).save("runware", {ULTRA: 0.05}, now=NOON - 86_400)
+    PriceFile(file).save("runcomfy", {ULTRA: 0.07}, now=NOON)
 
     kept = PriceFile(file)
-    assert kept.find("runcomfy", ULTRA) == Price(amount=0.07, source="told by runcomfy", date="2026-11-18")
+    assert kept.find("runcomfy", ULTRA) == Price(amount=0.07, source="published by runcomfy", date="2026-11-18")
     assert kept.find("runcomfy", "flux-1.1-pro") is None
-    assert kept.find("runware", ULTRA) == Price(amount=0.05, source="told by runware", date="2026-11-17")
+    assert kept.find("runware", ULTRA) == Price(amount=0.05, source="published by runware", date="2026-11-17")
     assert [path.name for path in file.parent.iterdir()] == ["prices.json"]
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_makes_no_sense_tells_no_price_and_is_replaced(tmp_path, tex
     file.write_text(text, "utf-8")
 
     before = PriceFile(file).find("runcomfy", ULTRA)
-    PriceFile(file).keep("runcomfy", {ULTRA: 0.06}, now=NOON)
+    PriceFile(file).save("runcomfy", {ULTRA: 0.06}, now=NOON)
 
     assert before is None
     assert PriceFile(file).find("runcomfy", ULTRA).amount == 0.06
@@ -121,8 +121,8 @@ def test_where_no_page_tells_earlier_jobs_do():
 
     found = desk.prices.of("runcomfy", ULTRA)
 
-    assert (found.amount, found.source, found.date) == (0.05, "learned from 3 jobs here", "2026-11-18")
-    assert price_from_history([(0.04, NOON)]).source == "learned from 1 job here"
+    assert (found.amount, found.source, found.date) == (0.05, "from 3 jobs on this machine", "2026-11-18")
+    assert price_from_history([(0.04, NOON)]).source == "from 1 job on this machine"
 
 
 @pytest.mark.parametrize("provider", ["runcomfy", "apiframe"])

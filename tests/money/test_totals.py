@@ -54,9 +54,9 @@ def test_it_is_heard_of_what_is_told():
     """What was never sent is counted, and not told one by one."""
     tally = BatchTotals(2, lambda: 0.0)
     heard: list[int] = []
-    tally.hear = lambda: heard.append(tally.count().ended)
+    tally.on_change = lambda: heard.append(tally.count().ended)
 
-    tally.add([], UnavailableError("busy"), told=False)
+    tally.add([], UnavailableError("busy"), notify=False)
     tally.add([job()], None)
 
     assert heard == [2]

@@ -12,26 +12,12 @@ from hypothesis import strategies as st
 
 from flux_cli import providers
 from flux_cli.errors import FluxError, UsageError
+from flux_cli.image_options import IMAGE_OPTIONS
 from flux_cli.jobs import RemoteJob
 from flux_cli.providers.base import SEED_LIMIT, Accepted
 from flux_cli.providers.conversation import Response, drive
 from flux_cli.providers.options import Option
 
-LONG_NAMES = {
-    "aspect_ratio",
-    "size",
-    "seed",
-    "raw",
-    "image",
-    "image_strength",
-    "format",
-    "quality",
-    "upsample_prompt",
-    "safety_tolerance",
-    "check_content",
-    "webhook",
-    "metadata",
-}
 PLAIN_ID = "2f0c4b1e-3a5d-4c6b-8d7e-9f0a1b2c3d4e"
 ACCEPTED = {"request_id": PLAIN_ID, "id": PLAIN_ID, "jobId": PLAIN_ID, "data": []}
 """An answer to a submit that every provider understands."""
@@ -80,7 +66,7 @@ def test_every_model_is_hosted_somewhere_and_the_default_everywhere():
 def test_a_model_is_filed_under_its_name_and_its_options_under_ours(provider, model):
     assert provider.models[model.name] is model
     assert model.slug
-    assert set(model.options) <= LONG_NAMES
+    assert set(model.options) <= set(IMAGE_OPTIONS)
     assert 1 <= model.prompt_length[0] <= (model.prompt_length[1] or 1)
     assert 1 <= model.max_images <= 20
     for name, value in model.always_sent.items():

@@ -128,7 +128,7 @@ def test_an_answer_that_cannot_be_read_is_named_with_the_request(body, read, rea
     with pytest.raises(ProtocolError) as caught:
         drive(asks(read), lambda _: answered(body))
 
-    assert caught.value.message.startswith("cannot make sense of the answer to GET /jobs/1 (")
+    assert caught.value.message.startswith("cannot understand the answer to GET /jobs/1 (")
     assert reason in caught.value.message
 
 

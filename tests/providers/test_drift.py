@@ -25,7 +25,7 @@ def published(**changes):
     ("changes", "said"),
     [
         ({}, ()),
-        ({"raw": None}, ("flux-1.1-pro-ultra has no field raw any more",)),
+        ({"raw": None}, ("flux-1.1-pro-ultra no longer has a field raw",)),
         ({"width": {}}, ("flux-1.1-pro-ultra has a field width that flux does not know",)),
         (
             {"aspect_ratio": {"enum": ["21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21", "5:4"]}},
@@ -33,7 +33,7 @@ def published(**changes):
         ),
         (
             {"aspect_ratio": {"enum": ["16:9", "4:3", "1:1", "3:4", "9:16"]}},
-            ("flux-1.1-pro-ultra takes aspect_ratio 21:9 and 9:21 no more",),
+            ("flux-1.1-pro-ultra no longer takes 21:9 and 9:21 for aspect_ratio",),
         ),
         ({"aspect_ratio": {"enum": "any"}}, ()),
         ({"aspect_ratio": "text"}, ()),

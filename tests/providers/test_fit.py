@@ -135,7 +135,7 @@ def test_of_two_shapes_in_the_config_the_one_that_the_model_has_is_kept(name, ke
 def test_two_shapes_that_were_typed_clash():
     error = refusal("runware", size="2048x2048", aspect_ratio="1:1")
 
-    assert error.message == "--aspect-ratio and --size both set the shape: give one of them"
+    assert error.message == "--aspect-ratio and --size both set the shape: use only one of them"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_field_whose_name_only_begins_like_an_owned_one_is_free():
 
 @pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b"])
 def test_a_path_with_an_empty_name_is_refused(path):
-    assert refusal("runware", extra={path: 1}).message == f"--param {path}: a path is names joined by dots"
+    assert refusal("runware", extra={path: 1}).message == f"--param {path}: a path consists of names joined by dots"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_param_and_a_typed_option_that_set_the_same_field_clash(name, options,
 
     error = refusal(name, extra={path: 1}, **options)
 
-    assert error.message == f"--param {path} and --{option} set the same field: give one of them"
+    assert error.message == f"--param {path} and --{option} set the same field: use only one of them"
 
 
 def test_an_option_of_the_config_gives_way_to_a_param_and_is_named():
@@ -238,8 +238,8 @@ def test_a_param_with_a_known_snag_comes_with_a_note():
     done = fitted("runcomfy", "pro", extra={"image_size": "Custom"})
 
     (note,) = done.notes
-    assert note.startswith("--param image_size: the host takes image_size=Custom with sides in multiples of 32")
-    assert note.endswith("it documents no field names for them")
+    assert note.startswith("--param image_size: the provider takes image_size=Custom with sides in multiples of 32")
+    assert note.endswith("it does not document the fields for the sides")
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,15 @@ def test_a_file_of_an_image_is_taken_up_to_its_limit(head, size):
     [
         (HEADS["png"], 25 * 2**20 + 1, "takes a file of at most 25 MB, not 25.0 MB"),
         (HEADS["png"], 40 * 2**20, "takes a file of at most 25 MB, not 40.0 MB"),
-        (b"", 0, "takes an image, and the file is empty"),
-        (b"<svg xmlns='http", 99, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
-        (b"RIFF....WAVEfmt ", 99, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
-        (b"\x00\x00\x00\x1cftypisom....", 99, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
-        (b"\x89PN", 3, "takes an image, such as PNG, JPEG, WebP or GIF, and the file is none"),
+        (b"", 0, "takes an image, but the file is empty"),
+        (b"<svg xmlns='http", 99, "takes an image, such as PNG, JPEG, WebP or GIF, but the file is not one"),
+        (b"RIFF....WAVEfmt ", 99, "takes an image, such as PNG, JPEG, WebP or GIF, but the file is not one"),
+        (
+            b"\x00\x00\x00\x1cftypisom....",
+            99,
+            "takes an image, such as PNG, JPEG, WebP or GIF, but the file is not one",
+        ),
+        (b"\x89PN", 3, "takes an image, such as PNG, JPEG, WebP or GIF, but the file is not one"),
     ],
 )
 def test_any_other_file_is_refused_with_the_reason(head, size, message):

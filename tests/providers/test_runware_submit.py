@@ -139,7 +139,7 @@ def test_a_synchronous_job_cannot_be_left_alone(talk, order):
     said = talk(PROVIDER, PROVIDER.submit(wanted))
 
     assert type(said.error) is UsageError
-    assert said.error.hint == "give --no-wait or --param deliveryMethod=sync, not both"
+    assert said.error.hint == "use --no-wait or --param deliveryMethod=sync, not both"
     assert said.requests == []
 
 

@@ -141,7 +141,7 @@ def test_an_image_must_be_there(tmp_path):
     for missing in (tmp_path / "b.png", tmp_path, "nul\0"):
         with pytest.raises(UsageError, match="cannot read"):
             plan(frame, typed=["image"], image=str(missing))
-    for name, said in (("large.png", "at most 25 MB"), ("text.png", "is none")):
+    for name, said in (("large.png", "at most 25 MB"), ("text.png", "is not one")):
         with pytest.raises(UsageError, match=said):
             plan(frame, typed=["image"], image=str(tmp_path / name))
 

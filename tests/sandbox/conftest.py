@@ -67,7 +67,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def world(tmp_path: Path, clock: Clock) -> World:
-    return World(tmp_path / "sandbox", clock, 10.0)
+    return World(tmp_path / "sandbox", clock, 10.0, providers=providers.NAMES)
 
 
 @pytest.fixture

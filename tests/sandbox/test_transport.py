@@ -80,6 +80,7 @@ def test_nothing_else_is_reached(client, url):
         client.get(url)
 
 
+@pytest.mark.slow
 def test_only_the_transport_needs_httpx():
     """Nothing of the sandbox but its transport imports httpx, or Pillow before an image is wanted."""
     code = (

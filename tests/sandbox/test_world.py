@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.wire import Call
 from flux_cli.sandbox.world import World
 
@@ -54,7 +55,8 @@ def link(provider, told):
 @pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe", "runware"])
 def test_two_worlds_on_one_folder(tmp_path, clock, provider):
     """What one world was told another knows; links lead where the world was told that they should."""
-    one, other = (World(tmp_path / "w", clock, 5.0, link_base="http://127.0.0.1:9/files/") for _ in range(2))
+    base = "http://127.0.0.1:9/files/"
+    one, other = (World(tmp_path / "w", clock, 5.0, providers=NAMES, link_base=base) for _ in range(2))
 
     one.answer_as(provider, submit(provider))
     clock.forward(5)
@@ -106,7 +108,7 @@ def test_keys_stay_away_from_images(world, host):
 
 def test_nothing_is_written_before_the_first_job(tmp_path, clock):
     """Making a world, and reading in it, leaves no trace."""
-    world = World(tmp_path / "w", clock)
+    world = World(tmp_path / "w", clock, providers=NAMES)
 
     world.answer_as("runflow", Call(method="GET", host="", path="/v1/runs", headers=HEADERS))
 
@@ -126,7 +128,7 @@ def test_nothing_is_written_before_the_first_job(tmp_path, clock):
 )
 def test_no_answer_to_head_has_a_body(tmp_path, clock, provider, path, file):
     """Whatever the answer is; its length is that of the body that a GET would have had, where there is one."""
-    world = World(tmp_path / "w", clock, 5.0)
+    world = World(tmp_path / "w", clock, 5.0, providers=NAMES)
     world.answer_as("runcomfy", submit("runcomfy"))
     clock.forward(5)
     (job,) = world.jobs("runcomfy")

@@ -19,8 +19,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flux_cli.errors import Interrupted, ProtocolError, UnavailableError, UnsavedError, UsageError
-from flux_cli.images import inspect as images
-from flux_cli.images.inspect import ImageInfo
+from flux_cli.images.convert import convert
+from flux_cli.images.inspect import inspect
+from flux_cli.images.segments import CONTENT_TYPES, ImageFile
 from flux_cli.saving.destination import describe_os_error
 from flux_cli.saving.names import Template, alternatives, fit_length
 from flux_cli.saving.saver import Destination, Fields, Saver, resolve_format
@@ -38,17 +39,21 @@ FOX = Fields(
 JPG, PNG = b"jpg: bytes", b"png: bytes"
 
 
-def look(path: Path) -> ImageInfo:
+def content_of(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def look(source: Path | bytes) -> ImageFile:
     """Believe what the bytes say of themselves."""
-    content = path.read_bytes()
+    content = content_of(source)
     kind = content[:3].decode()
-    if kind not in images.FORMATS:
+    if kind not in CONTENT_TYPES:
         raise ProtocolError("not an image")
-    return ImageInfo(format=kind, width=4, height=3, size=len(content))
+    return ImageFile(format=kind, width=4, height=3, size=len(content))
 
 
-def remake(source: Path, target: Path, **asked) -> ImageInfo:
-    target.write_bytes("{format}({quality})".format(**asked).encode() + source.read_bytes())
+def remake(source: Path | bytes, target: Path, **asked) -> ImageFile:
+    target.write_bytes("{format}({quality})".format(**asked).encode() + content_of(source))
     return look(target)
 
 
@@ -126,8 +131,8 @@ def test_a_destination_is_known_by_its_shape(here, output, kind, promise):
         ("{seed:5}", "cannot be formatted like that"),
         ("{slug:03}", "cannot be formatted like that"),
         ("{index:{row}}", "cannot be formatted like that"),
-        ("{slug", "a brace has no partner"),
-        ("slug}", "a brace has no partner"),
+        ("{slug", "a brace is not matched"),
+        ("slug}", "a brace is not matched"),
         ("{ext}/{slug}", "must be in the file's name"),
         ("{ext}/", "must be in the file's name"),
     ],
@@ -191,10 +196,10 @@ def test_a_place_that_can_be_written_is_left_as_it_was(here, output):
         ("fox.png", "fox.png already exists", "--overwrite"),
         ("dangling", "dangling already exists", "--overwrite"),
         ("new dir/fox.png", "there is no folder new dir", "mkdir -p 'new dir'"),
-        ("fox.png/fox.png", "there is a file where a folder is wanted", "-o"),
-        ("fox.png/", "there is a file where a folder is wanted", "-o"),
-        ("fox.png/x/", "there is a file where a folder is wanted", "-o"),
-        ("fox.png/{slug}", "there is a file where a folder is wanted", "-o"),
+        ("fox.png/fox.png", "there is a file where a folder is needed", "-o"),
+        ("fox.png/", "there is a file where a folder is needed", "-o"),
+        ("fox.png/x/", "there is a file where a folder is needed", "-o"),
+        ("fox.png/{slug}", "there is a file where a folder is needed", "-o"),
         ("n" * 256 + ".png", "name too long", "-o"),
         ("n" * 256 + "/", "name too long", "-o"),
         ("/dev/null", "/dev/null is not a file", "-o -"),
@@ -378,7 +383,7 @@ def test_a_file_that_appeared_meanwhile_is_left_alone(here):
     """The image is paid for but not saved, and the message says how to save it."""
     (here / "fox.jpg").write_bytes(b"mine")
 
-    with pytest.raises(UnsavedError, match=r"fox\.jpg has appeared meanwhile") as caught:
+    with pytest.raises(UnsavedError, match=r"fox\.jpg has appeared in the meantime") as caught:
         saver("fox.jpg").save([JPG], FOX)
 
     assert caught.value.hint.startswith("`flux result k3f9q2mx -o ")
@@ -469,7 +474,7 @@ def test_a_job_never_overwrites_an_image_of_its_own(here):
     one = saver("fox.jpg", overwrite=True)
     one.save([JPG], FOX)
 
-    with pytest.raises(UnsavedError, match="has appeared meanwhile"):
+    with pytest.raises(UnsavedError, match="has appeared in the meantime"):
         one.save([JPG + b" two"], replace(FOX, index=3))
 
     assert (here / "fox.jpg").read_bytes() == JPG
@@ -555,30 +560,36 @@ def test_a_name_the_system_cannot_spell_is_said_plainly():
     with pytest.raises(UnicodeEncodeError) as caught:
         "\u96ea".encode("latin-1")
 
-    assert describe_os_error(caught.value) == "the name has characters that do not exist here"
+    assert describe_os_error(caught.value) == "the name has characters that cannot be stored"
     assert describe_os_error(OSError("odd")) == "OSError"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["prepare", "save"])
 def test_a_real_write_error_is_found(here, step):
     """The system refuses to write more than a few bytes, as it does when the disk is full."""
     code = """
 import signal, sys, resource
-from flux_cli.images import inspect as images
+from flux_cli.images.convert import convert
+from flux_cli.images.inspect import inspect
 from flux_cli.saving.saver import Destination, Fields, Saver
 from flux_cli.errors import FluxError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 place = Destination.parse("fox.jpg")
 fields = Fields(prompt="", provider="", model="", seed=1, id="abc")
-saver = Saver(place, inspect=images.inspect, convert=images.convert, format=None, quality=None, note=print)
+saver = Saver(place, inspect=inspect, convert=convert, format=None, quality=None, note=print)
 try:
-    place.prepare() if sys.argv[1] == "prepare" else saver.save([bytes(99_999)], fields)
+    place.prepare() if sys.argv[1] == "prepare" else saver.save([bytes.fromhex(sys.argv[2]), bytes(99_999)], fields)
 except FluxError as error:
     print(error.exit_code, error.message)
 """
 
-    found = subprocess.run([sys.executable, "-c", code, step], capture_output=True, text=True, check=True)
+    stream = io.BytesIO()
+    pytest.importorskip("PIL.Image").new("RGB", (3, 2)).save(stream, "JPEG")
+    image = stream.getvalue().hex()
+
+    found = subprocess.run([sys.executable, "-c", code, step, image], capture_output=True, text=True, check=True)
 
     expected = {"prepare": "2 cannot write to fox.jpg: ", "save": "10 cannot write fox.jpg: "}[step]
     assert found.stdout == f"{expected}file too large\n"
@@ -610,7 +621,7 @@ def test_names_are_as_safe_without_links(here, link):
 
     assert shown == ["a-red-fox-33403.jpg", "a-red-fox-33403-2.jpg"]
     assert left(here) == sorted(shown)
-    with pytest.raises(UnsavedError, match="has appeared meanwhile"):
+    with pytest.raises(UnsavedError, match="has appeared in the meantime"):
         saver(shown[0], link=link).save([JPG], FOX)
 
 
@@ -648,6 +659,7 @@ def test_many_savers_of_one_name_lose_nothing(here, link):
     assert len(left(here)) == 48
 
 
+@pytest.mark.slow
 def test_many_processes_of_one_name_lose_nothing(here):
     """The same holds between processes, which share no lock."""
     code = """
@@ -655,8 +667,8 @@ import sys
 from itertools import islice
 from pathlib import Path
 from flux_cli.saving.saver import Destination, Fields, Saver
-from flux_cli.images.inspect import ImageInfo
-saver = Saver(Destination.parse("{slug}.jpg"), inspect=lambda path: ImageInfo(format="jpg", width=1, height=1, size=1),
+from flux_cli.images.segments import ImageFile
+saver = Saver(Destination.parse("{slug}.jpg"), inspect=lambda path: ImageFile(format="jpg", width=1, height=1, size=1),
               convert=print, format=None, quality=None, note=print)
 sys.stdin.read(1)
 for number in range(10):
@@ -688,7 +700,7 @@ def test_another_format_is_made_here_and_said():
     assert [one.content_type for one in found] == ["image/png"] * 2
     assert [one.shown for one in found] == ["fox.png", "a-red-fox-33403.png"]
     assert found[0].path.read_bytes() == b"png(7)" + JPG
-    assert notes == ["converted to png here (the provider sent jpg)"] * 2
+    assert notes == ["converted to png by flux (the provider sent jpg)"] * 2
 
 
 def test_the_right_format_is_left_as_it_came():
@@ -709,7 +721,7 @@ def test_a_quality_that_only_flux_can_give_is_given():
     found = [one.save([content], FOX).path.read_bytes() for content in (JPG, PNG)]
 
     assert found == [b"jpg(50)" + JPG, PNG]
-    assert notes == ["encoded again at quality 50 here"]
+    assert notes == ["re-encoded by flux at quality 50"]
 
 
 def test_real_images_are_checked_and_converted():
@@ -717,12 +729,24 @@ def test_real_images_are_checked_and_converted():
     stream = io.BytesIO()
     pillow = pytest.importorskip("PIL.Image")
     pillow.new("RGB", (30, 20), "red").save(stream, "PNG")
-    real = saver("fox.webp", inspect=images.inspect, convert=images.convert)
+    real = saver("fox.webp", inspect=inspect, convert=convert)
 
     found = real.save([stream.getvalue()], FOX)
 
-    assert images.inspect(found.path).format == "webp"
+    assert inspect(found.path).format == "webp"
     assert (found.width, found.height, found.size) == (30, 20, found.path.stat().st_size)
+
+
+@pytest.mark.parametrize("size", [1, 2 << 20, (2 << 20) + 1, 5 << 20])
+def test_an_image_of_any_size_is_saved_to_the_last_byte(here, size):
+    """Whether it is held in memory while it is received, or not."""
+    content = JPG + bytes(size)
+    chunks = [content[at : at + 70_001] for at in range(0, len(content), 70_001)]
+
+    found = [saver().save(chunks, FOX), saver().save(chunks, FOX, add_metadata)]
+
+    assert [one.path.read_bytes() for one in found] == [content, content + b" and metadata"]
+    assert len(left(here)) == 2
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -731,42 +755,42 @@ def test_what_follows_an_image_is_saved_with_it(kind):
     stream = io.BytesIO()
     pytest.importorskip("PIL.Image").new("RGB", (30, 20), "red").save(stream, kind)
     notes, details = [], []
-    real = saver(inspect=images.inspect, convert=images.convert, notes=notes, detail=details.append)
+    real = saver(inspect=inspect, convert=convert, notes=notes, detail=details.append)
 
     found = real.save([stream.getvalue(), b"\0trailer"], FOX)
 
     assert found.path.read_bytes() == stream.getvalue() + b"\0trailer"
     assert notes == []
-    assert details == [f"8 bytes follow the end of the {images.inspect(found.path).format}"]
+    assert details == [f"8 bytes follow the end of the {inspect(found.path).format}"]
 
 
-# Stories
+# Metadata
 
 
-def tell(source: Path, target: Path) -> None:
-    target.write_bytes(source.read_bytes() + b" and its story")
+def add_metadata(source: Path | bytes, target: Path, _: ImageFile) -> None:
+    target.write_bytes(content_of(source) + b" and metadata")
 
 
-def test_a_story_is_added_to_what_is_saved(here):
+def test_metadata_is_added_to_what_is_saved(here):
     """Converted or not, to a file or to standard output; what is recorded is what is there."""
     stream = io.BytesIO()
 
-    plain = saver("fox.jpg").save([JPG], FOX, tell)
-    made = saver("fox.png").save([JPG], FOX, tell)
-    sent = saver("-").save_to([JPG], FOX, stream, tell)
+    plain = saver("fox.jpg").save([JPG], FOX, add_metadata)
+    made = saver("fox.png").save([JPG], FOX, add_metadata)
+    sent = saver("-").save_to([JPG], FOX, stream, add_metadata)
 
-    assert plain.path.read_bytes() == stream.getvalue() == JPG + b" and its story"
-    assert made.path.read_bytes() == b"png(None)" + JPG + b" and its story"
-    assert plain.size == sent.size == len(JPG) + 14
+    assert plain.path.read_bytes() == stream.getvalue() == JPG + b" and metadata"
+    assert made.path.read_bytes() == b"png(None)" + JPG + b" and metadata"
+    assert plain.size == sent.size == len(JPG) + 13
     assert left(here) == ["fox.jpg", "fox.png"]
 
 
-def break_off(_, target: Path) -> None:
+def break_off(_, target: Path, __: ImageFile) -> None:
     target.write_bytes(b"half")
     raise ProtocolError("it is signed")
 
 
-def spoil(_, target: Path) -> None:
+def spoil(_, target: Path, __: ImageFile) -> None:
     target.write_bytes(b"no image")
 
 
@@ -775,18 +799,18 @@ def mistake(*_) -> None:
 
 
 @pytest.mark.parametrize(("embed", "why"), [(break_off, "it is signed"), (spoil, "not an image"), (mistake, "odd")])
-def test_an_image_is_never_lost_for_its_story(here, embed, why):
+def test_an_image_is_never_lost_for_its_metadata(here, embed, why):
     """It is saved as it came, and a note says why."""
     notes = []
 
     found = saver("fox.jpg", notes=notes).save([JPG], FOX, embed)
 
     assert (found.path.read_bytes(), found.size) == (JPG, len(JPG))
-    assert notes == [f"saved without its story: {why}"]
+    assert notes == [f"saved without metadata: {why}"]
     assert left(here) == ["fox.jpg"]
 
 
-def test_a_disk_that_fills_up_over_a_story_is_said_plainly(here):
+def test_a_disk_that_fills_up_over_metadata_is_said_plainly(here):
     def fill(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

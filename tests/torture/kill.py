@@ -26,6 +26,7 @@ from pathlib import Path
 from flux_cli.cli import main as flux
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import decode
+from flux_cli.providers import NAMES
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox import files
 from flux_cli.sandbox.world import World
@@ -63,7 +64,8 @@ class Host(LoopbackServer):
     def finish_jobs(self, folder: Path) -> None:
         """Let every job be done, and those that come later too; ``folder`` is where the jobs are."""
         self.ahead = _AHEAD
-        self.world = World(folder, lambda: time.time() + self.ahead, 0.0, link_base=f"{self.root}/files")
+        links = f"{self.root}/files"
+        self.world = World(folder, lambda: time.time() + self.ahead, 0.0, providers=NAMES, link_base=links)
 
     @property
     def env(self) -> dict[str, str]:
@@ -143,7 +145,8 @@ class Shot:
         )
         self._check_files()
         self._told("status")
-        self._told("result", "--all")
+        unknown = any(row.status == "unknown" for row in self._rows())
+        self._told("result", "--all", code=7 if unknown else 0)
         for left in self._rows():
             if left.active:
                 self._told("result", "--wait", left.id)
@@ -190,15 +193,15 @@ class Shot:
         self.leftovers = len(list(self.work.glob(".flux-*.part")))
         self.twins = max(0, len(found) - 1)
 
-    def _told(self, *words: str) -> None:
-        """Run a command as this user, in this process, which must go well."""
+    def _told(self, *words: str, code: int = 0) -> None:
+        """Run a command as this user, in this process, which must end with ``code``."""
         out, err = Stream(), Stream()
         clock = FakeClock(time.time() + self.host.ahead)
         with become(self.env, self.work):
-            code = flux(words, Runtime(stdin=Stream(), stdout=out, stderr=err, clock=clock))
+            ended = flux(words, Runtime(stdin=Stream(), stdout=out, stderr=err, clock=clock))
         said = (out.bytes.getvalue() + err.bytes.getvalue()).decode()
-        if code != 0 or "Traceback" in said or any(key in said for _, key in KEYS.values()):
-            self.wrong.append(f"{' '.join(words)}: exit {code}: {said}")
+        if ended != code or "Traceback" in said or any(key in said for _, key in KEYS.values()):
+            self.wrong.append(f"{' '.join(words)}: exit {ended}: {said}")
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ import httpx
 from flux_cli.cli import main
 from flux_cli.config.paths import state_path
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.providers import NAMES
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox.transport import SandboxTransport
 from flux_cli.sandbox.world import World
@@ -231,7 +232,7 @@ def command(world: Path, start: float, words: list[str], steps: Steps, *, hold: 
         stdout=streams[0],
         stderr=streams[1],
         clock=clock,
-        connect=lambda: SteppingWire(steps, World(world, clock.now, hold)),
+        connect=lambda: SteppingWire(steps, World(world, clock.now, hold, providers=NAMES)),
         new_seed=lambda: 7,
         steps=steps,
     )

@@ -40,7 +40,7 @@ _TURNED_AWAY = {"apiframe"}
 """Who documents that a 503 means that nothing was accepted; elsewhere it may mean anything."""
 _CODES = {401: 3, 403: 3, 402: 6}
 _GONE = {400, 401, 403, 404}
-"""What a link answers that does not work any more, so that a new one is worth asking for."""
+"""What a link answers that no longer works, so that a new one is worth asking for."""
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class Scene:
         self.ahead = 0.0
         self.stopped: float | None = None
         """When time stands still at the hosts, so that a job stays in the queue."""
-        self.world = World(tmp_path / "world", lambda: self.stopped or clock.now() + self.ahead, 2.0)
+        self.world = World(tmp_path / "world", lambda: self.stopped or clock.now() + self.ahead, 2.0, providers=NAMES)
         self.wire = Wire(self.world, clock, tmp_path / "work" / "out")
         self.clock = clock
         self._flux = flux
@@ -166,9 +166,11 @@ def prepare(scene: Scene, operation: str, provider: str) -> None:
 @pytest.mark.parametrize(
     ("operation", "provider", "cause"), RUN, ids=[f"{one}-{name}-{cause.name}" for one, name, cause in RUN]
 )
-def test_what_never_left_this_machine_is_told_as_that(scene, monkeypatch, record_property, operation, provider, cause):
+def test_a_request_that_never_left_costs_nothing_and_names_the_cause(
+    scene, monkeypatch, record_property, operation, provider, cause
+):
     """It cost nothing, reserves nothing, burns no name; it says which setting is to blame; and later all is well."""
-    record_property("tally", "torture table, before the first byte")
+    record_property("counted", "torture table, before the first byte")
     prepare(scene, operation, provider)
     before = scene.wire.sent.total()
     words = [*OPERATIONS[operation], *(["-p", provider] if operation == "submit" else [])]
@@ -194,8 +196,8 @@ def test_what_never_left_this_machine_is_told_as_that(scene, monkeypatch, record
     assert len(scene.world.jobs(provider)) == 1
 
 
-def test_the_row_has_every_operation_and_every_provider(record_property):
-    record_property("tell", f"torture table, before the first byte: {len(CELLS)} cells, {len(RUN)} run")
+def test_every_operation_meets_every_provider(record_property):
+    record_property("summary", f"torture table, before the first byte: {len(CELLS)} cells, {len(RUN)} run")
     assert {(operation, provider) for operation, provider, _ in CELLS} == {
         *itertools.product(set(OPERATIONS) - {"cancel"}, NAMES),
         ("cancel", "runcomfy"),

@@ -1,4 +1,4 @@
-"""``flux config``: the config file, without having to know where it is."""
+"""Define ``flux config``: show and change the config file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def init(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Set up a provider: asks for its name, its key and a folder, checks the key, writes the file."""
+    """Set up a provider: choose one, enter its key and a folder for images."""
     from flux_cli.commands.config.init import Terminal, interview  # noqa: PLC0415
     from flux_cli.config import edit as config_file  # noqa: PLC0415 - only where something is written
     from flux_cli.config.paths import config_path  # noqa: PLC0415
@@ -54,7 +54,9 @@ def init(
             hint="without a terminal, `flux config set providers.runware.api_key` reads the key from stdin",
         )
     path = config_path(runtime.flags.config)
-    runtime.settings = Settings.load(runtime.flags.config, must_exist=False)  # what cannot be read is not written over
+    runtime.settings = Settings.load(
+        runtime.flags.config, must_exist=False
+    )  # a file that cannot be read is not overwritten
 
     def attempt(provider: Provider, key: SecretStr | None) -> Account:
         if key is not None:
@@ -70,10 +72,10 @@ def init(
             f"the key is saved, but {answers.problem.message}",
             hint=f"`flux config set providers.{answers.provider.name}.api_key` asks for another",
         )
-    told = {"provider": answers.provider.name, "key": answers.verdict, "output": answers.output, "path": str(path)}
-    runtime.output.lines([], told)
+    result = {"provider": answers.provider.name, "key": answers.verdict, "output": answers.output, "path": str(path)}
+    runtime.output.lines([], result)
     if not runtime.flags.quiet:
-        runtime.streams.err('Now: flux generate "a red fox in the snow"')
+        runtime.streams.err('Try it: flux generate "a red fox in the snow"')
     return 0
 
 
@@ -86,7 +88,7 @@ def show(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Show every value that is set, and where it comes from. Secrets are masked."""
+    """Show every value that is set and where it comes from. Secrets are masked."""
     runtime = options.runtime_of(ctx)
     rows = runtime.settings.rows()
     data = [{"key": key, "value": value, "source": source} for key, value, source in rows]
@@ -106,7 +108,7 @@ def get(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Print one value. Of a secret, only whether it is set. Exits with 1 where nothing is set."""
+    """Print one value; of a secret, only whether it is set. Exits with 1 if there is no value."""
     runtime = options.runtime_of(ctx)
     value = runtime.settings.get(key)
     runtime.output.lines([] if value is None else [_text(value)], {"key": key, "value": value})
@@ -119,7 +121,7 @@ def set_value(
     key: Key,
     value: Annotated[
         str | None,
-        typer.Argument(metavar="VALUE", help="What the key is set to. Leave it out for a secret.", show_default=False),
+        typer.Argument(metavar="VALUE", help="The new value; leave it out for a secret.", show_default=False),
     ] = None,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -127,7 +129,7 @@ def set_value(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Set one value. A key is asked for without showing it, or read from stdin."""
+    """Set one value. A secret is read from a hidden prompt, or from stdin."""
     from flux_cli.config import edit as config_file  # noqa: PLC0415 - only where something is written
     from flux_cli.config.paths import config_path  # noqa: PLC0415
 
@@ -135,7 +137,7 @@ def set_value(
     if config_file.is_secret(key):
         if value is not None:
             raise UsageError(
-                "a secret on the command line ends up in the shell's history and in `ps`: it was not saved",
+                "a secret on the command line ends up in the shell history and in `ps`; it was not saved",
                 hint=f"`flux config set {key}` asks for it, or reads it from stdin",
             )
         text = (
@@ -144,7 +146,7 @@ def set_value(
             else runtime.stdin.read()
         )
         if not text.strip():
-            raise UsageError("there is no key on stdin: nothing was saved", hint=f"`flux config set {key} < FILE`")
+            raise UsageError("stdin has no key; nothing was saved", hint=f"`flux config set {key} < FILE`")
         changes = {key: text.strip()}
     elif value is None:
         raise UsageError(f"{key} needs a value", hint=f"`flux config set {key} VALUE`")
@@ -152,7 +154,7 @@ def set_value(
         try:
             changes = {key: config_file.parse_value(key, value)}
         except UsageError as error:
-            error.hint = error.hint or "`flux config show` lists what is set, and how it is written"
+            error.hint = error.hint or "`flux config show` lists what is set"
             raise
     path = config_path(runtime.flags.config)
     config_file.write(path, changes)
@@ -170,7 +172,7 @@ def unset(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Remove one value from the file."""
+    """Remove one value from the config file."""
     from flux_cli.config import edit as config_file  # noqa: PLC0415 - only where something is written
     from flux_cli.config.paths import config_path  # noqa: PLC0415
 
@@ -178,7 +180,7 @@ def unset(
     path = config_path(runtime.flags.config)
     if not path.exists():
         raise ConfigError(
-            f"there is no config file {printable(str(path))}", hint="`flux config set KEY VALUE` makes one"
+            f"there is no config file {printable(str(path))}", hint="`flux config set KEY VALUE` creates one"
         )
     config_file.write(path, {key: None})
     return 0
@@ -193,7 +195,7 @@ def path(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Print where the config file is, whether or not it exists."""
+    """Print the path of the config file, whether or not it exists."""
     from flux_cli.config.paths import config_path  # noqa: PLC0415 - not for --help
 
     runtime = options.runtime_of(ctx)

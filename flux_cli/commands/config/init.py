@@ -1,4 +1,4 @@
-"""The questions of ``flux config init``, and what the answers come to. Nothing is written before the last of them."""
+"""Ask the questions of ``flux config init`` and return the answers. Nothing is written before the last one."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Verdict = Literal["works", "refused", "unchecked"]
 
 
 class Talk(Protocol):
-    """Somebody who answers questions."""
+    """Asks questions and shows text."""
 
     def say(self, line: str) -> None:
-        """Tell something."""
+        """Show a line."""
         ...
 
     def ask(self, question: str, default: str) -> str:
-        """Return the answer, or the default where there is none."""
+        """Return the answer, or the default if it is empty."""
         ...
 
     def ask_secretly(self, question: str) -> str:
@@ -46,7 +46,7 @@ class Terminal:
     """A person at a terminal, on stderr. Ctrl-C and the end of the input leave through an exception."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Speak on the runtime's stderr."""
+        """Use the runtime's stderr."""
         self._runtime = runtime
 
     def say(self, line: str) -> None:
@@ -66,7 +66,7 @@ class Terminal:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What somebody wants to have configured."""
+    """The answers: what to configure."""
 
     provider: Provider
     key: SecretStr | None
@@ -88,7 +88,7 @@ def interview(talk: Talk, settings: Settings, attempt: Attempt | None) -> Answer
 
     The key is tried before anything is kept; without an ``attempt`` (in the sandbox, which takes any key) it is not.
     """
-    talk.say("Enter takes what stands in brackets; Ctrl-C leaves everything as it is.")
+    talk.say("Press Enter for the value in brackets. Ctrl-C quits and changes nothing.")
     provider = _provider(talk, settings)
     key, verdict, problem = _key(talk, settings, provider, attempt)
     return Answers(
@@ -97,18 +97,18 @@ def interview(talk: Talk, settings: Settings, attempt: Attempt | None) -> Answer
 
 
 def _provider(talk: Talk, settings: Settings) -> Provider:
-    """Return the provider of somebody's choice, by number or by name."""
-    known = [providers.load(name) for name in providers.NAMES]
-    sources = [settings.key_source(one) for one in known]
-    for number, (one, source) in enumerate(zip(known, sources, strict=True), 1):
+    """Return the chosen provider, by number or by name."""
+    choices = [providers.load(name) for name in providers.NAMES]
+    sources = [settings.key_source(one) for one in choices]
+    for number, (one, source) in enumerate(zip(choices, sources, strict=True), 1):
         models = ", ".join(providers.alias(name) for name in one.models)
         talk.say(f"  {number}  {one.name:<9}  {models:<11}{f'  key set ({source})' if source else ''}".rstrip())
-    ready = [one.name for one, source in zip(known, sources, strict=True) if source]
+    ready = [one.name for one, source in zip(choices, sources, strict=True) if source]
     usual = settings.default_provider or next(iter(ready), providers.NAMES[-1])
     while True:
-        word = talk.ask(f"Provider (1 to {len(known)}, or a name)", usual).strip().lower()
-        if word.isdecimal() and 1 <= int(word) <= len(known):
-            return known[int(word) - 1]
+        word = talk.ask(f"Provider (1 to {len(choices)}, or a name)", usual).strip().lower()
+        if word.isdecimal() and 1 <= int(word) <= len(choices):
+            return choices[int(word) - 1]
         try:
             return providers.load(word)
         except UsageError as error:
@@ -118,12 +118,12 @@ def _provider(talk: Talk, settings: Settings) -> Provider:
 def _key(
     talk: Talk, settings: Settings, provider: Provider, attempt: Attempt | None
 ) -> tuple[SecretStr | None, Verdict, FluxError | None]:
-    """Return a key with what became of trying it; ``None`` for the one that is set."""
+    """Return a key with the result of checking it; ``None`` for the one that is set."""
     source = settings.key_source(provider)
-    talk.say(f"Keys are made in {provider.key_page}")
+    talk.say(f"Create keys in {provider.key_page}")
     question = f"{provider.title} key (not shown)"
     if source is not None:
-        talk.say(f"One is set already ({source}).")
+        talk.say(f"A key is already set ({source}).")
         question += ", or Enter to keep it"
     key: SecretStr | None = None
     problem: FluxError | None = None
@@ -133,10 +133,10 @@ def _key(
             return key, "refused", problem
         key = typed
         if key is not None and source in provider.key_variables:
-            talk.say(f"{source} is set too, and comes before the file: unset it for this key to be used.")
+            talk.say(f"{source} is set too and takes precedence: unset it to use this key.")
         if attempt is None:
             return key, "unchecked", None
-        talk.say(f"Asking {provider.name} ...")
+        talk.say(f"Checking the key with {provider.name} ...")
         try:
             account = attempt(provider, key)
         except AuthError as error:
@@ -161,17 +161,17 @@ def _pasted(talk: Talk, question: str, *, optional: bool) -> SecretStr | None:
         try:
             key = check_header_value(SecretStr(text))
         except ValueError as error:
-            talk.say(f"That is no key: {error}")
+            talk.say(f"That is not a key: {error}")
             continue
         if key.get_secret_value():
             return key
-        talk.say("There was nothing. Paste the key and press Enter: it stays invisible.")
+        talk.say("No key was entered. Paste the key and press Enter; it is not shown.")
 
 
 def _folder(talk: Talk, configured: str | None) -> str | None:
-    """Return where images go, as it was typed; ``None`` for the current folder."""
+    """Return the folder for images as typed; ``None`` is the current folder."""
     while True:
-        folder = talk.ask("Folder for images, made when first needed", configured or ".").strip()
+        folder = talk.ask("Folder for images, created when needed", configured or ".").strip()
         if folder == configured or folder in {"", "."}:
             return configured if folder == configured else None
         if "{" in folder:  # a template says by itself what is a folder
@@ -183,7 +183,7 @@ def _folder(talk: Talk, configured: str | None) -> str | None:
 
 
 def _is_file(folder: str) -> bool:
-    """Whether something other than a folder has this name. A home of nobody's, or a name too long, is none."""
+    """Whether something other than a folder has this name. False for a path that cannot be resolved."""
     try:
         path = Path(folder).expanduser()
         return path.exists() and not path.is_dir()

@@ -86,7 +86,7 @@ def _run(
         raise UsageError(
             f"{len(made)} of {len(tasks)} rows of {printable(options.file)} were made before, "
             f"the first of them in {made[0].row.place}",
-            hint="--resume skips them and picks up those in flight; --again makes all anew",
+            hint="--resume skips them and picks up jobs in progress; --again makes every row again",
         )
     jobs = [planned for task in tasks for planned in task.planned]
     if options.dry_run:
@@ -120,12 +120,12 @@ def _check_together(line: TypedOptions, options: BatchOptions) -> None:
     """Refuse options that do not go with a batch. Raises `UsageError`."""
     if line.prompt:
         raise UsageError(
-            "a prompt cannot be combined with --batch", hint="put the prompt into the file, or leave one out"
+            "a prompt cannot be combined with --batch", hint="put the prompt in the file, or leave one of them out"
         )
     if options.resume and options.again:
-        raise UsageError("--resume and --again cannot be combined", hint="give one of them")
+        raise UsageError("--resume and --again cannot be combined", hint="use only one of them")
     if line.once is not None:
-        raise UsageError("--once cannot be combined with --batch", hint="--resume never buys a row again")
+        raise UsageError("--once cannot be combined with --batch", hint="--resume never buys a row twice")
     if line.output == "-":
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
 
@@ -146,7 +146,9 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
     found, errors = rows.read(text.removeprefix("\ufeff"), "stdin" if file == "-" else file, kind)
     _report_errors(runtime, errors, shown)
     if not found:
-        raise UsageError(f"there is no prompt in {shown}", hint="one a line; blank lines and lines with # are skipped")
+        raise UsageError(
+            f"there is no prompt in {shown}", hint="write one prompt per line; blank lines and lines with # are skipped"
+        )
     return found
 
 
@@ -156,7 +158,7 @@ def _decode(raw: bytes, shown: str) -> str:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{shown}:{line}: this is not valid UTF-8", hint=UTF8_HINT) from None
+        raise UsageError(f"{shown}:{line}: not valid UTF-8", hint=UTF8_HINT) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -173,7 +175,7 @@ def _report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wr
         raise errors[0]
     more = f" ({len(errors) - _SHOWN} more errors not shown)" if len(errors) > _SHOWN else ""
     number = wrong or len(errors)
-    raise UsageError(f"{number} rows of {file} cannot be made{more}; nothing was sent", hint="fix them first")
+    raise UsageError(f"{number} rows of {file} have errors{more}; nothing was sent", hint="fix them first")
 
 
 def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
@@ -203,8 +205,8 @@ def _plan_rows(
             shared, request = planner.resolve(history)
             for path in shared.files:
                 if (owner := owners.setdefault(path, row.place)) != row.place:
-                    message = f"{printable(str(path))} is the name of the image of {owner} too"
-                    raise UsageError(message, hint="give each row an output of its own")
+                    message = f"{printable(str(path))} is also the name of the image of {owner}"
+                    raise UsageError(message, hint="give each row its own output")
             jobs = planner.plan(history, shared, request)
         except ConfigError:
             raise
@@ -212,7 +214,7 @@ def _plan_rows(
             wrong.append((row, error))
             continue
         notes.update(request.notes)
-        options = RunOptions(save=request.save, timeout=request.timeout, tries=_TRIES, where=row.place)
+        options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=row.place)
         tasks.append(RowTask(history=history, planned=jobs, options=options))
     _report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
     for note, times in notes.items():
@@ -287,13 +289,9 @@ def _check_destination(save: SaveOptions | None, fields: Mapping[str, Any]) -> N
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
     if destination.kind == "file" and "output" not in fields:
         raise UsageError(
-            f"-o {typed} is one file, and a batch makes many",
+            f"-o {typed} is a single file, but a batch makes many images",
             hint=f"`-o {typed}/` is a folder; a template such as {{row}}-{{slug}}.{{ext}} names each",
         )
-
-
-_TRIES = 20
-"""Attempts at a request that is turned away for now: with many rows, others are often served first."""
 
 
 def _prepare(runtime: Runtime, tasks: Sequence[RowTask], file: str) -> None:
@@ -329,6 +327,6 @@ def _lock_batch(runtime: Runtime, batch: str, options: BatchOptions) -> Generato
             name = "stdin" if batch == "-" else printable(options.file)
             raise UsageError(
                 f"another flux is at work on {name} (process {holder})",
-                hint="wait for it, or stop it, and then add --resume",
+                hint="wait for it to finish, or stop it; then add --resume",
             )
         yield

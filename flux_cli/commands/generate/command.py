@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -28,25 +28,15 @@ if TYPE_CHECKING:
     from flux_cli.runs.runner import OnEnd
 
 
+@flags.add_image_options
 def generate(
     ctx: typer.Context,
     prompt: flags.Prompt = None,
     provider: options.ProviderOption = None,
     model: flags.Model = None,
     output: options.OutputOption = None,
-    aspect_ratio: flags.AspectRatio = None,
     count: flags.Count = None,
-    seed: flags.Seed = None,
     like: flags.Like = None,
-    size: flags.Size = None,
-    raw: flags.Raw = None,
-    image: flags.Picture = None,
-    image_strength: flags.ImageStrength = None,
-    format: options.Format = None,  # noqa: A002 - the option's name
-    quality: flags.Quality = None,
-    upsample_prompt: flags.UpsamplePrompt = None,
-    safety_tolerance: flags.SafetyTolerance = None,
-    check_content: flags.CheckContent = None,
     overwrite: options.Overwrite = False,
     embed: options.Embed = None,
     preview: options.Preview = None,
@@ -56,8 +46,6 @@ def generate(
     dry_run: flags.DryRun = False,
     once: flags.Once = None,
     fallback: flags.Fallback = None,
-    webhook: flags.Webhook = None,
-    metadata: flags.Metadata = None,
     param: flags.Param = None,
     batch: flags.Batch = None,
     jobs: flags.AtOnce = None,
@@ -70,32 +58,18 @@ def generate(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
+    **typed: Any,
 ) -> int:
     """Make images, wait for them, save them, and print their paths."""
     runtime = options.runtime_of(ctx)
     options.check_print0(runtime, dry_run=dry_run)
     seeing.check_preview(runtime, preview, output=output, no_wait=no_wait)
-    typed = {
-        "aspect_ratio": aspect_ratio,
-        "size": size,
-        "seed": seed,
-        "raw": raw,
-        "image": image,
-        "image_strength": image_strength,
-        "format": options.check_format(format),
-        "quality": quality,
-        "upsample_prompt": upsample_prompt,
-        "safety_tolerance": safety_tolerance,
-        "check_content": check_content,
-        "webhook": webhook,
-        "metadata": orders.parse_pairs(metadata, "--metadata") if metadata else None,
-    }
     start = find_earlier(runtime, like) if like is not None else None
     line = TypedOptions(
         prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
         provider=provider,
         model=model,
-        options={name: value for name, value in typed.items() if value is not None},
+        options=flags.parse_image_options(typed),
         extra=orders.parse_params(param) if param else {},
         count=count,
         output=output,
@@ -127,7 +101,8 @@ def generate(
         outcomes = run_batch(runtime, line, batch_options)
     elif resume or again:
         raise UsageError(
-            "--resume and --again belong to --batch", hint="`flux result @1 --wait` fetches the latest run"
+            "--resume and --again only work together with --batch",
+            hint="`flux result @1 --wait` fetches the latest run",
         )
     else:
         outcomes = _single(runtime, line, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)

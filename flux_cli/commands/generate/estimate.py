@@ -72,7 +72,7 @@ def _estimate(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> lis
     for (name, model), jobs in groups.items():
         images = sum(job.count for job in jobs)
         price = runtime.price(name, model)
-        each = "price unknown"
+        each = "no price is known"
         if price is not None:
             origin = ", ".join(word for word in (price.source, price.date) if word)
             each = f"{format_usd(price.amount)} an image ({origin})"

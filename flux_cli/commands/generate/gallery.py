@@ -38,11 +38,11 @@ class GalleryFile:
         shown = printable(typed)
         if not saves:
             raise UsageError(
-                "--gallery shows images that are saved, and -o - and --no-wait save none", hint="leave one of them out"
+                "--gallery needs saved images, but -o - and --no-wait save none", hint="leave one of them out"
             )
         file = Path(expand_home(typed))
         if file.suffix.lower() not in _ENDINGS or "\0" in typed:
-            raise UsageError(f"--gallery writes a page of HTML, not {shown}", hint="such as `--gallery index.html`")
+            raise UsageError(f"--gallery writes an HTML page, not {shown}", hint="such as `--gallery index.html`")
         return cls(runtime=runtime, file=file, overwrite=overwrite)
 
     def check(self, places: Iterable[SaveOptions | None], *, rehearsal: bool) -> None:
@@ -70,7 +70,7 @@ class GalleryFile:
                 proof.unlink()
         except OSError as error:
             raise UsageError(
-                f"cannot write {shown}: {error.strerror}", hint="choose another place with --gallery"
+                f"cannot write {shown}: {error.strerror}", hint="choose another path with --gallery"
             ) from error
 
     def _is_taken(self) -> bool:
@@ -133,14 +133,14 @@ class GalleryFile:
                 found = parts()
                 images = sum(len(job.images) for part in found for job in part.jobs)
                 if images > _MANY:
-                    self.runtime.output.note(f"making the gallery of {images} images")
+                    self.runtime.output.note(f"writing the gallery of {images} images")
                 pieces = build_page(found, title=title, folder=self.file.parent.resolve(), thumbnails=thumbnails)
                 with passing.open("x", encoding="utf-8", newline="\n") as file:
                     file.writelines(pieces)
                     file.flush()
                     os.fsync(file.fileno())
                 if self._is_taken():
-                    raise UsageError("another file has appeared there, and was left as it is")
+                    raise UsageError("another file has appeared there and was not replaced")
                 passing.replace(self.file)
             finally:
                 with suppress(OSError):
@@ -151,7 +151,7 @@ class GalleryFile:
                 self.runtime.output.warning(f"cannot write the gallery {shown}: {why}")
             return
         with suppress(FluxError, Interrupted):
-            self.runtime.output.note(f"the gallery is {shown}")
+            self.runtime.output.note(f"wrote the gallery {shown}")
 
 
 def _unused(folder: Path) -> Path:

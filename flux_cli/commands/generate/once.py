@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flux_cli.errors import PendingError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.ledger.codec import FORGOTTEN, Claim
+from flux_cli.ledger.records import FORGOTTEN, Claim
 from flux_cli.providers.base import PlannedJob
 from flux_cli.runs.plan import Once
 from flux_cli.runtime import Runtime
@@ -41,13 +41,13 @@ def claim_name(
             )
         if held.owner == FORGOTTEN:
             raise UsageError(
-                f"--once {once.name} was used before, and its job was forgotten", hint="take another name to buy again"
+                f"--once {once.name} was used before, and its job was forgotten", hint="use another name to buy again"
             )
         bought = [job for job in jobs if not _was_not_accepted(job)]
         if not runtime.has_ended(held.owner) and _is_in_progress(held, bought, wait=wait):
             if runtime.clock.monotonic() >= deadline:
                 raise PendingError(
-                    f"another process is still at --once {once.name}", hint="`flux status` shows its jobs"
+                    f"another process is still running --once {once.name}", hint="`flux status` shows its jobs"
                 )
             runtime.clock.sleep(_LOOK)
             continue

@@ -1,31 +1,31 @@
-"""The options of ``flux generate`` alone, each declared once, in the order in which people look for them."""
+"""The parameters of ``flux generate``: those of the command itself, and one for each option of the image table."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
+
+from flux_cli.commands.options import check_choice, typer_option
+from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
+from flux_cli.runs.plan import parse_pairs
 
 
 def _option(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
     return typer.Option(*names, help=help, metavar=metavar, show_default=False, **more)
 
 
-def _image(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typer's word
-    return _option(*names, help=help, metavar=metavar, rich_help_panel="Image")
-
-
 def _many(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
     return _option(*names, help=help, metavar=metavar, rich_help_panel="Many images", **more)
 
 
-def _host(*names: str, help: str, metavar: str = "") -> Any:  # noqa: A002 - Typer's word
-    return _option(*names, help=help, metavar=metavar, rich_help_panel="Provider")
-
-
 Prompt = Annotated[
     str | None,
-    typer.Argument(metavar="PROMPT", show_default=False, help="The text; - is stdin. A leading dash goes after --."),
+    typer.Argument(
+        metavar="PROMPT", show_default=False, help="The prompt; - reads stdin. Type -- before a leading dash."
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -36,14 +36,12 @@ Model = Annotated[
         help="pro or ultra (the default).",
     ),
 ]
-AspectRatio = Annotated[str | None, _option("--aspect-ratio", "-a", metavar="W:H", help="Such as 16:9, 1:1 or 9:16.")]
 Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]
-Seed = Annotated[int | None, _option("--seed", "-s", metavar="INT", help="The same number, the same image.")]
 Like = Annotated[
     str | None,
-    _option("--like", metavar="IMAGE|JOB", help="Start from that one; options override it."),
+    _option("--like", metavar="IMAGE|JOB", help="Start from it; options override."),
 ]
-NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, leave.")]
+NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
 Once = Annotated[
     str | None,
@@ -55,41 +53,73 @@ Once = Annotated[
     ),
 ]
 
-Size = Annotated[str | None, _image("--size", metavar="WxH", help="Pixels, where the provider takes them.")]
-Raw = Annotated[bool | None, _image("--raw/--no-raw", help="Less processed.")]
-Picture = Annotated[str | None, _option("--image", "-i", metavar="PATH|URL", help="An image prompt.")]
-ImageStrength = Annotated[
-    float | None, _image("--image-strength", metavar="0..1", help="How much the image prompt counts.")
-]
-Quality = Annotated[int | None, _image("--quality", metavar="INT", help="Of the compression.")]
-UpsamplePrompt = Annotated[
-    bool | None, _image("--upsample-prompt/--no-upsample-prompt", help="Let the provider enrich the prompt.")
-]
-SafetyTolerance = Annotated[int | None, _image("--safety-tolerance", metavar="0..6", help="0 is strictest.")]
-CheckContent = Annotated[bool | None, _image("--check-content", help="Ask for the provider's NSFW check.")]
-
 Batch = Annotated[
     str | None,
     _many("--batch", "-b", metavar="FILE", help="Prompts from a .txt, .jsonl or .csv file; - for lines on stdin."),
 ]
 AtOnce = Annotated[int | None, _many("--jobs", "-j", metavar="N", help="How many at once (4).")]
-Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up those in flight.")]
-Again = Annotated[bool, _many("--again", help="Make all rows anew, also those that were made before.")]
+Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up jobs in progress.")]
+Again = Annotated[bool, _many("--again", help="Make every row again, also those made before.")]
 Gallery = Annotated[
-    str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to look at and to pass on.")
+    str | None, _many("--gallery", metavar="FILE.html", help="Write one page of the images, to view and to share.")
 ]
-MaxCost = Annotated[
-    float | None, _many("--max-cost", metavar="USD", help="Do not start, or stop, where it would cost more.")
-]
+MaxCost = Annotated[float | None, _many("--max-cost", metavar="USD", help="Stop before it would cost more.")]
 
 Fallback = Annotated[
-    str | None, _host("--fallback", metavar="P1,P2", help="Where to go when the provider accepted nothing.")
-]
-Webhook = Annotated[str | None, _host("--webhook", metavar="URL", help="Where the provider reports the end.")]
-Metadata = Annotated[
-    list[str] | None, _host("--metadata", metavar="KEY=VALUE", help="Labels kept with the job (repeat).")
+    str | None,
+    _option(
+        "--fallback",
+        metavar="P1,P2",
+        help="Providers to try if the first accepts nothing.",
+        rich_help_panel="Provider",
+    ),
 ]
 Param = Annotated[
     list[str] | None,
-    _host("--param", "-P", metavar="PATH=VALUE", help="Any other field of the provider's request (repeat)."),
+    _option(
+        "--param",
+        "-P",
+        metavar="PATH=VALUE",
+        help="Any other field of the provider's request (repeat).",
+        rich_help_panel="Provider",
+    ),
 ]
+
+
+def add_image_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Declare a parameter of ``command`` for each image option; ``command`` receives them as ``**typed``.
+
+    Typer reads the parameters of a command from its signature. Each option comes before the parameter that its entry
+    in the table names.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            options = (option for option in IMAGE_OPTIONS.values() if option.before == parameter.name)
+            parameters += [*map(_parameter, options), parameter]
+    vars(command)["__signature__"] = signature.replace(parameters=parameters)
+    return command
+
+
+def _parameter(option: ImageOption) -> inspect.Parameter:
+    """Return the parameter of an image option: ``None`` unless it is typed."""
+    kind: Any = list[str] if option.type is dict else option.type
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[kind | None, typer_option(option)],
+    )
+
+
+def parse_image_options(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the image options that were typed, by name. Raises `UsageError`."""
+    given = {name: value for name in IMAGE_OPTIONS if (value := typed[name]) is not None}
+    return {name: _parse(IMAGE_OPTIONS[name], value) for name, value in given.items()}
+
+
+def _parse(option: ImageOption, value: Any) -> Any:
+    if option.choices:
+        return check_choice(option, value)
+    return parse_pairs(value, option.flag) if option.type is dict else value

@@ -12,6 +12,7 @@ from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands.generate.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
+from flux_cli.image_options import IMAGE_OPTIONS
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
 from flux_cli.runs import plan as orders
@@ -47,8 +48,8 @@ class TypedOptions:
 
     def over(self, fields: Mapping[str, Any]) -> TypedOptions:
         """Return the options with the ``fields`` of a batch row in place of what was typed for all rows."""
-        named = {name: value for name, value in fields.items() if name not in orders.IMAGE_OPTIONS and name != "param"}
-        own = {name: value for name, value in fields.items() if name in orders.IMAGE_OPTIONS}
+        named = {name: value for name, value in fields.items() if name not in IMAGE_OPTIONS and name != "param"}
+        own = {name: value for name, value in fields.items() if name in IMAGE_OPTIONS}
         shapes = {"aspect_ratio", "size"}
         spared = shapes if own.keys() & shapes else set[str]()
         typed = {name: value for name, value in self.options.items() if name not in spared}
@@ -104,10 +105,10 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     source = "the config" if like is None else like.name
     notes = [*request.notes, *(start.notes(like) if like is not None else ())]
     if left_out:
-        notes.append(f"{left_out}, so the model of {source} is left out: {model.name} is used")
+        notes.append(f"{left_out}, so the model from {source} is ignored; {model.name} is used")
     if skipped := (*start.left_out, *request.skipped):
         names = listed([flag_name(name) for name in skipped])
-        notes.append(f"left out, because {provider.name} cannot honour it: {names} of {source}")
+        notes.append(f"ignored, because {provider.name} does not support it: {names} from {source}")
     once = None
     if typed.once is not None:
         parts = [provider.name, model.name, orders.strip_prompt(typed.prompt), count, merged, extra]
@@ -125,8 +126,8 @@ def _check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
     """Return whether to leave once the jobs are submitted. Raises `UsageError` where images are to be saved too."""
     saves = typed.overwrite or any(one is not None for one in (typed.output, typed.timeout, typed.embed))
     if typed.no_wait and saves:
-        hint = "give -o, --timeout and --no-embed to `flux result --wait`"
-        raise UsageError("--no-wait leaves before there is an image to save", hint=hint)
+        hint = "use -o, --timeout and --no-embed with `flux result --wait`"
+        raise UsageError("--no-wait exits before there is an image to save", hint=hint)
     configured = bool(runtime.settings.generate.get("no_wait"))
     return typed.no_wait or (configured and not (saves or runtime.flags.preview or typed.gallery))
 
@@ -138,7 +139,7 @@ def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
 
 def _starting_point(configured: Mapping[str, Any]) -> Start:
     """Return what a request starts from by the config."""
-    options = {name: value for name, value in configured.items() if name in orders.IMAGE_OPTIONS}
+    options = {name: value for name, value in configured.items() if name in IMAGE_OPTIONS}
     return Start(options=options, extra=configured.get("param", {}))
 
 
@@ -185,9 +186,9 @@ def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
         names = listed([provider.name for provider in ready])
         raise UsageError(
             f"several providers have a key: {names}",
-            hint=f"`-p {ready[0].name}`, or for always `flux config set default_provider {ready[0].name}`",
+            hint=f"`-p {ready[0].name}`for this run, or for all `flux config set default_provider {ready[0].name}`",
         )
     raise AuthError(
         "no provider has a key yet",
-        hint='`flux config init` sets one up; `flux generate --sandbox "a red fox"` works without',
+        hint='`flux config init` sets one up; `flux generate --sandbox "a red fox"` works without one',
     )

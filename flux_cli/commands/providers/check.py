@@ -1,4 +1,4 @@
-"""``flux providers --check``: does each key work, what is left, do our tables still hold, is this machine in order."""
+"""Check keys, balances, prices and this machine for ``flux providers --check``."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from flux_cli.commands.providers.environment import CheckResult
 
 AT_ONCE = 4
-"""Providers that are asked side by side."""
+"""Providers that are checked at the same time."""
 _HEAD = ("CHECK", "STATE", "BALANCE", "DETAIL")
 
 
 def check_providers(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
-    """Ask each provider whether the key works, and, unless one was ``named``, look at this machine too.
+    """Check the key of each provider and, unless one was ``named``, this machine too.
 
-    Providers without a key are passed over, unless asked for by name. Returns the exit code, which tells of the keys
-    alone. Raises `AuthError` where there is no key at all.
+    Providers without a key are skipped, unless ``named``. Return the exit code, which depends on the keys alone. Raises
+    `AuthError` if there is no key at all.
     """
     engine = runtime.engine
 
@@ -69,56 +69,56 @@ def key_source(runtime: Runtime, provider: Provider) -> str | None:
 def money(cost: Cost | None) -> str:
     """Return what is left on an account, for people."""
     if cost is None:
-        return "not told"
+        return "unknown"
     return f"${cost.amount:.2f}" if cost.currency == USD else f"{cost.amount:g} {cost.currency}"
 
 
 def _prices(runtime: Runtime, provider: Provider, account: Account) -> list[str]:
-    """Keep what a host says of its prices. Return how that differs from what was known before."""
-    told = {model: amount for model, amount in account.prices.items() if model in provider.models and amount > 0}
+    """Store the prices that a provider reports. Return how they differ from the earlier ones."""
+    reported = {model: amount for model, amount in account.prices.items() if model in provider.models and amount > 0}
     found: list[str] = []
-    for model, amount in told.items():
+    for model, amount in reported.items():
         known = runtime.prices.stated(provider.name, model)
         if known is None or math.isclose(known.amount, amount, abs_tol=1e-6):
             continue
         source = ", ".join(part for part in (known.source, known.date) if part)
         own = runtime.settings.price(provider.name, model) is not None
-        how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` takes it over"
+        how = f"`flux config set providers.{provider.name}.price.{model} {amount:g}` adopts the new price"
         then = how if own else "estimates use the new price from now on"
         found.append(f"{model} costs {format_usd(amount)} an image, not {format_usd(known.amount)} ({source}); {then}")
     for model, amount in account.credit_prices.items():
-        before = runtime.prices.told.find(provider.name, model)
+        before = runtime.prices.reported.find(provider.name, model)
         if before is not None and before.currency == CREDITS and not math.isclose(before.amount, amount):
             source = f"{before.source}, {before.date}"
             found.append(f"{model} costs {amount:g} credits an image, not {before.amount:g} ({source})")
-    for currency, prices in ((USD, told), (CREDITS, account.credit_prices)):
+    for currency, prices in ((USD, reported), (CREDITS, account.credit_prices)):
         if prices:
             try:
-                runtime.prices.told.keep(provider.name, prices, now=runtime.clock.now(), currency=currency)
+                runtime.prices.reported.save(provider.name, prices, now=runtime.clock.now(), currency=currency)
             except OSError as error:
-                runtime.output.warning(f"cannot keep the prices of {provider.name}: {error.strerror}")
+                runtime.output.warning(f"cannot store the prices of {provider.name}: {error.strerror}")
     return found
 
 
 def _rows(
     provider: Provider, answer: Account | FluxError, prices: list[str], *, missing: bool
 ) -> list[tuple[str, ...]]:
-    """Return what people are told of one provider, a row a finding, each with what to do about it."""
+    """Return the table rows of one provider, one for each finding, with what to do about it."""
     if missing:
         how = f"`flux config set providers.{provider.name}.api_key` asks for it, or set {provider.key_variables[0]}"
-        return [(provider.name, "missing", "-", f"{how}; keys are made in {provider.key_page}")]
+        return [(provider.name, "missing", "-", f"{how}; create keys in {provider.key_page}")]
     if isinstance(answer, FluxError):
         return [(provider.name, "failed", "-", "; ".join(part for part in (answer.message, answer.hint) if part))]
-    advice = "a newer flux may know it; until then `--param` reaches every field"
+    advice = "a newer flux may support it; until then, `--param` can set every field"
     drift = [(provider.name, "drift", "-", f"{difference}; {advice}") for difference in answer.differences]
     dearer = [(provider.name, "price", "-", difference) for difference in prices]
-    told = ", ".join(f"{model} {amount:g} credits an image" for model, amount in answer.credit_prices.items())
-    detail = "; ".join(part for part in (answer.name, told) if part)
+    credit_prices = ", ".join(f"{model} {amount:g} credits an image" for model, amount in answer.credit_prices.items())
+    detail = "; ".join(part for part in (answer.name, credit_prices) if part)
     return [(provider.name, "works", money(answer.balance), detail), *drift, *dearer]
 
 
 def _object(provider: Provider, answer: Account | FluxError, prices: list[str]) -> dict[str, Any]:
-    """Return what scripts are told of one provider."""
+    """Return the JSON object of one provider."""
     account = None if isinstance(answer, FluxError) else answer
     left = account.balance if account else None
     return {
@@ -134,7 +134,7 @@ def _object(provider: Provider, answer: Account | FluxError, prices: list[str]) 
 
 
 def _findings(runtime: Runtime, chosen: list[Provider]) -> list[CheckResult]:
-    """Return how this machine stands."""
+    """Return the results of the checks of this machine."""
     from flux_cli.commands.providers import environment as machine  # noqa: PLC0415 - not for --help
 
     settings = runtime.settings

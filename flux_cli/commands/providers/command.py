@@ -1,4 +1,4 @@
-"""``flux providers``: what each provider offers, what it costs, whether its key is set."""
+"""Define ``flux providers``: show what each provider offers and costs, and check keys."""
 
 from __future__ import annotations
 
@@ -22,14 +22,12 @@ def providers(
         typer.Argument(
             metavar="PROVIDER",
             show_default=False,
-            help="runcomfy, runflow, apiframe or runware.",
+            help=options.PROVIDER_HELP,
         ),
     ] = None,
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", metavar="", help="Ask whether the keys work; look at this machine.", show_default=False
-        ),
+        typer.Option("--check", metavar="", help="Check the keys and this machine.", show_default=False),
     ] = False,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -39,7 +37,7 @@ def providers(
 ) -> int:
     """Show what each provider offers, what it costs, and whether its key is set.
 
-    With a PROVIDER: its options with ranges and defaults, under its own names.
+    With a PROVIDER, show its options with their ranges, defaults and field names.
     """
     runtime = options.runtime_of(ctx)
     chosen = [registry.load(provider)] if provider else [registry.load(name) for name in registry.NAMES]
@@ -57,8 +55,8 @@ def providers(
         key = key_source(runtime, one)
         models = [registry.alias(name) for name in one.models]
         prices = {name: _price(runtime, one, name) for name in one.models}
-        told = [f"{registry.alias(name)} {_amount(price)}" for name, price in prices.items() if price]
-        shown = ", ".join(told) or "unknown"
+        known = [f"{registry.alias(name)} {_amount(price)}" for name, price in prices.items() if price]
+        shown = ", ".join(known) or "unknown"
         cancel = (one.cancel_note or "yes") if one.cancel else "no"
         rows.append((one.name, " ".join(models), f"set ({key})" if key else "missing", shown, cancel, median, failed))
         data.append(
@@ -80,11 +78,11 @@ def providers(
 
 def _price(runtime: Runtime, provider: Provider, model: str) -> Price | None:
     """Return what an image costs, in USD where that is known, else in the host's credits if it told so."""
-    return runtime.price(provider.name, model) or runtime.prices.told.find(provider.name, model)
+    return runtime.price(provider.name, model) or runtime.prices.reported.find(provider.name, model)
 
 
 def _amount(price: Price | None) -> str | None:
-    """Return what an image costs, for people, or ``None`` where nobody says."""
+    """Return what an image costs, for people, or ``None`` if it is unknown."""
     if price is None:
         return None
     return f"${price.amount:g}" if price.currency == USD else f"{price.amount:g} {price.currency}"
@@ -97,7 +95,8 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
         ("address", (None if runtime.sandbox else runtime.settings.base_url(provider.name)) or provider.base_url),
         (
             "key",
-            key_source(runtime, provider) or f"missing: set {provider.key_variables[0]}, made in {provider.key_page}",
+            key_source(runtime, provider)
+            or f"missing: set {provider.key_variables[0]}, created in {provider.key_page}",
         ),
         ("cancel", (provider.cancel_note or "yes") if provider.cancel else "not offered"),
         ("upload", provider.upload_note or "no local files"),
@@ -108,12 +107,12 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
     listing: list[dict[str, Any]] = []
     for model in provider.models.values():
         price = _price(runtime, provider, model.name)
-        told = (_amount(price) or "price unknown", *((price.source, price.date) if price else ()))
-        facts.append((model.name, ", ".join(word for word in (model.slug, *told, model.note) if word)))
+        cost = (_amount(price) or "price unknown", *((price.source, price.date) if price else ()))
+        facts.append((model.name, ", ".join(word for word in (model.slug, *cost, model.note) if word)))
         rows = _options(model)
         sections[model.name] = rows
         names = ("option", "accepts", "default", "field", "note")
-        told_options = [dict(zip(names, row, strict=True)) for row in rows]
+        option_data = [dict(zip(names, row, strict=True)) for row in rows]
         listing.append(
             {
                 "model": model.name,
@@ -122,7 +121,7 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
                 "price": _amount(price),
                 "price_source": price.source if price else None,
                 "price_date": (price.date or None) if price else None,
-                "options": told_options,
+                "options": option_data,
             }
         )
     head = ("OPTION", "ACCEPTS", "DEFAULT", "FIELD", "NOTE")

@@ -1,4 +1,4 @@
-"""``flux status``: how jobs are doing. It only ever reads, and forgets what it is told to."""
+"""Define ``flux status``: show jobs, sum up what they cost, or remove their records."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from flux_cli.saving.home import expand_home
 from flux_cli.text import listed, printable
 
 SHOWN = 20
-"""Jobs in a list, unless another number is given."""
+"""Jobs in a list by default."""
 MOST = 100_000
-"""Jobs in a list, whatever is asked for."""
+"""The most jobs that --limit takes."""
 
 
 def _limited(limit: int | None) -> int | None:
-    """Return the number, if it is one of jobs. Raises `UsageError`."""
+    """Return the number of jobs to list. Raises `UsageError`."""
     if limit is not None and not 1 <= limit <= MOST:
         raise UsageError(f"--limit takes 1 to {MOST}, not {limit}", hint="such as `--limit 50`")
     return limit
@@ -42,7 +42,7 @@ def status(
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", metavar="N", help=f"How many jobs, at most ({SHOWN}).", show_default=False, callback=_limited
+            "--limit", metavar="N", help=f"List at most N jobs ({SHOWN}).", show_default=False, callback=_limited
         ),
     ] = None,
     active: Annotated[
@@ -53,19 +53,20 @@ def status(
         typer.Option("--batch", "-b", metavar="FILE", help="Only the jobs of this batch file.", show_default=False),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", metavar="", help="Stay until all of them are finished.", show_default=False)
+        bool, typer.Option("--watch", metavar="", help="Keep watching until all are finished.", show_default=False)
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", metavar="", help="Ask no provider: the last known state.", show_default=False)
+        bool,
+        typer.Option("--offline", metavar="", help="Ask no provider; show the last known state.", show_default=False),
     ] = False,
     exit_status: Annotated[
         bool,
-        typer.Option("--exit-status", metavar="", help="Exit as the job would: 0, 1, 5, 7, 8 …", show_default=False),
+        typer.Option("--exit-status", metavar="", help="Exit with the job's code: 0, 1, 5, 7, 8 …", show_default=False),
     ] = False,
     spend: Annotated[
         bool,
         typer.Option(
-            "--spend", metavar="", help="Sum up what the jobs cost.", show_default=False, rich_help_panel="Money"
+            "--spend", metavar="", help="Show what the jobs cost.", show_default=False, rich_help_panel="Money"
         ),
     ] = False,
     by: Annotated[
@@ -83,7 +84,7 @@ def status(
         typer.Option(
             "--forget",
             metavar="",
-            help="Remove the records of JOB..., prompts included; images stay.",
+            help="Remove the records of JOB..., with their prompts; images stay.",
             show_default=False,
             rich_help_panel="Records",
         ),
@@ -93,7 +94,7 @@ def status(
         typer.Option(
             "--forget-older-than",
             metavar="TIME",
-            help="The same for all jobs older than, say, 90d.",
+            help="Forget all jobs older than this, such as 90d.",
             show_default=False,
             rich_help_panel="Records",
         ),
@@ -103,7 +104,7 @@ def status(
         typer.Option(
             "--accept-loss",
             metavar="",
-            help="Go on without what a damaged ledger lost: --once, --resume and limits work again.",
+            help="Accept what a damaged ledger lost: --once, --resume and limits work again.",
             show_default=False,
             rich_help_panel="Records",
         ),
@@ -113,7 +114,7 @@ def status(
         typer.Option(
             "--yes",
             metavar="",
-            help="Forget also jobs whose images were never saved.",
+            help="Also forget jobs whose images were never saved.",
             show_default=False,
             rich_help_panel="Records",
         ),
@@ -124,9 +125,9 @@ def status(
     verbose: options.Verbose = False,
     sandbox: options.Sandbox = False,
 ) -> int:
-    """Show how jobs are doing: the recent ones, or those that are named.
+    """Show the state of recent jobs, or of the jobs you name.
 
-    Asks about unfinished jobs first, unless --offline. Of one JOB, every detail.
+    Unfinished jobs are refreshed first, unless --offline. A single JOB is shown in full.
     """
     runtime = options.runtime_of(ctx)
     narrowed = bool(active or exit_status or watch or offline or limit is not None)
@@ -144,8 +145,10 @@ def status(
     if forget or forget_older_than is not None or yes:
         from flux_cli.commands.status.forget import ForgetOptions, forget_jobs  # noqa: PLC0415 - only here
 
-        wanted = ForgetOptions(jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes)
-        return forget_jobs(runtime, wanted, named=forget, alone=not narrowed)
+        forget_options = ForgetOptions(
+            jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes
+        )
+        return forget_jobs(runtime, forget_options, named=forget, alone=not narrowed)
     _check_list(jobs, active=active, batch=batch, watch=watch, offline=offline)
     known: Sequence[Job]
     unlisted: Sequence[Job] = ()
@@ -155,9 +158,9 @@ def status(
     else:
         known = listing.newest(limit or (-1 if watch or batch is not None else SHOWN))
         unlisted = () if watch else listing.left_out(known)
-    asked: Sequence[Job] = [*known, *unlisted]
-    asked, failures = (asked, []) if offline else _refresh(runtime, asked, watch=watch)
-    fresh, unlisted = asked[: len(known)], asked[len(known) :]
+    jobs_now: Sequence[Job] = [*known, *unlisted]
+    jobs_now, failures = (jobs_now, []) if offline else _refresh(runtime, jobs_now, watch=watch)
+    fresh, unlisted = jobs_now[: len(known)], jobs_now[len(known) :]
     if jobs and len(fresh) == 1:
         runtime.output.details(fresh[0])
     else:
@@ -171,7 +174,7 @@ def status(
 
 
 def _batch(file: str) -> str:
-    """Return the name under which the jobs of a batch file are kept; ``-`` stands for standard input."""
+    """Return the ledger's name of a batch file; ``-`` is standard input."""
     from flux_cli.runs.rows import batch_name  # noqa: PLC0415 - only here
 
     return file if file == "-" else batch_name(str(Path(expand_home(file)).resolve()))
@@ -179,18 +182,18 @@ def _batch(file: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listing:
-    """A list of jobs, as it was asked for."""
+    """A list of jobs, and the options that narrow it."""
 
     runtime: Runtime
     provider: str | None
     batch: str | None
-    """The batch file as it was typed."""
+    """The batch file as typed."""
     active: bool
 
     def newest(self, most: int) -> Sequence[Job]:
         """Return the jobs, the newest first, or say that there are none.
 
-        Raises `UsageError` for a batch file that there is nothing of.
+        Raises `UsageError` for a batch file that neither exists nor has jobs.
         """
         if self.provider is not None:
             providers.load(self.provider)
@@ -215,19 +218,19 @@ class _Listing:
         states = listed(f"{number} {state}" for state, number in Counter(job.status for job in jobs).items())
         world = " --sandbox" if self.runtime.flags.sandbox else ""
         number = "1 older job" if len(jobs) == 1 else f"{len(jobs)} older jobs"
-        asked = "refreshed but not listed" if refreshed else "not finished and not listed"
+        state = "refreshed but not listed" if refreshed else "not finished and not listed"
         self.runtime.output.note(
-            f"{number} {asked}: {states}; `flux status{world}{self._typed} --limit {deep}` lists them"
+            f"{number} {state}: {states}; `flux status{world}{self._typed} --limit {deep}` lists them"
         )
 
     def _note_empty(self) -> None:
         """Say that there is nothing to list. Raises `UsageError` for a batch file that there is nothing of."""
-        words = "no job is under way" if self.active else "no jobs yet"
+        words = "no job is in progress" if self.active else "no jobs yet"
         if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
             words = f"no job was made from {printable(self.batch or '')}"
             elsewhere = 0 if self.runtime.sandbox else self.runtime.ledger.count(sandbox=True, batch=self._name)
             if not elsewhere and not Path(expand_home(self.batch or "")).exists():
-                raise UsageError(f"{words}, and there is no such file", hint="`flux status`")
+                raise UsageError(f"{words}, and the file does not exist", hint="`flux status`")
             self.runtime.output.note(
                 f"{words}; {options.count_sandbox_jobs(elsewhere, self._typed)}" if elsewhere else f"{words} yet"
             )
@@ -249,14 +252,14 @@ class _Listing:
 def _warn_of_failures(
     runtime: Runtime, failures: Sequence[tuple[Job, FluxError]], *, listed_ids: Container[str]
 ) -> bool:
-    """Say which jobs could not be asked about. Return whether all that are listed could.
+    """Warn about jobs that could not be refreshed. Return whether all listed jobs could.
 
-    Those that are not listed take one line, however many they are.
+    Jobs that are not listed share one line.
     """
     others = [(job, error) for job, error in failures if job.id not in listed_ids]
     for job, error in failures:
         if job.id in listed_ids:
-            runtime.output.warning(f"job {job.id}: shown as last known: {error.message}")
+            runtime.output.warning(f"job {job.id}: showing its last known status: {error.message}")
     if others:
         job, error = others[0]
         which = f"job {job.id} is" if len(others) == 1 else f"{len(others)} jobs ({job.id} and others) are"
@@ -265,16 +268,16 @@ def _warn_of_failures(
 
 
 def _show_job(runtime: Runtime, reference: str) -> Job | None:
-    """Return the job that made the image at a path, as the image tells it; ``None`` where there is no such file."""
+    """Return the job that made the image at a path, from the image's metadata; ``None`` without such a file."""
     from flux_cli.runs.described import describe_image  # noqa: PLC0415 - only here
 
-    told = describe_image(reference)
-    if told is None:
+    found = describe_image(reference)
+    if found is None:
         return None
-    known = told.find_job(runtime)
+    known = found.find_job(runtime)
     if known is None:
-        runtime.output.note(f"{reference} tells this itself: the ledger does not know its job")
-    return known or told.metadata.as_job(told.image)
+        runtime.output.note(f"{reference} was read from the image itself: the ledger has no record of its job")
+    return known or found.metadata.as_job(found.image)
 
 
 def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, watch: bool, offline: bool) -> None:
@@ -287,46 +290,46 @@ def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, 
 
 
 def _check_spend(*, spend: bool, alone: bool) -> None:
-    """Raise `UsageError` for ``--by`` without ``--spend``, and for ``--spend`` with what it would not heed."""
+    """Raise `UsageError` for ``--by`` without ``--spend``, and for ``--spend`` with options that it ignores."""
     if not spend:
         raise UsageError("--by only works together with --spend", hint="`flux status --spend --by day`")
     if not alone:
         raise UsageError(
-            "--spend sums up all jobs: not with a JOB, nor with options that list, watch or forget jobs",
+            "--spend covers all jobs: it cannot be combined with a JOB or with options that list, watch or forget jobs",
             hint="--provider, --batch and --by narrow it down: `flux status --spend --by day`",
         )
 
 
 def _explain(runtime: Runtime, jobs: Sequence[Job]) -> None:
-    """Say of every job that nobody knows of how to find out."""
+    """Say how to find out about every job whose state is unknown."""
     for job in jobs:
         if job.status == "unknown" and job.error is not None and job.error.hint:
-            runtime.output.note(f"nobody knows whether {job.id} was accepted: {job.error.hint}")
+            runtime.output.note(f"it is not known whether {job.id} was accepted: {job.error.hint}")
 
 
 def _refresh(
     runtime: Runtime, jobs: Sequence[Job], *, watch: bool
 ) -> tuple[Sequence[Job], list[tuple[Job, FluxError]]]:
-    """Return the jobs as they are now, and those that could not be asked about, with the reason.
+    """Return the jobs as they are now, and those that could not be refreshed, with the error.
 
-    With ``watch``, this takes until all of them are finished.
+    With ``watch``, wait until all of them are finished.
     """
-    asked = [job for job in jobs if job.active or job.status == "unknown"]
-    if not asked:
+    unsettled = [job for job in jobs if job.active or job.status == "unknown"]
+    if not unsettled:
         return jobs, []
     if watch:
         from flux_cli.commands.status.watch import watch_jobs  # noqa: PLC0415 - only here
 
-        answers = watch_jobs(runtime, asked)
+        answers = watch_jobs(runtime, unsettled)
     else:
-        answers = refresh_jobs(runtime, asked)
-    newer = {job.id: answer for job, answer in zip(asked, answers, strict=True) if isinstance(answer, Job)}
-    failures = [(job, answer) for job, answer in zip(asked, answers, strict=True) if isinstance(answer, FluxError)]
+        answers = refresh_jobs(runtime, unsettled)
+    newer = {job.id: answer for job, answer in zip(unsettled, answers, strict=True) if isinstance(answer, Job)}
+    failures = [(job, answer) for job, answer in zip(unsettled, answers, strict=True) if isinstance(answer, FluxError)]
     return [newer.get(job.id, job) for job in jobs], failures
 
 
 def _as_error(job: Job) -> FluxError | None:
-    """Return what a job's state would be as the end of a command."""
+    """Return the error that a job's state stands for."""
     try:
         require_status(job, "succeeded")
     except FluxError as error:

@@ -1,4 +1,4 @@
-"""``flux status --forget``: records leave the ledger, prompts included; images on disk stay where they are."""
+"""Remove records of jobs from the ledger, with their prompts. Images on disk stay."""
 
 from __future__ import annotations
 
@@ -16,91 +16,93 @@ from flux_cli.text import listed, printable
 
 _HOURS = {"h": 1, "d": 24, "w": 168}
 _LONGEST = 36_500 * 24
-"""Hours of the longest time that is meant seriously: a hundred years."""
+"""Hours of the longest time that is accepted: a hundred years."""
 _NAMED = 3
-"""Batches that are named one by one."""
+"""Batches that a note lists by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetOptions:
-    """Which jobs are to be forgotten."""
+    """Which jobs to forget."""
 
     jobs: tuple[str, ...]
-    """As they were named."""
+    """References as typed."""
     age: str | None
     """Or all that are older than this, such as ``90d``."""
     provider: str | None
     batch: str | None
-    """Under the name that the ledger has for it."""
+    """The ledger's name of the batch file."""
     anyway: bool
-    """Whether jobs with images that were never saved are forgotten, too."""
+    """Whether jobs with unsaved images are forgotten, too."""
 
 
-def forget_jobs(runtime: Runtime, wanted: ForgetOptions, *, named: bool, alone: bool) -> int:
-    """Remove records: of all jobs that are named or of none, or of all that are old. Return the exit code.
+def forget_jobs(runtime: Runtime, selection: ForgetOptions, *, named: bool, alone: bool) -> int:
+    """Remove the records of all named jobs or of none, or of all old jobs. Return the exit code.
 
-    ``named`` says whether ``--forget`` was typed, and ``alone`` that nothing was typed which has to do with lists.
+    ``named`` is whether ``--forget`` was typed, ``alone`` whether no option that narrows lists was.
     Raises `UsageError`.
     """
-    _check(wanted, named=named, alone=alone)
-    if wanted.provider is not None:
-        providers.load(wanted.provider)
-    if wanted.age is None:
-        _remove(runtime, _named(runtime, wanted))
+    _check(selection, named=named, alone=alone)
+    if selection.provider is not None:
+        providers.load(selection.provider)
+    if selection.age is None:
+        _remove(runtime, _named(runtime, selection))
     else:
-        _forget_older(runtime, wanted, _seconds(wanted.age))
+        _forget_older(runtime, selection, _seconds(selection.age))
     return 0
 
 
 def accept_loss_of(runtime: Runtime, *, alone: bool) -> int:
-    """Take what could not be read of a damaged ledger as lost, and print the files that are kept. Return the exit code.
+    """Accept what a damaged ledger lost, and print the files that are kept. Return the exit code.
 
-    ``alone`` says that no other option was typed. Raises `UsageError`.
+    ``alone`` is whether no other option was typed. Raises `UsageError`.
     """
     if not alone:
-        raise UsageError("--accept-loss goes alone", hint="`flux status --accept-loss`")
+        raise UsageError("--accept-loss cannot be combined with anything else", hint="`flux status --accept-loss`")
     files = [str(path) for path in runtime.ledger.accept_loss()]
     for file in files:
         runtime.output.lines([f"{printable(file)}\taccepted"], {"file": file, "accepted": True})
     if not files:
-        runtime.output.note("nothing of the job ledger is missing")
+        runtime.output.note("nothing is missing from the job ledger")
     return 0
 
 
-def _check(wanted: ForgetOptions, *, named: bool, alone: bool) -> None:
+def _check(selection: ForgetOptions, *, named: bool, alone: bool) -> None:
     """Raise `UsageError` for what does not go together, or makes no sense alone."""
     hint = "`flux status --forget @1` forgets the latest run; `--forget-older-than 90d` what is older than that"
-    if not named and wanted.age is None:
-        raise UsageError("--yes only works together with --forget or --forget-older-than", hint=hint)
-    if wanted.age is not None and (named or wanted.jobs):
+    if not named and selection.age is None:
+        raise UsageError("--yes only works with --forget or --forget-older-than", hint=hint)
+    if selection.age is not None and (named or selection.jobs):
         raise UsageError("--forget-older-than cannot be combined with a JOB or --forget", hint=hint)
     if not alone:
         wrong = "--active, --watch, --offline, --limit or --exit-status"
         raise UsageError(f"--forget cannot be combined with {wrong}", hint=hint)
-    if wanted.age is None and (not wanted.jobs or wanted.batch is not None):
+    if selection.age is None and (not selection.jobs or selection.batch is not None):
         raise UsageError("--forget needs the jobs to forget: JOB...", hint=hint)
 
 
-def _named(runtime: Runtime, wanted: ForgetOptions) -> list[Job]:
+def _named(runtime: Runtime, selection: ForgetOptions) -> list[Job]:
     """Return the jobs that are named, each once. Raises `UsageError` where one is not there, or has to stay."""
     found: dict[str, Job] = {}
-    for reference in wanted.jobs:
-        jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox, provider=wanted.provider)
+    for reference in selection.jobs:
+        jobs = runtime.ledger.find(reference, sandbox=runtime.sandbox, provider=selection.provider)
         if not jobs:
             raise options.unknown_reference(runtime, reference, "`flux status` lists them")
         found |= {job.id: job for job in jobs}
     for job in found.values():
-        reason, hint = _in_the_way(job, anyway=wanted.anyway)
+        reason, hint = _in_the_way(job, anyway=selection.anyway)
         if reason:
             raise UsageError(f"job {job.id} is not forgotten: {reason}", hint=hint)
     return list(found.values())
 
 
-def _forget_older(runtime: Runtime, wanted: ForgetOptions, seconds: float) -> None:
-    """Remove the records of all jobs that are so old and may go, and say how many stay, and why."""
+def _forget_older(runtime: Runtime, selection: ForgetOptions, seconds: float) -> None:
+    """Remove the records of old jobs, and say how many stay, and why."""
     before = runtime.clock.now() - seconds
-    jobs = runtime.ledger.older_than(before, sandbox=runtime.sandbox, provider=wanted.provider, batch=wanted.batch)
-    reasons = [_in_the_way(job, anyway=wanted.anyway)[0] for job in jobs]
+    jobs = runtime.ledger.older_than(
+        before, sandbox=runtime.sandbox, provider=selection.provider, batch=selection.batch
+    )
+    reasons = [_in_the_way(job, anyway=selection.anyway)[0] for job in jobs]
     _remove(runtime, [job for job, reason in zip(jobs, reasons, strict=True) if not reason])
     for reason, count in Counter(filter(None, reasons)).items():
         runtime.output.note(f"{'1 job stays' if count == 1 else f'{count} jobs stay'}: {reason}")
@@ -119,13 +121,13 @@ def _seconds(age: str) -> float:
 
 
 def _in_the_way(job: Job, *, anyway: bool) -> tuple[str, str]:
-    """Return why a record has to stay, and what to do about it; nothing where it may go."""
+    """Return why a record has to stay and what to do about it, or empty texts if it can be removed."""
     if job.status == "unknown":
-        return "nobody knows whether it was accepted and paid for", f"`flux status {job.id}` asks about it"
+        return "it may have been accepted and charged", f"`flux status {job.id}` asks about it"
     if job.status not in FINISHED:
         return "it is not finished, and its images would be lost", f"`flux result --wait {job.id}` fetches it"
     if job.has_unsaved_images and not anyway:
-        hint = f"`flux result {job.id}` saves them; --yes forgets it all the same"
+        hint = f"`flux result {job.id}` saves them; --yes forgets it anyway"
         return "its images were paid for and never saved", hint
     return "", ""
 
@@ -138,9 +140,9 @@ def _remove(runtime: Runtime, jobs: Sequence[Job]) -> None:
     batches = sorted({job.batch for job in jobs if job.batch and job.batch != "-"} if gone else ())
     if batches:
         names = listed([*(printable(name) for name in batches[:_NAMED]), *(["others"] if batches[_NAMED:] else [])])
-        runtime.output.note(f"rows that were forgotten count as new: --resume of {names} would make them again")
+        runtime.output.note(f"forgotten rows count as new: --resume of {names} would make them again")
     if not clean:
         runtime.output.warning(
-            "the ledger is in use, so parts of what was forgotten may still stand in its file; "
-            "`flux status --forget-older-than 5000w` cleans it once nothing else runs"
+            "the ledger is in use, so parts of the forgotten records may still be in its file; "
+            "`flux status --forget-older-than 5000w` removes them once no other flux is running"
         )

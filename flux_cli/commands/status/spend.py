@@ -1,4 +1,4 @@
-"""What ``flux status --spend`` shows: what the jobs in the ledger came to, and what is left of the budgets."""
+"""Sum up what the jobs in the ledger cost, and show what is left of the budgets."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.ledger.codec import Spend
 from flux_cli.ledger.ledger import GROUPS
+from flux_cli.ledger.records import Spend
 from flux_cli.money.limits import format_usd, remaining
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, nearest, printable
 
 WORDS = tuple(GROUPS)
-"""What spending can be summed up by; the first one where nothing is said."""
+"""What spending can be grouped by; the first is the default."""
 
 
 def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch: str | None) -> int:
-    """Show what the jobs of this world came to, group by group and together. Asks no provider. Return the exit code.
+    """Show what the jobs cost, by group and in total. No provider is asked. Return the exit code.
 
-    Budgets hold for all jobs: what is left of them is told whatever ``provider`` and ``batch`` say.
+    Budgets cover all jobs: what is left of them does not depend on ``provider`` and ``batch``.
     Raises `UsageError`.
     """
-    word = _checked(by)
+    word = _check_group(by)
     if unread := runtime.ledger.unread():
         runtime.output.warning(
-            f"the job ledger was damaged, and the sums lack what could not be read of {printable(str(unread[0]))}"
+            f"the job ledger was damaged: these totals lack what could not be read from {printable(str(unread[0]))}"
         )
     if provider is not None:
         providers.load(provider)
@@ -35,7 +35,7 @@ def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch:
     rows = [_row(group, providers.alias(group.name or "-") if tty else group.name or "-") for group in groups]
     data = [_data(group, word) for group in groups]
     budgets = [(limit, runtime.ledger.spent_since(limit, sandbox=runtime.sandbox)) for limit in runtime.limits()]
-    told = [
+    budget_data = [
         {
             "by": "budget",
             "name": limit.name,
@@ -47,14 +47,14 @@ def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch:
         for limit, (gone, unknown) in budgets
     ]
     head = (word.upper(), "JOBS", "IMAGES", "COST", "ESTIMATE", "CREDITS", "UNKNOWN")
-    runtime.output.table(head, [*rows, _row(total, "total")], [*data, _data(total, "total"), *told])
+    runtime.output.table(head, [*rows, _row(total, "total")], [*data, _data(total, "total"), *budget_data])
     for limit, spent in budgets:
         runtime.output.note(remaining(limit, spent))
     return 0
 
 
-def _checked(by: str | None) -> str:
-    """Return what to sum up by. Raises `UsageError` with the nearest word."""
+def _check_group(by: str | None) -> str:
+    """Return what to group by. Raises `UsageError` with the nearest word."""
     if by is None or by in WORDS:
         return by or WORDS[0]
     near = nearest(by, WORDS)
@@ -63,12 +63,12 @@ def _checked(by: str | None) -> str:
 
 
 def _row(group: Spend, name: str) -> tuple[str, ...]:
-    """Return a group as a row for people; what nobody told is never a number."""
+    """Return a group as a table row; an unknown amount is a dash."""
     return (
         name,
         str(group.jobs),
         str(group.images),
-        "-" if group.told is None else format_usd(group.told),
+        "-" if group.reported is None else format_usd(group.reported),
         "-" if group.estimated is None else f"~{format_usd(group.estimated)}",
         "-" if group.credits is None else f"{group.credits:g}",
         f"{group.unknown} of unknown cost" if group.unknown else "-",
@@ -82,13 +82,13 @@ def _data(group: Spend, by: str) -> dict[str, Any]:
         "name": group.name,
         "jobs": group.jobs,
         "images": group.images,
-        "usd": _rounded(group.told),
-        "estimated_usd": _rounded(group.estimated),
-        "credits": _rounded(group.credits),
+        "usd": _round(group.reported),
+        "estimated_usd": _round(group.estimated),
+        "credits": _round(group.credits),
         "unknown": group.unknown,
     }
 
 
-def _rounded(amount: float | None) -> float | None:
-    """Return an amount without the dust of adding up."""
+def _round(amount: float | None) -> float | None:
+    """Return an amount without rounding errors."""
     return None if amount is None else round(amount, 6)

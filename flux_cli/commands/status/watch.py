@@ -1,4 +1,4 @@
-"""``flux status --watch``: stay until all jobs are finished. It only ever reads."""
+"""Wait until all jobs are finished, for ``flux status --watch``. Sends only requests that read."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from flux_cli.display.progress import Progress
+from flux_cli.display.plain import Progress
 from flux_cli.errors import FluxError, ProtocolError, UnavailableError
 from flux_cli.jobs import Job
 from flux_cli.runs.workers import MOST_AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
 
-_LOOK = 1.0
-"""Seconds between two looks at a job that another process is just submitting."""
+_POLL_SECONDS = 1.0
+"""Seconds between two checks of a job that another process is submitting."""
 
 
 def watch_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:
-    """Return each job once it is finished, or why it cannot be asked about, in order; shown while that lasts.
+    """Show progress until each job is finished. Return the jobs, or why one cannot be polled, in order.
 
-    A job of which its provider knows nothing yet is looked for once. Raises `Interrupted`.
+    A job without an id at its provider is looked for once. Raises `Interrupted`.
     """
     with runtime.progress() as progress:
         for job in jobs:
@@ -29,7 +29,7 @@ def watch_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:
 
 
 def _follow(runtime: Runtime, progress: Progress, job: Job) -> Job:
-    """Stay with one job. Raises `FluxError` for what no later look would mend."""
+    """Poll one job until it is finished. Raises `FluxError` where polling again would not help."""
     engine = runtime.engine
     try:
         job = engine.refresh(job)
@@ -37,7 +37,7 @@ def _follow(runtime: Runtime, progress: Progress, job: Job) -> Job:
         if job.remote_id is None:
             raise
     while job.status == "submitting":
-        runtime.clock.sleep(_LOOK)
+        runtime.clock.sleep(_POLL_SECONDS)
         job = engine.refresh(runtime.ledger.find(job.id, sandbox=job.sandbox)[0])
     progress.show(job)
     if job.active:

@@ -8,14 +8,17 @@ import pytest
 from PIL import Image, ImageCms
 
 from flux_cli.errors import ProtocolError
-from flux_cli.images.containers import _STEP, parse, splice
-from flux_cli.images.inspect import inspect
+from flux_cli.images.embed import embed, write_with
+from flux_cli.images.inspect import find_segments, inspect
+from flux_cli.images.metadata import ImageMetadata
+from flux_cli.images.segments import MOST_SEGMENTS
 from tests.bare import bare, chunks_of
 
 PILLOW = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 EXIF = Image.Exif()
 EXIF[0x010E] = "theirs"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+METADATA = ImageMetadata(prompt="fox", provider="runware", model=None, seed=7, job_id="k3f9q2mx", created_at=1.8e9)
 ADDED = {"description": "a red f\u00f6x".encode(), "xmp": b"<x/>"}
 
 
@@ -63,7 +66,7 @@ def spliced(tmp_path):
         source, target = tmp_path / "source", tmp_path / "target"
         source.write_bytes(content)
         target.unlink(missing_ok=True)
-        splice(source, target, parse(source), added)
+        write_with(source, target, inspect(source), added)
         return target.read_bytes()
 
     return add
@@ -141,7 +144,7 @@ def test_pillow_finds_what_was_added(spliced, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_was_added_is_found_again(spliced, tmp_path, form):
-    held = parse(_file(tmp_path / "image", spliced(FORMS[form])))
+    held = inspect(_file(tmp_path / "image", spliced(FORMS[form])))
 
     assert held.bodies("xmp") == [b"<x/>"]
     assert held.has("description") or held.has("exif")
@@ -181,18 +184,18 @@ def test_a_description_in_a_png_stays(spliced):
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png"])
-def test_a_story_has_a_place_beside_a_packet(spliced, tmp_path, form):
-    found = spliced(FORMS[form], {"story": b"{}"})
+def test_metadata_has_a_place_beside_a_packet(spliced, tmp_path, form):
+    found = spliced(FORMS[form], {"metadata": b"{}"})
 
-    held = parse(_file(tmp_path / "image", found))
+    held = inspect(_file(tmp_path / "image", found))
 
-    assert (held.bodies("story"), held.bodies("xmp")) == ([b"{}"], [])
+    assert (held.bodies("metadata"), held.bodies("xmp")) == ([b"{}"], [])
     assert pixels(found) == pixels(FORMS[form])
 
 
 def test_a_webp_has_no_other_place(spliced):
     with pytest.raises(ProtocolError, match="leaves no place for more"):
-        spliced(FORMS["webp"], {"story": b"{}"})
+        spliced(FORMS["webp"], {"metadata": b"{}"})
 
 
 @pytest.mark.parametrize(
@@ -258,9 +261,9 @@ def test_exif_stands_before_xmp_in_a_jpeg(spliced):
         assert found.index(b"JFIF") < found.index(b"Exif\0") < found.index(b"adobe.com/xap") < found.index(b"\xff\xdb")
 
 
-def test_a_large_image_is_copied_in_steps(spliced):
+def test_what_follows_a_large_image_is_copied(spliced):
     """And comes out the same."""
-    content = FORMS["jpeg"] + bytes(range(256)) * (2 * _STEP // 256) + b"end"
+    content = FORMS["jpeg"] + bytes(range(256)) * (2 * (1 << 20) // 256) + b"end"
 
     assert bare(spliced(content)) == content
 
@@ -283,37 +286,40 @@ JPEG, PNG, WEBP = FORMS["jpeg"], FORMS["png"], FORMS["webp with a profile"]
 )
 def test_a_signed_image_is_known(tmp_path, content):
     """By a manifest of its own, or by the address of one."""
-    assert parse(_file(tmp_path / "image", content)).signed
+    assert inspect(_file(tmp_path / "image", content)).signed
 
 
-@pytest.mark.parametrize("form", ["jpeg", "png", "webp", "webp with a profile"])
-def test_an_image_that_ends_too_soon_is_refused(tmp_path, form):
-    """Wherever its pieces are cut; of a JPEG, up to its picture."""
-    content = FORMS[form]
-    end = content.index(b"\xff\xda") if form == "jpeg" else len(content) - len(content) % 2
+def test_a_file_of_too_many_pieces_is_whole_and_takes_no_metadata(tmp_path):
+    """However many there are, what is held of them is bounded."""
+    pair = b"\xff\xe1\0\x08Exif\0\0\xff\xee\0\2"
+    path = _file(tmp_path / "image", JPEG[:20] + pair * MOST_SEGMENTS + JPEG[20:] + b"tail")
 
-    for length in range(end):
-        with pytest.raises(ProtocolError):
-            parse(_file(tmp_path / "image", content[:length]))
+    image = inspect(path)
 
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "no JPEG, PNG or WebP"),
-        (b"GIF89a", "no JPEG, PNG or WebP"),
-        (b"\xff\xd8\xff\xe0\0\x02??", "no picture in it"),
-        (b"\xff\xd8" + b"\xff\xe1\0\2" * 200_001, "too many pieces"),
-    ],
-)
-def test_what_is_no_image_is_refused(tmp_path, content, words):
-    with pytest.raises(ProtocolError, match=words):
-        parse(_file(tmp_path / "image", content))
+    assert (image.width, image.extra, len(image.segments)) == (37, 4, MOST_SEGMENTS)
+    with pytest.raises(ProtocolError, match="too many pieces"):
+        embed(path, tmp_path / "target", image, METADATA)
 
 
-def test_a_webp_without_a_picture_takes_nothing(spliced):
-    with pytest.raises(ProtocolError, match="no picture in it"):
-        spliced(b"RIFF\x04\0\0\0WEBP")
+@pytest.mark.parametrize("form", FORMS)
+def test_the_segments_are_the_whole_file(tmp_path, form):
+    """Each begins where the one before ends."""
+    content = FORMS[form] + b"tail"
+
+    image = inspect(_file(tmp_path / "image", content))
+
+    assert [one.start for one in image.segments] == [0, *(one.end for one in image.segments[:-1])]
+    assert image.segments[-1].end == len(content)
+    assert content[image.segments[-1].start :][-4:] == b"tail"
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png"])
+def test_what_stands_before_the_damage_is_found(spliced, tmp_path, form):
+    content = spliced(FORMS[form])
+
+    found = find_segments(_file(tmp_path / "image", content[:-20]))
+
+    assert [one.body for one in found if one.kind == "xmp"] == [b"<x/>"]
 
 
 def test_metadata_that_is_compressed_or_too_large_is_passed_over(tmp_path):
@@ -321,6 +327,6 @@ def test_metadata_that_is_compressed_or_too_large_is_passed_over(tmp_path):
     squeezed = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"<x/>"))
     large = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + bytes(2 << 20))
 
-    held = [parse(_file(tmp_path / "image", PNG[:33] + text + PNG[33:])) for text in (squeezed, large)]
+    held = [inspect(_file(tmp_path / "image", PNG[:33] + text + PNG[33:])) for text in (squeezed, large)]
 
     assert [one.bodies("xmp") for one in held] == [[b""], []]

@@ -1,0 +1,91 @@
+"""The table of image options: everything that `flux generate` lets you say about an image and passes to a provider.
+
+The parameters and the help of ``generate``, the keys of ``[generate]`` in the config, the fields of a batch row, the
+metadata in an image, ``--like`` and the command in a gallery are derived from it. To add an option, add one entry here
+and one to the table of each provider that has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OptionType = type[str] | type[int] | type[float] | type[bool] | type[dict[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOption:
+    """One option."""
+
+    name: str
+    """The long name, with underscores: in the config, in a batch row, in metadata and in each provider's table."""
+    flags: tuple[str, ...]
+    """The long flag (``--raw/--no-raw`` for a boolean that can be turned off), then the short one."""
+    type: OptionType
+    """``dict`` stands for ``KEY=VALUE``, given any number of times."""
+    help: str
+    metavar: str = ""
+    panel: str | None = None
+    """The panel of ``--help``; ``None`` for the first one."""
+    before: str = "overwrite"
+    """The parameter of ``generate`` that follows the option in ``--help``."""
+    takes: str
+    """What the config key takes: completes the sentence "generate.seed takes …"."""
+    low: float | None = None
+    """The least number that the config accepts. Each provider's own limits are in its table."""
+    high: float | None = None
+    """The largest one."""
+    choices: tuple[str, ...] = ()
+    """The only words that are accepted; empty for any."""
+    shapes_image: bool = True
+    """Whether it decides what the image looks like, so that the image's metadata records it."""
+
+    @property
+    def flag(self) -> str:
+        """The long flag, in its positive form."""
+        return self.flags[0].partition("/")[0]
+
+    @property
+    def off_flag(self) -> str | None:
+        """The flag that turns a boolean off, or ``None`` if there is none."""
+        return self.flags[0].partition("/")[2] or None
+
+
+_BOOLEAN, _WHOLE = "true or false", "a whole number"
+_OPTIONS = (
+    ImageOption(name="aspect_ratio", flags=("--aspect-ratio", "-a"), type=str, metavar="W:H", before="count",
+                help="Such as 16:9, 1:1 or 9:16.", takes='a ratio such as "16:9"'),
+    ImageOption(name="size", flags=("--size",), type=str, metavar="WxH", panel="Image",
+                help="Pixels, where the provider takes them.", takes='pixels such as "1024x1024"'),
+    ImageOption(name="seed", flags=("--seed", "-s"), type=int, metavar="INT", before="like",
+                help="The same number, the same image.", takes=_WHOLE),
+    ImageOption(name="raw", flags=("--raw/--no-raw",), type=bool, panel="Image",
+                help="Less processed.", takes=_BOOLEAN),
+    ImageOption(name="image", flags=("--image", "-i"), type=str, metavar="PATH|URL",
+                help="An image prompt.", takes="a path or a web address"),
+    ImageOption(name="image_strength", flags=("--image-strength",), type=float, metavar="0..1", panel="Image",
+                help="How much the image prompt counts.", takes="a number from 0 to 1", low=0, high=1),
+    ImageOption(name="format", flags=("--format", "-f"), type=str, metavar="FORMAT", choices=("jpg", "png", "webp"),
+                help="jpg, png or webp; converted if need be.", takes="jpg, png or webp"),
+    ImageOption(name="quality", flags=("--quality",), type=int, metavar="INT", panel="Image",
+                help="Of the compression.", takes=_WHOLE),
+    ImageOption(name="upsample_prompt", flags=("--upsample-prompt/--no-upsample-prompt",), type=bool, panel="Image",
+                help="Let the provider enrich the prompt.", takes=_BOOLEAN),
+    ImageOption(name="safety_tolerance", flags=("--safety-tolerance",), type=int, metavar="0..6", panel="Image",
+                help="0 is strictest.", takes=_WHOLE),
+    ImageOption(name="check_content", flags=("--check-content",), type=bool, panel="Image",
+                help="Ask for the provider's NSFW check.", takes=_BOOLEAN),
+    ImageOption(name="webhook", flags=("--webhook",), type=str, metavar="URL", panel="Provider", before="param",
+                help="Where the provider reports the end.", takes="a web address", shapes_image=False),
+    ImageOption(name="metadata", flags=("--metadata",), type=dict, metavar="KEY=VALUE", panel="Provider",
+                before="param", help="Labels kept with the job (repeat).", takes="a table of texts",
+                shapes_image=False),
+)  # fmt: skip
+
+IMAGE_OPTIONS = {option.name: option for option in _OPTIONS}
+"""Every image option by its name, in the order of the config."""
+
+IMAGE_SHAPING = tuple(option.name for option in _OPTIONS if option.shapes_image and option.name != "seed")
+"""The options that an image's metadata records as parameters; a seed is a field of its own."""
+
+SHAPE = frozenset({"aspect_ratio", "size"})
+"""The options that set the shape: giving one replaces the other."""

@@ -1,0 +1,78 @@
+"""What the ledger stores and returns beside jobs: claims of names, each provider's history, and spending."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FORGOTTEN = "forgotten"
+"""The owner of a name whose job was forgotten: the name stays used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A name under which one run is paid for at most once."""
+
+    name: str
+    sandbox: bool
+    run: str
+    jobs: int
+    """How many jobs make up the run."""
+    key: str
+    """Identifies the request that the name was used for."""
+    owner: str
+    """The process that submits, as ``host:pid``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How the latest jobs of one provider ended."""
+
+    jobs: int
+    failures: int
+    median: float | None
+    """Seconds that successful jobs took, as closely as known."""
+
+    @classmethod
+    def of(cls, waits: Sequence[float | None], *, failures: int) -> History:
+        """Return the history of finished jobs: how long each that succeeded took, and how many failed."""
+        known = [seconds for seconds in waits if seconds is not None]
+        return cls(jobs=len(waits) + failures, failures=failures, median=statistics.median(known) if known else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What a group of jobs cost. An amount that is not known is ``None``, not 0."""
+
+    name: str | None
+    """What the jobs have in common; ``None`` where their model is not known."""
+    jobs: int
+    images: int
+    reported: float | None
+    """USD, as the providers reported it, and 0 where nothing was charged."""
+    estimated: float | None
+    """USD, the estimates of the jobs whose cost was not reported."""
+    credits: float | None
+    """Of the providers that charge in credits."""
+    unknown: int
+    """Jobs whose cost is not known at all."""
+
+    @classmethod
+    def total(cls, groups: Sequence[Spend]) -> Spend:
+        """Return the sum of all groups."""
+        return cls(
+            name="total",
+            jobs=sum(group.jobs for group in groups),
+            images=sum(group.images for group in groups),
+            reported=_sum([group.reported for group in groups]) if groups else 0.0,
+            estimated=_sum([group.estimated for group in groups]),
+            credits=_sum([group.credits for group in groups]),
+            unknown=sum(group.unknown for group in groups),
+        )
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return math.fsum(known) if known else None
