@@ -162,7 +162,7 @@ def test_an_image_tells_its_story_without_the_ledger(flux, forget):
     assert {name: done.object[name] for name in names} == {name: job[name] for name in names}
     (image,) = done.object["images"]
     assert (image["path"], image["width"], image["seed"]) == (job["images"][0]["path"], 2048, 7)
-    assert done.err == "flux: note: fox.webp tells this itself: the ledger does not know its job\n"
+    assert done.err == "flux: note: this comes from fox.webp: the ledger does not have its job\n"
 
 
 def test_several_images_without_the_ledger(flux, forget):
