@@ -65,7 +65,7 @@ class RateLimiter:
         self._refused_since = 0.0
 
     def seconds_held(self) -> float:
-        """Return for how many seconds yet the provider asked us to wait."""
+        """Return for how many seconds yet the provider asked flux to wait."""
         return max(self._hold.until - self._clock.monotonic(), 0.0)
 
     def acquire(self, *, deadline: float = math.inf, waves: float = math.inf) -> int | None:
@@ -96,7 +96,7 @@ class RateLimiter:
                 self._spacing = 0.0
 
     def record_refusal(self, wave: int, retry_after: float) -> float:
-        """Note that a request of a ``wave`` was refused, and the seconds that the provider asked us to wait.
+        """Note that a request of a ``wave`` was refused, and the seconds that the provider asked flux to wait.
 
         Requests that were already on their way belong to the wave that has begun: they are no reason to slow down
         further. Return for how many seconds there have been nothing but refusals.

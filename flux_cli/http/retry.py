@@ -124,7 +124,7 @@ class Retrier:
     ) -> int:
         """Wait until a request may leave, and return its wave. Raises `UnavailableError` where it does not leave.
 
-        A request that is tried once does not wait at all: the error says how long the provider asked us to wait.
+        A request that is tried once does not wait at all: the error says how long the provider asked flux to wait.
         """
         held = limiter.seconds_held()
         if held and policy.attempts == 1:

@@ -204,9 +204,9 @@ class Saver(Generic[Inspected]):
     ) -> tuple[Path | bytes, Inspected]:
         made = self._convert(source, target, format=target_format, quality=self._quality)
         if target_format == found.format:
-            self._note(f"encoded again at quality {self._quality} here")
+            self._note(f"re-encoded by flux at quality {self._quality}")
         else:
-            self._note(f"converted to {target_format} here (the provider sent {found.format})")
+            self._note(f"converted to {target_format} by flux (the provider sent {found.format})")
         return target, made
 
     def _embed_metadata(

@@ -149,7 +149,7 @@ def test_a_batch_is_told_what_that_means(flux, book):
 
     done = flux("status", "--forget", "aaaa1111", "--sandbox")
 
-    assert "--resume of /somewhere/prompts.txt generates them again" in done.err
+    assert "--resume of /somewhere/prompts.txt would make them again" in done.err
 
 
 def test_money_is_not_forgotten(flux, book):
@@ -212,7 +212,7 @@ WRONG = [
     (["--forget-older-than", "999999w"], "--forget-older-than takes a time, not 999999w"),
     (["--forget-older-than", "90d", "@1"], "cannot be combined with a JOB"),
     (["--forget-older-than", "90d", "--forget"], "cannot be combined with a JOB"),
-    (["@1", "--yes"], "--yes only works together with --forget"),
+    (["@1", "--yes"], "--yes only works with --forget"),
     (["--spend", "--forget"], "--spend covers all jobs"),
 ]
 

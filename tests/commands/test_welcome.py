@@ -58,7 +58,7 @@ def test_in_the_sandbox(flux, monkeypatch):
 
     done = flux()
 
-    assert "The sandbox is on" in done.out
+    assert "In the sandbox, everything is free" in done.out
     assert commands(done)[0] == FOX
 
 
