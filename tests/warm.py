@@ -63,7 +63,7 @@ def _listen(address: str) -> None:
             import_module(module.name)
     for name in ("httpx", "pydantic_settings", "rich.live", "rich.progress", "tomlkit", "typer.main", "PIL.Image"):
         import_module(name)
-    for names in ((), cli.COMMANDS, *((name,) for name in cli.COMMANDS)):
+    for names in ((), tuple(cli.COMMANDS), *((name,) for name in cli.COMMANDS)):
         cli._build(names)
     gc.freeze()  # so that a fork copies no page only because it is looked through at the end
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the processes that answer are not waited for

@@ -175,7 +175,7 @@ def as_id(value: Any) -> str:
         message = f"an id must be text, not {type(value).__name__}"
         raise TypeError(message)
     if not _ID.fullmatch(value):
-        message = "an id with unexpected characters"
+        message = "an id with characters that are not allowed"
         raise ValueError(message)
     return value
 

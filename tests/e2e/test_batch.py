@@ -105,7 +105,7 @@ def test_resume_completes_a_batch_whose_reader_went_away(bash, warm, host, finis
 def test_a_batch_shows_a_bar_above_its_jobs(terminal, host, finish):
     """How far it is, what is in flight, what was spent; below it a line a job; in the end the paths and the sum."""
     shown = terminal(*BATCH, "-j", "3")
-    shown.wait("runcomfy", "queued", "fox 2")
+    shown.wait_for(lambda: sum("queued" in line for line in shown.screen) == 3)
 
     bar = shown.wait("0 of 6 done")
     jobs = [line for line in shown.screen if "queued" in line]
