@@ -56,11 +56,11 @@ class GenerateRequest:
     count: int = 1
     """Images."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Those that are sent or honoured, by long name with underscores, without the seed."""
+    """The options to send, by long name with underscores, without the seed."""
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """``--param`` values by dotted path."""
     skipped: tuple[str, ...] = ()
-    """Options of the config, or of the image to start from, that this provider and model cannot honour."""
+    """Options of the config, or of the image to start from, that this provider and model do not support."""
     notes: tuple[str, ...] = ()
     """What you should know about it."""
     save: SaveOptions | None = None

@@ -1,7 +1,7 @@
 """Read the rows of a batch file, from lines, JSON lines or CSV, and check their names and types.
 
 A row is a prompt with any option of ``flux generate`` beside it, by its long name; it is checked as the ``[generate]``
-table of the config is. Whether a provider can honour a row is checked later.
+table of the config is. Whether a provider supports its options is checked later.
 """
 
 from __future__ import annotations
