@@ -30,20 +30,6 @@ _TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Params:
-    """What one job asks for, in our own words."""
-
-    prompt: str
-    seed: int
-    count: int = 1
-    """Images this one job makes; more than one only where the API can."""
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Options by their long name with underscores, such as ``aspect_ratio``; only those that are sent or honoured."""
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """``--param`` values by dotted path."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """An amount of money or credits, as the provider reports it."""
 

@@ -56,7 +56,8 @@ def is_running(pid: int) -> bool:
 
 def new_id() -> str:
     """Return a short random id. It starts with a letter."""
-    return secrets.choice(_ALPHABET[:23]) + "".join(secrets.choice(_ALPHABET) for _ in range(7))
+    first, *others = secrets.token_bytes(8)
+    return _ALPHABET[first % 23] + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in others)
 
 
 def new_seed() -> int:
@@ -89,8 +90,6 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: SystemClock = field(default_factory=SystemClock)
     flags: Flags = field(default_factory=Flags)
-    saved: list[tuple[int, int, list[str]]] = field(default_factory=list[tuple[int, int, list[str]]])
-    """Images that are on disk now: row of the batch, number within the run, and paths, as they came."""
     connect: Connect | None = None
     """Makes the transport behind httpx; ``None`` is the network."""
     new_id: Callable[[], str] = new_id

@@ -32,7 +32,7 @@ def cancel(
 ) -> int:
     """Take queued jobs off the queue.
 
-    Says of each job whether it was cancelled, or why it was not.
+    Says of each job whether it was cancelled, or why not.
     """
     runtime = options.runtime_of(ctx)
     if bool(jobs) == all_jobs:
@@ -52,7 +52,7 @@ def cancel(
 
 
 def _ask(runtime: Runtime, count: int) -> None:
-    """Ask before cancelling everything. Raises `UsageError` where nobody can be asked, or says no."""
+    """Ask before cancelling everything. Raises `UsageError` where the answer is no, or stdin is no terminal."""
     what = f"{count} jobs" if count > 1 else "1 job"
     if not runtime.stdin.isatty() or not runtime.stderr.isatty():
         raise UsageError(f"--all would cancel {what}, but standard input is not a terminal", hint="add --yes")
@@ -61,7 +61,7 @@ def _ask(runtime: Runtime, count: int) -> None:
 
 
 def _cancel(runtime: Runtime, job: Job, *, several: bool) -> FluxError | None:
-    """Cancel one job, and say what became of it. Return what went wrong."""
+    """Cancel one job, and print its new state. Return the error, if any."""
     try:
         if providers.load(job.provider).cancel is not None and job.status in FINISHED:
             now = job

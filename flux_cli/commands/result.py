@@ -14,7 +14,7 @@ from flux_cli.commands import show as seeing
 from flux_cli.errors import FluxError, PendingError, ProtocolError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs.active import list_unsettled, refresh_jobs
-from flux_cli.runs.outcome import exit_code_for, require_status
+from flux_cli.runs.outcome import exit_code_for, require_status, saved_paths
 from flux_cli.runs.save import SaveOptions
 from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.runtime import Runtime
@@ -52,7 +52,7 @@ def result(
 ) -> int:
     """Save the images of finished jobs, and print their paths.
 
-    What was saved before and is still there is not downloaded again, unless it is wanted otherwise.
+    What was saved before and is still there is not downloaded again, unless -o, -f or --embed asks for it.
     """
     runtime = options.runtime_of(ctx)
     if bool(jobs) == all_jobs:
@@ -68,42 +68,44 @@ def result(
     options.check_print0(runtime)
     seeing.check_preview(runtime, preview, output=output)
     command = seeing.find_viewer(runtime, output) if open_ else None
-    wanted = options.check_format(format)
+    format_ = options.check_format(format)
     configured = runtime.settings.generate
     seconds = options.check_timeout(timeout, configured.get("timeout"))
-    ends: list[FluxError | None] = []
+    errors: list[FluxError | None] = []
     if jobs:
         found, at_once = options.find_jobs(runtime, jobs, provider), AT_ONCE
     else:
-        if not url:  # what was typed wrong is said before anything is asked
-            _save_options(runtime, [], output, overwrite=overwrite, wanted=wanted, embed=embed)
-        found, ends = _find_due(runtime, wait=wait)
+        if not url:  # usage errors come before any request
+            _save_options(runtime, [], output, overwrite=overwrite, format_=format_, embed=embed)
+        found, errors = _find_due(runtime, wait=wait)
         waited = sum(job.status != "succeeded" for job in found)
-        at_once = min(AT_ONCE + waited, MOST_AT_ONCE)  # a job that takes long is in no other's way
+        at_once = min(AT_ONCE + waited, MOST_AT_ONCE)  # a slow job holds up no other
     if url:
-        ends += _print_links(runtime, found)
-        return _exit_code(ends) if all_jobs else exit_code_for(ends)
-    place = _save_options(runtime, found, output, overwrite=overwrite, wanted=wanted, embed=embed)
-    from flux_cli.runs.runner import RunOptions, collect_jobs  # noqa: PLC0415 - not for --url
+        errors += _print_links(runtime, found)
+    else:
+        from flux_cli.runs.runner import RunOptions, collect_jobs  # noqa: PLC0415 - not for --url
 
-    terms = RunOptions(place=place, timeout=seconds, on_end=lambda _, error: ends.append(error))
-    code = collect_jobs(runtime, found, terms, wait=wait, at_once=at_once)
-    seeing.show_images(runtime)
-    if command is not None:
-        seeing.open_images(runtime, command)
-    return _exit_code(ends) if all_jobs else code
+        save = _save_options(runtime, found, output, overwrite=overwrite, format_=format_, embed=embed)
+        run_options = RunOptions(save=save, timeout=seconds)
+        outcomes = collect_jobs(runtime, found, run_options, wait=wait, at_once=at_once)
+        errors += [one.error for one in outcomes]
+        paths = saved_paths(outcomes)
+        seeing.show_images(runtime, paths)
+        if command is not None:
+            seeing.open_images(runtime, command, paths)
+    return _exit_code(errors) if all_jobs else exit_code_for(errors)
 
 
 def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxError | None]]:
-    """Ask about every job that is not finished. Return all that have unsaved images, or will have if we ``wait``.
+    """Look at every job that is not finished. Return all that have unsaved images, or will have if we ``wait``.
 
-    What becomes of the others is told here, and returned as errors. Finished jobs come first.
+    The errors of the others are printed here, and returned. Finished jobs come first.
     """
-    asked = list_unsettled(runtime)
+    unsettled = list_unsettled(runtime)
     waited: list[Job] = []
-    ends: list[FluxError | None] = []
-    answers = refresh_jobs(runtime, asked)
-    for job, answer in zip(asked, answers, strict=True):
+    errors: list[FluxError | None] = []
+    answers = refresh_jobs(runtime, unsettled)
+    for job, answer in zip(unsettled, answers, strict=True):
         now = job if isinstance(answer, FluxError) else answer
         lasting = isinstance(answer, FluxError) and not isinstance(answer, UnavailableError | ProtocolError)
         if wait and not lasting and (now.active or (now.status == "unknown" and now.remote_id is not None)):
@@ -114,24 +116,24 @@ def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxErro
                 raise answer
             require_status(now, "succeeded")
         except FluxError as error:
-            ends.append(error)
+            errors.append(error)
             runtime.output.error(error, now, where=f"job {job.id}")
     fresh = {job.id: job for job in answers if isinstance(job, Job)}  # with the bytes that came with an answer
     unsaved = [fresh.get(job.id, job) for job in runtime.ledger.unsaved(sandbox=runtime.sandbox)]
     found = [*unsaved, *waited]
-    if not found and not ends:
+    if not found and not errors:
         options.note_nothing(runtime, "no job has unsaved images")
-    return found, ends
+    return found, errors
 
 
-def _exit_code(ends: Sequence[FluxError | None]) -> int:
-    """Return the exit code of ``--all``: where all that is missing is still under way, it says so and nothing else."""
-    failed = [error for error in ends if error is not None]
-    return exit_code_for(failed if all(isinstance(error, PendingError) for error in failed) else ends)
+def _exit_code(errors: Sequence[FluxError | None]) -> int:
+    """Return the exit code of ``--all``: that of pending jobs where nothing else is missing."""
+    failed = [error for error in errors if error is not None]
+    return exit_code_for(failed if all(isinstance(error, PendingError) for error in failed) else errors)
 
 
 def _save_options(
-    runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, wanted: str | None, embed: bool | None
+    runtime: Runtime, jobs: list[Job], output: str | None, *, overwrite: bool, format_: str | None, embed: bool | None
 ) -> SaveOptions:
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --url
 
@@ -141,20 +143,20 @@ def _save_options(
     destination = Destination.parse(where, overwrite=overwrite, count=max(count, 1))
     if destination.kind == "stdout":
         options.check_stdout(runtime)
-    place = SaveOptions(
+    save = SaveOptions(
         destination=destination,
-        format=resolve_format(destination, wanted),
+        format=resolve_format(destination, format_),
         save_again=output is not None
-        or wanted is not None
+        or format_ is not None
         or (embed is not None and _embedding_differs(jobs, embed=embed)),
         embed=embed if embed is not None else configured.get("embed", True),
     )
     destination.prepare()
-    return place
+    return save
 
 
 def _embedding_differs(jobs: list[Job], *, embed: bool) -> bool:
-    """Whether one of the images that are saved has a story where none is wanted, or the other way round."""
+    """Whether a saved image has metadata although ``embed`` is off, or lacks it although it is on."""
     from flux_cli.images.embed import read  # noqa: PLC0415 - only here
 
     paths = [Path(image.path) for job in jobs for image in job.images if image.path is not None]
@@ -164,8 +166,8 @@ def _embedding_differs(jobs: list[Job], *, embed: bool) -> bool:
 
 
 def _print_links(runtime: Runtime, jobs: list[Job]) -> list[FluxError | None]:
-    """Print where each image can be had, from the newest answer that there is. Return what went wrong with each job."""
-    outcomes: list[FluxError | None] = []
+    """Print the link of each image, from the newest answer there is. Return the error of each job."""
+    errors: list[FluxError | None] = []
     for known, answer in zip(jobs, refresh_jobs(runtime, jobs), strict=True):
         try:
             if isinstance(answer, FluxError):
@@ -173,10 +175,10 @@ def _print_links(runtime: Runtime, jobs: list[Job]) -> list[FluxError | None]:
             job = answer
             require_status(job, "succeeded")
         except FluxError as error:
-            outcomes.append(error)
+            errors.append(error)
             runtime.output.error(error, known)
         else:
-            outcomes.append(None)
+            errors.append(None)
             links = [image.url for image in job.images if image.url]
             runtime.output.links(job, links)
-    return outcomes
+    return errors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flux_cli.errors import UsageError
 from flux_cli.runtime import Runtime
 
@@ -19,15 +21,15 @@ def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None,
         )
 
 
-def show_images(runtime: Runtime) -> None:
-    """Show the saved images on stderr if the command line or config says so and both streams are a terminal.
+def show_images(runtime: Runtime, paths: Sequence[str]) -> None:
+    """Show the images at ``paths`` on stderr if the command line or config says so and both streams are a terminal.
 
     A note says why ``--preview`` shows nothing; the config's ``preview = "auto"`` is skipped silently.
     """
     preview = runtime.flags.preview
     if preview is None:
         preview = not runtime.flags.quiet and runtime.settings.get("preview") == "auto"
-    if not preview or not runtime.saved:
+    if not preview or not paths:
         return
     if not (runtime.stdout.isatty() and runtime.stderr.isatty()):
         _note(runtime, "--preview only works in a terminal, not in a pipe or a file")
@@ -41,7 +43,7 @@ def show_images(runtime: Runtime) -> None:
         return
     from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only for --preview
 
-    lines, bad = render(_list_saved(runtime), screen)
+    lines, bad = render(paths, screen)
     with runtime.streams.watch_reader():
         write(runtime.stderr.buffer, lines)
     for path in bad:
@@ -54,11 +56,6 @@ def _note(runtime: Runtime, note: str) -> None:
         runtime.output.note(note)
 
 
-def _list_saved(runtime: Runtime) -> list[str]:
-    """Return the paths of the saved images in the order of the request."""
-    return [path for _, _, paths in sorted(runtime.saved) for path in paths]
-
-
 def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
     """Return the command that opens images. Raises `UsageError` if there is none."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
@@ -68,11 +65,10 @@ def find_viewer(runtime: Runtime, output: str | None) -> list[str]:
     return viewer.find_viewer(runtime.environ)
 
 
-def open_images(runtime: Runtime, command: list[str]) -> None:
-    """Open the saved images in the system's viewer. Raises `FluxError`."""
+def open_images(runtime: Runtime, command: list[str], paths: Sequence[str]) -> None:
+    """Open the saved images at ``paths`` in the system's viewer. Raises `FluxError`."""
     from flux_cli.preview import viewer  # noqa: PLC0415 - only for --open
 
-    paths = _list_saved(runtime)
     if len(paths) > viewer.MOST:
         runtime.output.note(f"opening only {viewer.MOST} of {len(paths)} images")
     viewer.open_images(paths[: viewer.MOST], command)

@@ -30,7 +30,7 @@ from flux_cli.errors import (
 )
 from flux_cli.jobs import SEARCH_SECONDS, Cancelled, Failed, Job, ReadyInterval, Succeeded, advance
 from flux_cli.money.limits import Limit
-from flux_cli.providers.base import Accepted, Account, LostSubmit, Order, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, drive
 from flux_cli.providers.hints import with_hint
 from flux_cli.text import printable
@@ -38,12 +38,12 @@ from flux_cli.text import printable
 T = TypeVar("T")
 
 
-def dry_run_requests(provider: Provider, order: Order) -> list[Request]:
-    """Return the requests that submitting ``order`` would send, up to the paid one, without sending any.
+def dry_run_requests(provider: Provider, planned: PlannedJob) -> list[Request]:
+    """Return the requests that submitting a ``planned`` job would send, up to the paid one, without sending any.
 
     Raises `UsageError` for what the conversation itself refuses.
     """
-    conversation = provider.submit(order)
+    conversation = provider.submit(planned)
     requests = [next(conversation)]
     while not requests[-1].paid:
         answer = json.dumps(requests[-1].dry_run_answer).encode()
@@ -84,8 +84,7 @@ class Engine:
 
     def submit(
         self,
-        job: Job,
-        order: Order,
+        planned: PlannedJob,
         *,
         limits: Sequence[Limit] = (),
         policy: PolicyName = "submit",
@@ -98,6 +97,7 @@ class Engine:
         `FluxError` only where no paid request was sent, or where the store fails afterwards: then the error names the
         id.
         """
+        job = planned.job
         provider = self._load(job.provider)
         stored = False
 
@@ -105,18 +105,18 @@ class Engine:
             nonlocal stored
             if request.paid:
                 intent = _describe_request(request)
-                remote_id = order.idempotency_key if provider.idempotency_key_is_id else None
+                remote_id = job.idempotency_key if provider.idempotency_key_is_id else None
                 if stored:
                     self._store.change(job.id, lambda known: replace(known, request=intent))
                 else:
                     self._clock.check()
-                    new = replace(job, idempotency_key=order.idempotency_key, remote_id=remote_id, request=intent)
+                    new = replace(job, remote_id=remote_id, request=intent)
                     self._store.add(new, limits)
                     stored = True
             return self._transport.send(provider, request, sandbox=job.sandbox, policy=policy, deadline=deadline)
 
         try:
-            accepted = _hold_submit(provider, order, send)
+            accepted = _hold_submit(provider, planned, send)
         except FluxError as error:
             if not stored:
                 raise
@@ -286,7 +286,7 @@ class Engine:
         return self._ask(provider, provider.check(), sandbox=sandbox)
 
 
-def _hold_submit(provider: Provider, order: Order, send: Callable[[Request], Response]) -> Accepted:
+def _hold_submit(provider: Provider, planned: PlannedJob, send: Callable[[Request], Response]) -> Accepted:
     """Hold the submit conversation, and return what it learned.
 
     A paid request that may be repeated and whose answer is unreadable is sent once more, exactly as it was; the
@@ -304,7 +304,7 @@ def _hold_submit(provider: Provider, order: Order, send: Callable[[Request], Res
         return response
 
     try:
-        return drive(provider.submit(order), record)
+        return drive(provider.submit(planned), record)
     except ProtocolError as error:
         last = exchanges[-1][0] if exchanges else None
         if last is None or not (last.paid and last.idempotent):
@@ -323,7 +323,7 @@ def _hold_submit(provider: Provider, order: Order, send: Callable[[Request], Res
         except FluxError as refusal:
             raise LostReplyError(lost.message, refusal=refusal) from refusal
 
-    return drive(provider.submit(order), repeat)
+    return drive(provider.submit(planned), repeat)
 
 
 def _describe_request(request: Request) -> dict[str, Any]:

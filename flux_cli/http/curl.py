@@ -46,6 +46,8 @@ def _url(request: Request, base_url: str) -> str:
 def _json(body: Any) -> str:
     """Return a body as JSON on one line, with escapes for all that a terminal could obey."""
     text = json.dumps(body, ensure_ascii=False)
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 

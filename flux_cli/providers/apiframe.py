@@ -12,7 +12,17 @@ from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import CREDITS, SEEDS, Accepted, Account, LostSubmit, Model, Order, Provider, put_at_path
+from flux_cli.providers.base import (
+    CREDITS,
+    SEEDS,
+    Accepted,
+    Account,
+    LostSubmit,
+    Model,
+    PlannedJob,
+    Provider,
+    put_at_path,
+)
 from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_float, as_id, as_percent, as_url
 from flux_cli.providers.drift import from_catalogue
 from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, same_values
@@ -20,14 +30,14 @@ from flux_cli.providers.refusals import error_for_status, job_failure
 from flux_cli.text import sentence
 
 
-def submit(order: Order) -> Flow[Accepted]:
+def submit(planned: PlannedJob) -> Flow[Accepted]:
     """Upload a local image prompt, if there is one, then submit the job.
 
     The webhook's field is ``webhookUrl`` in the API's schema and ``webhook_url`` on the model's page. Unknown fields
     are rejected, so a 400 that names the field proves that nothing was accepted, and the page's spelling is tried.
     """
-    body = order.body(model=order.model.slug)
-    image = order.params.options.get("image")
+    body = planned.body(model=planned.model.slug)
+    image = planned.job.parameters.get("image")
     if image and "://" not in image:
         example = {"url": "https://api.apiframe.ai/the-uploaded-file"}
         sent = yield Request(
@@ -38,7 +48,7 @@ def submit(order: Order) -> Flow[Accepted]:
         "POST",
         "/v2/images/generate",
         json=body,
-        headers={"Idempotency-Key": order.idempotency_key},
+        headers={"Idempotency-Key": planned.job.idempotency_key},
         paid=True,
         repeatable=True,
     )
@@ -49,7 +59,7 @@ def submit(order: Order) -> Flow[Accepted]:
             raise
         renamed = {("webhook_url" if name == "webhookUrl" else name): value for name, value in body.items()}
         try:
-            reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{order.idempotency_key}-2"})
+            reply = yield replace(first, json=renamed, headers={"Idempotency-Key": f"{planned.job.idempotency_key}-2"})
         except UsageError:
             raise error from None  # the name of the field was not the problem
     return Accepted(remote=RemoteJob(id=as_id(reply.json["jobId"])))

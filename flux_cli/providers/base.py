@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flux_cli.errors import FluxError, UsageError
-from flux_cli.jobs import Cost, Params, Queued, RemoteJob, State
+from flux_cli.jobs import Cost, Job, Queued, RemoteJob, State
 from flux_cli.providers.conversation import Flow, Response
 from flux_cli.providers.options import Option
 
@@ -59,17 +59,16 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """All that a submit needs to know."""
+class PlannedJob:
+    """One job, ready to be submitted."""
 
-    params: Params
+    job: Job
+    """Its ``parameters`` are the options as they are sent, with the ``--param`` values under ``param``."""
     model: Model
-    job_id: str
-    """The job's own id."""
-    idempotency_key: str
-    """A UUID made with the job."""
     wait: bool = True
     """False for ``--no-wait``."""
+    fallbacks: tuple[PlannedJob, ...] = ()
+    """The jobs that make the same images at the next provider, where this one turns out not to accept it."""
 
     def body(self, **fixed: Any) -> dict[str, Any]:
         """Return the request body: ``fixed`` fields, the prompt, every option at its path, then ``--param`` values.
@@ -77,12 +76,12 @@ class Order:
         Raises `UsageError` if a ``--param`` does not fit the structure of the body.
         """
         body: dict[str, Any] = dict(fixed)
-        put_at_path(body, self.model.prompt_field, self.params.prompt)
-        for name, value in self.params.options.items():
+        put_at_path(body, self.model.prompt_field, self.job.prompt)
+        for name, value in {**self.job.parameters, "seed": self.job.seed}.items():
             option = self.model.options.get(name)
             for path, sent in (option.wire(value) if option else {}).items():
                 put_at_path(body, path, sent)
-        for path, value in self.params.extra.items():
+        for path, value in self.job.parameters.get("param", {}).items():
             put_at_path(body, path, value)
         return body
 
@@ -150,7 +149,7 @@ class Provider:
     """Where you create a key, to complete "create a key in …"."""
     docs: str
     models: Mapping[str, Model]
-    submit: Callable[[Order], Flow[Accepted]]
+    submit: Callable[[PlannedJob], Flow[Accepted]]
     poll: Callable[[RemoteJob], Flow[State]]
     refusal: Callable[[Response], FluxError | None]
     """Return the error that an answer stands for, or ``None``. Called for every answer."""

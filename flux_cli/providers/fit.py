@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.jobs import Params
 from flux_cli.providers.options import Choice, InvalidValue, Option, Range, same_values
 from flux_cli.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from flux_cli.providers.base import Model, Provider
 
@@ -27,7 +26,8 @@ CONVERTED: dict[str, Option] = {
 class ResolvedOptions:
     """The options to send, the options that are ignored, and notes to show."""
 
-    params: Params
+    options: Mapping[str, Any]
+    """By long name with underscores, without the seed."""
     skipped: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -54,17 +54,24 @@ def find_model(provider: Provider, name: str) -> Model:
     )
 
 
-def resolve(provider: Provider, model: Model, params: Params, *, typed: Collection[str]) -> ResolvedOptions:
-    """Check every option against the model.
+def resolve(
+    provider: Provider,
+    model: Model,
+    options: Mapping[str, Any],
+    *,
+    typed: Collection[str],
+    extra: Mapping[str, Any] | None = None,
+) -> ResolvedOptions:
+    """Check every option but the seed, and the ``--param`` values ``extra``, against the model.
 
     If an option in ``typed``, from the command line, is not supported, raise `UsageError`. Any other, from the config,
     is skipped and named.
     """
-    _check_prompt(provider, model, params.prompt)
+    extra = extra or {}
     kept: dict[str, Any] = {}
-    skipped = _choose_shape_to_skip(model, params, typed)
+    skipped = _choose_shape_to_skip(model, options, typed)
     notes: list[str] = []
-    for name, value in params.options.items():
+    for name, value in options.items():
         if name in skipped:
             continue
         option = model.options.get(name)
@@ -83,19 +90,17 @@ def resolve(provider: Provider, model: Model, params: Params, *, typed: Collecti
                     else UsageError(f"{provider.name}: {flag_name(name)} {error}")
                 ) from None
             skipped.append(name)
-    for name in _check_extra(provider, model, params, kept, typed):
+    for name in _check_extra(provider, model, extra, kept, typed):
         del kept[name]
         skipped.append(name)
-    kept = {**_add_always_sent(model, params, kept), **kept}
-    notes += [f"--param {path}: {provider.param_notes[path]}" for path in params.extra if path in provider.param_notes]
-    _check_seed(provider, model, params)
-    kept["seed"] = params.seed
-    return ResolvedOptions(params=replace(params, options=kept), skipped=tuple(skipped), notes=tuple(notes))
+    kept = {**_add_always_sent(model, extra, kept), **kept}
+    notes += [f"--param {path}: {provider.param_notes[path]}" for path in extra if path in provider.param_notes]
+    return ResolvedOptions(options=kept, skipped=tuple(skipped), notes=tuple(notes))
 
 
-def _choose_shape_to_skip(model: Model, params: Params, typed: Collection[str]) -> list[str]:
+def _choose_shape_to_skip(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
     """Return which of the two options that set the shape to skip. Raises `UsageError` if both were typed."""
-    if not {"aspect_ratio", "size"} <= params.options.keys():
+    if not {"aspect_ratio", "size"} <= options.keys():
         return []
     if {"aspect_ratio", "size"} <= set(typed):
         raise UsageError("--aspect-ratio and --size both set the shape: use only one of them")
@@ -103,42 +108,42 @@ def _choose_shape_to_skip(model: Model, params: Params, typed: Collection[str]) 
     return ["aspect_ratio" if wins else "size"]
 
 
-def _add_always_sent(model: Model, params: Params, kept: dict[str, Any]) -> dict[str, Any]:
+def _add_always_sent(model: Model, extra: Mapping[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
     """Return the options that are always sent and have no other value yet."""
     fields = {path for name, value in model.always_sent.items() for path in model.options[name].wire(value)}
-    if "size" in kept or fields & set(params.extra):
+    if "size" in kept or fields & set(extra):
         return {}
     return {name: value for name, value in model.always_sent.items() if name not in kept}
 
 
-def _check_prompt(provider: Provider, model: Model, prompt: str) -> None:
+def check_prompt(provider: Provider, model: Model, prompt: str) -> None:
+    """Check the text and the length of a prompt. Raises `UsageError`."""
     low, high = model.prompt_length
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint='`flux generate "a red fox in the snow"`')
-    if any("\ud800" <= character <= "\udfff" for character in prompt):
-        raise UsageError("the prompt is not valid UTF-8 text")
     if len(prompt) < low or (high is not None and len(prompt) > high):
         message = f"{provider.name} takes a prompt of {low} to {high} characters, not {len(prompt)}"
         raise UsageError(message)
 
 
-def _check_seed(provider: Provider, model: Model, params: Params) -> None:
+def check_seed(provider: Provider, model: Model, seed: int) -> None:
+    """Check that the model takes a seed. Raises `UsageError`."""
     try:
-        model.options["seed"].check(params.seed)
+        model.options["seed"].check(seed)
     except InvalidValue as error:
         message = f"{provider.name}: --seed {error}"
         raise UsageError(message) from None
 
 
 def _check_extra(
-    provider: Provider, model: Model, params: Params, kept: dict[str, Any], typed: Collection[str]
+    provider: Provider, model: Model, extra: Mapping[str, Any], kept: dict[str, Any], typed: Collection[str]
 ) -> list[str]:
     """Return the options from the config that a ``--param`` replaces.
 
     Raises `UsageError` for a ``--param`` that sets a field of flux or of an option that was typed too.
     """
     replaced: list[str] = []
-    for path in params.extra:
+    for path in extra:
         if not all(path.split(".")):
             message = f"--param {path}: a path consists of names joined by dots"
             raise UsageError(message)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import SEEDS, Accepted, Account, Model, Order, Provider
+from flux_cli.providers.base import SEEDS, Accepted, Account, Model, PlannedJob, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, as_float, as_id, as_int, as_url, require_object
 from flux_cli.providers.drift import from_schema
 from flux_cli.providers.options import Choice, Range, Switch, same_values
@@ -23,9 +23,9 @@ BALANCE_HOST = "https://api.runcomfy.net"
 _SIZE = "1:1 (hd)"
 
 
-def submit(order: Order) -> Flow[Accepted]:
+def submit(planned: PlannedJob) -> Flow[Accepted]:
     """Submit the job; the body is flat, and ``request_id`` in the answer is the job's id."""
-    reply = yield Request("POST", f"/v1/models/{order.model.slug}", json=order.body(), paid=True)
+    reply = yield Request("POST", f"/v1/models/{planned.model.slug}", json=planned.body(), paid=True)
     return Accepted(remote=RemoteJob(id=as_id(reply.json["request_id"])))
 
 

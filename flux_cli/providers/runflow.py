@@ -11,7 +11,7 @@ from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, Order, Price, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Price, Provider
 from flux_cli.providers.conversation import (
     Flow,
     Request,
@@ -32,10 +32,10 @@ _PAGES = 10
 """How many pages of 500 runs are searched for a lost run."""
 
 
-def submit(order: Order) -> Flow[Accepted]:
+def submit(planned: PlannedJob) -> Flow[Accepted]:
     """Start a run. ``client_ref`` is a label by which the run is found if the answer is lost."""
-    body = order.body(client_ref=order.job_id)
-    reply = yield Request("POST", f"/v1/models/{order.model.slug}/runs", json=body, paid=True)
+    body = planned.body(client_ref=planned.job.id)
+    reply = yield Request("POST", f"/v1/models/{planned.model.slug}/runs", json=body, paid=True)
     return Accepted(remote=RemoteJob(id=as_id(reply.json["id"])))
 
 

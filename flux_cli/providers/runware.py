@@ -25,7 +25,7 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, Order, Price, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Price, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, as_bool, as_float, as_int, as_percent, as_url
 from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
 from flux_cli.providers.refusals import as_job_failure, error_for_status
@@ -33,21 +33,21 @@ from flux_cli.providers.runware_codes import CANCELLED, CONFLICT, explain
 from flux_cli.text import printable, sentence
 
 
-def submit(order: Order) -> Flow[Accepted]:
+def submit(planned: PlannedJob) -> Flow[Accepted]:
     """Submit one task, for asynchronous delivery unless ``--param`` says otherwise."""
-    count = {order.model.count_field: order.params.count} if order.params.count > 1 else {}
+    count = {planned.model.count_field: planned.job.count} if planned.job.count > 1 else {}
     fixed = {
         "taskType": "imageInference",
-        "taskUUID": order.idempotency_key,
-        "model": order.model.slug,
+        "taskUUID": planned.job.idempotency_key,
+        "model": planned.model.slug,
         "deliveryMethod": "async",
         "includeCost": True,
     }
-    task = order.body(**fixed, **count)
-    if task["deliveryMethod"] == "sync" and not order.wait:
+    task = planned.body(**fixed, **count)
+    if task["deliveryMethod"] == "sync" and not planned.wait:
         message = "--no-wait does not work with synchronous delivery"
         raise UsageError(message, hint="use --no-wait or --param deliveryMethod=sync, not both")
-    remote = RemoteJob(id=order.idempotency_key, poll_state={"count": order.params.count})
+    remote = RemoteJob(id=planned.job.idempotency_key, poll_state={"count": planned.job.count})
     try:
         reply = yield Request("POST", "", json=[task], paid=True, repeatable=True)
     except LostReplyError as lost:

@@ -1,4 +1,4 @@
-"""The work of a batch: rows side by side, each saved and told of as soon as ready, and what is left at the end."""
+"""Run a batch: rows in parallel, results saved as they arrive, then a summary and a file of rows to retry."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flux_cli.config.paths import state_path
 from flux_cli.errors import FluxError, Interrupted, LimitError
 from flux_cli.jobs import Job
 from flux_cli.money.totals import BatchTotals, format_total
+from flux_cli.providers.base import PlannedJob
 from flux_cli.runs.active import ActiveJobs
 from flux_cli.runs.failed_rows import FailedRows
-from flux_cli.runs.outcome import Outcome, exit_code_for
-from flux_cli.runs.plan import PlannedJob
+from flux_cli.runs.outcome import Outcome
 from flux_cli.runs.resume import RowHistory
 from flux_cli.runs.rows import COPY, Row
 from flux_cli.runs.runner import JobRunner, RunOptions, row_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from flux_cli.gallery.page import Entry
 
 _UNREACHED = 5
-"""Jobs in a row that find a provider out of reach, before no more are sent to it."""
+"""Jobs in a row that find a provider out of reach before no more are sent to it."""
 _HOPELESS = frozenset({"auth", "payment"})
 """Codes of refusals that the next job would meet as well."""
 _LEFT = {
@@ -40,122 +40,125 @@ _LEFT = {
     "finished and paid for, but not saved": {"unsaved"},
     "sent but not answered, possibly accepted": {"unknown"},
 }
-"""What is said of the jobs that are left behind, by the code of what that means."""
+"""What an interrupted batch says of its jobs, by the codes of their errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One row, checked: what is to be bought, and on which terms."""
+class RowTask:
+    """One row, checked: its earlier jobs, and those to submit."""
 
-    standing: RowHistory
-    purchases: Sequence[PlannedJob]
+    history: RowHistory
+    planned: Sequence[PlannedJob]
     """Those of its jobs that were not submitted before."""
-    terms: RunOptions
+    options: RunOptions
 
     @property
     def row(self) -> Row:
         """The row."""
-        return self.standing.row
+        return self.history.row
 
     @property
     def due(self) -> int:
-        """How many ends it comes to."""
-        return len(self.purchases) + len(self.standing.pending) + len(self.standing.lacking)
+        """How many outcomes it comes to."""
+        return len(self.planned) + len(self.history.pending) + len(self.history.lacking)
 
 
 class BatchRunner:
-    """Works through a batch that was checked."""
+    """Runs the rows of a batch that was checked."""
 
     def __init__(
-        self, runtime: Runtime, tasks: Sequence[Task], *, file: str, gallery: GalleryFile | None = None
+        self, runtime: Runtime, tasks: Sequence[RowTask], *, file: str, gallery: GalleryFile | None = None
     ) -> None:
-        """Work at ``tasks``, the rows of ``file``, and show what is made of them in a ``gallery``."""
+        """Run ``tasks``, the rows of ``file``, and show their images in a ``gallery``."""
         self._runtime = runtime
         self._tasks = tasks
         self._file = file
         self._gallery = gallery
-        self._ends: dict[int, list[Outcome]] = {task.row.number: [] for task in tasks}
+        self._outcomes: dict[int, list[Outcome]] = {task.row.number: [] for task in tasks}
         self._stopped: dict[str, FluxError] = {}
         self._unreached: dict[str, int] = {}
         self._lock = threading.Lock()
         self._unsent = 0
 
-    def run(self, *, at_once: int) -> int:
-        """Make every row, ``at_once`` jobs side by side. Return the exit code. Raises `Interrupted`."""
-        work: list[Callable[[ActiveJobs], FluxError | None]] = []
+    def run(self, *, at_once: int) -> list[Outcome]:
+        """Run every row, ``at_once`` jobs side by side. Return the outcomes, earlier ones too, by row and image.
+
+        Raises `Interrupted`.
+        """
+        work: list[Callable[[ActiveJobs], Outcome]] = []
         for task in self._tasks:
-            work += [partial(self._fetch, task, job) for job in task.standing.pending]
-            work += [partial(self._report, task, job) for job in task.standing.lacking]
-            work += [partial(self._buy, task, purchase) for purchase in task.purchases]
-        self._tally = BatchTotals(len(work), self._runtime.clock.monotonic)
+            work += [partial(self._collect, task, job) for job in task.history.pending]
+            work += [partial(self._report, task, job) for job in task.history.lacking]
+            work += [partial(self._submit, task, planned) for planned in task.planned]
+        self._totals = BatchTotals(len(work), self._runtime.clock.monotonic)
         left: list[tuple[Job, FluxError]] = []
         finished = False
         try:
-            with self._runtime.progress(self._tally, batch=True) as progress:
-                under_way = ActiveJobs(self._runtime, progress)
+            with self._runtime.progress(self._totals, batch=True) as progress:
+                active = ActiveJobs(self._runtime, progress)
                 try:
-                    outcomes = under_way.run([partial(task, under_way) for task in work], at_once=at_once)
+                    outcomes = active.run(work, at_once=at_once)
                 except Interrupted:
-                    left = under_way.unfinished()
+                    left = active.unfinished()
                     raise
             finished = True
         except Interrupted:
-            self._interrupted(left)
+            self._report_interrupt(left)
             raise
         finally:
             failed, name = self._write_failed(finished=finished)
             if (gallery := self._gallery) is not None:
                 title = "Prompts from stdin" if self._file == "-" else Path(self._file).name
-                gallery.write(lambda: [self._part(gallery, task) for task in self._tasks], title=title)
+                gallery.write(lambda: [self._entry(gallery, task) for task in self._tasks], title=title)
         self._summarize(failed, name)
-        done = [None for task in self._tasks if task.standing.made]
-        return exit_code_for([*outcomes, *done])
+        made = [Outcome(job=job) for task in self._tasks for job in task.history.made]
+        return sorted([*made, *outcomes], key=lambda one: one.job.first_index if one.job is not None else 0)
 
-    def _buy(self, task: Task, purchase: PlannedJob, under_way: ActiveJobs) -> FluxError | None:
-        provider = purchase.job.provider
-        stop = self._stopped.get("") or (None if purchase.fallbacks else self._stopped.get(provider))
+    def _submit(self, task: RowTask, planned: PlannedJob, active: ActiveJobs) -> Outcome:
+        provider = planned.job.provider
+        stop = self._stopped.get("") or (None if planned.fallbacks else self._stopped.get(provider))
         if stop is not None:
             with self._lock:
                 self._unsent += 1
             if self._runtime.flags.json:  # where every row has its object
-                self._runtime.output.error(stop, row=row_of(purchase.job))
-            return self._ended(task, Outcome(job=None, error=stop), told=False)
-        end = JobRunner(self._runtime, under_way, task.terms).submit(purchase)
-        if not purchase.fallbacks or isinstance(end.error, LimitError):
-            self._learn(provider, end.error)
-        return self._ended(task, end)
+                self._runtime.output.error(stop, row=row_of(planned.job))
+            return self._add(task, Outcome(job=None, error=stop), shown=False)
+        outcome = JobRunner(self._runtime, active, task.options).submit(planned)
+        if not planned.fallbacks or isinstance(outcome.error, LimitError):
+            self._learn(provider, outcome.error)
+        return self._add(task, outcome)
 
     def _learn(self, provider: str, error: FluxError | None) -> None:
-        """Send no more where the next job would meet the same: over a limit, no credits, no key, nobody there."""
+        """Send no more where the next job would fail alike: over a limit, no credits, no key, provider out of reach."""
         with self._lock:
             missed = self._unreached.get(provider, 0) + 1 if error is not None and error.code == "unavailable" else 0
             self._unreached[provider] = missed
             if error is not None and (error.code in _HOPELESS or missed >= _UNREACHED):
                 self._stopped.setdefault("" if isinstance(error, LimitError) else provider, error)
 
-    def _fetch(self, task: Task, job: Job, under_way: ActiveJobs) -> FluxError | None:
-        errand = JobRunner(self._runtime, under_way, task.terms)
-        end = errand.collect(job, first=job.first_index, wait=task.terms.place is not None)
-        return self._ended(task, end, bought=False)
+    def _collect(self, task: RowTask, job: Job, active: ActiveJobs) -> Outcome:
+        runner = JobRunner(self._runtime, active, task.options)
+        outcome = runner.collect(job, first=job.first_index, wait=task.options.save is not None)
+        return self._add(task, outcome, bought=False)
 
-    def _report(self, task: Task, job: Job, under_way: ActiveJobs) -> FluxError | None:
-        """Tell of a job that failed before, all of it or a part, and would fail again."""
-        with under_way.pause():
+    def _report(self, task: RowTask, job: Job, active: ActiveJobs) -> Outcome:
+        """Print the error of a job that failed before, all of it or a part, and would fail again."""
+        with active.pause():
             self._runtime.output.error(job.error or FluxError("failed before"), job, where=task.row.place)
-        return self._ended(task, Outcome(job=job, error=job.error), bought=False)
+        return self._add(task, Outcome(job=job, error=job.error), bought=False)
 
-    def _ended(self, task: Task, end: Outcome, *, told: bool = True, bought: bool = True) -> FluxError | None:
+    def _add(self, task: RowTask, outcome: Outcome, *, shown: bool = True, bought: bool = True) -> Outcome:
         with self._lock:
-            self._ends[task.row.number].append(end)
-        self._tally.add(end.jobs if bought else (), end.error, notify=told)
-        return end.error
+            self._outcomes[task.row.number].append(outcome)
+        self._totals.add(outcome.jobs if bought else (), outcome.error, notify=shown)
+        return outcome
 
     def _write_failed(self, *, finished: bool) -> tuple[int, str]:
         """Write the rows that can be retried to their file. Return how many there are, and the file's name.
 
         Only a run that has ``finished`` replaces or removes the file of an earlier one.
         """
-        lines = [_retry_row(task.standing) for task in self._tasks if self._safe(task)]
+        lines = [_retry_row(task.history) for task in self._tasks if self._may_retry(task)]
         digests = state_path(sandbox=self._runtime.sandbox) / "failed"
         files = FailedRows(batch=Path("stdin" if self._file == "-" else self._file), digests=digests)
         path, say = files.default_path, self._runtime.output
@@ -176,25 +179,26 @@ class BatchRunner:
                 say.warning(f"{printable(str(files.default_path))} was changed after flux wrote it, and is kept; {now}")
         return len(lines), str(path)
 
-    def _safe(self, task: Task) -> bool:
-        """Whether a row may be fed back as it stands: all of it failed, and none of it would be bought twice."""
-        ends = self._ends[task.row.number]
-        return bool(ends) and len(ends) == task.due and not task.standing.made and all(_may_retry(end) for end in ends)
+    def _may_retry(self, task: RowTask) -> bool:
+        """Whether a row can be retried as it stands: all of it failed, and none of it would be bought twice."""
+        outcomes = self._outcomes[task.row.number]
+        complete = bool(outcomes) and len(outcomes) == task.due and not task.history.made
+        return complete and all(_may_retry(one) for one in outcomes)
 
-    def _part(self, gallery: GalleryFile, task: Task) -> Entry:
+    def _entry(self, gallery: GalleryFile, task: RowTask) -> Entry:
         """Return what became of a row, also in earlier runs."""
-        ends = self._ends[task.row.number]
+        outcomes = self._outcomes[task.row.number]
         return gallery.entry(
             task.row.place,
             str(task.row.fields["prompt"]),
-            [*task.standing.pending, *(one.job for one in task.purchases)],
-            [*(((job,), None) for job in task.standing.made), *((end.jobs, end.error) for end in ends)],
-            over=len(ends) == task.due,
+            [*task.history.pending, *(one.job for one in task.planned)],
+            [*(((job,), None) for job in task.history.made), *((one.jobs, one.error) for one in outcomes)],
+            over=len(outcomes) == task.due,
         )
 
-    def _interrupted(self, left: Sequence[tuple[Job, FluxError]]) -> None:
-        """Say how far we came, what becomes of the jobs that were under way, and how to go on."""
-        count = self._tally.count()
+    def _report_interrupt(self, left: Sequence[tuple[Job, FluxError]]) -> None:
+        """Say how far we came, what becomes of the active jobs, and how to go on."""
+        count = self._totals.count()
         parts = [f"interrupted: {count.done} of {count.total} jobs are done"]
         for words, codes in _LEFT.items():
             ids = [job.id for job, error in left if error.code in codes]
@@ -207,11 +211,11 @@ class BatchRunner:
             self._runtime.output.note("`flux result --wait @1` fetches what was bought")
 
     def _summarize(self, failed: int, file: str) -> None:
-        """Say on stderr what became of the batch; ``failed`` rows can be retried, and stand in ``file``."""
-        count = self._tally.count()
-        before = sum(not task.purchases and not task.standing.pending for task in self._tasks if task.standing.made)
+        """Say on stderr what became of the batch; ``failed`` rows can be retried, and are in ``file``."""
+        count = self._totals.count()
+        before = sum(not task.planned and not task.history.pending for task in self._tasks if task.history.made)
         parts = [f"{count.done} of {count.total} jobs done"] if count.total else ["nothing left to do"]
-        parts += [f"{number} {code}" for code, number in sorted(self._tally.codes().items())]
+        parts += [f"{number} {code}" for code, number in sorted(self._totals.codes().items())]
         parts += [f"{self._unsent} of them never sent"] if self._unsent else []
         parts += [f"{_rows(before)} made before"] if before else []
         parts += [format_total(count.spent, count.unknown)] if count.total else []
@@ -226,18 +230,18 @@ def _rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number} rows"
 
 
-def _retry_row(standing: RowHistory) -> str:
-    """Return a row as it is written to be fed back: one that is not the first of its kind says which one it is."""
-    fields = dict(standing.row.fields)
-    if standing.copy > 1:
-        fields[COPY] = standing.copy
+def _retry_row(history: RowHistory) -> str:
+    """Return a row as it is written to be retried: one that is not the first of its kind says which one it is."""
+    fields = dict(history.row.fields)
+    if history.copy > 1:
+        fields[COPY] = history.copy
     return json.dumps(fields, ensure_ascii=False)
 
 
-def _may_retry(end: Outcome) -> bool:
-    """Whether the same may be asked for again: it failed, and what is known of it does not speak against that."""
-    error = end.error
-    over = all(job.status in {"failed", "cancelled"} for job in end.jobs)
+def _may_retry(outcome: Outcome) -> bool:
+    """Whether the same may be submitted again: it failed, and nothing of it was or may have been paid for."""
+    error = outcome.error
+    over = all(job.status in {"failed", "cancelled"} for job in outcome.jobs)
     return (
         error is not None
         and over

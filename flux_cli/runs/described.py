@@ -1,4 +1,4 @@
-"""The job that made an image, as the image itself tells it: without the ledger too, and whatever the file is called."""
+"""Find the job that made an image from the metadata in its file, whatever the file is called."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from flux_cli.text import printable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedImage:
-    """An image that carries its story."""
+    """An image file with flux metadata."""
 
     metadata: ImageMetadata
     image: Image
 
     def find_job(self, runtime: Runtime) -> Job | None:
         """Return the ledger's own record of the job, if there is one."""
-        story = self.metadata
-        with suppress(UsageError):  # what stands for several jobs is none of our ids
-            for job in runtime.ledger.find(story.job_id, sandbox=story.sandbox, provider=story.provider):
-                if (job.id, job.sandbox) == (story.job_id, story.sandbox):
+        metadata = self.metadata
+        with suppress(UsageError):  # an id of several jobs is not one of ours
+            for job in runtime.ledger.find(metadata.job_id, sandbox=metadata.sandbox, provider=metadata.provider):
+                if (job.id, job.sandbox) == (metadata.job_id, metadata.sandbox):
                     return job
         return None
 
 
 def describe_image(reference: str) -> DescribedImage | None:
-    """Return what the image at the path ``reference`` tells, or ``None`` where there is no file.
+    """Return the image at the path ``reference`` with its metadata, or ``None`` where there is no file.
 
-    Raises `UsageError` for a file that tells nothing, or cannot be read.
+    Raises `UsageError` for a file that has no metadata, or cannot be read.
     """
     if not os.path.isfile(reference):  # noqa: PTH113 - a Path raises where the name is too long
         return None
     path = Path(reference)
     hint = "`flux status` lists the jobs that were started here"
     try:
-        story = embedding.read(path)
-        if story is None:
+        metadata = embedding.read(path)
+        if metadata is None:
             raise UsageError(f"{printable(reference)} has no flux metadata", hint=hint)
-        image = Image(path=str(path.absolute()), seed=story.seed)
-        with suppress(ProtocolError):  # a damaged image can still tell its story
+        image = Image(path=str(path.absolute()), seed=metadata.seed)
+        with suppress(ProtocolError):  # a damaged image can still have its metadata
             facts = images.inspect(path)
             image = Image(
                 path=image.path,
@@ -59,4 +59,4 @@ def describe_image(reference: str) -> DescribedImage | None:
             )
     except OSError as error:
         raise UsageError(f"cannot read {printable(reference)}: {error.strerror}", hint=hint) from error
-    return DescribedImage(metadata=story, image=image)
+    return DescribedImage(metadata=metadata, image=image)

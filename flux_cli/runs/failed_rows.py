@@ -30,7 +30,7 @@ class FailedRows:
 
     @property
     def default_path(self) -> Path:
-        """The file that is written unless somebody else's is in the way."""
+        """The file that is written unless one that flux did not write is in the way."""
         return self._file(1)
 
     def write(self, lines: Sequence[str]) -> Path:

@@ -1,8 +1,8 @@
-"""What became of a job, and the exit code of several outcomes."""
+"""Say what became of jobs: their outcomes, the paths that were saved, and the exit code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flux_cli.errors import Charged, FluxError, PendingError, RefusedError, UnknownOutcomeError
@@ -11,13 +11,15 @@ from flux_cli.jobs import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How an errand ended."""
+    """How one planned or known job ended."""
 
     job: Job | None
     """The job as it was last seen; ``None`` where none was written down."""
     error: FluxError | None = None
     others: tuple[Job, ...] = ()
     """The further jobs that made the rest of the same images, where one became several."""
+    paths: tuple[str, ...] = ()
+    """Its images on disk, in order, relative to the current folder where they are below it."""
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -26,7 +28,7 @@ class Outcome:
 
 
 def require_status(job: Job, *wanted: str) -> None:
-    """Raise what it means that a job is in none of the ``wanted`` states."""
+    """Raise the `FluxError` of a job that is in none of the ``wanted`` states."""
     if job.status in wanted:
         return
     if job.active:
@@ -40,6 +42,12 @@ def require_status(job: Job, *wanted: str) -> None:
     hint = f"`flux generate --like {job.id}` starts it again, as a new paid job"
     charged: Charged = "unknown" if job.status != "cancelled" else "yes" if paid else "no"
     raise RefusedError(f"job {job.id} is {job.status}", hint=hint, charged=charged)
+
+
+def saved_paths(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return the paths of all saved images, by row of the batch, and within a row in the order of the outcomes."""
+    ordered = sorted(outcomes, key=lambda one: (one.job.row or 0) if one.job is not None else 0)
+    return [path for one in ordered for path in one.paths]
 
 
 def exit_code_for(outcomes: Sequence[FluxError | None]) -> int:

@@ -1,4 +1,4 @@
-"""From what somebody asked for to orders that can be submitted: everything is decided here, before anything is sent."""
+"""Plan the jobs of a run from what is requested, and validate all of it before any request is sent."""
 
 from __future__ import annotations
 
@@ -7,54 +7,91 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.jobs import Job, Params
-from flux_cli.providers.base import Model, Order, Provider
-from flux_cli.providers.fit import ResolvedOptions, find_model, flag_name, resolve
+from flux_cli.jobs import Job
+from flux_cli.providers.base import Model, PlannedJob, Provider
+from flux_cli.providers.fit import check_prompt, check_seed, find_model, flag_name, resolve
+from flux_cli.providers.hints import with_hint
 from flux_cli.providers.options import InvalidValue, Picture
 
 if TYPE_CHECKING:
+    from flux_cli.runs.save import SaveOptions
     from flux_cli.runtime import Runtime
 
 UTF8_HINT = "`iconv -t UTF-8` converts text"
-"""What to do about bytes that are no text."""
+"""What to do about bytes that are not text."""
 
 MAX_IMAGES = 20
 """Images of one ``flux generate``."""
 
 
+def strip_prompt(prompt: str) -> str:
+    """Return a prompt without white space at its end, such as the CR of a Windows line in a shell loop."""
+    return prompt.rstrip(" \t\r\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """A name under which one request is bought at most once."""
+
+    name: str
+    key: str
+    """Tells one request from another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateRequest:
-    """What one ``flux generate`` asks for: what was typed, over what the config says."""
+    """What is requested of one provider, validated: command line, config, batch row and earlier image merged."""
 
-    prompt: str
-    options: Mapping[str, Any]
-    """Typed and configured, the typed ones winning."""
-    typed: frozenset[str] = frozenset()
-    """Names of the options that were typed."""
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    provider: Provider
+    model: Model
+    prompt: str = ""
+    seed: int | None = None
+    """``None`` where one is drawn."""
     count: int = 1
-    wait: bool = True
+    """Images."""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Those that are sent or honoured, by long name with underscores, without the seed."""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """``--param`` values by dotted path."""
+    skipped: tuple[str, ...] = ()
+    """Options of the config, or of the image to start from, that this provider and model cannot honour."""
+    notes: tuple[str, ...] = ()
+    """What you should know about it."""
+    save: SaveOptions | None = None
+    """``None`` for ``--no-wait``."""
+    timeout: float = 0.0
+    """Seconds to wait for each job."""
+    once: Once | None = None
+    fallback: GenerateRequest | None = None
+    """The same at the next provider, where this one turns out not to accept it."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedJob:
-    """One job, ready to be submitted."""
-
-    job: Job
-    order: Order
-    fallbacks: tuple[PlannedJob, ...] = ()
-    """The jobs that make the same images at the next provider, where this one turns out not to accept it."""
+    def over(self, prompt: str, seed: int | None = None) -> GenerateRequest:
+        """Return the same request for a prompt, and a seed of its own where one is given. Raises `UsageError`."""
+        prompt = strip_prompt(prompt)
+        seed = self.seed if seed is None else seed
+        try:
+            _require_unicode("the prompt", prompt)
+            check_prompt(self.provider, self.model, prompt)
+            if seed is not None:
+                check_seed(self.provider, self.model, seed)
+                check_seed(self.provider, self.model, seed + self.count - 1)
+        except UsageError as error:
+            raise with_hint(error, self.provider) from error.__cause__
+        fallback = None if self.fallback is None else self.fallback.over(prompt, seed)
+        return replace(self, prompt=prompt, seed=seed, fallback=fallback)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What the jobs of one run share."""
 
+    run: str
     new_id: Callable[[], str]
     new_handle: Callable[[], str]
     new_seed: Callable[[], int]
@@ -62,24 +99,29 @@ class RunContext:
     sandbox: bool
     owner: str
     """This process, as ``host:pid``."""
-    price: Callable[[Provider, Model], float | None] = lambda _provider, _model: None
-    """What an image is expected to cost, in USD, where anybody can tell."""
+    batch: str | None = None
+    """The batch file, as an absolute path; ``-`` for standard input."""
+    price: Callable[[str, str], float | None] = lambda _provider, _model: None
+    """What an image is expected to cost, in USD, where that is known, by the names of provider and model."""
 
 
-def new_run_context(runtime: Runtime) -> RunContext:
-    """Return what the jobs of a new run share."""
+def new_run_context(runtime: Runtime, *, run: str = "", batch: str | None = None) -> RunContext:
+    """Return what the jobs of a run share: of ``run``, or of a new one."""
 
-    def price_of(provider: Provider, model: Model) -> float | None:
-        price = runtime.price(provider.name, model.name)
+    @cache
+    def price_of(provider: str, model: str) -> float | None:
+        price = runtime.price(provider, model)
         return None if price is None else price.amount
 
     return RunContext(
+        run=run or runtime.new_id(),
         new_id=runtime.new_id,
         new_handle=runtime.new_idempotency_key,
         new_seed=runtime.new_seed,
         now=runtime.clock.now(),
         sandbox=runtime.sandbox,
         owner=f"{socket.gethostname()}:{os.getpid()}",
+        batch=batch,
         price=price_of,
     )
 
@@ -111,130 +153,158 @@ def _json_or_text(value: str) -> Any:
     return found
 
 
-def plan(
-    wish: GenerateRequest, provider: Provider, model: Model, origin: RunContext, *, run: str = "", first: int = 1
-) -> tuple[list[PlannedJob], ResolvedOptions]:
-    """Return the jobs that make up ``wish`` at ``provider``, and what became of its options.
-
-    One job makes several images where the API can; else there are several jobs, whose seeds count up. ``run`` and
-    ``first`` place them in a run that exists already. Raises `UsageError`.
-    """
-    if not 1 <= wish.count <= MAX_IMAGES:
-        raise UsageError(f"--count takes 1 to {MAX_IMAGES}, not {wish.count}")
-    _check_text(wish)
-    _check_image(wish, provider, model)
-    seed = wish.options.get("seed")
-    if seed is None:
-        seed = max(origin.new_seed() - (wish.count - 1), 1)
-    options = {name: value for name, value in wish.options.items() if name != "seed"}
-    starts = range(0, wish.count, model.max_images)
-    fits = [
-        resolve(
-            provider,
-            model,
-            Params(
-                prompt=wish.prompt,
-                seed=seed + start,
-                count=min(model.max_images, wish.count - start),
-                options=options,
-                extra=wish.extra,
-            ),
-            typed=wish.typed,
-        )
-        for start in starts
-    ]
-    _check_quality(wish, model, fits[0])
-    run = run or origin.new_id()
-    return [
-        _plan_job(found, first + start, wish, provider, model, origin, run)
-        for start, found in zip(starts, fits, strict=True)
-    ], fits[0]
-
-
-def with_fallbacks(
-    purchase: PlannedJob, wish: GenerateRequest, targets: Sequence[tuple[Provider, Model]], origin: RunContext
-) -> PlannedJob:
-    """Return ``purchase`` with the jobs that make its images at the ``targets``, one after the other.
-
-    The seeds stay the same, and every target is checked like the first. Raises `UsageError`.
-    """
-    if not targets:
-        return purchase
-    (provider, model), *rest = targets
-    job = purchase.job
-    same = replace(wish, count=job.count, options={**wish.options, "seed": job.seed})
-    others, _ = plan(same, provider, model, origin, run=job.run, first=job.first_index)
-    return replace(purchase, fallbacks=tuple(with_fallbacks(one, wish, rest, origin) for one in others))
-
-
-def _plan_job(
-    found: ResolvedOptions,
-    first: int,
-    wish: GenerateRequest,
+def make_request(
     provider: Provider,
     model: Model,
-    origin: RunContext,
-    run: str,
-) -> PlannedJob:
-    job_id = origin.new_id()
-    handle = origin.new_handle()
-    price = origin.price(provider, model)
-    shown = {name: value for name, value in found.params.options.items() if name != "seed"}
-    job = Job(
-        id=job_id,
-        run=run,
-        provider=provider.name,
-        model=model.name,
-        prompt=wish.prompt,
-        created_at=origin.now,
-        sandbox=origin.sandbox,
-        seed=found.params.seed,
-        count=found.params.count,
-        parameters={**shown, **({"param": dict(found.params.extra)} if found.params.extra else {})},
+    options: Mapping[str, Any],
+    *,
+    typed: frozenset[str] = frozenset(),
+    extra: Mapping[str, Any] | None = None,
+    count: int = 1,
+) -> GenerateRequest:
+    """Return a request without prompt and seed: ``options`` and ``extra`` checked against the provider's model.
+
+    Those of the ``options`` in ``typed`` were typed, the others configured. Raises `UsageError`.
+    """
+    try:
+        return _make_request(provider, model, options, typed=typed, extra=extra or {}, count=count)
+    except UsageError as error:
+        raise with_hint(error, provider) from error.__cause__
+
+
+def _make_request(
+    provider: Provider,
+    model: Model,
+    options: Mapping[str, Any],
+    *,
+    typed: frozenset[str],
+    extra: Mapping[str, Any],
+    count: int,
+) -> GenerateRequest:
+    if not 1 <= count <= MAX_IMAGES:
+        raise UsageError(f"--count takes 1 to {MAX_IMAGES}, not {count}")
+    for name, value in options.items():
+        _require_unicode(flag_name(name), value)
+    _require_unicode("--param", extra)
+    _check_image(options.get("image"), provider, model)
+    options = {name: value for name, value in options.items() if name != "seed"}
+    found = resolve(provider, model, options, typed=typed, extra=extra)
+    converts = "quality" in model.options or "format" in found.options
+    if "quality" in typed and not converts:
+        raise UsageError(
+            "--quality needs a format to convert to: this provider takes no quality",
+            hint="add -f jpg or -f webp, or give -o a file name with that extension",
+        )
+    return GenerateRequest(
+        provider=provider,
+        model=model,
+        count=count,
+        options=found.options,
+        extra=extra,
         skipped=found.skipped,
-        idempotency_key=handle,
-        owner=origin.owner,
-        first_index=first,
-        estimate=None if price is None else price * found.params.count,
+        notes=found.notes,
     )
-    order = Order(params=found.params, model=model, job_id=job_id, idempotency_key=handle, wait=wish.wait)
-    return PlannedJob(job=job, order=order)
 
 
-def with_all_fallbacks(purchases: Iterable[PlannedJob]) -> Iterator[PlannedJob]:
-    """Yield every job that may come to be submitted."""
-    for purchase in purchases:
-        yield purchase
-        yield from with_all_fallbacks(purchase.fallbacks)
+def plan(
+    request: GenerateRequest, context: RunContext, *, row: int | None = None, row_key: str = ""
+) -> list[PlannedJob]:
+    """Return the jobs that make the images of ``request``, of a ``row`` where it belongs to a batch.
+
+    One job makes several images where the API can; else there are several jobs, whose seeds count up.
+    """
+    seed = request.seed
+    if seed is None:
+        seed = max(context.new_seed() - (request.count - 1), 1)
+    return _plan_images(request, context, seed=seed, count=request.count, first=1, row=row, row_key=row_key)
+
+
+def _plan_images(
+    request: GenerateRequest,
+    context: RunContext,
+    *,
+    seed: int,
+    count: int,
+    first: int,
+    row: int | None,
+    row_key: str,
+) -> list[PlannedJob]:
+    """Return the jobs for ``count`` images, each with the jobs that make the same images at the next provider."""
+    provider, model, extra = request.provider.name, request.model, request.extra
+    price = context.price(provider, model.name)
+    parameters = {**request.options, "param": dict(extra)} if extra else request.options
+    planned: list[PlannedJob] = []
+    for start in range(0, count, model.max_images):
+        images = min(model.max_images, count - start)
+        job = Job(
+            id=context.new_id(),
+            run=context.run,
+            provider=provider,
+            model=model.name,
+            prompt=request.prompt,
+            created_at=context.now,
+            sandbox=context.sandbox,
+            seed=seed + start,
+            count=images,
+            parameters=parameters,
+            skipped=request.skipped,
+            idempotency_key=context.new_handle(),
+            owner=context.owner,
+            row=row,
+            batch=context.batch,
+            row_key=row_key,
+            first_index=first + start,
+            estimate=None if price is None else price * images,
+        )
+        fallbacks = (
+            ()
+            if request.fallback is None
+            else _plan_images(
+                request.fallback,
+                context,
+                seed=seed + start,
+                count=images,
+                first=first + start,
+                row=row,
+                row_key=row_key,
+            )
+        )
+        planned.append(PlannedJob(job=job, model=model, wait=request.save is not None, fallbacks=tuple(fallbacks)))
+    return planned
+
+
+def with_all_fallbacks(jobs: Iterable[PlannedJob]) -> Iterator[PlannedJob]:
+    """Yield every job that may be submitted."""
+    for planned in jobs:
+        yield planned
+        yield from with_all_fallbacks(planned.fallbacks)
+
+
+def check_endpoints(runtime: Runtime, jobs: Iterable[PlannedJob]) -> None:
+    """Make sure that every provider of ``jobs`` has a key and an address that may see it. Raises `FluxError`."""
+    for name in dict.fromkeys(planned.job.provider for planned in with_all_fallbacks(jobs)):
+        runtime.router.endpoint(providers.load(name), sandbox=runtime.sandbox)
 
 
 def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, str | None]:
-    """Return the model for ``word``, and a note where a configured one that the provider lacks was left out."""
+    """Return the model for ``word``, and a note where a configured one that the provider lacks is left out."""
     name = providers.model_name(word)
     if typed or name in provider.models:
         return find_model(provider, name), None
     return find_model(provider, providers.DEFAULT_MODEL), f"{provider.name} does not host {name}"
 
 
-def _check_text(wish: GenerateRequest) -> None:
+def _require_unicode(name: str, value: Any) -> None:
     """Refuse text that is not Unicode: it came from an argument that is not UTF-8 and cannot be sent as JSON."""
-    for name, value in {
-        "the prompt": wish.prompt,
-        **{flag_name(name): value for name, value in wish.options.items()},
-    }.items():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise UsageError(f"{name} is not valid UTF-8", hint=UTF8_HINT) from None
     try:
-        json.dumps(dict(wish.extra), ensure_ascii=False).encode()
+        (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()
     except UnicodeEncodeError:
-        raise UsageError("--param is not valid Unicode", hint=UTF8_HINT) from None
+        kind = "Unicode" if name == "--param" else "UTF-8"
+        raise UsageError(f"{name} is not valid {kind}", hint=UTF8_HINT) from None
 
 
-def _check_image(wish: GenerateRequest, provider: Provider, model: Model) -> None:
+def _check_image(image: str | None, provider: Provider, model: Model) -> None:
     """Refuse a local image that cannot be read, or that the model does not take."""
-    image = wish.options.get("image")
     if image is None or "://" in image:
         return
     try:
@@ -250,12 +320,3 @@ def _check_image(wish: GenerateRequest, provider: Provider, model: Model) -> Non
             option.check_file(head, size)
         except InvalidValue as error:
             raise UsageError(f"{provider.name}: --image {error}: {image}") from None
-
-
-def _check_quality(wish: GenerateRequest, model: Model, found: ResolvedOptions) -> None:
-    """Refuse a quality that nothing would have: the provider takes none, and no conversion is asked for."""
-    if "quality" in wish.typed and "quality" not in model.options and "format" not in found.params.options:
-        raise UsageError(
-            "--quality needs a format to convert to: this provider takes no quality",
-            hint="add -f jpg or -f webp, or give -o a file name with that extension",
-        )

@@ -1,8 +1,8 @@
-"""What was made of a batch before, and what is left to do: decided row by row, from the ledger alone.
+"""Match the rows of a batch with the jobs of earlier runs in the ledger, and plan what is left to do.
 
-A row is known by what it asks for, not by where it stands, so that rows may be added, edited and moved between two
-runs. Rows that ask for the same are counted: the second of them is another row than the first. Within a row, images
-are known by their number, so that a row that was cut off in the middle is completed, and nothing in it bought twice.
+A row is known by its content, not by its line, so that rows may be added, edited and moved between two runs. Equal
+rows are counted: the second of them is another row than the first. Within a row, images are known by their number, so
+that a row that was interrupted is completed, and nothing in it bought twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count, groupby
 
 from flux_cli.jobs import Job
-from flux_cli.runs.plan import PlannedJob, RunContext
+from flux_cli.providers.base import PlannedJob
+from flux_cli.runs.plan import RunContext
 from flux_cli.runs.rows import Row
 
 
@@ -23,17 +24,17 @@ class RowHistory:
 
     row: Row
     row_key: str
-    """The row's own, and which of the rows that ask for the same it is."""
+    """The row's own key, and its number among equal rows."""
     made: list[Job] = field(default_factory=list[Job])
     """Finished and saved."""
     pending: list[Job] = field(default_factory=list[Job])
-    """Under way, of unknown outcome, or not saved: to be fetched, never to be bought again."""
+    """Active, of unknown outcome, or not saved: to be collected, never to be bought again."""
     refused: list[Job] = field(default_factory=list[Job])
     """Failed such that the same would fail again."""
 
     @property
     def copy(self) -> int:
-        """Which of the rows that ask for the same it is, from 1."""
+        """Its number among equal rows, from 1."""
         return int(self.row_key.rpartition(".")[2])
 
     @property
@@ -52,13 +53,13 @@ class RowHistory:
         jobs = [job for job in (*self.made, *self.pending) if job.seed is not None]
         return None if not jobs else (jobs[0].seed or 0) - (jobs[0].first_index - 1)
 
-    def plan_missing(self, purchases: Iterable[PlannedJob], origin: RunContext) -> list[PlannedJob]:
-        """Return what is left to buy of the row: every image that no earlier job made, makes or was refused.
+    def plan_missing(self, jobs: Iterable[PlannedJob], context: RunContext) -> list[PlannedJob]:
+        """Return what is left to submit of the row: every image that no earlier job made, makes or was refused.
 
-        A purchase of several images, some of which are there, becomes one of the others, with a name from ``origin``.
+        A job of several images, some of which exist, becomes one of the others, with an id from ``context``.
         """
         covered = {number for job in (*self.made, *self.pending, *self.refused) for number in image_indexes(job)}
-        return [part for one in purchases for part in _without(covered, one, origin)]
+        return [part for one in jobs for part in _without(covered, one, context)]
 
 
 def image_indexes(job: Job) -> range:
@@ -66,80 +67,68 @@ def image_indexes(job: Job) -> range:
     return range(job.first_index, job.first_index + max(job.count, 1))
 
 
-def _without(covered: Container[int], purchase: PlannedJob, origin: RunContext) -> Iterator[PlannedJob]:
-    """Yield what is left of a purchase whose images are ``covered`` in part: a job for each stretch of numbers."""
-    every = image_indexes(purchase.job)
-    wanted = [number for number in every if number not in covered]
-    if len(wanted) == len(every):
-        yield purchase
+def _without(covered: Container[int], planned: PlannedJob, context: RunContext) -> Iterator[PlannedJob]:
+    """Yield what is left of a job whose images are ``covered`` in part: a job for each stretch of numbers."""
+    every = image_indexes(planned.job)
+    missing = [number for number in every if number not in covered]
+    if len(missing) == len(every):
+        yield planned
         return
-    for _, stretch in groupby(enumerate(wanted), lambda pair: pair[1] - pair[0]):
+    for _, stretch in groupby(enumerate(missing), lambda pair: pair[1] - pair[0]):
         kept = [number for _, number in stretch]
-        yield _part(purchase, range(kept[0], kept[-1] + 1), origin)
+        yield _part(planned, range(kept[0], kept[-1] + 1), context)
 
 
-def _part(purchase: PlannedJob, wanted: range, origin: RunContext) -> PlannedJob:
-    """Return the purchase of some of a purchase's images, with the seeds that they have there."""
-    job, order = purchase.job, purchase.order
-    seed = order.params.seed + wanted.start - job.first_index
+def _part(planned: PlannedJob, images: range, context: RunContext) -> PlannedJob:
+    """Return the job of some of a planned job's images, with the seeds that they have there."""
+    job = planned.job
     part = replace(
         job,
-        id=origin.new_id(),
-        idempotency_key=origin.new_handle(),
-        first_index=wanted.start,
-        count=len(wanted),
-        seed=None if job.seed is None else seed,
-        estimate=None if job.estimate is None else job.estimate * len(wanted) / job.count,
+        id=context.new_id(),
+        idempotency_key=context.new_handle(),
+        first_index=images.start,
+        count=len(images),
+        seed=None if job.seed is None else job.seed + images.start - job.first_index,
+        estimate=None if job.estimate is None else job.estimate * len(images) / job.count,
     )
-    params = replace(
-        order.params, seed=seed, count=len(wanted), options={**order.params.options, **_seed(purchase, seed)}
-    )
-    others = [
+    fallbacks = [
         one
-        for other in purchase.fallbacks
-        for one in _without(set(image_indexes(other.job)).difference(wanted), other, origin)
+        for other in planned.fallbacks
+        for one in _without(set(image_indexes(other.job)).difference(images), other, context)
     ]
-    return PlannedJob(
-        job=part,
-        order=replace(order, params=params, job_id=part.id, idempotency_key=part.idempotency_key),
-        fallbacks=tuple(others),
-    )
-
-
-def _seed(purchase: PlannedJob, seed: int) -> dict[str, int]:
-    return {"seed": seed} if "seed" in purchase.order.params.options else {}
+    return replace(planned, job=part, fallbacks=tuple(fallbacks))
 
 
 def has_images_to_collect(job: Job) -> bool:
-    """Whether a job is under way, of unknown outcome or not saved."""
+    """Whether a job is active, of unknown outcome or not saved."""
     return job.active or job.status == "unknown" or job.has_unsaved_images
 
 
 def match_rows(rows: Sequence[Row], jobs: Iterable[Job]) -> list[RowHistory]:
-    """Return how each of the ``rows`` stands, given every job of the batch so far, the oldest first."""
-    by_mark: dict[str, list[Job]] = defaultdict(list)
+    """Return the history of each of the ``rows``, given every job of the batch so far, the oldest first."""
+    by_key: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
-        by_mark[job.row_key].append(job)
-    return [_match_row(row, mark, by_mark.get(mark, ())) for row, mark in zip(rows, _row_keys(rows), strict=True)]
+        by_key[job.row_key].append(job)
+    return [_match_row(row, key, by_key.get(key, ())) for row, key in zip(rows, _row_keys(rows), strict=True)]
 
 
 def _row_keys(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield what each row is known by; no two are the same."""
-    asked = [row.key for row in rows]
-    said = {(mark, row.copy) for mark, row in zip(asked, rows, strict=True) if row.copy is not None}
+    """Yield the key of each row; no two are the same."""
+    keys = [row.key for row in rows]
+    numbered = {(key, row.copy) for key, row in zip(keys, rows, strict=True) if row.copy is not None}
     given: set[tuple[str, int]] = set()
     last = Counter[str]()
-    for mark, row in zip(asked, rows, strict=True):
+    for key, row in zip(keys, rows, strict=True):
         copy = row.copy
-        if copy is None or (mark, copy) in given:
-            copy = next(number for number in count(last[mark] + 1) if (mark, number) not in said)
-            last[mark] = copy
-        given.add((mark, copy))
-        yield f"{mark}.{copy}"
+        if copy is None or (key, copy) in given:
+            copy = next(number for number in count(last[key] + 1) if (key, number) not in numbered)
+            last[key] = copy
+        given.add((key, copy))
+        yield f"{key}.{copy}"
 
 
-def _match_row(row: Row, mark: str, jobs: Iterable[Job]) -> RowHistory:
-    found = RowHistory(row=row, row_key=mark)
+def _match_row(row: Row, row_key: str, jobs: Iterable[Job]) -> RowHistory:
+    found = RowHistory(row=row, row_key=row_key)
     for job in jobs:
         if has_images_to_collect(job):
             found.pending.append(job)

@@ -1,7 +1,7 @@
-"""The rows of a batch file: what each asks for, where it stands, and what tells it from any other.
+"""Read the rows of a batch file, from lines, JSON lines or CSV, and check their names and types.
 
 A row is a prompt with any option of ``flux generate`` beside it, by its long name; it is checked as the ``[generate]``
-table of the config is. Nothing is known here of providers: whether one can honour a row is decided later.
+table of the config is. Whether a provider can honour a row is checked later.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ KINDS = ("txt", "jsonl", "csv")
 """The kinds of files, by extension."""
 
 _WHOLE = frozenset({"no_wait", "jobs", "max_cost"})
-"""Options that the config may hold and that belong to a batch as a whole."""
+"""Options of the config that apply to a batch as a whole."""
 NAMES = ("prompt", "provider", *(names[1] for names in KEYS if names[0] == "generate" and names[1] not in _WHOLE))
 """What a row may hold."""
 
 COPY = "copy"
-"""What a row may say beside: which of several rows that ask for the same it is, where not all of them are there."""
+"""A further field of a row: its number among equal rows, where not all of them are in the file."""
 _DIGITS = 6
-"""Of its number, at most."""
+"""Of that number, at most."""
 
 _FAILED = re.compile(r"\.failed(-[1-9]\d*)?\.jsonl$")
 """What the name of a file of rows that can be retried ends with."""
@@ -50,11 +50,11 @@ class Row:
     fields: Mapping[str, Any]
     """The prompt and the options, by long name with underscores."""
     copy: int | None = None
-    """Which of the rows that ask for the same it is, from 1; ``None`` where the file has all of them, in order."""
+    """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
 
     @property
     def key(self) -> str:
-        """What tells the row from any other, wherever in the file it stands."""
+        """A digest of its content, whatever its line in the file."""
         text = json.dumps(dict(self.fields), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -73,7 +73,7 @@ def detect_kind(name: str) -> str:
 
 
 def batch_name(path: str) -> str:
-    """Return the name under which a batch file's jobs are kept: a file of rows that failed belongs to its origin."""
+    """Return the name under which a batch file's jobs are kept: that of the first file, for a file of failed rows."""
     while found := _FAILED.search(path):
         path = path[: found.start()]
     return path
@@ -89,44 +89,44 @@ def read(text: str, name: str, kind: str) -> tuple[list[Row], list[UsageError]]:
     shown = printable(name)
     rows: list[Row] = []
     errors: list[UsageError] = []
-    found = {"txt": _lines, "jsonl": _objects, "csv": _records}[kind](text)
+    found = {"txt": _read_lines, "jsonl": _read_objects, "csv": _read_records}[kind](text)
     for number, (line, fields) in enumerate(found, 1):
         place = f"{shown}:{line}"
         try:
             if isinstance(fields, UsageError):
                 raise fields
-            own = {name: value for name, value in fields.items() if _spelled(name) != COPY}
-            copy = next((value for name, value in fields.items() if _spelled(name) == COPY), None)
-            rows.append(Row(number=number, place=place, fields=_checked(own, place), copy=_copy(copy)))
+            own = {name: value for name, value in fields.items() if _normalize(name) != COPY}
+            copy = next((value for name, value in fields.items() if _normalize(name) == COPY), None)
+            rows.append(Row(number=number, place=place, fields=_check_fields(own, place), copy=_copy(copy)))
         except UsageError as error:
-            told = error.message if error.message.startswith(place) else f"{place}: {error.message}"
-            errors.append(UsageError(told, hint=error.hint))
+            message = error.message if error.message.startswith(place) else f"{place}: {error.message}"
+            errors.append(UsageError(message, hint=error.hint))
     return rows, errors
 
 
 Found = Iterator[tuple[int, Mapping[str, Any] | UsageError]]
-"""Rows as they stand in the file: the number of the line, and the fields or what is wrong."""
+"""Rows of the file: the number of the line, and the fields or the error."""
 
 
-def _lines(text: str) -> Found:
+def _read_lines(text: str) -> Found:
     for number, line in enumerate(text.split("\n"), 1):
         prompt = line.strip()
         if prompt and not prompt.startswith("#"):
             yield number, {"prompt": prompt}
 
 
-def _objects(text: str) -> Found:
+def _read_objects(text: str) -> Found:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            fields = json.loads(line, object_pairs_hook=_once)
+            fields = json.loads(line, object_pairs_hook=_reject_duplicates)
             json.dumps(fields, allow_nan=False)
         except UsageError as error:
             yield number, error
             continue
         except (ValueError, RecursionError) as error:
-            yield number, _not_json(line, error)
+            yield number, _explain_json(line, error)
             continue
         if isinstance(fields, dict):
             yield number, fields
@@ -134,8 +134,8 @@ def _objects(text: str) -> Found:
             yield number, UsageError("a row is a JSON object", hint='such as {"prompt": "a red fox", "seed": 7}')
 
 
-def _not_json(line: str, error: Exception) -> UsageError:
-    """Return what is wrong with a line, which for people who write JSON by hand is mostly a comma too many."""
+def _explain_json(line: str, error: Exception) -> UsageError:
+    """Return the error of a line; in JSON written by hand, that is mostly a trailing comma."""
     if isinstance(error, json.JSONDecodeError):
         before = line[: error.pos].rstrip()
         comma = len(before) - 1 if before.endswith(",") else error.pos  # Python 3.13 points at it, earlier ones behind
@@ -145,8 +145,8 @@ def _not_json(line: str, error: Exception) -> UsageError:
     return UsageError("this line is not JSON", hint='such as {"prompt": "a red fox", "seed": 7}')
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Raises `UsageError` where it has a name twice: one of the values would be lost."""
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises `UsageError` for a name that is given twice."""
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
@@ -155,8 +155,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     raise UsageError(f"{printable(twice)} is given twice", hint="give it once")
 
 
-def _records(text: str) -> Found:
-    separator = _separator(text)
+def _read_records(text: str) -> Found:
+    separator = _detect_separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     head: list[str] = []
     line = 1
@@ -164,7 +164,7 @@ def _records(text: str) -> Found:
         for cells in reader:
             if not head:
                 head = [cell.strip() for cell in cells]
-                if cells and (wrong := _head_error(head)) is not None:
+                if cells and (wrong := _check_head(head)) is not None:
                     yield line, wrong
                     return
             elif len(cells) > len(head):
@@ -178,19 +178,19 @@ def _records(text: str) -> Found:
         yield line, UsageError(f"this is not CSV: {error}", hint='double a quote inside a cell: "a ""b"" c"')
 
 
-def _separator(text: str) -> str:
-    """Return what stands between the cells: a spreadsheet writes commas, semicolons or tabs, as its language has it."""
+def _detect_separator(text: str) -> str:
+    """Return the separator of cells: a spreadsheet writes commas, semicolons or tabs, depending on its language."""
     for separator in ",;\t":
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        with suppress(csv.Error):  # told when the rows are read
-            if "prompt" in map(_spelled, next((cells for cells in rows if cells), ())):
+        with suppress(csv.Error):  # reported when the rows are read
+            if "prompt" in map(_normalize, next((cells for cells in rows if cells), ())):
                 return separator
     return ","
 
 
-def _head_error(head: list[str]) -> UsageError | None:
+def _check_head(head: list[str]) -> UsageError | None:
     """Return what is wrong with the names in a CSV's first line, if anything."""
-    names = [_spelled(name) for name in head]
+    names = [_normalize(name) for name in head]
     hint = f"the first line names the columns: {listed(NAMES[:4])} …"
     if "prompt" not in names:
         return UsageError("there is no column called prompt", hint=hint)
@@ -198,16 +198,16 @@ def _head_error(head: list[str]) -> UsageError | None:
     return None if twice is None else UsageError(f"there are two columns called {printable(twice)}", hint=hint)
 
 
-def _spelled(name: str) -> str:
+def _normalize(name: str) -> str:
     """Return an option's name in small letters and with underscores, however it was written."""
     return name.strip().lower().removeprefix("--").replace("-", "_")
 
 
-def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
+def _check_fields(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Return a row's fields by name, each of its type; what is empty or null is not given. Raises `UsageError`."""
     found: dict[str, Any] = {}
     for written, value in fields.items():
-        name = _spelled(written)
+        name = _normalize(written)
         if name in _WHOLE:
             message = f"{place}: {printable(written)} applies to the whole batch, not to a row"
             raise UsageError(message, hint=f"give --{name.replace('_', '-')} on the command line")
@@ -219,14 +219,14 @@ def _checked(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
             raise UsageError(f"{place}: {printable(name)} is given twice", hint="give it once")
         if value is not None:
             found[name] = value
-    found = _typed(found, place)
+    found = _parse_values(found, place)
     if not found.get("prompt", "").strip():
         raise UsageError(f"{place}: the row has no prompt", hint='such as {"prompt": "a red fox"}')
     return found
 
 
 def _copy(value: Any) -> int | None:
-    """Return which of several equal rows one is. Raises `UsageError`."""
+    """Return the number of a row among equal ones. Raises `UsageError`."""
     if value is None:
         return None
     text = str(value)
@@ -235,13 +235,15 @@ def _copy(value: Any) -> int | None:
     raise UsageError(f"{COPY} takes a whole number above 0", hint=f"{COPY} numbers rows that are otherwise identical")
 
 
-def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:
+def _parse_values(given: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Return values of their types: all at once, or one by one to say which is wrong. Raises `UsageError`."""
     plain = {name: value for name, value in given.items() if name in _PLAIN}
     wrong = next((name for name, value in plain.items() if not isinstance(value, str)), None)
     if wrong is not None:
         raise UsageError(f"{place}: {wrong} takes text", hint='such as {"prompt": "a red fox"}')
     others = {name: value for name, value in given.items() if name not in _PLAIN}
+    if not others:
+        return plain
     try:
         tree = Tree.model_validate({"generate": {name: _entry(name, value) for name, value in others.items()}})
         found: dict[str, Any] = tree.model_dump(exclude_unset=True)["generate"]
@@ -253,7 +255,7 @@ def _typed(given: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 _PLAIN = frozenset({"prompt", "provider"})
-"""What is text, and no option of the config's table."""
+"""Fields that are text, and not in the config's table."""
 
 
 def _text(value: Any) -> str:

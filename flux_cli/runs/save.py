@@ -1,4 +1,4 @@
-"""Where the images of a run are saved, and how: `SaveOptions`, and the store that the engine hands images to."""
+"""Save the images of a run: `SaveOptions`, and the store that the engine hands images to."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +117,48 @@ def test_the_sandbox_shows_the_documented_address(flux, host):
 
     assert "https://api.runware.ai/v1" in done.out
     assert host.root not in done.out
+
+
+ROWS = (
+    {"prompt": "a fox", "seed": 1},
+    {"prompt": "an owl \r", "seed": 2},
+    {"prompt": "an owl", "seed": 2, "aspect_ratio": "1:1"},
+    {"prompt": "a hare", "seed": 3, "aspect_ratio": "16:9", "raw": True},
+    {"prompt": "a fox", "seed": 4, "model": "pro"},
+    {"prompt": "a fox", "seed": 5, "count": 2},
+    {"prompt": "a bee", "seed": 6, "param": {"output_quality": 50}},
+    {"prompt": "a bee", "seed": 7, "param": {"output_quality": 50}},
+    {"prompt": "a bee", "seed": 0},
+    {"prompt": "a fox"},
+)
+"""Rows some of which differ by prompt and seed alone."""
+FLAGS = {"aspect_ratio": "-a", "model": "-m", "count": "-n", "seed": "-s"}
+
+
+def test_a_row_of_a_batch_sends_what_the_same_options_send_for_one_prompt(flux):
+    Path("p.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
+    common = ("-p", "runcomfy", "-s", "9", "--dry-run", "--json")
+
+    batch = flux("generate", "-b", "p.jsonl", *common).object["requests"]
+
+    single = []
+    for row in ROWS:
+        words = [word for name, flag in FLAGS.items() if name in row for word in (flag, str(row[name]))]
+        words += ["--raw"] if "raw" in row else []
+        words += [word for path, value in row.get("param", {}).items() for word in ("-P", f"{path}={value}")]
+        single += flux("generate", row["prompt"], *common, *words).object["requests"]
+    assert batch == single
+    assert len(batch) == len(ROWS) + 1
+
+
+def test_each_row_is_checked_by_its_own_prompt_and_seed(flux):
+    """Rows that share their options do not share their mistakes, and what all have wrong is said once."""
+    prompts = ["a fox", "x" * 3001, "an owl"]
+    Path("p.jsonl").write_text("".join(f'{{"prompt": "{prompt}"}}\n' for prompt in prompts))
+
+    own = flux("generate", "-b", "p.jsonl", "-p", "runware", "--dry-run")
+    shared = flux("generate", "-b", "p.jsonl", "-p", "runcomfy", "--check-content", "--dry-run")
+
+    assert (own.code, shared.code) == (2, 2)
+    assert "p.jsonl:2: runware takes a prompt of 2 to 3000 characters, not 3001" in own.err
+    assert "p.jsonl:1 (and 2 more): runcomfy has no --check-content" in shared.err

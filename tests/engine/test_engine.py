@@ -26,8 +26,8 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.http.retry import POLICIES
-from flux_cli.jobs import Cancelled, Image, Job, Params, Queued, RemoteJob, Running, Succeeded
-from flux_cli.providers.base import Accepted, Account, Model, Order, Provider
+from flux_cli.jobs import Cancelled, Image, Job, Queued, RemoteJob, Running, Succeeded
+from flux_cli.providers.base import Accepted, Account, Model, PlannedJob, Provider
 from flux_cli.providers.conversation import Request, Response, Upload, as_id
 from flux_cli.providers.options import Range
 
@@ -88,15 +88,15 @@ def toy(states=(), *, handle_is_id=False, cancels=None, accepted=None, upload=Fa
     """Return a provider whose polls report ``states`` one after the other."""
     left = list(states)
 
-    def submit(order):
-        if order.params.prompt == "refuse":
+    def submit(planned):
+        if planned.job.prompt == "refuse":
             raise UsageError("not like this")
         if upload:
             yield Request(
                 "POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True, dry_run_answer={"url": "u"}
             )
         yield Request(
-            "POST", "/jobs", json={"prompt": order.params.prompt}, headers={"K": order.idempotency_key}, paid=True
+            "POST", "/jobs", json={"prompt": planned.job.prompt}, headers={"K": planned.job.idempotency_key}, paid=True
         )
         return accepted or Accepted(remote=RemoteJob(id="r-1", poll_state={"count": 2}))
 
@@ -125,10 +125,9 @@ def make(status="submitting", **changes) -> Job:
     return Job(**{**fields, "status": status, **changes})
 
 
-def order(provider, prompt="a fox") -> Order:
-    return Order(
-        params=Params(prompt=prompt, seed=1), model=provider.models["m"], job_id="k3f9q2mx", idempotency_key="h-1"
-    )
+def plan(provider, prompt="a fox") -> PlannedJob:
+    job = make(prompt=prompt, seed=1, idempotency_key="h-1")
+    return PlannedJob(job=job, model=provider.models["m"])
 
 
 class Desk:
@@ -145,7 +144,7 @@ class Desk:
         self.faults: list[BaseException] = []
 
     def submit(self):
-        return self.engine.submit(make(), order(self.provider))
+        return self.engine.submit(plan(self.provider))
 
     def known(self, job):
         self.book.add(job)
@@ -214,7 +213,7 @@ def test_a_lost_answer_makes_the_job_unknown(desk):
 def test_an_answer_that_makes_no_sense_makes_the_job_unknown(desk):
     """The provider said 200: something may have been bought."""
 
-    def submit(order):
+    def submit(planned):
         reply = yield Request("POST", "/jobs", json={}, paid=True)
         return Accepted(remote=RemoteJob(id=reply.json["id"]))
 
@@ -229,10 +228,10 @@ UNREADABLE = [b"", b"<html>Sign in</html>", b'{"id": ', b'[{"data": 3}, null]', 
 def buys_under_a_key(*, upload=False) -> Provider:
     """Return a provider whose paid request may be repeated under its key, and whose answer names the job."""
 
-    def submit(order):
+    def submit(planned):
         if upload:
             yield Request("POST", "/upload", upload=Upload(field="f", path="p"), repeatable=True)
-        paid = Request("POST", "/jobs", json={}, headers={"K": order.idempotency_key}, paid=True, repeatable=True)
+        paid = Request("POST", "/jobs", json={}, headers={"K": planned.job.idempotency_key}, paid=True, repeatable=True)
         try:
             reply = yield paid
         except UsageError:
@@ -293,7 +292,7 @@ def test_what_was_refused_before_an_unreadable_answer_is_not_asked_again(desk):
 
 
 def test_an_unreadable_answer_to_a_purchase_without_a_key_is_not_asked_for_again(desk):
-    def submit(order):
+    def submit(planned):
         reply = yield Request("POST", "/jobs", json={}, paid=True)
         return Accepted(remote=RemoteJob(id=reply.json["id"]))
 
@@ -310,7 +309,7 @@ def test_the_time_out_reaches_every_request(desk, clock, known):
     one = desk(toy(states=[Queued(), Succeeded(images=IMAGES)]), *[b"{}"] * 3)
     deadline = clock.monotonic() + 50
     if known == "submit":
-        one.engine.submit(make(), order(one.provider), deadline=deadline)
+        one.engine.submit(plan(one.provider), deadline=deadline)
     else:
         job = one.known(make("queued", remote_id="r-1"))
         list(one.engine.watch(job, timeout=50)) if known == "watch" else one.engine.refresh(job, deadline=deadline)
@@ -328,7 +327,7 @@ def test_a_refusal_makes_the_job_failed(desk):
 
 
 def test_a_second_paid_request_of_one_submit_replaces_the_stored_body(desk):
-    def submit(order):
+    def submit(planned):
         try:
             yield Request("POST", "/jobs", json={"a": 1}, paid=True)
         except UsageError:
@@ -391,11 +390,11 @@ def test_abandoning_a_submit_leaves_an_unknown_job(desk):
 def test_a_rehearsal_is_the_requests_without_sending(desk):
     provider = toy(upload=True)
 
-    requests = dry_run_requests(provider, order(provider))
+    requests = dry_run_requests(provider, plan(provider))
 
     assert [request.path for request in requests] == ["/upload", "/jobs"]
     with pytest.raises(UsageError):
-        dry_run_requests(toy(), order(provider, "refuse"))
+        dry_run_requests(toy(), plan(provider, "refuse"))
 
 
 def test_watching_ends_when_the_job_does(desk):

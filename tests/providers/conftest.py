@@ -10,8 +10,8 @@ import pytest
 
 from flux_cli import providers
 from flux_cli.errors import FluxError, RefusedError, UnavailableError
-from flux_cli.jobs import Params
-from flux_cli.providers.base import Order
+from flux_cli.jobs import Job
+from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.conversation import Request, Response, drive
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
@@ -77,14 +77,25 @@ def talk(reply):
 
 @pytest.fixture(scope="session")
 def order():
-    """Make an order: ``order("runware", "ultra", raw=True)``. What is no option has a leading underscore."""
+    """Make a planned job: ``order("runware", "ultra", raw=True)``. What is no option has a leading underscore."""
 
     def make(
         name: str, alias: str = "ultra", *, _prompt="a fox", _count=1, _wait=True, _extra=None, **options
-    ) -> Order:
+    ) -> PlannedJob:
         model = providers.load(name).models[providers.MODELS[alias]]
-        chosen = {"seed": 7, **model.always_sent, **options}
-        params = Params(prompt=_prompt, seed=chosen["seed"], count=_count, options=chosen, extra=_extra or {})
-        return Order(params=params, model=model, job_id="k3f9q2mx", idempotency_key=HANDLE, wait=_wait)
+        chosen = {**model.always_sent, **options}
+        job = Job(
+            id="k3f9q2mx",
+            run="r",
+            provider=name,
+            model=model.name,
+            prompt=_prompt,
+            created_at=0.0,
+            seed=chosen.pop("seed", 7),
+            count=_count,
+            parameters={**chosen, "param": _extra or {}},
+            idempotency_key=HANDLE,
+        )
+        return PlannedJob(job=job, model=model, wait=_wait)
 
     return make

@@ -8,16 +8,17 @@ import pytest
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.jobs import Params
-from flux_cli.providers.fit import find_model, resolve
+from flux_cli.providers.fit import check_prompt, check_seed, find_model, resolve
 
 
 def fitted(name, alias="ultra", *, typed=None, prompt="a fox", seed=7, extra=None, **options):
     """Check options that were all typed, or only those named in ``typed``."""
     provider = providers.load(name)
     model = provider.models[providers.MODELS[alias]]
-    wanted = Params(prompt=prompt, seed=seed, options=options, extra=extra or {})
-    return resolve(provider, model, wanted, typed=set(options) if typed is None else set(typed.split()))
+    check_prompt(provider, model, prompt)
+    found = resolve(provider, model, options, typed=set(options) if typed is None else set(typed.split()), extra=extra)
+    check_seed(provider, model, seed)
+    return found
 
 
 def refusal(*arguments, **options):
@@ -30,14 +31,14 @@ def test_an_option_from_the_config_that_cannot_be_honoured_is_left_out_and_named
     done = fitted("runflow", typed="", raw=True, aspect_ratio="1:1", webhook="https://h/x", seed=9)
 
     assert done.skipped == ("raw", "aspect_ratio")
-    assert done.params.options == {"webhook": "https://h/x", "seed": 9}
+    assert done.options == {"webhook": "https://h/x"}
 
 
 def test_a_value_from_the_config_that_the_model_does_not_take_is_left_out_too():
     done = fitted("runware", typed="raw", raw=False, safety_tolerance=9, quality=100)
 
     assert done.skipped == ("safety_tolerance", "quality")
-    assert done.params.options == {"aspect_ratio": "16:9", "raw": False, "seed": 7}
+    assert done.options == {"aspect_ratio": "16:9", "raw": False}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_size_of_the_ultra_model_is_one_of_nine_and_the_nearest_is_named():
 def test_an_address_is_as_long_as_you_like_where_no_page_limits_it(name, option):
     link = "https://h/" + "x" * 4000
 
-    assert fitted(name, **{option: link}).params.options[option] == link
+    assert fitted(name, **{option: link}).options[option] == link
 
 
 def test_a_webhook_of_more_than_2048_characters_is_refused():
@@ -118,8 +119,8 @@ def test_a_webhook_of_more_than_2048_characters_is_refused():
 def test_of_two_options_that_set_the_shape_the_typed_one_wins_and_the_other_is_named(typed, kept, gone):
     done = fitted("runware", "pro", typed=typed, size="512x512", aspect_ratio="1:1")
 
-    assert kept in done.params.options
-    assert gone not in done.params.options
+    assert kept in done.options
+    assert gone not in done.options
     assert done.skipped == (gone,)
 
 
@@ -127,7 +128,7 @@ def test_of_two_options_that_set_the_shape_the_typed_one_wins_and_the_other_is_n
 def test_of_two_shapes_in_the_config_the_one_that_the_model_has_is_kept(name, kept):
     done = fitted(name, "pro", typed="", size="512x512", aspect_ratio="1:1")
 
-    assert kept in done.params.options
+    assert kept in done.options
     assert len(done.skipped) == 1
 
 
@@ -166,7 +167,7 @@ def test_a_field_that_flux_fills_in_is_refused_to_param(name, path):
 
 
 def test_a_field_whose_name_only_begins_like_an_owned_one_is_free():
-    assert fitted("runcomfy", extra={"prompt_style": 1}).params.extra == {"prompt_style": 1}
+    assert fitted("runcomfy", extra={"prompt_style": 1}).options == {}
 
 
 @pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b"])
@@ -198,13 +199,13 @@ def test_an_option_of_the_config_gives_way_to_a_param_and_is_named():
     done = fitted("runware", typed="", aspect_ratio="1:1", format="png", extra={"width": 1024, "height": 1024})
 
     assert done.skipped == ("aspect_ratio",)
-    assert done.params.options == {"format": "png", "seed": 7}
+    assert done.options == {"format": "png"}
 
 
 def test_neighbours_below_the_same_object_do_not_clash():
     done = fitted("runware", check_content=True, extra={"safety.mode": "fast"})
 
-    assert done.params.options["check_content"] is True
+    assert done.options["check_content"] is True
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_neighbours_below_the_same_object_do_not_clash():
 def test_runware_is_always_sent_a_shape_and_sixteen_to_nine_if_nobody_asks_for_another(arguments, options, shape):
     done = fitted(*arguments, **options)
 
-    assert {name: value for name, value in done.params.options.items() if name != "seed"} == shape
+    assert done.options == shape
 
 
 def test_a_check_that_runflow_makes_or_not_as_it_likes_cannot_be_asked_for():
@@ -245,8 +246,8 @@ def test_a_param_with_a_known_snag_comes_with_a_note():
     ("name", "low", "high"), [("apiframe", 1, 2000), ("runware", 2, 3000), ("runflow", 1, 100_000)]
 )
 def test_a_prompt_is_as_long_as_the_provider_allows(name, low, high):
-    assert fitted(name, prompt="🦊" * low).params.prompt == "🦊" * low
-    assert len(fitted(name, prompt="x" * high).params.prompt) == high
+    for prompt in ("🦊" * low, "x" * high):
+        assert fitted(name, prompt=prompt).skipped == ()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,6 @@ def test_a_prompt_is_as_long_as_the_provider_allows(name, low, high):
         ("runware", "x" * 3001, "runware takes a prompt of 2 to 3000 characters, not 3001"),
         ("runflow", "", "the prompt is empty"),
         ("runcomfy", " \n\t", "the prompt is empty"),
-        ("runcomfy", "caf\udce9", "the prompt is not valid UTF-8 text"),
     ],
 )
 def test_a_prompt_that_the_provider_would_not_take_is_not_sent(name, prompt, message):
@@ -277,7 +277,7 @@ def test_a_seed_out_of_range_is_refused(name, seed):
 
 @pytest.mark.parametrize(("option", "value"), [("format", "webp"), ("quality", 1), ("quality", 100)])
 def test_what_flux_converts_itself_is_kept_where_the_provider_has_no_such_thing(option, value):
-    assert fitted("runcomfy", **{option: value}).params.options == {option: value, "seed": 7}
+    assert fitted("runcomfy", **{option: value}).options == {option: value}
 
 
 def test_an_option_that_nobody_has_is_refused():

@@ -6,9 +6,9 @@ import pytest
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.jobs import Params
-from flux_cli.providers.base import Order
-from flux_cli.providers.fit import CONVERTED, resolve
+from flux_cli.jobs import Job
+from flux_cli.providers.base import PlannedJob
+from flux_cli.providers.fit import CONVERTED, check_seed, resolve
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 MODELS = [
@@ -163,9 +163,21 @@ def body_of(name, alias, *, count=1, extra=None, typed=None, **options):
     provider = providers.load(name)
     model = provider.models[providers.MODELS[alias]]
     seed = options.pop("seed", 7)
-    wanted = Params(prompt="a fox", seed=seed, count=count, options=options, extra=extra or {})
-    done = resolve(provider, model, wanted, typed=set(options) if typed is None else typed)
-    first = next(provider.submit(Order(params=done.params, model=model, job_id="k3f9q2mx", idempotency_key=HANDLE)))
+    done = resolve(provider, model, options, typed=set(options) if typed is None else typed, extra=extra)
+    check_seed(provider, model, seed)
+    job = Job(
+        id="k3f9q2mx",
+        run="r",
+        provider=name,
+        model=model.name,
+        prompt="a fox",
+        created_at=0.0,
+        seed=seed,
+        count=count,
+        parameters={**done.options, "param": extra or {}},
+        idempotency_key=HANDLE,
+    )
+    first = next(provider.submit(PlannedJob(job=job, model=model)))
     return first.json[0] if isinstance(first.json, list) else first.json
 
 

@@ -1,4 +1,4 @@
-"""From a wish to jobs that can be submitted."""
+"""From a request to jobs that can be submitted."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ RUNWARE, RUNFLOW, RUNCOMFY = (providers.load(name) for name in ("runware", "runf
 def origin(seed=100):
     counter = itertools.count(1)
     made = {
+        "run": "r",
         "new_id": lambda: f"id{next(counter)}",
         "new_handle": lambda: f"handle{next(counter)}",
         "new_seed": lambda: seed,
@@ -29,32 +30,35 @@ def origin(seed=100):
 
 
 def plan(provider, count=1, typed=(), seed=100, **options):
-    wish = orders.GenerateRequest(prompt="a fox", options=options, typed=frozenset(typed), count=count)
-    return orders.plan(wish, provider, provider.models["flux-1.1-pro-ultra"], origin(seed))
+    return orders.plan(request(provider, options, typed=frozenset(typed), count=count), origin(seed))
+
+
+def request(provider, options, *, prompt="a fox", given=None, **more):
+    model = provider.models["flux-1.1-pro-ultra"]
+    return orders.make_request(provider, model, options, **more).over(prompt, given)
 
 
 def test_one_job_for_several_images_where_the_api_can():
     """Runware: one job of four images."""
-    (only,), _ = plan(RUNWARE, 4)
+    (only,) = plan(RUNWARE, 4)
 
-    assert (only.job.count, only.order.params.count, only.job.first_index) == (4, 4, 1)
+    assert (only.job.count, only.job.first_index) == (4, 1)
 
 
 def test_several_jobs_where_it_cannot():
     """Elsewhere: as many jobs, of one run, each with an id, a handle and a seed of its own; images counted on."""
-    jobs, _ = plan(RUNFLOW, 3, seed=100)
+    jobs = plan(RUNFLOW, 3, seed=100)
 
     assert [one.job.seed for one in jobs] == [98, 99, 100]
     assert [one.job.first_index for one in jobs] == [1, 2, 3]
     assert len({one.job.id for one in jobs}) == len({one.job.idempotency_key for one in jobs}) == 3
     assert len({one.job.run for one in jobs}) == 1
-    assert all(one.order.idempotency_key == one.job.idempotency_key and one.order.job_id == one.job.id for one in jobs)
 
 
 def test_a_drawn_seed_stays_in_range():
     """Counting up never leaves 1 to 2^31-1, from either end."""
-    low, _ = plan(RUNFLOW, 20, seed=1)
-    high, _ = plan(RUNFLOW, 20, seed=2**31 - 1)
+    low = plan(RUNFLOW, 20, seed=1)
+    high = plan(RUNFLOW, 20, seed=2**31 - 1)
 
     assert [one.job.seed for one in low] == list(range(1, 21))
     assert high[-1].job.seed == 2**31 - 1
@@ -63,21 +67,16 @@ def test_a_drawn_seed_stays_in_range():
 def test_a_typed_seed_that_counts_out_of_range_is_refused():
     """The last of several seeds must fit too."""
     with pytest.raises(UsageError, match="seed"):
-        orders.plan(
-            orders.GenerateRequest(prompt="a fox", options={"seed": 2**63 - 1}, typed=frozenset({"seed"}), count=2),
-            RUNCOMFY,
-            RUNCOMFY.models["flux-1.1-pro-ultra"],
-            origin(),
-        )
+        request(RUNCOMFY, {}, count=2, given=2**63 - 1)
 
 
 def test_what_a_job_remembers():
     """Parameters are what is sent, without the seed, which has a field of its own; --param under its name."""
-    wish = orders.GenerateRequest(prompt="a fox", options={"raw": True, "webhook": "nope"}, extra={"ttl": 60})
-    (only,), fit = orders.plan(wish, RUNWARE, RUNWARE.models["flux-1.1-pro-ultra"], origin())
+    found = request(RUNWARE, {"raw": True, "webhook": "nope"}, extra={"ttl": 60})
+    (only,) = orders.plan(found, origin())
 
     assert only.job.parameters == {"aspect_ratio": "16:9", "raw": True, "param": {"ttl": 60}}
-    assert only.job.skipped == fit.skipped == ("webhook",)
+    assert only.job.skipped == found.skipped == ("webhook",)
     assert (only.job.seed, only.job.created_at, only.job.status) == (100, 5.0, "submitting")
 
 
@@ -151,12 +150,8 @@ def test_an_image_must_be_there(tmp_path):
 def test_text_that_is_no_unicode(field):
     """Lone surrogates, from arguments that are no UTF-8, never get as far as a request."""
     bad = "\udcff"
-    wish = orders.GenerateRequest(
-        prompt=bad if field == "prompt" else "a fox",
-        options={"webhook": f"https://example.com/{bad}"} if field == "option" else {},
-        typed=frozenset({"webhook"}),
-        extra={"ttl": bad} if field == "param" else {},
-    )
+    options = {"webhook": f"https://example.com/{bad}"} if field == "option" else {}
+    extra = {"ttl": bad} if field == "param" else {}
 
     with pytest.raises(UsageError, match="valid"):
-        orders.plan(wish, RUNWARE, RUNWARE.models["flux-1.1-pro-ultra"], origin())
+        request(RUNWARE, options, prompt=bad if field == "prompt" else "a fox", typed=frozenset(options), extra=extra)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from flux_cli import providers
 from flux_cli.errors import ModeratedError, PartialError, UnavailableError, UnknownOutcomeError
 from flux_cli.jobs import Image, Job
-from flux_cli.runs.plan import GenerateRequest, PlannedJob, RunContext, plan, with_fallbacks
+from flux_cli.providers.base import PlannedJob
+from flux_cli.runs.plan import RunContext, make_request, plan
 from flux_cli.runs.resume import has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
 
@@ -47,6 +48,7 @@ def origin() -> RunContext:
     ids = (f"id{number}" for number in count())
     handles = (f"handle{number}" for number in count())
     return RunContext(
+        run="r",
         new_id=lambda: next(ids),
         new_handle=lambda: next(handles),
         new_seed=lambda: 70,
@@ -59,10 +61,12 @@ def origin() -> RunContext:
 
 def planned(prompt: str = "a fox", provider: str = "runcomfy", images: int = 1, *instead: str) -> list[PlannedJob]:
     """Return the jobs of a row."""
-    chosen = [providers.load(name) for name in (provider, *instead)]
-    (first, *others) = [(one, one.models["flux-1.1-pro-ultra"]) for one in chosen]
-    wish, source = GenerateRequest(prompt=prompt, options={}, count=images), origin()
-    return [with_fallbacks(one, wish, others, source) for one in plan(wish, *first, source, run="r")[0]]
+    request = None
+    for name in reversed((provider, *instead)):
+        host = providers.load(name)
+        found = make_request(host, host.models["flux-1.1-pro-ultra"], {}, count=images)
+        request = replace(found, fallback=request)
+    return plan(request.over(prompt), origin())
 
 
 def job(mark: str, first: int = 1, **changes) -> Job:
@@ -144,11 +148,9 @@ def test_a_job_of_several_images_is_cut_to_those_that_are_missing():
         (2, 1, first + 1),
         (4, 2, first + 3),
     ]
-    assert [(one.order.params.seed, one.order.params.count) for one in parts] == [(first + 1, 1), (first + 3, 2)]
-    assert [one.order.params.options["seed"] for one in parts] == [first + 1, first + 3]
+    assert [(one.body()["seed"], one.job.count) for one in parts] == [(first + 1, 1), (first + 3, 2)]
     assert [one.job.estimate for one in parts] == [0.5, 1.0]
     assert len({name for one in parts for name in (one.job.id, one.job.idempotency_key)}) == 4
-    assert all((one.order.job_id, one.order.idempotency_key) == (one.job.id, one.job.idempotency_key) for one in parts)
 
 
 def test_what_takes_the_place_of_a_part_makes_no_more_than_that():

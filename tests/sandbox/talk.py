@@ -12,9 +12,9 @@ from flux_cli import providers
 from flux_cli.errors import (
     LostReplyError,
 )
-from flux_cli.jobs import Params
+from flux_cli.jobs import Job
 from flux_cli.providers import fit as checks
-from flux_cli.providers.base import Order
+from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.conversation import Response
 from flux_cli.sandbox.wire import Call, LostReply
 
@@ -70,12 +70,24 @@ class Line:
 
 
 def order(name, model_name, prompt="a fox", *, seed=5, count=1, extra=None, handle="", **options):
-    """Return an order that went through the ordinary checks."""
+    """Return a planned job whose options went through the ordinary checks."""
     provider = providers.load(name)
     model = checks.find_model(provider, model_name)
-    params = Params(prompt=prompt, seed=seed, count=count, options=options, extra=extra or {})
-    fit = checks.resolve(provider, model, params, typed=set(options))
-    return Order(params=fit.params, model=model, job_id="k3f9q2mx", idempotency_key=handle or str(uuid4()))
+    checks.check_seed(provider, model, seed)
+    found = checks.resolve(provider, model, options, typed=set(options), extra=extra)
+    job = Job(
+        id="k3f9q2mx",
+        run="r",
+        provider=name,
+        model=model.name,
+        prompt=prompt,
+        created_at=0.0,
+        seed=seed,
+        count=count,
+        parameters={**found.options, "param": extra or {}},
+        idempotency_key=handle or str(uuid4()),
+    )
+    return PlannedJob(job=job, model=model)
 
 
 def fetched(world, url):

@@ -108,7 +108,7 @@ def test_lost_reply(line, world, name, model):
     if name == "runware":
         with pytest.raises(UnknownOutcomeError, match="taskUUID"):
             drive(talk.provider.submit(wanted), talk)
-        assert lost.id == wanted.idempotency_key
+        assert lost.id == wanted.job.idempotency_key
     assert world.jobs(name) == [lost]
 
 
@@ -154,7 +154,7 @@ def test_a_lost_job_of_apiframe_is_found_among_others(line, world, clock):
     drive(talk.provider.submit(others[0]), talk)
     clock.forward(7200)
     body = next(talk.provider.submit(wanted)).json
-    lost = LostSubmit(job_id="k3f9q2mx", idempotency_key=wanted.idempotency_key, body=body, sent_at=clock())
+    lost = LostSubmit(job_id="k3f9q2mx", idempotency_key=wanted.job.idempotency_key, body=body, sent_at=clock())
     with pytest.raises(LostReplyError):
         drive(talk.provider.submit(wanted), talk)
     (job, _) = world.jobs("apiframe")
@@ -163,7 +163,7 @@ def test_a_lost_job_of_apiframe_is_found_among_others(line, world, clock):
 
     found = drive(talk.provider.find(lost), talk)
     with pytest.raises(LostReplyError):
-        drive(talk.provider.submit(replace(wanted, idempotency_key=str(uuid4()))), talk)
+        drive(talk.provider.submit(replace(wanted, job=replace(wanted.job, idempotency_key=str(uuid4())))), talk)
 
     assert found == RemoteJob(id=job.id)
     assert drive(talk.provider.find(lost), talk) is None

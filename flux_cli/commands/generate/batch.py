@@ -1,24 +1,34 @@
-"""``flux generate --batch``: a file of prompts, checked, named and priced as a whole before the first cent is spent."""
+"""``flux generate --batch``: validate and price a file of prompts as a whole before anything is sent, then run it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
-from flux_cli.commands.generate.request import ResolvedRequest, TypedOptions, resolve_request
+from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.engine.engine import dry_run_requests
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.jobs import Job
+from flux_cli.providers.base import PlannedJob
 from flux_cli.runs import rows
-from flux_cli.runs.batch import BatchRunner, Task
-from flux_cli.runs.plan import UTF8_HINT, PlannedJob, RunContext, new_run_context, with_all_fallbacks
+from flux_cli.runs.batch import BatchRunner, RowTask
+from flux_cli.runs.outcome import Outcome
+from flux_cli.runs.plan import (
+    UTF8_HINT,
+    GenerateRequest,
+    RunContext,
+    check_endpoints,
+    new_run_context,
+    plan,
+    with_all_fallbacks,
+)
 from flux_cli.runs.resume import RowHistory, has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
 from flux_cli.runs.runner import RunOptions
@@ -30,12 +40,12 @@ if TYPE_CHECKING:
     from flux_cli.commands.generate.gallery import GalleryFile
 
 _SHOWN = 20
-"""Wrong rows that are told one by one."""
+"""Wrong rows that are reported one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """What was typed about the batch as a whole."""
+    """Options of the batch as a whole."""
 
     file: str
     at_once: int
@@ -44,81 +54,84 @@ class BatchOptions:
     dry_run: bool
     max_cost: float | None
     gallery: GalleryFile | None = None
-    """Where the page of the batch goes."""
+    """The page to write about the batch, if any."""
 
 
-def run_batch(runtime: Runtime, asked: TypedOptions, wanted: BatchOptions) -> int:
-    """Make what a batch file asks for. Return the exit code. Raises `UsageError` before anything is sent."""
-    _check_together(asked, wanted)
-    found = _read(runtime, wanted.file)
-    batch = "-" if wanted.file == "-" else rows.batch_name(str(Path(wanted.file).resolve()))
-    with _lock_batch(runtime, batch, wanted):  # before the ledger is read: whoever was at it until now has ended
-        return _run(runtime, asked, wanted, found, batch)
+def run_batch(runtime: Runtime, line: TypedOptions, options: BatchOptions) -> list[Outcome]:
+    """Make the images of a batch file. Raises `UsageError` before anything is sent."""
+    _check_together(line, options)
+    found = _read(runtime, options.file)
+    batch = "-" if options.file == "-" else rows.batch_name(str(Path(options.file).resolve()))
+    with _lock_batch(runtime, batch, options):  # before the ledger is read, so that no other process adds to it
+        return _run(runtime, line, options, found, batch)
 
 
-def _run(runtime: Runtime, asked: TypedOptions, wanted: BatchOptions, found: Sequence[Row], batch: str) -> int:
-    run = runtime.new_id()
-    anew = wanted.again or (wanted.file == "-" and not wanted.resume)
+def _run(
+    runtime: Runtime, line: TypedOptions, options: BatchOptions, found: Sequence[Row], batch: str
+) -> list[Outcome]:
+    context = new_run_context(runtime, batch=batch)
+    anew = options.again or (options.file == "-" and not options.resume)
     if not anew:
-        runtime.ledger.require_complete("--resume" if wanted.resume else "--batch without --again")
+        runtime.ledger.require_complete("--resume" if options.resume else "--batch without --again")
     earlier = runtime.ledger.batch(batch, sandbox=runtime.sandbox)
-    old = match_rows(found, earlier)
-    marks = {standing.row_key for standing in old}
-    tasks = _plan_rows(runtime, asked, match_rows(found, ()) if anew else old, wanted.file, run=run, batch=batch)
-    if wanted.gallery is not None:
-        wanted.gallery.check([task.terms.place for task in tasks], rehearsal=wanted.dry_run)
-    made = [task for task in tasks if task.standing.known]
-    if made and not wanted.resume:
+    histories = match_rows(found, earlier)
+    keys = {history.row_key for history in histories}
+    if anew and earlier:
+        histories = match_rows(found, ())
+    tasks = _plan_rows(runtime, line, histories, options.file, context)
+    if options.gallery is not None:
+        options.gallery.check([task.options.save for task in tasks], rehearsal=options.dry_run)
+    made = [task for task in tasks if task.history.known]
+    if made and not options.resume:
         raise UsageError(
-            f"{len(made)} of {len(tasks)} rows of {printable(wanted.file)} were made before, "
+            f"{len(made)} of {len(tasks)} rows of {printable(options.file)} were made before, "
             f"the first of them in {made[0].row.place}",
             hint="--resume skips them and picks up jobs in progress; --again makes every row again",
         )
-    purchases = [one for task in tasks for one in task.purchases]
-    if wanted.dry_run:
-        print_dry_run(runtime, purchases, batch=wanted.file)
-    limits = check_limits(runtime, purchases, run=run, max_cost=wanted.max_cost)
-    if wanted.dry_run:
-        return 0
-    for provider in {purchase.job.provider for purchase in with_all_fallbacks(purchases)}:
-        runtime.router.endpoint(providers.load(provider), sandbox=runtime.sandbox)
-    _prepare(runtime, tasks, wanted.file)
+    jobs = [planned for task in tasks for planned in task.planned]
+    if options.dry_run:
+        print_dry_run(runtime, jobs, batch=True)
+    limits = check_limits(runtime, jobs, run=context.run, max_cost=options.max_cost)
+    if options.dry_run:
+        return []
+    check_endpoints(runtime, jobs)
+    _prepare(runtime, tasks, options.file)
     if anew:
-        runtime.ledger.detach([job for job in earlier if job.row_key in marks])
+        runtime.ledger.detach([job for job in earlier if job.row_key in keys])
         _warn_about(
-            runtime, [job for job in earlier if job.row_key in marks and has_images_to_collect(job)], "an earlier run"
+            runtime, [job for job in earlier if job.row_key in keys and has_images_to_collect(job)], "an earlier run"
         )
-    elif rows.batch_name(wanted.file) == wanted.file:
-        others = [job for job in earlier if job.row_key not in marks and has_images_to_collect(job)]
-        _warn_about(runtime, others, f"rows that {printable(wanted.file)} no longer has")
-    tasks = [replace(task, terms=replace(task.terms, limits=limits)) for task in tasks]
-    return BatchRunner(runtime, tasks, file=wanted.file, gallery=wanted.gallery).run(at_once=wanted.at_once)
+    elif rows.batch_name(options.file) == options.file:
+        others = [job for job in earlier if job.row_key not in keys and has_images_to_collect(job)]
+        _warn_about(runtime, others, f"rows that {printable(options.file)} no longer has")
+    tasks = [replace(task, options=replace(task.options, limits=limits)) for task in tasks]
+    return BatchRunner(runtime, tasks, file=options.file, gallery=options.gallery).run(at_once=options.at_once)
 
 
 def _warn_about(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
-    """Name jobs that were paid for, or may have been, and that this run has nothing to do with."""
+    """Name jobs that were paid for, or may have been, and that are no part of this run."""
     if jobs:
         ids = " ".join(job.id for job in jobs)
         number = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
         runtime.output.warning(f"{number} of {whose} may have images for you: `flux result --wait {ids}` fetches them")
 
 
-def _check_together(asked: TypedOptions, wanted: BatchOptions) -> None:
+def _check_together(line: TypedOptions, options: BatchOptions) -> None:
     """Refuse options that do not go with a batch. Raises `UsageError`."""
-    if asked.prompt:
+    if line.prompt:
         raise UsageError(
             "a prompt cannot be combined with --batch", hint="put the prompt in the file, or leave one of them out"
         )
-    if wanted.resume and wanted.again:
+    if options.resume and options.again:
         raise UsageError("--resume and --again cannot be combined", hint="use only one of them")
-    if asked.once is not None:
+    if line.once is not None:
         raise UsageError("--once cannot be combined with --batch", hint="--resume never buys a row twice")
-    if asked.output == "-":
+    if line.output == "-":
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
 
 
 def _read(runtime: Runtime, file: str) -> list[Row]:
-    """Return the rows of a batch file, having told of each that is wrong. Raises `UsageError`."""
+    """Return the rows of a batch file, or report each that is wrong. Raises `UsageError`."""
     kind = rows.detect_kind(file)
     shown = printable(file)
     try:
@@ -150,7 +163,7 @@ def _decode(raw: bytes, shown: str) -> str:
 
 
 def _report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int = 0) -> None:
-    """Tell what is wrong with each row, and stop. Raises `UsageError` if there is anything.
+    """Report what is wrong with each row, and stop. Raises `UsageError` if there is anything.
 
     ``wrong`` is how many rows that are, where one error speaks of several.
     """
@@ -166,7 +179,7 @@ def _report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wr
 
 
 def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
-    """Return errors with the file and the line that each stands in; what is the same in many rows is told once."""
+    """Return errors with the file and the line that each stands in; what is the same in many rows is said once."""
     same: dict[tuple[str, str], list[Row]] = {}
     for row, error in wrong:
         same.setdefault((error.message, error.hint), []).append(row)
@@ -178,95 +191,123 @@ def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
 
 
 def _plan_rows(
-    runtime: Runtime, asked: TypedOptions, found: Sequence[RowHistory], file: str, *, run: str, batch: str
-) -> list[Task]:
-    """Return every row with its jobs, checked. Raises `UsageError`, having told of each row that is wrong."""
-    tasks: list[Task] = []
+    runtime: Runtime, line: TypedOptions, histories: Sequence[RowHistory], file: str, context: RunContext
+) -> list[RowTask]:
+    """Return every row with its jobs, checked. Raises `UsageError`, after it has reported each row that is wrong."""
+    tasks: list[RowTask] = []
     wrong: list[tuple[Row, UsageError]] = []
     notes = Counter[str]()
-    taken: dict[Path, str] = {}
-    folders: dict[Path, Path] = {}
-    origin = new_run_context(runtime)
-    for standing in found:
+    owners: dict[Path, str] = {}
+    planner = _RowPlanner(runtime, line, context)
+    for history in histories:
+        row = history.row
         try:
-            task, request = _plan_row(runtime, asked, standing, origin, run=run, batch=batch)
-            for path in request.files():
-                if path.parent not in folders:
-                    folders[path.parent] = path.parent.resolve()
-                first = taken.setdefault(folders[path.parent] / path.name, standing.row.place)
-                if first != standing.row.place:
-                    message = f"{printable(str(path))} is also the name of the image of {first}"
+            shared, request = planner.resolve(history)
+            for path in shared.files:
+                if (owner := owners.setdefault(path, row.place)) != row.place:
+                    message = f"{printable(str(path))} is also the name of the image of {owner}"
                     raise UsageError(message, hint="give each row its own output")
+            jobs = planner.plan(history, shared, request)
         except ConfigError:
             raise
         except UsageError as error:
-            wrong.append((standing.row, error))
+            wrong.append((row, error))
             continue
         notes.update(request.notes)
-        tasks.append(task)
+        options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=row.place)
+        tasks.append(RowTask(history=history, planned=jobs, options=options))
     _report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
     for note, times in notes.items():
         runtime.output.note(f"{note} (in {times} rows)" if len(tasks) > 1 else note)
     return tasks
 
 
-def _plan_row(
-    runtime: Runtime, asked: TypedOptions, standing: RowHistory, origin: RunContext, *, run: str, batch: str
-) -> tuple[Task, ResolvedRequest]:
-    """Return one row with its jobs, and the request that they are made of. Raises `UsageError`."""
-    row = standing.row
-    own = dict(row.fields)
-    if standing.seed is not None and "seed" not in own:
-        own["seed"] = standing.seed
-    demand = resolve_request(runtime, asked.over(own), run=run)
-    _check_place(demand.place, row)
-    purchases = standing.plan_missing(
-        [_assign_row(one, row.number, batch, standing.row_key) for one in demand.jobs], origin
-    )
-    for purchase in with_all_fallbacks(purchases):
-        dry_run_requests(providers.load(purchase.job.provider), purchase.order)
-    terms = RunOptions(place=demand.place, timeout=demand.timeout, retry="submit_row", where=row.place)
-    return Task(standing=standing, purchases=purchases, terms=terms), demand
+@dataclass(kw_only=True)
+class _Shared:
+    """What all rows have in common that differ by prompt and seed alone."""
+
+    request: GenerateRequest
+    files: list[Path]
+    """The files that ``-o`` names one by one."""
+    checked: bool = False
+    """Whether the requests were built once, which shows what a provider itself refuses."""
 
 
-def _check_place(place: SaveOptions | None, row: Row) -> None:
-    """Refuse a place that has room for one image only, for all rows. Raises `UsageError`."""
-    if place is None:
+class _RowPlanner:
+    """Plans one row after the other; what several rows have in common is resolved once."""
+
+    def __init__(self, runtime: Runtime, line: TypedOptions, context: RunContext) -> None:
+        """Plan rows over the options of the command ``line``."""
+        self._runtime = runtime
+        self._line = line
+        self._context = context
+        self._shared: dict[str, _Shared | UsageError] = {}
+
+    def resolve(self, history: RowHistory) -> tuple[_Shared, GenerateRequest]:
+        """Return what a row requests. Raises `UsageError`."""
+        fields = dict(history.row.fields)
+        prompt = fields.pop("prompt")
+        own = fields.pop("seed", history.seed)
+        key = repr((own is None, fields))
+        shared = self._shared.get(key)
+        if shared is None:
+            shared = self._shared[key] = self._resolve_shared(fields if own is None else {**fields, "seed": own})
+        if isinstance(shared, UsageError):
+            raise shared
+        return shared, shared.request.over(prompt, own)
+
+    def _resolve_shared(self, fields: Mapping[str, Any]) -> _Shared | UsageError:
+        try:
+            request = resolve_request(self._runtime, self._line.over(fields))
+            _check_destination(request.save, fields)
+        except ConfigError:
+            raise
+        except UsageError as error:
+            return error
+        files = [] if request.save is None else [path.absolute() for path in request.save.destination.files()]
+        return _Shared(request=request, files=[path.parent.resolve() / path.name for path in files])
+
+    def plan(self, history: RowHistory, shared: _Shared, request: GenerateRequest) -> list[PlannedJob]:
+        """Return the jobs that are left to submit for a row. Raises `UsageError`."""
+        jobs = plan(request, self._context, row=history.row.number, row_key=history.row_key)
+        if history.known:
+            jobs = history.plan_missing(jobs, self._context)
+        if not shared.checked:
+            for planned in with_all_fallbacks(jobs):
+                dry_run_requests(providers.load(planned.job.provider), planned)
+            shared.checked = bool(jobs)
+        return jobs
+
+
+def _check_destination(save: SaveOptions | None, fields: Mapping[str, Any]) -> None:
+    """Refuse a destination for a single image that all rows share. Raises `UsageError`."""
+    if save is None:
         return
-    destination = place.destination
+    destination = save.destination
     typed = printable(destination.typed)
     if destination.kind == "stdout":
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
-    if destination.kind == "file" and "output" not in row.fields:
+    if destination.kind == "file" and "output" not in fields:
         raise UsageError(
             f"-o {typed} is a single file, but a batch makes many images",
             hint=f"`-o {typed}/` is a folder; a template such as {{row}}-{{slug}}.{{ext}} names each",
         )
 
 
-def _assign_row(purchase: PlannedJob, number: int, batch: str, mark: str) -> PlannedJob:
-    """Return a job, and those that may take its place, as jobs of a row."""
-    return replace(
-        purchase,
-        job=replace(purchase.job, row=number, batch=batch, row_key=mark),
-        fallbacks=tuple(_assign_row(one, number, batch, mark) for one in purchase.fallbacks),
-    )
+def _prepare(runtime: Runtime, tasks: Sequence[RowTask], file: str) -> None:
+    """Make sure that images can be saved: each folder once, and the files that are named one by one.
 
-
-def _prepare(runtime: Runtime, tasks: Sequence[Task], file: str) -> None:
-    """Make sure that images can be saved: each place once, and the names that were given one by one.
-
-    Raises `UsageError`, having told of each row that is wrong.
+    Raises `UsageError`, after it has reported each row that is wrong.
     """
     proved: set[Path] = set()
     wrong: list[tuple[Row, UsageError]] = []
     for task in tasks:
-        if not task.purchases or task.terms.place is None:
+        if not task.planned or task.options.save is None:
             continue
-        destination = task.terms.place.destination
-        wanted = {number for one in task.purchases for number in image_indexes(one.job)}
+        destination = task.options.save.destination
+        numbers = {number for one in task.planned for number in image_indexes(one.job)}
         try:
-            destination.prepare(proved, only=wanted)
+            destination.prepare(proved, only=numbers)
         except UsageError as error:
             wrong.append((task.row, error))
             if destination.kind != "file":
@@ -275,15 +316,15 @@ def _prepare(runtime: Runtime, tasks: Sequence[Task], file: str) -> None:
 
 
 @contextmanager
-def _lock_batch(runtime: Runtime, batch: str, wanted: BatchOptions) -> Generator[None]:
-    """Hold a batch, so that no two processes work at the same one. Raises `UsageError` where another one does."""
-    if wanted.dry_run or (batch == "-" and not wanted.resume):
+def _lock_batch(runtime: Runtime, batch: str, options: BatchOptions) -> Generator[None]:
+    """Lock a batch, so that no two processes run the same one. Raises `UsageError` where another one does."""
+    if options.dry_run or (batch == "-" and not options.resume):
         yield
         return
     digest = hashlib.sha256(repr((batch, runtime.sandbox)).encode()).hexdigest()[:16]
     with runtime.ledger.lock(f"batch-{digest}") as holder:
         if holder is not None:
-            name = "stdin" if batch == "-" else printable(wanted.file)
+            name = "stdin" if batch == "-" else printable(options.file)
             raise UsageError(
                 f"another flux is at work on {name} (process {holder})",
                 hint="wait for it to finish, or stop it; then add --resume",

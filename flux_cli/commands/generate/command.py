@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,18 +15,17 @@ from flux_cli.commands import show as seeing
 from flux_cli.commands.generate import options as flags
 from flux_cli.commands.generate.like import Like, find_earlier
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
-from flux_cli.errors import FluxError, UsageError
+from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs import plan as orders
+from flux_cli.runs.outcome import Outcome, exit_code_for, saved_paths
 from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 
 if TYPE_CHECKING:
     from flux_cli.commands.generate.gallery import GalleryFile
-
-OnEnd = Callable[[Sequence[Job], FluxError | None], None]
-"""Told how something ended: with which jobs, and what went wrong."""
+    from flux_cli.runs.runner import OnEnd
 
 
 @flags.add_image_options
@@ -67,7 +65,7 @@ def generate(
     options.check_print0(runtime, dry_run=dry_run)
     seeing.check_preview(runtime, preview, output=output, no_wait=no_wait)
     start = find_earlier(runtime, like) if like is not None else None
-    asked = TypedOptions(
+    line = TypedOptions(
         prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
         provider=provider,
         model=model,
@@ -86,41 +84,41 @@ def generate(
     )
     configured = runtime.settings.generate
     at_once = _check_jobs(jobs if jobs is not None else configured.get("jobs"))
-    most = max_cost if max_cost is not None else configured.get("max_cost")
-    wall = _gallery(runtime, asked, gallery) if gallery is not None else None
+    limit = max_cost if max_cost is not None else configured.get("max_cost")
+    page = _gallery(runtime, line, gallery) if gallery is not None else None
     if batch is not None:
         from flux_cli.commands.generate.batch import BatchOptions, run_batch  # noqa: PLC0415 - only here
 
-        wanted = BatchOptions(
+        batch_options = BatchOptions(
             file=expand_home(batch),
             at_once=at_once,
             resume=resume,
             again=again,
             dry_run=dry_run,
-            max_cost=most,
-            gallery=wall,
+            max_cost=limit,
+            gallery=page,
         )
-        code = run_batch(runtime, asked, wanted)
+        outcomes = run_batch(runtime, line, batch_options)
     elif resume or again:
         raise UsageError(
             "--resume and --again only work together with --batch",
             hint="`flux result @1 --wait` fetches the latest run",
         )
     else:
-        code = _single(runtime, asked, at_once=at_once, dry_run=dry_run, max_cost=most, wall=wall)
-    seeing.show_images(runtime)
-    return code
+        outcomes = _single(runtime, line, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
+    seeing.show_images(runtime, saved_paths(outcomes))
+    return exit_code_for([one.error for one in outcomes])
 
 
-def _gallery(runtime: Runtime, asked: TypedOptions, typed: str) -> GalleryFile:
-    """Return where the page of the run goes. Raises `UsageError`."""
+def _gallery(runtime: Runtime, line: TypedOptions, typed: str) -> GalleryFile:
+    """Return where the gallery page of the run goes. Raises `UsageError`."""
     from flux_cli.commands.generate.gallery import GalleryFile  # noqa: PLC0415 - only here
 
     return GalleryFile.prepare(
         runtime,
         typed,
-        overwrite=asked.overwrite or bool(runtime.settings.generate.get("overwrite")),
-        saves=asked.output != "-" and not asked.no_wait,
+        overwrite=line.overwrite or bool(runtime.settings.generate.get("overwrite")),
+        saves=line.output != "-" and not line.no_wait,
     )
 
 
@@ -134,7 +132,7 @@ def _check_jobs(jobs: int | None) -> int:
 
 
 def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
-    """Return the prompt: typed, or on stdin, or that of an earlier wish. Raises `UsageError`."""
+    """Return the prompt: typed, from stdin, or that of an earlier job. Raises `UsageError`."""
     if typed is None and start is not None:
         return start.prompt()
     if typed is None:
@@ -149,50 +147,47 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
 
 def _single(
     runtime: Runtime,
-    asked: TypedOptions,
+    line: TypedOptions,
     *,
     at_once: int,
     dry_run: bool,
     max_cost: float | None,
-    wall: GalleryFile | None,
-) -> int:
-    """Make what one prompt asks for. Return the exit code."""
+    page: GalleryFile | None,
+) -> list[Outcome]:
+    """Make the images of one prompt."""
     from flux_cli.commands.generate.estimate import check_limits, print_dry_run  # noqa: PLC0415
     from flux_cli.engine.engine import dry_run_requests  # noqa: PLC0415
     from flux_cli.runs.runner import RunOptions, collect_jobs, submit_jobs  # noqa: PLC0415 - not for --help
 
-    demand = resolve_request(runtime, asked)
-    if wall is not None:
-        wall.check([demand.place], rehearsal=dry_run)
-    for note in demand.notes:
+    request = resolve_request(runtime, line).over(line.prompt)
+    jobs = orders.plan(request, orders.new_run_context(runtime))
+    if page is not None:
+        page.check([request.save], rehearsal=dry_run)
+    for note in request.notes:
         runtime.output.note(note)
-    allowed = partial(check_limits, runtime, demand.jobs, run=demand.jobs[0].job.run, max_cost=max_cost)
     if dry_run:
-        print_dry_run(runtime, demand.jobs)
-        allowed()
-        return 0
-    for purchase in orders.with_all_fallbacks(demand.jobs):
-        dry_run_requests(providers.load(purchase.job.provider), purchase.order)
-    for provider in (demand.provider, *demand.fallbacks):
-        runtime.router.endpoint(provider, sandbox=runtime.sandbox)
-    terms = RunOptions(place=demand.place, timeout=demand.timeout)
-    if demand.once is not None:
+        print_dry_run(runtime, jobs)
+        check_limits(runtime, jobs, run=jobs[0].job.run, max_cost=max_cost)
+        return []
+    for planned in orders.with_all_fallbacks(jobs):
+        dry_run_requests(providers.load(planned.job.provider), planned)
+    orders.check_endpoints(runtime, jobs)
+    options = RunOptions(save=request.save, timeout=request.timeout)
+    if request.once is not None:
         from flux_cli.commands.generate.once import claim_name  # noqa: PLC0415 - only here
 
-        wait = demand.place is not None
-        jobs = claim_name(runtime, demand.once, demand.jobs, timeout=demand.timeout, wait=wait)
-        if jobs is not None:
-            with _collect_for_gallery(wall, asked, jobs) as heard:
-                return collect_jobs(runtime, jobs, replace(terms, on_end=heard), wait=wait)
-    limits = allowed()
-    if demand.place is not None:
-        demand.place.destination.prepare()
-    with _collect_for_gallery(wall, asked, [purchase.job for purchase in demand.jobs]) as heard:
-        return submit_jobs(runtime, demand.jobs, replace(terms, limits=limits, on_end=heard), at_once=at_once)
+        wait = request.save is not None
+        bought = claim_name(runtime, request.once, jobs, timeout=request.timeout, wait=wait)
+        if bought is not None:
+            with _write_gallery(page, line, bought) as on_end:
+                return collect_jobs(runtime, bought, options, wait=wait, on_end=on_end)
+    limits = check_limits(runtime, jobs, run=jobs[0].job.run, max_cost=max_cost)
+    if request.save is not None:
+        request.save.destination.prepare()
+    with _write_gallery(page, line, [planned.job for planned in jobs]) as on_end:
+        return submit_jobs(runtime, jobs, replace(options, limits=limits), on_end=on_end, at_once=at_once)
 
 
-def _collect_for_gallery(
-    wall: GalleryFile | None, asked: TypedOptions, jobs: Sequence[Job]
-) -> AbstractContextManager[OnEnd]:
-    """Return what hears of the ends of ``jobs``, for as long as they take, and shows them where that is wanted."""
-    return nullcontext(lambda _jobs, _error: None) if wall is None else wall.collect(asked.prompt, jobs)
+def _write_gallery(page: GalleryFile | None, line: TypedOptions, jobs: Sequence[Job]) -> AbstractContextManager[OnEnd]:
+    """Return what is called with the outcomes of ``jobs``, and writes them to the ``page``, if any, at the end."""
+    return nullcontext(lambda _jobs, _error: None) if page is None else page.collect(line.prompt, jobs)

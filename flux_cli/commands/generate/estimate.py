@@ -1,9 +1,9 @@
-"""What a purchase is expected to cost: held against limits before the first cent, and told by ``--dry-run``."""
+"""Estimate what jobs cost: check it against limits before anything is sent, and print it for ``--dry-run``."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,55 +13,55 @@ from flux_cli.http import curl
 from flux_cli.jobs import Job
 from flux_cli.money.limits import Limit, check_estimates, format_usd
 from flux_cli.money.totals import format_total
-from flux_cli.runs.plan import PlannedJob, with_all_fallbacks
+from flux_cli.providers.base import PlannedJob, Provider
+from flux_cli.providers.conversation import Request
+from flux_cli.runs.plan import with_all_fallbacks
 from flux_cli.runtime import Runtime
 
 
 def check_limits(
-    runtime: Runtime, purchases: Sequence[PlannedJob], *, run: str, max_cost: float | None
+    runtime: Runtime, planned: Sequence[PlannedJob], *, run: str, max_cost: float | None
 ) -> Callable[[], Sequence[Limit]]:
-    """Return what tells the limits of a run as they are at any moment; its ``purchases`` are expected to pass none.
+    """Return a function that gives the limits of a run at any moment; the ``planned`` jobs stay within them.
 
-    Raises `LimitError`, and `UsageError` where nobody tells a price that a limit needs, or what was spent before.
+    Raises `LimitError`, and `UsageError` where a price that a limit needs, or what was spent before, is unknown.
     """
     limits = partial(runtime.limits, run=run, max_cost=max_cost)  # a long run may go on into another day
     if current := limits():
         runtime.ledger.require_complete(current[0].name)
-    jobs = [purchase.job for purchase in purchases]
-    instead = [one.job for purchase in purchases for one in with_all_fallbacks(purchase.fallbacks)]
+    jobs = [one.job for one in planned]
+    instead = [one.job for job in planned for one in with_all_fallbacks(job.fallbacks)]
     spent = partial(runtime.ledger.spent_since, sandbox=runtime.sandbox)
     for doubt in check_estimates(jobs, limits(), spent, instead=instead):
         runtime.output.warning(doubt)
     return limits
 
 
-def print_dry_run(runtime: Runtime, purchases: Sequence[PlannedJob], *, batch: str = "") -> None:
-    """Print what would be sent, as curl, and of a ``batch`` what it is expected to cost."""
-    lines: list[str] = []
-    told: list[dict[str, Any]] = []
-    for purchase in purchases:
-        provider = providers.load(purchase.job.provider)
+def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: bool = False) -> None:
+    """Print what would be sent, as curl, and for a ``batch`` what it is expected to cost."""
+    groups: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    for one in planned:
+        groups[one.job.provider, one.job.model or ""].append(one.job)
+    if runtime.flags.json:
+        requests = [curl.data(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
+        runtime.output.lines((), {"requests": requests, "estimate": _estimate_object(runtime, groups)})
+        return
+    lines = [curl.line(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
+    lines += [f"# {line}" for line in _estimate(runtime, groups)] if batch else []
+    runtime.output.lines(lines, {})
+
+
+def _dry_run(runtime: Runtime, planned: Sequence[PlannedJob]) -> Iterator[tuple[tuple[Provider, Request], str]]:
+    """Yield every request that would be sent, with its provider and base URL."""
+    for one in planned:
+        provider = providers.load(one.job.provider)
         configured = None if runtime.sandbox else runtime.settings.base_url(provider.name)
-        base_url = configured or provider.base_url
-        for request in dry_run_requests(provider, purchase.order):
-            lines.append(curl.line(provider, request, base_url=base_url))
-            told.append(curl.data(provider, request, base_url=base_url))
-    groups = _groups([purchase.job for purchase in purchases])
-    if batch:
-        lines += [f"# {line}" for line in _estimate(runtime, groups)]
-    runtime.output.lines(lines, {"requests": told, "estimate": _estimate_object(runtime, groups)})
-
-
-def _groups(jobs: Sequence[Job]) -> dict[tuple[str, str], list[Job]]:
-    """Return jobs by provider and model."""
-    found: dict[tuple[str, str], list[Job]] = defaultdict(list)
-    for job in jobs:
-        found[job.provider, job.model or ""].append(job)
-    return found
+        for request in dry_run_requests(provider, one):
+            yield (provider, request), configured or provider.base_url
 
 
 def _sum(jobs: Sequence[Job]) -> tuple[float, int]:
-    """Return what jobs are expected to cost, in USD, and of how many nobody can tell."""
+    """Return what jobs are expected to cost, in USD, and how many have no known price."""
     known = [job.estimate for job in jobs if job.estimate is not None]
     return sum(known), len(jobs) - len(known)
 

@@ -1,14 +1,14 @@
-"""``--once NAME``: whoever comes first under a name buys, everybody else waits for that."""
+"""``--once NAME``: the first process to use a name submits its jobs, any other waits for them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flux_cli.commands.generate.request import Once
 from flux_cli.errors import PendingError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.ledger.records import FORGOTTEN, Claim
-from flux_cli.runs.plan import PlannedJob
+from flux_cli.providers.base import PlannedJob
+from flux_cli.runs.plan import Once
 from flux_cli.runtime import Runtime
 
 _LOOK = 0.3
@@ -16,25 +16,25 @@ _LOOK = 0.3
 
 
 def claim_name(
-    runtime: Runtime, once: Once, purchases: Sequence[PlannedJob], *, timeout: float, wait: bool
+    runtime: Runtime, once: Once, planned: Sequence[PlannedJob], *, timeout: float, wait: bool
 ) -> list[Job] | None:
-    """Return the jobs that were bought under the name, or ``None`` where the name is ours now, and it is for us to buy.
+    """Return the jobs that were bought under the name, or ``None`` where this process now holds it and is to buy.
 
-    A name is ours if it is new, or if whoever had it has died before anything was sent, or was told by the provider
-    that nothing was accepted. Waits for another process that is at it: until it has saved its images or, without
-    ``wait``, only until it has submitted its jobs. Raises `UsageError` where the name stands for another wish,
-    `PendingError` after ``timeout`` seconds.
+    A name is free if it is new, or if the process that held it died before anything was sent, or its provider accepted
+    nothing. Waits for another process that holds it: until it has saved its images or, without ``wait``, only until it
+    has submitted its jobs. Raises `UsageError` where the name stands for another request, `PendingError` after
+    ``timeout`` seconds.
     """
-    first = purchases[0].job
-    wanted = Claim(
-        name=once.name, sandbox=first.sandbox, run=first.run, jobs=len(purchases), key=once.key, owner=first.owner
+    first = planned[0].job
+    claim = Claim(
+        name=once.name, sandbox=first.sandbox, run=first.run, jobs=len(planned), key=once.key, owner=first.owner
     )
     deadline = runtime.clock.monotonic() + timeout
     while True:
-        held, jobs = runtime.ledger.claim(wanted, free=lambda claim, jobs: _is_free(runtime, claim, jobs))
-        if held == wanted:
+        held, jobs = runtime.ledger.claim(claim, free=lambda known, jobs: _is_free(runtime, known, jobs))
+        if held == claim:
             return None
-        if held.key != wanted.key:
+        if held.key != claim.key:
             raise UsageError(
                 f"--once {once.name} was used with another prompt or other options",
                 hint="choose another name, or repeat the same prompt and options",
@@ -55,7 +55,7 @@ def claim_name(
 
 
 def _is_free(runtime: Runtime, claim: Claim, jobs: Sequence[Job]) -> bool:
-    """Whether a name may be taken over: nothing was bought under it, and nobody is about to."""
+    """Whether a name may be taken over: nothing was bought under it, and no running process is about to."""
     return all(_was_not_accepted(job) for job in jobs) and runtime.has_ended(claim.owner)
 
 
@@ -65,7 +65,7 @@ def _was_not_accepted(job: Job) -> bool:
 
 
 def _is_in_progress(claim: Claim, jobs: Sequence[Job], *, wait: bool) -> bool:
-    """Whether there is more to come from the process that holds a name, while it lives: images, if we ``wait``."""
+    """Whether the process that holds a name, if it still runs, has more to do: images too, if we ``wait``."""
     if len(jobs) < claim.jobs:
         return True
     return any(job.active or job.has_unsaved_images if wait else job.status == "submitting" for job in jobs)

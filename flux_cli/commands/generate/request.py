@@ -1,12 +1,11 @@
-"""What one ``flux generate`` comes to: what was typed over what is configured, checked before a cent is spent."""
+"""Resolve one ``flux generate`` call: merge command line and config, and validate everything before any request."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from flux_cli import providers
@@ -16,9 +15,8 @@ from flux_cli.errors import AuthError, UsageError
 from flux_cli.image_options import IMAGE_OPTIONS
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
-from flux_cli.providers.hints import with_hint
 from flux_cli.runs import plan as orders
-from flux_cli.runs.plan import PlannedJob, new_run_context
+from flux_cli.runs.plan import GenerateRequest, Once
 from flux_cli.runs.save import SaveOptions
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
@@ -27,13 +25,13 @@ from flux_cli.text import listed
 
 @dataclass(frozen=True, kw_only=True)
 class TypedOptions:
-    """What was typed."""
+    """The command line of one ``flux generate``."""
 
     prompt: str
     provider: str | None
     model: str | None
     options: Mapping[str, Any]
-    """Those that a provider may or may not honour, by long name."""
+    """Image options that were typed, by long name."""
     extra: Mapping[str, Any]
     count: int | None
     output: str | None
@@ -44,12 +42,12 @@ class TypedOptions:
     once: str | None
     embed: bool | None = None
     like: Like | None = None
-    """What to start from, where that is not the config."""
+    """The earlier image or job to start from, instead of the config."""
     gallery: bool = False
-    """Whether a page of the images is wanted."""
+    """Whether a gallery page is written."""
 
     def over(self, fields: Mapping[str, Any]) -> TypedOptions:
-        """Return what the row of a batch asks for: its ``fields``, over what was typed for all of them."""
+        """Return the options with the ``fields`` of a batch row in place of what was typed for all rows."""
         named = {name: value for name, value in fields.items() if name not in IMAGE_OPTIONS and name != "param"}
         own = {name: value for name, value in fields.items() if name in IMAGE_OPTIONS}
         shapes = {"aspect_ratio", "size"}
@@ -58,110 +56,80 @@ class TypedOptions:
         return replace(self, **named, options={**typed, **own}, extra={**self.extra, **fields.get("param", {})})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Once:
-    """A name under which one wish is bought at most once."""
+def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
+    """Merge what was typed with the config and the image to start from, and validate all of it.
 
-    name: str
-    key: str
-    """Tells one wish from another."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedRequest:
-    """What is left once everything was checked: jobs, and where their images go."""
-
-    provider: Provider
-    jobs: list[PlannedJob]
-    place: SaveOptions | None
-    """``None`` where nobody waits."""
-    timeout: float
-    once: Once | None
-    """The name under which this is bought at most once."""
-    fallbacks: tuple[Provider, ...]
-    """Where to go when the provider proves to have accepted nothing, in order."""
-    notes: tuple[str, ...]
-    """What a person should know about it."""
-
-    def files(self) -> list[Path]:
-        """Return the files that the images were told to go to, one by one."""
-        return [] if self.place is None else [path.absolute() for path in self.place.destination.files()]
-
-
-def resolve_request(runtime: Runtime, asked: TypedOptions, *, run: str = "") -> ResolvedRequest:
-    """Join what was typed with the config, and check all of it. Raises `UsageError` or `AuthError`; nothing is sent.
-
-    The jobs belong to ``run``, where that is given.
+    The prompt is left out and the seed not checked: `GenerateRequest.over` does both, for each row of a batch.
+    Raises `UsageError` or `AuthError`; nothing is sent.
     """
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
 
     configured = runtime.settings.generate
-    saves = asked.overwrite or any(one is not None for one in (asked.output, asked.timeout, asked.embed))
-    if asked.no_wait and saves:
-        hint = "use -o, --timeout and --no-embed with `flux result --wait`"
-        raise UsageError("--no-wait exits before there is an image to save", hint=hint)
-    no_wait = asked.no_wait or (
-        bool(configured.get("no_wait")) and not (saves or runtime.flags.preview or asked.gallery)
-    )
-    timeout = options.check_timeout(asked.timeout, configured.get("timeout"))
-    like = asked.like
+    no_wait = _check_no_wait(runtime, typed)
+    timeout = options.check_timeout(typed.timeout, configured.get("timeout"))
+    like = typed.like
     usual = like.count if like is not None else configured.get("count", 1)
-    count = asked.count if asked.count is not None else usual
-    where = asked.output if asked.output is not None else configured.get("output") or runtime.settings.output
-    overwrite = asked.overwrite or bool(configured.get("overwrite"))
+    count = typed.count if typed.count is not None else usual
+    where = typed.output if typed.output is not None else configured.get("output") or runtime.settings.output
+    overwrite = typed.overwrite or bool(configured.get("overwrite"))
     destination = Destination.parse(where, overwrite=overwrite, count=count)
     if destination.kind == "stdout":
         options.check_stdout(runtime)
-    typed = dict(asked.options)
-    if (wanted := resolve_format(destination, typed.get("format"))) is not None:
-        typed["format"] = wanted
-    if "image" in typed:
-        typed["image"] = expand_home(typed["image"])  # no shell does it in --image=~/x, nor in a batch file
-    provider = choose_provider(runtime, asked.provider or (like.job.provider if like is not None else None))
-    word = asked.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
-    model, left_out = orders.choose_model(provider, word, typed=asked.model is not None)
-    start = _starting_point(configured) if like is None else like.start(provider, model, typed)
-    wish = orders.GenerateRequest(
-        prompt=asked.prompt.rstrip(" \t\r\n"),  # such as the \r that a shell loop over a file from Windows leaves
-        options={**_job_options(configured), **start.options, **typed},
-        typed=frozenset(typed),
-        extra={**start.extra, **asked.extra},
-        count=count,
-        wait=not no_wait,
-    )
-    origin = new_run_context(runtime)
-    others = _load_fallbacks(runtime, asked, provider)
-    try:
-        purchases, fit = orders.plan(wish, provider, model, origin, run=run)
-    except UsageError as error:
-        raise with_hint(error, provider) from error.__cause__
+    own = dict(typed.options)
+    if (format_ := resolve_format(destination, own.get("format"))) is not None:
+        own["format"] = format_
+    if "image" in own:
+        own["image"] = expand_home(own["image"])  # no shell does it in --image=~/x, nor in a batch file
+    provider = choose_provider(runtime, typed.provider or (like.job.provider if like is not None else None))
+    word = typed.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
+    model, left_out = orders.choose_model(provider, word, typed=typed.model is not None)
+    start = _starting_point(configured) if like is None else like.start(provider, model, own)
+    merged = {**_job_options(configured), **start.options, **own}
+    extra = {**start.extra, **typed.extra}
+    others = _load_fallbacks(runtime, typed, provider)
+
+    def request_at(provider: Provider, model: Model) -> GenerateRequest:
+        found = orders.make_request(provider, model, merged, typed=frozenset(own), extra=extra, count=count)
+        save = SaveOptions(
+            destination=destination,
+            format=found.options.get("format"),
+            embed=typed.embed if typed.embed is not None else configured.get("embed", True),
+        )
+        return replace(found, seed=merged.get("seed"), save=None if no_wait else save, timeout=timeout)
+
+    request = request_at(provider, model)
+    fallback: GenerateRequest | None = None
+    targets = [(one, orders.choose_model(one, word, typed=typed.model is not None)[0]) for one in others]
+    for target in reversed([request_at(*one) for one in targets]):
+        fallback = replace(target, fallback=fallback)
     source = "the config" if like is None else like.name
-    notes = [*fit.notes, *(start.notes(like) if like is not None else ())]
+    notes = [*request.notes, *(start.notes(like) if like is not None else ())]
     if left_out:
         notes.append(f"{left_out}, so the model from {source} is ignored; {model.name} is used")
-    if skipped := (*start.left_out, *fit.skipped):
+    if skipped := (*start.left_out, *request.skipped):
         names = listed([flag_name(name) for name in skipped])
         notes.append(f"ignored, because {provider.name} does not support it: {names} from {source}")
-    before = ("model", *start.left_out) if left_out else start.left_out
-    purchases = [replace(one, job=replace(one.job, skipped=(*before, *one.job.skipped))) for one in purchases]
-    targets = [(one, orders.choose_model(one, word, typed=asked.model is not None)[0]) for one in others]
-    purchases = [orders.with_fallbacks(one, wish, targets, origin) for one in purchases]
-    place = SaveOptions(
-        destination=destination,
-        format=fit.params.options.get("format"),
-        embed=asked.embed if asked.embed is not None else configured.get("embed", True),
-    )
-    return ResolvedRequest(
-        provider=provider,
-        fallbacks=others,
-        jobs=purchases,
-        place=None if no_wait else place,
-        timeout=timeout,
+    once = None
+    if typed.once is not None:
+        parts = [provider.name, model.name, orders.strip_prompt(typed.prompt), count, merged, extra]
+        once = Once(name=_check_name(typed.once), key=_digest(parts))
+    return replace(
+        request,
+        skipped=(*(("model",) if left_out else ()), *start.left_out, *request.skipped),
         notes=tuple(notes),
-        once=None
-        if asked.once is None
-        else Once(name=_check_name(asked.once), key=_request_key(wish, provider, model)),
+        once=once,
+        fallback=fallback,
     )
+
+
+def _check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
+    """Return whether to leave once the jobs are submitted. Raises `UsageError` where images are to be saved too."""
+    saves = typed.overwrite or any(one is not None for one in (typed.output, typed.timeout, typed.embed))
+    if typed.no_wait and saves:
+        hint = "use -o, --timeout and --no-embed with `flux result --wait`"
+        raise UsageError("--no-wait exits before there is an image to save", hint=hint)
+    configured = bool(runtime.settings.generate.get("no_wait"))
+    return typed.no_wait or (configured and not (saves or runtime.flags.preview or typed.gallery))
 
 
 def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,17 +138,17 @@ def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _starting_point(configured: Mapping[str, Any]) -> Start:
-    """Return what a wish starts from where the config says it."""
+    """Return what a request starts from by the config."""
     options = {name: value for name, value in configured.items() if name in IMAGE_OPTIONS}
     return Start(options=options, extra=configured.get("param", {}))
 
 
-def _load_fallbacks(runtime: Runtime, asked: TypedOptions, provider: Provider) -> tuple[Provider, ...]:
+def _load_fallbacks(runtime: Runtime, typed: TypedOptions, provider: Provider) -> tuple[Provider, ...]:
     """Return the providers of ``--fallback``, in order. Raises `UsageError`."""
-    word = asked.fallback if asked.fallback is not None else runtime.settings.generate.get("fallback")
+    word = typed.fallback if typed.fallback is not None else runtime.settings.generate.get("fallback")
     names = [name.strip() for name in word.split(",")] if word is not None else []
     found = tuple(providers.load(name) for name in names)
-    if asked.fallback is None:
+    if typed.fallback is None:
         return tuple(one for one in found if one.name != provider.name)
     if len({provider.name, *names}) != len(names) + 1:
         raise UsageError(
@@ -195,10 +163,9 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _request_key(wish: orders.GenerateRequest, provider: Provider, model: Model) -> str:
-    """Return what tells one wish from another: everything that was asked for, not where it is to be saved."""
-    asked = [provider.name, model.name, wish.prompt, wish.count, dict(wish.options), dict(wish.extra)]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+def _digest(parts: Sequence[Any]) -> str:
+    """Return what tells one request from another: all that shapes the images, not where they are saved."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
