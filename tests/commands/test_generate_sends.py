@@ -108,7 +108,7 @@ def test_a_custom_size_at_runcomfy_comes_with_a_note(flux, host):
 
     assert done.code == 0
     assert host.requests[0].body["image_size"] == "Custom"
-    assert "documents no field names" in done.err
+    assert "does not document the fields" in done.err
 
 
 def test_synchronous_delivery_cannot_be_left(flux, host):
