@@ -20,10 +20,6 @@ from flux_cli.errors import (
 )
 from flux_cli.jobs import Image, Job
 
-_ATTEMPTS = 2
-"""Attempts at a link that fails, and then at the renewed one."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
-"""Seconds between the first two attempts; then twice as long each time, up to the longest."""
 _FRESH = 600.0
 """Seconds after a job has finished in which a link that is refused may not have reached its host's edge yet."""
 
@@ -34,6 +30,7 @@ class Fetcher:
     def __init__(self, *, wire: Transport, book: JobStore, clock: Clock, renew: Callable[[Job, int], Job]) -> None:
         """Make a fetcher; ``renew`` reads a job again for a fresh link to one of its images."""
         self._wire = wire
+        self._policy = wire.policy("download")
         self._book = book
         self._clock = clock
         self._renew = renew
@@ -66,7 +63,7 @@ class Fetcher:
 
         A link that fails twice, or does not work any more, is renewed once by reading the job again.
         """
-        pauses = _pauses()
+        pauses = self._policy.pauses()
         found = self._try(job, index, store, deadline, pauses)
         if isinstance(found, FluxError) and not isinstance(found, UnsavedError):
             dead, before = isinstance(found, NotFoundError), job.images[index].url
@@ -106,7 +103,7 @@ class Fetcher:
                 return error
             except (NotFoundError, UnavailableError, ProtocolError) as error:
                 trouble = self._is_fresh(job, error) or error
-                over = attempt >= _ATTEMPTS and not (patient and trouble is not error)
+                over = attempt >= self._policy.attempts and not (patient and trouble is not error)
             else:
                 return self._book.change(job.id, partial(_mark_saved, seen=job, index=index, saved=saved))
             dead = isinstance(trouble, NotFoundError) and not patient
@@ -137,13 +134,6 @@ class Fetcher:
         return UnavailableError(
             f"it is not available yet (its link is {max(age, 0):.0f} seconds old and answers {error.vendor_code})"
         )
-
-
-def _pauses() -> Iterator[float]:
-    pause = _FIRST_PAUSE
-    while True:
-        yield pause
-        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _unsaved(job: Job, why: str) -> UnsavedError:

@@ -340,7 +340,7 @@ def test_a_second_paid_request_of_one_submit_replaces_the_stored_body(desk):
     assert len({job.id for job in found.book.versions}) == 1
 
 
-def test_no_paid_request_leaves_once_we_are_told_to_stop(desk, clock):
+def test_no_paid_request_leaves_after_an_interrupt(desk, clock):
     found = desk(toy())
     clock.stop(2)
 
@@ -357,7 +357,7 @@ class Torn(Book):
         raise LedgerError("disk I/O error")
 
 
-def test_a_job_whose_id_cannot_be_written_down_is_told_by_that_id(desk):
+def test_an_id_that_cannot_be_stored_is_named_in_the_error(desk):
     """It was bought: exit 7 and the way to fetch it, never a failure that invites to buy again."""
     found = desk(toy(), None)
     found.book.__class__ = Torn
@@ -372,7 +372,7 @@ def test_a_job_whose_id_cannot_be_written_down_is_told_by_that_id(desk):
 @pytest.mark.parametrize(
     ("said", "expected"), [(LostReplyError("no answer"), UnknownOutcomeError), (PaymentError("no"), PaymentError)]
 )
-def test_what_the_provider_said_is_told_also_where_it_cannot_be_written_down(desk, said, expected):
+def test_the_answer_of_the_provider_is_reported_even_if_it_cannot_be_stored(desk, said, expected):
     found = desk(toy(), said)
     found.book.__class__ = Torn
 
@@ -424,7 +424,7 @@ def test_the_ledger_keeps_when_a_job_was_accepted_and_between_which_looks_it_bec
     assert found.engine.expected(job) == pytest.approx(3.5)
 
 
-def test_a_look_that_nobody_waited_for_does_not_tell_how_long_a_job_took(desk):
+def test_a_single_look_does_not_show_how_long_a_job_took(desk):
     """Whoever asks the next day finds it done, and no more."""
     found = desk(toy([Succeeded(images=IMAGES)]), None)
 
@@ -480,7 +480,7 @@ def test_watching_has_an_end_and_says_how_to_come_back(desk):
     assert found.book.last.status == "running"
 
 
-def test_the_reason_of_the_last_bad_look_is_told_when_time_is_up(desk):
+def test_the_time_out_names_the_reason_of_the_last_failed_look(desk):
     found = desk(toy(), *[UnavailableError("cannot reach toy")] * 20)
     job = found.known(make("queued", remote_id="r-1"))
 
@@ -587,7 +587,7 @@ def test_a_job_made_elsewhere_is_taken_in_once_it_is_known(desk):
     assert (job.status, found.book.last) == ("running", job)
 
 
-def test_a_job_made_elsewhere_that_nobody_knows_is_not_written_down(desk):
+def test_a_job_made_elsewhere_that_its_provider_denies_is_not_stored(desk):
     found = desk(toy(), NotFoundError("no such job"))
 
     with pytest.raises(NotFoundError):
@@ -712,7 +712,7 @@ def test_a_renewed_link_that_is_refused_is_tried_once_more(desk, clock):
     ("script", "states"),
     [([None], [Succeeded(images=IMAGES[:1])]), ([None], [Running()]), ([UnavailableError("down")], [])],
 )
-def test_an_expired_link_that_cannot_be_renewed_is_told(desk, script, states):
+def test_an_expired_link_that_cannot_be_renewed_is_an_error(desk, script, states):
     found = finished(desk, *script, states=states, images=IMAGES[:1])
     found.wire.files = {"https://x/a": [NotFoundError("the link no longer works")] * 2}
 
@@ -771,7 +771,7 @@ def test_garbage_is_asked_for_again(desk):
     assert len(found.wire.sent) == 3
 
 
-def test_garbage_that_does_not_pass_is_told_with_a_way_back(desk):
+def test_garbage_that_does_not_pass_is_an_error_with_a_way_back(desk):
     found = desk(toy(), *[ProtocolError("not JSON")] * 3)
     job = found.known(make("queued", remote_id="r-1"))
 

@@ -77,7 +77,7 @@ def test_time_counts_from_when_the_provider_accepted_the_job(watcher, host, cloc
     assert host.asked["job1"][0] == 7.0
 
 
-def test_what_a_look_has_told_is_kept_as_a_bracket(watcher):
+def test_what_a_look_has_shown_is_kept_as_an_interval(watcher):
     assert ended(watcher(*SETTLED), job()).ready_between == (9.0, 10.0)
 
 
@@ -135,7 +135,7 @@ def test_the_time_that_a_provider_asks_for_between_two_looks_is_kept(watcher, ho
     assert host.asked["job1"] == looks
 
 
-def test_the_time_that_a_provider_asks_for_is_kept_by_somebody_who_comes_back(watcher, host, clock):
+def test_the_time_that_a_provider_asks_for_is_kept_when_waiting_is_resumed(watcher, host, clock):
     host.seconds = 306.0
     clock.time += 300
 
@@ -154,7 +154,7 @@ def test_a_job_that_was_left_alone_teaches_nothing(watcher, host, clock):
     assert known.ready_between is None
 
 
-def test_whoever_comes_back_and_finds_it_at_work_looks_closely(watcher, host, clock):
+def test_a_job_that_is_still_at_work_when_waiting_is_resumed_is_polled_closely(watcher, host, clock):
     host.seconds = 303.0
     clock.time += 300
 

@@ -230,7 +230,7 @@ def test_pauses_grow_but_not_without_end():
     assert looks[-1] - looks[-2] == 10.0
 
 
-def test_a_bracket_that_nobody_watched_tells_nothing():
+def test_an_interval_without_polls_in_between_is_not_used():
     """A job that was left alone, and found done the next day, is no measure of a provider."""
     assert is_precise((0.0, 3.0))
     assert is_precise((40.0, 50.0))

@@ -187,7 +187,7 @@ def test_the_pause_that_is_asked_for_is_a_number_or_a_date_and_capped(carry, clo
     assert clock.slept == [seconds]
 
 
-def test_the_pause_of_an_error_is_capped_for_whoever_waits_longer(carry):
+def test_the_pause_that_an_error_names_is_capped(carry):
     _, transport = carry(httpx.Response(429, headers={"Retry-After": "999999"}))
 
     with pytest.raises(UnavailableError) as caught:
@@ -269,7 +269,7 @@ def test_refusals_are_not_repeated(carry):
     assert len(host.asked) == 1
 
 
-def test_being_told_to_stop_in_a_pause_ends_with_what_is_known(carry, clock):
+def test_an_interrupt_in_a_pause_ends_with_what_is_known(carry, clock):
     """The outcome of the last attempt is not traded for the signal: the ledger needs it."""
     _, transport = carry(httpx.Response(429))
     clock.stop(2)
@@ -323,7 +323,7 @@ def test_the_pause_that_a_server_error_asks_for_is_made(carry, clock, status, as
     assert (clock.slept, len(host.asked)) == ([7.0], 2)
 
 
-def test_a_server_error_tells_whoever_asks_once_how_long_to_wait(carry):
+def test_a_server_error_says_how_long_to_wait_to_a_request_that_is_tried_once(carry):
     _, transport = carry(httpx.Response(503, headers={"retry-after": "20"}))
 
     with pytest.raises(UnavailableError) as caught:
@@ -354,7 +354,7 @@ def test_no_pause_lasts_beyond_the_deadline(carry, clock, asked, step, sent):
     assert (len(host.asked), caught.value.charged) == (sent, "no")
 
 
-def test_a_request_is_not_held_beyond_the_deadline_by_what_another_one_was_told(carry, clock):
+def test_a_pause_that_another_request_was_given_does_not_hold_one_beyond_its_deadline(carry, clock):
     host, transport = carry(httpx.Response(429, headers={"retry-after": "60"}))
     with pytest.raises(UnavailableError):
         transport.send(channel(), READ, policy=POLL)
@@ -440,7 +440,7 @@ def test_a_prompt_that_cannot_be_written_is_never_a_lost_reply(carry):
     assert host.asked == []
 
 
-def test_a_setting_that_is_found_wrong_on_the_way_is_told_as_it_is(carry):
+def test_a_wrong_setting_is_reported_as_such(carry):
     wrong = ConfigError("cannot read the certificates that SSL_CERT_FILE names")
     host, transport = carry(wrong)
 
@@ -643,7 +643,7 @@ def test_fewer_bytes_than_announced_are_an_error(clock):
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-def test_a_link_that_does_not_work_any_more_is_told_apart(clock, status):
+def test_a_link_that_no_longer_works_is_an_error_of_its_own(clock, status):
     with pytest.raises(NotFoundError, match=str(status)):
         fetch(clock, lambda _: httpx.Response(status))
 

@@ -77,7 +77,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_whatever_breaks_on_the_way_to_the_host_is_told_as_not_sent(monkeypatch, get, name):
+def test_whatever_breaks_on_the_way_to_the_host_counts_as_not_sent(monkeypatch, get, name):
     """Also where httpx speaks of an answer that was lost: it is the proxy's, not the host's."""
     talk, scheme = BROKEN[name]
     with listening(talk) as port:
@@ -88,7 +88,7 @@ def test_whatever_breaks_on_the_way_to_the_host_is_told_as_not_sent(monkeypatch,
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5h"])
-def test_a_proxy_that_is_not_there_is_told_as_not_sent(monkeypatch, get, scheme):
+def test_a_proxy_that_is_not_there_counts_as_not_sent(monkeypatch, get, scheme):
     monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{closed_port()}")
 
     with pytest.raises(httpx.ConnectError, match="through the proxy"):
@@ -96,24 +96,24 @@ def test_a_proxy_that_is_not_there_is_told_as_not_sent(monkeypatch, get, scheme)
 
 
 @pytest.mark.parametrize("url", [f"https://{'a' * 64}.example/", "https://.example/"])
-def test_a_name_that_cannot_be_looked_up_is_told_as_not_sent(get, url):
+def test_a_name_that_cannot_be_looked_up_counts_as_not_sent(get, url):
     """Python's own look-up raises what httpx does not know."""
     with pytest.raises((httpx.ConnectError, httpx.InvalidURL)):
         get(url)
 
 
-def test_a_host_that_speaks_no_tls_is_told_as_not_sent(get):
+def test_a_host_that_speaks_no_tls_counts_as_not_sent(get):
     with listening(says(FINE)) as port, pytest.raises(httpx.ConnectError):
         get(f"https://127.0.0.1:{port}/")
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-le"])
-def test_what_breaks_after_the_request_has_left_is_told_as_lost(get, answer):
+def test_what_breaks_after_the_request_has_left_counts_as_lost(get, answer):
     with listening(says(answer)) as port, pytest.raises(httpx.RemoteProtocolError):
         get(f"http://127.0.0.1:{port}/")
 
 
-def test_what_breaks_behind_a_tunnel_is_told_as_lost(monkeypatch, get):
+def test_what_breaks_behind_a_tunnel_counts_as_lost(monkeypatch, get):
     """Once the request itself has left, a proxy is no excuse."""
     with listening(socks(then=says(b""))) as port:
         monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{port}")

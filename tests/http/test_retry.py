@@ -1,4 +1,4 @@
-"""When a request is sent again, and when not: beside what tests/test_transport.py shows over HTTP."""
+"""When a request is sent again, and when not, beside what test_client.py shows over HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def busy(seconds=0.0) -> UnavailableError:
 
 
 class Host:
-    """Answers from a script, the last answer for ever; remembers when it was asked."""
+    """Answers from a script, the last answer for ever, and records when requests came."""
 
     def __init__(self, clock, *script):
         self.clock, self.script = clock, list(script)
@@ -35,96 +35,96 @@ class Host:
 
 
 @pytest.fixture
-def repeats(clock) -> Retrier:
+def retrier(clock) -> Retrier:
     return Retrier(clock, jitter=lambda: 0.5)
 
 
-def test_a_single_job_gives_up_after_a_few_seconds(repeats, clock):
+def test_a_single_job_gives_up_after_a_few_seconds(retrier, clock):
     host = Host(clock, busy())
 
     with pytest.raises(UnavailableError, match="too many"):
-        repeats.send("runware", PAID, host, policy=SUBMIT)
+        retrier.send("runware", PAID, host, policy=SUBMIT)
 
     assert host.asked == [0.0, 0.5, 1.5, 3.5, 7.5]
 
 
-def test_whoever_has_many_to_send_goes_on_for_minutes_and_not_for_ever(repeats, clock):
+def test_many_attempts_end_after_two_minutes_of_nothing_but_refusals(retrier, clock):
     host = Host(clock, busy())
 
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, host, policy=RetryPolicy(attempts=1000))
+        retrier.send("runware", PAID, host, policy=RetryPolicy(attempts=1000))
 
     assert 120 < host.asked[-1] < 140
 
 
-def test_several_give_up_as_soon_as_one_would(repeats, clock):
-    """Three rows that are all refused are told so after the time that one would take, not after three times as long."""
+def test_several_give_up_as_soon_as_one_would(retrier, clock):
+    """Three rows that are all refused give up after the time that one takes, not after three times as long."""
     hosts = [Host(clock, busy()) for _ in range(3)]
 
     for host in hosts:
         with pytest.raises(UnavailableError):
-            repeats.send("runware", PAID, host, policy=SUBMIT)
+            retrier.send("runware", PAID, host, policy=SUBMIT)
 
     assert len(hosts[0].asked) == 5
     assert [len(host.asked) for host in hosts[1:]] == [1, 1]
 
 
-def test_one_refusal_slows_the_next_request_to_the_same_provider_and_no_other(repeats, clock):
+def test_one_refusal_slows_the_next_request_to_the_same_provider_and_no_other(retrier, clock):
     """Each row of a batch finds the pace that another one has found."""
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
+        retrier.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
 
     elsewhere, here = Host(clock, OK), Host(clock, OK)
-    repeats.send("apiframe", PAID, elsewhere, policy=SUBMIT)
-    repeats.send("runware", READ, here, policy=SUBMIT)
+    retrier.send("apiframe", PAID, elsewhere, policy=SUBMIT)
+    retrier.send("runware", READ, here, policy=SUBMIT)
 
     assert (elsewhere.asked, here.asked) == ([0.0], [20.0])
 
 
-def test_whoever_asks_once_is_told_how_long_to_wait(repeats, clock):
-    """A look at a job is taken again later anyway, and has a deadline of its own."""
+def test_a_request_that_is_tried_once_fails_at_once_and_says_how_long_to_wait(retrier, clock):
+    """A poll is repeated later anyway, and has a deadline of its own."""
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
+        retrier.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
     host = Host(clock, OK)
 
     with pytest.raises(UnavailableError, match="runware asked flux to wait") as caught:
-        repeats.send("runware", READ, host, policy=POLL)
+        retrier.send("runware", READ, host, policy=POLL)
 
     assert (caught.value.retry_after, host.asked, clock.slept) == (20.0, [], [])
 
 
-def test_a_purchase_that_was_stopped_before_it_left_was_not_made(repeats, clock):
+def test_a_purchase_that_was_stopped_before_it_left_was_not_made(retrier, clock):
     """It is a failure that cost nothing, not a job of unknown outcome."""
     with pytest.raises(UnavailableError):
-        repeats.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
+        retrier.send("runware", PAID, Host(clock, busy(20.0)), policy=POLL)
     clock.stop(2)
     host = Host(clock, OK)
 
     with pytest.raises(UnavailableError, match="before anything was sent") as caught:
-        repeats.send("runware", PAID, host, policy=SUBMIT)
+        retrier.send("runware", PAID, host, policy=SUBMIT)
     with pytest.raises(Interrupted):
-        repeats.send("runware", READ, host, policy=SUBMIT)
+        retrier.send("runware", READ, host, policy=SUBMIT)
 
     assert (caught.value.charged, host.asked) == ("no", [])
 
 
-def test_being_turned_away_after_a_lost_reply_leaves_it_lost(repeats, clock):
+def test_being_turned_away_after_a_lost_reply_leaves_it_lost(retrier, clock):
     """The repeat was refused; the first one may have been accepted all the same."""
     repeatable = Request("POST", "/jobs", json={}, paid=True, repeatable=True)
 
     with pytest.raises(LostReplyError) as caught:
-        repeats.send("apiframe", repeatable, Host(clock, LostReplyError("no answer"), busy()), policy=SUBMIT)
+        retrier.send("apiframe", repeatable, Host(clock, LostReplyError("no answer"), busy()), policy=SUBMIT)
 
     assert isinstance(caught.value.refusal, UnavailableError)
 
 
-def test_a_lost_reply_stays_lost_when_there_is_no_time_for_a_repeat(repeats, clock):
+def test_a_lost_reply_stays_lost_when_there_is_no_time_for_a_repeat(retrier, clock):
     """It may have been accepted; and the pause of half a second is not made."""
     repeatable = Request("POST", "/jobs", json={}, paid=True, repeatable=True)
     host = Host(clock, LostReplyError("no answer"))
 
     with pytest.raises(LostReplyError):
-        repeats.send("apiframe", repeatable, host, policy=SUBMIT, deadline=clock.monotonic() + 0.4)
+        retrier.send("apiframe", repeatable, host, policy=SUBMIT, deadline=clock.monotonic() + 0.4)
 
     assert (host.asked, clock.slept) == ([0.0], [])
 

@@ -156,7 +156,7 @@ def test_a_job_that_cannot_be_read_stops_nothing(old):
     ledger.close()
 
 
-def test_whoever_opens_an_old_file_at_once_finds_it_whole(old):
+def test_processes_that_open_an_old_file_at_once_find_it_complete(old):
     path, _ = old
     start, found = threading.Barrier(6), []
 

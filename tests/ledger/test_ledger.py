@@ -157,7 +157,7 @@ def claim(run="r1", **changes):
     return Claim(**{"name": "cover", "sandbox": False, "run": run, "jobs": 1, "key": "m", "owner": "h:1", **changes})
 
 
-def test_a_name_is_held_by_whoever_came_first(ledger):
+def test_a_name_belongs_to_the_first_that_claims_it(ledger):
     ledger.add(make(run="r1"))
 
     assert ledger.claim(claim("r1"), free=lambda *_: False) == (claim("r1"), [])
@@ -238,7 +238,7 @@ def test_waits_are_found_without_reading_every_job(ledger, tmp_path):
     assert [row[-1] for row in plan] == ["SEARCH jobs USING INDEX jobs_by_wait (sandbox=? AND provider=? AND model=?)"]
 
 
-def test_history_believes_our_looks_where_we_watched(ledger):
+def test_history_uses_what_polling_showed_where_a_job_was_watched(ledger):
     """A job that was collected the next day did not take a day."""
     ledger.add(make("aaaa0001", status="succeeded", ready_between=(9.0, 10.0), finished_at=90_000.0))
 

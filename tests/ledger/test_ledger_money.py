@@ -62,7 +62,7 @@ def test_the_smallest_limit_decides(ledger):
     assert ids(ledger) == []
 
 
-def test_a_job_whose_price_nobody_tells_is_not_bought_under_a_limit(ledger):
+def test_a_job_of_unknown_price_is_not_submitted_under_a_limit(ledger):
     with pytest.raises(UsageError, match="cannot be enforced"):
         ledger.add(make(estimate=None), [budget(100.0)])
 
@@ -195,7 +195,7 @@ def test_many_processes_keep_one_budget(tmp_path):
 
 
 def test_sums_by_provider(ledger):
-    """What was told, what was expected where nobody told, credits, and jobs of which neither is known: each apart."""
+    """Reported costs, estimates of the others, credits, and jobs of unknown cost: each apart."""
     ledger.add(done("aaaa1111", 0.06))
     ledger.add(done("aaaa2222", 0.12, images=2))
     ledger.add(make("aaaa3333"))
@@ -220,7 +220,7 @@ def test_sums_by_provider(ledger):
     assert ledger.spend("provider", sandbox=False, provider="runcomfy") == [runcomfy]
 
 
-def test_sums_by_model_keep_those_that_nobody_named(ledger):
+def test_sums_by_model_keep_jobs_without_a_model(ledger):
     ledger.add(done("aaaa1111", 0.06))
     ledger.add(done("bbbb1111", 0.04, model="flux-1.1-pro", provider="runcomfy"))
     ledger.add(done("cccc1111", 0.01, model=None))

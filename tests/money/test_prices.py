@@ -105,7 +105,7 @@ def test_a_file_that_makes_no_sense_tells_no_price_and_is_replaced(tmp_path, tex
     assert PriceFile(file).find("runcomfy", ULTRA).amount == 0.06
 
 
-def test_the_page_beats_what_was_paid_and_nobody_looks_in_the_ledger():
+def test_the_documented_price_comes_before_earlier_jobs_and_the_ledger_is_not_read():
     desk = Desk(paid=[(0.01, NOON)])
 
     found = desk.prices.of("runware", ULTRA)
@@ -126,7 +126,7 @@ def test_where_no_page_tells_earlier_jobs_do():
 
 
 @pytest.mark.parametrize("provider", ["runcomfy", "apiframe"])
-def test_where_nobody_tells_there_is_none(provider):
+def test_without_any_source_there_is_no_price(provider):
     """Unknown is not zero; and it is looked for once a run."""
     desk = Desk()
 

@@ -18,27 +18,27 @@ def job(cost: float | None = None, estimate: float | None = None, **changes) -> 
 def test_jobs_and_money_are_counted():
     """What was told counts, else what was expected; what nobody knows is a number of its own, never nothing."""
     now = [100.0]
-    tally = BatchTotals(9, lambda: now[0])
+    totals = BatchTotals(9, lambda: now[0])
 
-    tally.add([job(cost=0.04, estimate=0.06)], None)
-    tally.add([job(estimate=0.06)], ModeratedError("blocked"))
-    tally.add([job(), job(estimate=0.5)], None)
-    tally.add([], UnavailableError("busy"))
+    totals.add([job(cost=0.04, estimate=0.06)], None)
+    totals.add([job(estimate=0.06)], ModeratedError("blocked"))
+    totals.add([job(), job(estimate=0.5)], None)
+    totals.add([], UnavailableError("busy"))
     now[0] = 110.0
 
-    count = tally.count()
+    count = totals.count()
     assert (count.total, count.done, count.failed, count.ended, count.unknown) == (9, 2, 2, 4, 1)
     assert round(count.spent, 6) == 0.6
     assert count.elapsed == 10.0
-    assert tally.codes() == {"moderated": 1, "unavailable": 1}
+    assert totals.codes() == {"moderated": 1, "unavailable": 1}
 
 
 def test_what_the_provider_refused_costs_nothing():
-    tally = BatchTotals(1, lambda: 0.0)
+    totals = BatchTotals(1, lambda: 0.0)
 
-    tally.add([job(estimate=0.06, status="failed", error=UnavailableError("busy"))], UnavailableError("busy"))
+    totals.add([job(estimate=0.06, status="failed", error=UnavailableError("busy"))], UnavailableError("busy"))
 
-    assert (tally.count().spent, tally.count().unknown) == (0.0, 0)
+    assert (totals.count().spent, totals.count().unknown) == (0.0, 0)
 
 
 def test_the_time_that_is_left_follows_from_what_it_took_so_far():
@@ -50,22 +50,22 @@ def test_the_time_that_is_left_follows_from_what_it_took_so_far():
     assert (begun.left, half.left, over.left) == (None, 5.0, 0.0)
 
 
-def test_it_is_heard_of_what_is_told():
+def test_a_listener_is_called_after_each_end_unless_it_is_silent():
     """What was never sent is counted, and not told one by one."""
-    tally = BatchTotals(2, lambda: 0.0)
+    totals = BatchTotals(2, lambda: 0.0)
     heard: list[int] = []
-    tally.on_change = lambda: heard.append(tally.count().ended)
+    totals.on_change = lambda: heard.append(totals.count().ended)
 
-    tally.add([], UnavailableError("busy"), notify=False)
-    tally.add([job()], None)
+    totals.add([], UnavailableError("busy"), notify=False)
+    totals.add([job()], None)
 
     assert heard == [2]
 
 
 def test_any_thread_may_add():
-    tally = BatchTotals(800, lambda: 0.0)
+    totals = BatchTotals(800, lambda: 0.0)
     threads = [
-        threading.Thread(target=lambda: [tally.add([job(cost=1.0)], None) for _ in range(100)]) for _ in range(8)
+        threading.Thread(target=lambda: [totals.add([job(cost=1.0)], None) for _ in range(100)]) for _ in range(8)
     ]
 
     for thread in threads:
@@ -73,10 +73,10 @@ def test_any_thread_may_add():
     for thread in threads:
         thread.join()
 
-    assert (tally.count().done, tally.count().spent) == (800, 800.0)
+    assert (totals.count().done, totals.count().spent) == (800, 800.0)
 
 
-def test_money_is_never_nothing_where_nobody_knows():
+def test_an_unknown_cost_is_never_shown_as_zero():
     assert format_total(1.5, 0) == "$1.50"
     assert format_total(1.5, 2) == "$1.50 and 2 of unknown cost"
     assert "$0" not in format_total(0.0, 2)
