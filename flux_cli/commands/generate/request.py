@@ -186,7 +186,7 @@ def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
         names = listed([provider.name for provider in ready])
         raise UsageError(
             f"several providers have a key: {names}",
-            hint=f"`-p {ready[0].name}`for this run, or for all `flux config set default_provider {ready[0].name}`",
+            hint=f"`-p {ready[0].name}` for this run; for all, `flux config set default_provider {ready[0].name}`",
         )
     raise AuthError(
         "no provider has a key yet",
