@@ -98,6 +98,7 @@ def test_a_code_and_a_message_are_not_read_as_one_sentence():
         (422, "VALIDATION_ERROR", "seed must be 1 or more", UsageError),
         (401, "UNAUTHORIZED", "the account was flagged", AuthError),
         (403, "PERMISSION_DENIED", "the account violates our terms", AuthError),
+        (403, "CONTENT_MODERATED", "no", ModeratedError),
     ],
 )
 def test_a_refusal_of_the_submit_is_judged_the_same_way(reply, status, code, text, kind):
