@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlsplit
 
 from flux_cli.sandbox import files
@@ -33,25 +34,29 @@ class World:
         ``providers`` are names; the stand-in of each is the module of that name in this package. ``link_base`` is the
         address of `file_as`, if image links must not use the documented hosts.
         """
-        self._stand_ins = {name: import_module(f"flux_cli.sandbox.{name}") for name in providers}
-        self._scenes = {
-            name: Scene(
-                provider=name,
-                folder=folder,
-                now=now,
-                hold=hold,
-                links=f"{link_base.rstrip('/')}/{name}" if link_base else module.FILES,
+        self._names = tuple(providers)
+        self._folder = folder
+        self._now = now
+        self._hold = hold
+        self._link_base = link_base.rstrip("/")
+        self._scenes: dict[str, Scene] = {}
+
+    def _scene(self, provider: str) -> Scene:
+        if provider not in self._scenes:
+            links = f"{self._link_base}/{provider}" if self._link_base else _stand_in(provider).FILES
+            self._scenes[provider] = Scene(
+                provider=provider, folder=self._folder, now=self._now, hold=self._hold, links=links
             )
-            for name, module in self._stand_ins.items()
-        }
+        return self._scenes[provider]
 
     def jobs(self, provider: str) -> list[Job]:
         """Return all jobs that ``provider`` has accepted, the newest first."""
-        return self._scenes[provider].jobs()
+        return self._scene(provider).jobs()
 
     def answer(self, call: Call) -> Answer:
         """Answer a call by its host. Raises ``ValueError`` for an unknown host, and `LostReply`."""
-        for name, module in self._stand_ins.items():
+        for name in sorted(self._names, key=lambda name: name not in call.host):  # the likely one first: few are loaded
+            module = _stand_in(name)
             if call.host in module.HOSTS:
                 return self.answer_as(name, call)
             if call.host == urlsplit(module.FILES).hostname:
@@ -61,7 +66,7 @@ class World:
 
     def answer_as(self, provider: str, call: Call) -> Answer:
         """Answer a call as ``provider``'s API, whatever its host. Raises `LostReply`."""
-        answer: Answer = self._stand_ins[provider].answer(call, self._scenes[provider])
+        answer: Answer = _stand_in(provider).answer(call, self._scene(provider))
         return _fit_to_method(call, answer)
 
     def file_as(self, provider: str, call: Call) -> Answer:
@@ -73,7 +78,7 @@ class World:
         if refused is not None:
             return refused
         try:
-            found = self._stand_ins[provider].locate(call, self._scenes[provider])
+            found = _stand_in(provider).locate(call, self._scene(provider))
         except PermissionError:
             return files.denied()
         if found is None:
@@ -82,6 +87,11 @@ class World:
             return found
         job, index = found
         return files.serve(call, job, index, provider)
+
+
+def _stand_in(provider: str) -> ModuleType:
+    """Return the module that stands in for a provider, loaded when it is first needed."""
+    return import_module(f"flux_cli.sandbox.{provider}")
 
 
 def _fit_to_method(call: Call, answer: Answer) -> Answer:
