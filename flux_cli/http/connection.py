@@ -7,6 +7,7 @@ that names the wrong setting), so it is always known whether the host may have r
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import struct
@@ -116,4 +117,5 @@ def describe_error(error: Exception) -> str:
         httpx.PoolTimeout: "too many connections",
         AssertionError: "the answer is not valid HTTP",
     }
-    return words.get(type(error)) or printable(str(error), limit=160) or type(error).__name__
+    text = re.sub(r"^\[Errno -?\d+\] ", "", str(error))  # the words after the number say the same
+    return words.get(type(error)) or printable(text, limit=160) or type(error).__name__

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from flux_cli.errors import ConfigError
-from flux_cli.http.connection import NetworkTransport
+from flux_cli.http.connection import NetworkTransport, describe_error
 from tests.listener import closed_port, listening, says, silent, socks, tunnel
 
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine"
@@ -138,3 +138,16 @@ def test_a_file_that_the_environment_names_and_that_is_not_there_is_a_mistake_of
 
     with pytest.raises(ConfigError, match=rf"{variable}.* /nonexistent/a.pem"):
         get("https://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (httpx.ConnectError("[Errno 111] Connection refused"), "Connection refused"),
+        (httpx.ConnectError("[Errno -2] Name or service not known"), "Name or service not known"),
+        (httpx.ReadTimeout("timed out"), "it took too long"),
+        (httpx.ReadError(""), "ReadError"),
+    ],
+)
+def test_an_error_is_described_in_words_without_its_number(error, said):
+    assert describe_error(error) == said
