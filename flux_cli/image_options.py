@@ -7,9 +7,10 @@ and one to the table of each provider that has it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-OptionType = type[str] | type[int] | type[float] | type[bool] | type[dict[str, str]]
+OptionType = type[str] | type[int] | type[float] | type[bool] | type[list[str]] | type[dict[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class ImageOption:
     flags: tuple[str, ...]
     """The long flag (``--raw/--no-raw`` for a boolean that can be turned off), then the short one."""
     type: OptionType
-    """``dict`` stands for ``KEY=VALUE``, given any number of times."""
+    """``dict`` stands for ``KEY=VALUE``, given any number of times; ``list`` is given any number of times, too."""
     help: str
     metavar: str = ""
     panel: str | None = None
@@ -60,10 +61,22 @@ _OPTIONS = (
                 help="Same seed, same image.", takes=_WHOLE),
     ImageOption(name="raw", flags=("--raw/--no-raw",), type=bool, panel="Image",
                 help="Less processed.", takes=_BOOLEAN),
-    ImageOption(name="image", flags=("--image", "-i"), type=str, metavar="PATH|URL",
-                help="An image prompt.", takes="a path or a web address"),
+    ImageOption(name="image", flags=("--image", "-i"), type=list[str], metavar="PATH|URL|JOB",
+                help="An image to start from (repeat); - reads stdin.", takes="a path or a web address, or several"),
     ImageOption(name="image_strength", flags=("--image-strength",), type=float, metavar="0..1", panel="Image",
                 help="The weight of the image prompt.", takes="a number from 0 to 1", low=0, high=1),
+    ImageOption(name="mask", flags=("--mask",), type=str, metavar="PATH|URL", panel="Image",
+                help="White where the image changes.", takes="a path or a web address"),
+    ImageOption(name="strength", flags=("--strength",), type=float, metavar="0..1", panel="Image",
+                help="How far to depart from the image.", takes="a number from 0 to 1", low=0, high=1),
+    ImageOption(name="resolution", flags=("--resolution",), type=str, metavar="TIER", panel="Image",
+                help="Such as 1k, 2k or 4mp, by model.", takes="a tier such as 2k"),
+    ImageOption(name="steps", flags=("--steps",), type=int, metavar="INT", panel="Image",
+                help="Denoising steps.", takes=_WHOLE),
+    ImageOption(name="guidance", flags=("--guidance",), type=float, metavar="X", panel="Image",
+                help="How closely to follow the prompt.", takes="a number"),
+    ImageOption(name="negative", flags=("--negative",), type=str, metavar="TEXT", panel="Image",
+                help="What to avoid.", takes="a text"),
     ImageOption(name="format", flags=("--format", "-f"), type=str, metavar="FORMAT", choices=("jpg", "png", "webp"),
                 help="jpg, png or webp; converted if necessary.", takes="jpg, png or webp"),
     ImageOption(name="quality", flags=("--quality",), type=int, metavar="INT", panel="Image",
@@ -87,5 +100,8 @@ IMAGE_OPTIONS = {option.name: option for option in _OPTIONS}
 IMAGE_SHAPING = tuple(option.name for option in _OPTIONS if option.shapes_image and option.name != "seed")
 """The options that an image's metadata records as parameters; a seed is a field of its own."""
 
-SHAPE = frozenset({"aspect_ratio", "size"})
-"""The options that set the shape: giving one replaces the other."""
+
+def replaced_by(names: Collection[str]) -> frozenset[str]:
+    """Return the options that lose their earlier value when ``names`` are given: a size replaces a ratio or a tier."""
+    others = {"aspect_ratio", "resolution"}
+    return frozenset(names) | (others if "size" in names else set()) | ({"size"} if others & set(names) else set())

@@ -59,6 +59,33 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """A local image file that a job sends. Inside a JSON body, it stands for its content in base64."""
+
+    path: str
+    media_type: str
+    size: int
+    """Bytes."""
+    sha256: str
+    width: int
+    height: int
+    form: Literal["data-uri", "base64"] = "data-uri"
+
+    @property
+    def prefix(self) -> str:
+        """The text before the base64."""
+        return f"data:{self.media_type};base64," if self.form == "data-uri" else ""
+
+    @property
+    def encoded_size(self) -> int:
+        """Bytes of its base64, with the prefix."""
+        return len(self.prefix) + 4 * ((self.size + 2) // 3)
+
+    def __str__(self) -> str:
+        return f"({self.form} of {self.path}: {self.size} bytes, sha256 {self.sha256})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
     """Accepted, not started."""
 

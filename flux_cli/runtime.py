@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from flux_cli import providers
@@ -20,6 +21,8 @@ from flux_cli.clock import SystemClock
 from flux_cli.display.streams import Streams
 
 if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
     from flux_cli.config.settings import Settings
     from flux_cli.display.output import Output
     from flux_cli.display.plain import Progress
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from flux_cli.engine.fetch import Fetcher
     from flux_cli.http.client import Connect
     from flux_cli.http.router import Router
+    from flux_cli.images.inputs import InputReader
     from flux_cli.jobs import Job, ReadyInterval
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
@@ -164,9 +168,25 @@ class Runtime:
             paid=lambda provider, model: self.ledger.paid_prices(provider, model, sandbox=self.sandbox),
         )
 
-    def price(self, provider: str, model: str) -> Price | None:
-        """Return what an image of ``model`` costs at ``provider``, in USD, or ``None`` if it is unknown."""
-        return self.prices.of(provider, model)
+    def price(self, provider: str, model: str, listed: Price | None = None) -> Price | None:
+        """Return what an image of ``model`` costs at ``provider``, in USD, or ``None`` if it is unknown.
+
+        ``listed`` is the price in the provider's table, if it is not that of the model's name.
+        """
+        return self.prices.of(provider, model, listed)
+
+    @cached_property
+    def input_images(self) -> InputReader:
+        """Reads local input images; copies of them last as long as this run."""
+        from flux_cli.images.inputs import InputReader
+
+        return InputReader(lambda: Path(self._folder.name))
+
+    @cached_property
+    def _folder(self) -> TemporaryDirectory[str]:
+        from tempfile import TemporaryDirectory
+
+        return TemporaryDirectory(prefix="flux-")
 
     def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
         """Return the spending limits of ``run`` as of now: ``--max-cost``, and the budgets of the config.
@@ -232,6 +252,8 @@ class Runtime:
             from flux_cli.saving.saver import remove_temporary_files
 
             remove_temporary_files()
+        if "_folder" in self.__dict__:
+            self._folder.cleanup()
         for name in ("router", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()

@@ -18,6 +18,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, cr
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
+from flux_cli.text import nearest
+
+MODEL_NAMES = (*providers.MODELS, *providers.ALIASES)
+"""Every name and alias of a model."""
 
 Names = tuple[str, ...]
 """The parts of a dotted key. The name of an entry in a table may contain dots itself."""
@@ -27,8 +31,11 @@ def _check_provider(text: str) -> str:
     return _check_name(providers.check_name, text)
 
 
-def _check_model(text: str) -> str:
-    return _check_name(providers.model_name, text)
+def _check_base(text: str) -> str:
+    if providers.canonical_name(text) is None:
+        near = nearest(text, MODEL_NAMES)
+        raise ValueError(f"did you mean {near}?" if near else "its base is one of the models of `flux models`")
+    return text
 
 
 def _check_name(find: Callable[[str], object], text: str) -> str:
@@ -98,7 +105,7 @@ class _Table(BaseModel):
 class _ModelAndCount(_Table):
     """What comes before the image options in ``[generate]``."""
 
-    model: Annotated[str, AfterValidator(_check_model)] | None = Field(default=None, description="the name of a model")
+    model: Text | None = Field(default=None, description="the name of a model")
     count: int | None = Field(default=None, ge=1, le=20, description="a whole number from 1 to 20")
 
 
@@ -106,6 +113,8 @@ def _image_field(option: ImageOption) -> tuple[Any, Any]:
     """Return the type of an image option's key, and its default, bounds and description."""
     if option.type is dict:
         return dict[str, str], Field(default={}, description=option.takes)
+    if option.type == list[str]:
+        return Text | list[Text] | None, Field(default=None, description=option.takes)
     kind: Any = Literal[option.choices] if option.choices else Text if option.type is str else option.type
     return kind | None, Field(default=None, ge=option.low, le=option.high, description=option.takes)
 
@@ -158,6 +167,22 @@ class _Host(_Table):
     price: dict[str, Amount] = Field(default={}, description="a table of models and prices")
 
 
+if TYPE_CHECKING:
+
+    class _OwnModel(_Table):
+        base: str
+        price: float | None
+
+else:
+    _OwnModel = create_model(
+        "_OwnModel",
+        __base__=_Table,
+        base=(Annotated[str, AfterValidator(_check_base)], ...),
+        price=(Amount | None, None),
+        **dict.fromkeys(providers.NAMES, (Text | None, None)),
+    )
+
+
 class Tree(_Table):
     """The whole file."""
 
@@ -169,6 +194,7 @@ class Tree(_Table):
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
+    models: dict[str, _OwnModel] = Field(default={}, description="a table of your own models, each with its base")
     generate: _Generate = _Generate()
     budget: _Budget = _Budget()
     providers: dict[str, _Host] = {}
@@ -190,7 +216,12 @@ def _leaves() -> Iterator[tuple[Names, str]]:
 KEYS: Mapping[Names, str] = dict(_leaves())
 """Every key, with what it takes."""
 
-ENTRIES = {"metadata": "text", "param": "a JSON value", "price": "an amount of 0 or more"}
+ENTRIES = {
+    "metadata": "text",
+    "models": 'a table such as { base = "flux-2-pro" }',
+    "param": "a JSON value",
+    "price": "an amount of 0 or more",
+}
 """What an entry of each table takes."""
 
 TABLES = frozenset(names for names in KEYS if names[-1] in ENTRIES)
@@ -201,6 +232,3 @@ SECRETS = frozenset(names for names in KEYS if names[-1] == "api_key")
 
 SECTIONS = frozenset(names[:length] for names in KEYS for length in range(len(names)))
 """The tables that hold keys, including the whole file."""
-
-MODEL_NAMES = (*providers.MODELS, *providers.MODELS.values())
-"""Every name and alias of a model."""

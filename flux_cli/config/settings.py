@@ -31,6 +31,7 @@ from flux_cli.config.paths import config_path, variable_name
 from flux_cli.config.schema import KEYS, SECRETS, Tree, check_header_value
 from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
 from flux_cli.errors import AuthError, ConfigError
+from flux_cli.providers.base import OwnModel
 from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
 
@@ -106,6 +107,16 @@ class Key:
     source: str
 
 
+def _expand(value: str | list[str]) -> str | list[str]:
+    """Return a path or several, with ``~`` expanded."""
+    return expand_home(value) if isinstance(value, str) else [expand_home(one) for one in value]
+
+
+def _own_model(name: str, table: Mapping[str, Any]) -> OwnModel:
+    ids = {provider: table[provider] for provider in providers.NAMES if table.get(provider)}
+    return OwnModel(name=name, base=table["base"], ids=ids, price=table.get("price"))
+
+
 class Settings:
     """The settings in force, each with its source."""
 
@@ -129,11 +140,13 @@ class Settings:
         self.sandbox_seconds = values.sandbox_seconds
         self.max_image_bytes = values.max_image_bytes
         self.generate: dict[str, Any] = {
-            names[1]: expand_home(value) if names[1] in {"output", "image"} else value
+            names[1]: _expand(value) if names[1] in {"output", "image", "mask"} else value
             for names, value in self._held.items()
             if names[0] == "generate"
         }
         """Options of generate by long name; only those that the file or the environment sets."""
+        self.models = {name: _own_model(name, table) for name, table in self._held.get(("models",), {}).items()}
+        """The user's own models by name."""
         self.budget: dict[str, float] = {names[1]: value for names, value in self._held.items() if names[0] == "budget"}
         """USD by ``daily`` and ``monthly``; only those that are set."""
 
@@ -171,8 +184,8 @@ class Settings:
     def price(self, provider: str, model: str) -> float | None:
         """Return the user's own price of an image, by the model's full name."""
         table = self._held.get(("providers", provider, "price"), {})
-        alias = next((alias for alias, name in providers.MODELS.items() if name == model), model)
-        found: float | None = table.get(model, table.get(alias))
+        names = [model, *(name for name in table if providers.canonical_name(name) == model)]
+        found: float | None = next((table[name] for name in names if name in table), None)
         return found
 
     def key(self, provider: Provider) -> Key | None:

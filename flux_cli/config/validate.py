@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,14 @@ def split_key(key: str) -> Names:
 
 def is_known(names: Names) -> bool:
     """Whether this is a key, or an entry of a table."""
-    in_table = names[:-1] in TABLES and (names[-2] != "price" or names[-1] in MODEL_NAMES)
+    in_table = names[:-1] in TABLES and (names[-2] != "price" or _could_be_model(names[-1]))
     return names in KEYS or in_table
+
+
+def _could_be_model(word: str, own: Collection[str] = ()) -> bool:
+    """Whether ``word`` may be a model: one that flux knows, one of the user's ``own``, or a provider's id."""
+    is_id = re.search("[:/]", word) or (word.startswith("flux") and not nearest(word, MODEL_NAMES))
+    return word.lower() in MODEL_NAMES or word in own or bool(is_id)
 
 
 def suggest_key(names: Names) -> str:
@@ -54,12 +60,12 @@ def suggest_key(names: Names) -> str:
     here = {key[depth]: None for key in KEYS if len(key) > depth and key[:depth] == parent} or dict.fromkeys(
         MODEL_NAMES
     )
-    if near := nearest(names[depth], here) if depth < len(names) else None:
-        whole = (*parent, near, *names[depth + 1 :])
-        return f"did you mean {join_key(whole if is_known(whole) else whole[: depth + 1])}?"
     elsewhere = [key for key in KEYS if key[-1] == names[-1]]
     if len(elsewhere) == 1:
         return f"did you mean {join_key(elsewhere[0])}?"
+    if near := nearest(names[depth], here) if depth < len(names) else None:
+        whole = (*parent, near, *names[depth + 1 :])
+        return f"did you mean {join_key(whole if is_known(whole) else whole[: depth + 1])}?"
     return f"the keys here are {listed(join_key((*parent, name)) for name in here)}"
 
 
@@ -103,10 +109,15 @@ def check(document: Mapping[str, Any], path: Path) -> None:
     where = f"config file {printable(str(path))}: "
     _refuse_unknown(document, (), where)
     try:
-        Tree.model_validate(document, strict=True)
+        tree = Tree.model_validate(document, strict=True)
     except ValidationError as error:
         names, takes, hint = _explain_error(error)
         raise ConfigError(f"{where}{join_key(names)} {takes}", hint=hint) from None
+    model = tree.generate.model
+    if model is not None and not _could_be_model(model, tree.models):
+        near = nearest(model, MODEL_NAMES)
+        hint = f"did you mean {near}?" if near else "`flux models` lists the models"
+        raise ConfigError(f"{where}generate.model takes the name of a model", hint=hint)
 
 
 def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> None:
@@ -130,7 +141,9 @@ def _explain_error(error: ValidationError) -> tuple[Names, str, str]:
     found = error.errors(include_url=False, include_input=False)[0]
     names = tuple(str(part) for part in found["loc"])
     length = next(length for length in range(1, len(names) + 1) if names[:length] in KEYS)
-    takes = ENTRIES[names[length - 1]] if len(names) > length else KEYS[names]
+    takes = KEYS[names[:length]]
+    if len(names) > length:
+        takes = ENTRIES.get(names[length - 1], takes)
     reason = str(found.get("ctx", {}).get("error", "")) if found["type"] == "value_error" else ""
     return names, f"takes {takes}", reason
 
@@ -159,8 +172,9 @@ def flatten(document: Mapping[str, Any], parent: Names = ()) -> Iterator[tuple[N
 def parse_text(names: Names, text: str, where: str) -> Any:
     """Return ``text`` as a value of the key ``names``. Raises `ConfigError` that begins with ``where``, its source."""
     value: Any = text
-    is_param = names[:-1] in TABLES and names[-2] == "param"
-    if names in TABLES or is_param:
+    is_json = names[:-1] in TABLES and names[-2] in {"param", "models"}
+    is_list = names[-1] == "image" and text.startswith("[")
+    if names in TABLES or is_json or is_list:
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):

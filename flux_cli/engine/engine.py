@@ -31,7 +31,7 @@ from flux_cli.errors import (
 from flux_cli.jobs import SEARCH_SECONDS, Cancelled, Failed, Job, ReadyInterval, Succeeded, advance
 from flux_cli.money.limits import Limit
 from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider
-from flux_cli.providers.conversation import Flow, Request, Response, drive
+from flux_cli.providers.conversation import Flow, Request, Response, describe_body, drive
 from flux_cli.providers.hints import with_hint
 from flux_cli.text import printable
 
@@ -332,7 +332,7 @@ def _describe_request(request: Request) -> dict[str, Any]:
         "method": request.method,
         "path": request.path,
         "headers": dict(request.headers),
-        "body": request.json,
+        "body": describe_body(request.json),
     }
 
 

@@ -32,11 +32,12 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.http import trace
+from flux_cli.http.body import open_body
 from flux_cli.http.connection import NetworkTransport, describe_error
 from flux_cli.http.endpoint import Endpoint, is_private
 from flux_cli.http.rate_limit import parse_retry_after
 from flux_cli.http.retry import DOWNLOAD, SUBMIT, Retrier, RetryPolicy
-from flux_cli.providers.conversation import Request, Response, encode
+from flux_cli.providers.conversation import Request, Response
 from flux_cli.providers.refusals import as_job_failure
 from flux_cli.text import printable
 
@@ -191,8 +192,8 @@ class HttpTransport:
             "params": dict(request.query) or None,
         }
         if request.json is not None:
-            options["content"] = encode(request.json)
-            options["headers"]["Content-Type"] = "application/json"
+            options["content"], length = open_body(request.json, files)
+            options["headers"] |= {"Content-Type": "application/json", "Content-Length": str(length)}
         if request.upload is not None:
             try:
                 file = files.enter_context(open(request.upload.path, "rb"))  # noqa: PTH123, SIM115 - as it was typed

@@ -6,8 +6,9 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+from flux_cli.jobs import LocalFile
 from flux_cli.providers.base import Provider
-from flux_cli.providers.conversation import Request
+from flux_cli.providers.conversation import Request, describe_body, encode
 from flux_cli.text import shell_word
 
 
@@ -20,10 +21,20 @@ def line(provider: Provider, request: Request, *, base_url: str) -> str:
         words += ["-H", shell_word(f"{header}: {value}")]
     if request.upload is not None:
         words += ["-F", shell_word(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
-    if request.json is not None:
-        words += ["-H", shell_word("Content-Type: application/json")]
-        words += ["--data-raw", shell_word(_json(request.json))]
-    return " ".join(words)
+    if request.json is None:
+        return " ".join(words)
+    words += ["-H", shell_word("Content-Type: application/json")]
+    parts = encode(request.json)
+    if len(parts) == 1:
+        return " ".join([*words, "--data-raw", shell_word(_json(request.json))])
+    return f"{{ {'; '.join(map(_print_part, parts))}; }} | {' '.join([*words, '--data-binary', '@-'])}"
+
+
+def _print_part(part: bytes | LocalFile) -> str:
+    """Return the shell command that prints one part of a body; a file is too long to be an argument."""
+    if isinstance(part, LocalFile):
+        return f"base64 < {shell_word(part.path)} | tr -d '\n'"
+    return f"printf %s {shell_word(_escape(part.decode()))}"
 
 
 def data(provider: Provider, request: Request, *, base_url: str) -> dict[str, Any]:
@@ -32,7 +43,7 @@ def data(provider: Provider, request: Request, *, base_url: str) -> dict[str, An
         "method": request.method,
         "url": _url(request, base_url),
         "headers": dict(request.headers),
-        "body": request.json,
+        "body": describe_body(request.json),
         "upload": None if request.upload is None else request.upload.path,
         "curl": line(provider, request, base_url=base_url),
     }
@@ -45,7 +56,11 @@ def _url(request: Request, base_url: str) -> str:
 
 def _json(body: Any) -> str:
     """Return a body as JSON on one line, with escapes for all that a terminal could obey."""
-    text = json.dumps(body, ensure_ascii=False)
+    return _escape(json.dumps(body, ensure_ascii=False))
+
+
+def _escape(text: str) -> str:
+    """Return JSON text with escapes for all that a terminal could obey."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
-from flux_cli.providers.conversation import Request, encode
+from flux_cli.providers.conversation import Request, describe_body
 
 
 def describe_request(request: Request) -> str:
     """Return a request's body as one piece of text."""
     if request.upload is not None:
         return f"(multipart, {request.upload.field}={request.upload.path})"
-    return "" if request.json is None else encode(request.json).decode(errors="replace")
+    if request.json is None:
+        return ""
+    return json.dumps(describe_body(request.json), ensure_ascii=False, separators=(",", ":"))
 
 
 def describe_response(body: bytes, headers: Mapping[str, str]) -> str:

@@ -164,9 +164,10 @@ def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[
     hidden: list[str] = []
     for name in IMAGE_SHAPING:
         value = parameters.get(name)
-        if not isinstance(value, str | int | float):
+        several = isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+        if not (isinstance(value, str | int | float) or several):
             continue
-        if name == "image" and not _is_public(value):
+        if name in {"image", "mask"} and not all(map(_is_public, value if several else [value])):
             hidden.append(name)
         else:
             public[name] = value

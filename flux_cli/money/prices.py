@@ -78,18 +78,19 @@ class Prices:
         self._own = own
         self.reported = reported
         self._paid = paid
-        self._known: dict[tuple[str, str], Price | None] = {}
+        self._known: dict[tuple[str, str, Price | None], Price | None] = {}
 
-    def of(self, provider: str, model: str) -> Price | None:
-        """Return what an image of ``model`` costs at ``provider``, in USD, or ``None`` if unknown."""
-        if (provider, model) not in self._known:
-            self._known[provider, model] = self._find(provider, model)
-        return self._known[provider, model]
+    def of(self, provider: str, model: str, listed: Price | None = None) -> Price | None:
+        """Return what an image of ``model`` costs at ``provider``, in USD, or ``None`` if unknown.
 
-    def _find(self, provider: str, model: str) -> Price | None:
-        return self.stated(provider, model) or price_from_history(self._paid(provider, model))
+        ``listed`` is the price in the provider's table, if it is not that of the model's name.
+        """
+        key = provider, model, listed
+        if key not in self._known:
+            self._known[key] = self.stated(*key) or price_from_history(self._paid(provider, model))
+        return self._known[key]
 
-    def stated(self, provider: str, model: str) -> Price | None:
+    def stated(self, provider: str, model: str, listed: Price | None = None) -> Price | None:
         """Return the price from the user, the host or its documentation, whatever earlier jobs cost."""
         own = self._own(provider, model)
         if own is not None:
@@ -98,9 +99,8 @@ class Prices:
         if reported is not None and reported.currency == USD:
             return reported
         hosted = providers.load(provider).models.get(model)
-        if hosted is not None and hosted.price is not None and hosted.price.currency == USD:
-            return hosted.price
-        return None
+        listed = listed or (hosted.price if hosted is not None else None)
+        return listed if listed is not None and listed.currency == USD else None
 
 
 def price_from_history(paid: Sequence[Paid]) -> Price | None:

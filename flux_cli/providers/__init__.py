@@ -14,8 +14,38 @@ if TYPE_CHECKING:
 NAMES = ("runcomfy", "runflow", "apiframe", "runware")
 """Every provider, in display order."""
 
-MODELS = {"pro": "flux-1.1-pro", "ultra": "flux-1.1-pro-ultra"}
-"""Every model by its alias."""
+MODELS = {
+    "flux-1.1-pro": "FLUX1.1 [pro]",
+    "flux-1.1-pro-ultra": "FLUX1.1 [pro] Ultra",
+    "flux-kontext-pro": "FLUX.1 Kontext [pro]",
+    "flux-kontext-max": "FLUX.1 Kontext [max]",
+    "flux-kontext-dev": "FLUX.1 Kontext [dev]",
+    "flux-2-pro": "FLUX.2 [pro]",
+    "flux-2-flex": "FLUX.2 [flex]",
+    "flux-2-max": "FLUX.2 [max]",
+    "flux-2-dev": "FLUX.2 [dev]",
+    "flux-2-klein-4b": "FLUX.2 [klein] 4B",
+    "flux-2-klein-4b-base": "FLUX.2 [klein] 4B Base",
+    "flux-2-klein-9b": "FLUX.2 [klein] 9B",
+    "flux-2-klein-9b-base": "FLUX.2 [klein] 9B Base",
+    "flux-3-image": "FLUX 3 Image",
+    "flux-3-image-klein": "FLUX 3 Image Klein",
+    "flux-dev": "FLUX.1 [dev]",
+    "flux-schnell": "FLUX.1 [schnell]",
+    "flux-fill-pro": "FLUX.1 Fill [pro]",
+}
+"""Every model by the name that its maker gives it, with its title."""
+
+ALIASES = {
+    "pro": "flux-1.1-pro",
+    "ultra": "flux-1.1-pro-ultra",
+    "kontext": "flux-kontext-pro",
+    "flux-3": "flux-3-image",
+    "flux-pro-1.1": "flux-1.1-pro",
+    "flux-pro-1.1-ultra": "flux-1.1-pro-ultra",
+    "flux-pro-1.0-fill": "flux-fill-pro",
+}
+"""Other names of models: short ones, and the names of its maker's routes."""
 
 DEFAULT_MODEL = "flux-1.1-pro-ultra"
 """The model that every provider hosts."""
@@ -36,19 +66,13 @@ def load(name: str) -> Provider:
     return provider
 
 
-def model_name(word: str) -> str:
-    """Return the full name of a model, given its name or alias. Raises `UsageError`."""
-    known = {**MODELS, **{name: name for name in MODELS.values()}}
-    if word.lower() not in known:
-        near = nearest(word, known)
-        message = f"there is no model {word!r}"
-        raise UsageError(
-            message,
-            hint=f"did you mean {near}?" if near else f"the models are {listed(MODELS.values())} (or pro and ultra)",
-        )
-    return known[word.lower()]
+def canonical_name(word: str) -> str | None:
+    """Return the full name of a model, given its name or an alias, or ``None`` if it is neither."""
+    name = word.lower()
+    name = ALIASES.get(name, name)
+    return name if name in MODELS else None
 
 
 def alias(name: str) -> str:
-    """Return a model's alias, or its name if it has none."""
-    return next((short for short, full in MODELS.items() if full == name), name)
+    """Return a model's shortest alias, or its name if it has none."""
+    return next((short for short, full in ALIASES.items() if full == name), name)

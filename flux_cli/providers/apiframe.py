@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
+from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
 from flux_cli.providers.base import (
     CREDITS,
     SEEDS,
@@ -21,32 +21,26 @@ from flux_cli.providers.base import (
     Model,
     PlannedJob,
     Provider,
-    put_at_path,
+    upload_files,
 )
 from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_float, as_id, as_percent, as_url
 from flux_cli.providers.drift import from_catalogue
-from flux_cli.providers.options import Choice, Link, Picture, Range, Switch, same_values
+from flux_cli.providers.options import Choice, ImageInput, Link, Range, Switch, same_values
 from flux_cli.providers.refusals import error_for_status, job_failure
 from flux_cli.text import sentence
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
-    """Upload a local image prompt, if there is one, then submit the job.
+    """Upload local input images, if there are any, then submit the job.
 
     The webhook's field is ``webhookUrl`` in the API's schema and ``webhook_url`` on the model's page. Unknown fields
     are rejected, so a 400 that names the field proves that nothing was accepted, and the page's spelling is tried.
     """
-    body = planned.body(model=planned.model.slug)
-    image = planned.job.parameters.get("image")
-    if image and "://" not in image:
-        example = {"url": "https://api.apiframe.ai/the-uploaded-file"}
-        sent = yield Request(
-            "POST", "/v2/uploads", upload=Upload(field="file", path=image), repeatable=True, dry_run_answer=example
-        )
-        put_at_path(body, "fluxParams.image_prompt", as_url(sent.json["url"]))
+    links = yield from upload_files(planned, _upload)
+    body = planned.body(links, model=planned.model.slug)
     first = Request(
         "POST",
-        "/v2/images/generate",
+        planned.model.endpoint or "/v2/images/generate",
         json=body,
         headers={"Idempotency-Key": planned.job.idempotency_key},
         paid=True,
@@ -63,6 +57,18 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
         except UsageError:
             raise error from None  # the name of the field was not the problem
     return Accepted(remote=RemoteJob(id=as_id(reply.json["jobId"])))
+
+
+def _upload(file: LocalFile) -> Flow[str]:
+    """Upload a local file, and return its address, which works for an hour or two."""
+    reply = yield Request(
+        "POST",
+        "/v2/uploads",
+        upload=Upload(field="file", path=file.path),
+        repeatable=True,
+        dry_run_answer={"url": "https://api.apiframe.ai/the-uploaded-file"},
+    )
+    return as_url(reply.json["url"])
 
 
 def poll(remote: RemoteJob) -> Flow[State]:
@@ -201,8 +207,11 @@ def _links(result: Any) -> list[Any]:
 _OPTIONS = {
     "aspect_ratio": Choice(field="fluxParams.aspect_ratio", values=same_values("1:1", "3:4", "4:3", "9:16", "16:9")),
     "seed": Range(field="fluxParams.seed", low=SEEDS[0], high=SEEDS[1], default="random"),
-    "image": Picture(
-        field="fluxParams.image_prompt", limit=25 * 2**20, note="a local file goes to POST /v2/uploads first"
+    "image": ImageInput(
+        field="fluxParams.image_prompt",
+        travels="upload",
+        max_bytes=25 * 2**20,
+        note="a local file goes to POST /v2/uploads first",
     ),
     "format": Choice(field="fluxParams.output_format", default="jpg", values=same_values("jpg", "png", "webp")),
     "quality": Range(field="fluxParams.output_quality", low=0, high=100, default="90"),

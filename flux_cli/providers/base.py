@@ -6,14 +6,14 @@ functions that yield requests and interpret the answers (see `flux_cli.providers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flux_cli.errors import FluxError, UsageError
-from flux_cli.jobs import Cost, Job, Queued, RemoteJob, State
+from flux_cli.jobs import Cost, Job, LocalFile, Queued, RemoteJob, State
 from flux_cli.providers.conversation import Flow, Response
-from flux_cli.providers.options import Option
+from flux_cli.providers.options import Confidence, ImageInput, InvalidValue, Option, list_images
 
 SEED_LIMIT = 2**31 - 1
 """The largest seed that flux draws; every provider accepts it."""
@@ -26,24 +26,63 @@ USD, CREDITS = "USD", "credits"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """The price of one image, with its source and date."""
+    """The price of one image, with its source and date.
+
+    By default it is the same for every image. A megapixel is 2^20 pixels; each image counts as whole megapixels, and as
+    one at least.
+    """
 
     amount: float
+    """For an image, or for its first megapixel."""
+    further: float = 0.0
+    """For each further megapixel."""
+    inputs: float = 0.0
+    """For each megapixel of each input image."""
+    steps: tuple[tuple[int, float], ...] = ()
+    """Instead, the price of images of up to so many pixels, the smallest first."""
     currency: str = USD
     source: str
     date: str
     """ISO date of the source."""
 
+    def estimate(self, pixels: int, inputs: Sequence[int] = ()) -> float:
+        """Return the price of an image of ``pixels``, made from ``inputs`` of so many pixels each."""
+        if self.steps:
+            return next((amount for most, amount in self.steps if pixels <= most), self.steps[-1][1])
+        return (
+            self.amount
+            + self.further * (count_megapixels(pixels) - 1)
+            + self.inputs * sum(count_megapixels(one) for one in inputs)
+        )
+
+    @property
+    def rule(self) -> str:
+        """The rule for people, such as "$0.03, $0.015 for each further megapixel"."""
+        unit = "${:g}" if self.currency == USD else f"{{:g}} {self.currency}"
+        if self.steps:
+            return f"{unit.format(self.steps[0][1])} to {unit.format(self.steps[-1][1])}, by size"
+        words = [unit.format(self.amount)]
+        words += [f"{unit.format(self.further)} for each further megapixel"] if self.further else []
+        words += [f"{unit.format(self.inputs)} for each megapixel of input images"] if self.inputs else []
+        return ", ".join(words)
+
+
+def count_megapixels(pixels: int) -> int:
+    """Return how many megapixels are billed."""
+    return max(-(-pixels // 2**20), 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One FLUX model at one provider."""
+    """One model at one provider."""
 
     name: str
     slug: str
     """The provider's own name of the model."""
     options: Mapping[str, Option]
     """By long name, with underscores. The model does not support any other option."""
+    endpoint: str = ""
+    """The path it is submitted to, if that is not the provider's usual one."""
     prompt_field: str = "prompt"
     prompt_length: tuple[int, int | None] = (1, None)
     """Shortest and longest prompt, in characters."""
@@ -51,11 +90,53 @@ class Model:
     """The largest number of images in one job."""
     count_field: str = ""
     """The provider's field for the number of images, if it has one."""
+    fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields that are always sent with the same value, by dotted path."""
     always_sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Options that are always sent, with the value used when you give none."""
+    largest: int = 2**20
+    """Pixels of the largest image, for the estimate where the model chooses the size."""
     price: Price | None = None
     note: str = ""
     """A note shown when the model is used."""
+    confidence: Confidence = ""
+    """Where its id comes from."""
+    variants: tuple[Model, ...] = ()
+    """The same model under another id or endpoint, for another number of input images."""
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether its images have a seed."""
+        return "seed" in self.options
+
+    @property
+    def image_input(self) -> ImageInput | None:
+        """Its option for input images, if it has one."""
+        found = self.options.get("image")
+        return found if isinstance(found, ImageInput) else None
+
+    def choose_variant(self, images: int) -> Model:
+        """Return the variant that takes so many input images. Raises `InvalidValue` if there is none."""
+        every = (self, *self.variants)
+        for one in every:
+            taken = one.image_input
+            if (images == 0) if taken is None else (taken.least <= images <= taken.most):
+                return one
+        most = max(one.image_input.most if one.image_input else 0 for one in every)
+        if images == 0:
+            message = f"{self.name} needs an input image"
+        else:
+            message = f"{self.name} takes at most {most} input image{'s' if most > 1 else ''}, not {images}"
+        raise InvalidValue(message)
+
+    def count_pixels(self, options: Mapping[str, Any]) -> int:
+        """Return how many pixels an image has with these options: the most possible where the model chooses."""
+        found = [
+            pixels
+            for name, value in options.items()
+            if (option := self.options.get(name)) is not None and (pixels := option.pixels(value, options)) is not None
+        ]
+        return max(found, default=self.largest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,25 +146,77 @@ class PlannedJob:
     job: Job
     """Its ``parameters`` are the options as they are sent, with the ``--param`` values under ``param``."""
     model: Model
+    files: Mapping[str, LocalFile] = field(default_factory=dict[str, LocalFile])
+    """The local files among its input images, by their names in ``parameters``."""
     wait: bool = True
     """False for ``--no-wait``."""
     fallbacks: tuple[PlannedJob, ...] = ()
     """The jobs that make the same images at the next provider, where this one turns out not to accept it."""
 
-    def body(self, **fixed: Any) -> dict[str, Any]:
+    def body(self, links: Mapping[str, str] | None = None, **fixed: Any) -> dict[str, Any]:
         """Return the request body: ``fixed`` fields, the prompt, every option at its path, then ``--param`` values.
 
+        ``links`` are the web addresses of local files that were uploaded; any other file is sent inside the body.
         Raises `UsageError` if a ``--param`` does not fit the structure of the body.
         """
         body: dict[str, Any] = dict(fixed)
         put_at_path(body, self.model.prompt_field, self.job.prompt)
-        for name, value in {**self.job.parameters, "seed": self.job.seed}.items():
+        for path, value in self.model.fixed.items():
+            put_at_path(body, path, value)
+        if self.job.count > 1:
+            put_at_path(body, self.model.count_field, self.job.count)
+        options = {**self.job.parameters, **({} if self.job.seed is None else {"seed": self.job.seed})}
+        for name, value in options.items():
             option = self.model.options.get(name)
-            for path, sent in (option.wire(value) if option else {}).items():
+            if isinstance(option, ImageInput):
+                value = [self._place(option, image, links or {}) for image in list_images(value)]  # noqa: PLW2901
+            for path, sent in (option.wire(value, options) if option else {}).items():
                 put_at_path(body, path, sent)
         for path, value in self.job.parameters.get("param", {}).items():
             put_at_path(body, path, value)
         return body
+
+    def _place(self, option: ImageInput, image: str, links: Mapping[str, str]) -> str | LocalFile:
+        """Return what is sent for an input image: its address, or the file itself."""
+        if image in links or image not in self.files:
+            return links.get(image, image)
+        return replace(self.files[image], form="base64" if option.travels == "base64" else "data-uri")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnModel:
+    """A model under a name of the user's own, from ``[models.NAME]`` of the config."""
+
+    name: str
+    base: str
+    """The model whose options it takes."""
+    ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Its id by provider, where it is not that of the base."""
+    price: float | None = None
+    """USD an image."""
+
+    def at(self, provider: Provider, base: Model) -> Model:
+        """Return it as a model of ``provider``, which hosts its ``base``."""
+        slug = self.ids.get(provider.name)
+        price = base.price if self.price is None else Price(amount=self.price, source="your config", date="")
+        variants = tuple(self.at(provider, one) for one in base.variants)
+        return replace(
+            base,
+            name=self.name,
+            slug=slug or base.slug,
+            endpoint="" if slug else base.endpoint,
+            price=price,
+            variants=variants,
+            confidence="" if slug else base.confidence,
+        )
+
+
+def upload_files(planned: PlannedJob, upload: Callable[[LocalFile], Flow[str]]) -> Flow[dict[str, str]]:
+    """Upload each local file of a job with the conversation ``upload``, and return their web addresses."""
+    links: dict[str, str] = {}
+    for name, file in planned.files.items():
+        links[name] = yield from upload(file)
+    return links
 
 
 def put_at_path(body: dict[str, Any], path: str, value: Any) -> None:
@@ -158,6 +291,10 @@ class Provider:
     """``None`` if the API cannot cancel a job."""
     find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
     """Look for a job whose answer was lost, using reads only. A result of ``None`` proves nothing."""
+    other_model: Model | None = None
+    """How a model that flux does not know is submitted, by the provider's own id."""
+    model_pattern: str = ""
+    """A pattern that matches the provider's own ids of models."""
     reserved_fields: tuple[str, ...] = ()
     """Fields that flux fills in, so ``--param`` may not."""
     param_notes: Mapping[str, str] = field(default_factory=dict[str, str])

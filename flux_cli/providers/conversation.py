@@ -17,8 +17,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from flux_cli.errors import FluxError, ProtocolError
+from flux_cli.jobs import LocalFile
 
 T = TypeVar("T")
 
@@ -46,6 +48,7 @@ class Request:
     """Appended to the provider's base URL."""
     _: KW_ONLY
     json: Any = None
+    """Plain JSON, and a `LocalFile` in place of a text."""
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     upload: Upload | None = None
@@ -118,9 +121,33 @@ def _is_nested_too_deeply(value: Any) -> bool:
     return True
 
 
-def encode(body: Any) -> bytes:
-    """Encode a JSON body as it is sent: compact, in UTF-8."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+def encode(body: Any) -> list[bytes | LocalFile]:
+    """Encode a JSON body as it is sent, compact and in UTF-8, with each local file where its base64 belongs."""
+    mark = f"file-{uuid4().hex}"
+    files: list[LocalFile] = []
+
+    def take(value: Any) -> str:
+        if not isinstance(value, LocalFile):
+            message = f"{type(value).__name__} cannot be sent as JSON"
+            raise TypeError(message)
+        files.append(value)
+        return mark
+
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=take)
+    first, *others = text.encode().split(mark.encode())
+    parts: list[bytes | LocalFile] = [first]
+    for file, following in zip(files, others, strict=True):
+        parts += [file.prefix.encode(), file, following]
+    return parts
+
+
+def describe_body(body: Any) -> Any:
+    """Return a JSON body with a description in place of each local file, as it is stored and shown."""
+    if isinstance(body, LocalFile):
+        return str(body)
+    if isinstance(body, dict):
+        return {name: describe_body(value) for name, value in body.items()}
+    return [describe_body(value) for value in body] if isinstance(body, list) else body
 
 
 def drive(conversation: Flow[T], send: Callable[[Request], Response]) -> T:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.providers.options import Choice, InvalidValue, Option, Range, same_values
-from flux_cli.text import listed
+from flux_cli.providers.options import Choice, InvalidValue, Option, Range, list_images, same_values
+from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from flux_cli.providers.base import Model, Provider
+    from flux_cli.providers.base import Model, OwnModel, Provider
 
 CONVERTED: dict[str, Option] = {
     "format": Choice(values=same_values("jpg", "png", "webp")),
     "quality": Range(low=1, high=100),
 }
 """Options that flux applies itself if the provider cannot."""
+
+_CONFIDENCE: dict[str, str] = {
+    "third-party": "third parties report it",
+    "inferred": "it is inferred from other models and providers",
+}
+_NAMED = 4
+"""The most models that a hint lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +45,54 @@ def flag_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _do(names: list[str]) -> str:
+def _do(names: Sequence[str]) -> str:
     """Return names with the verb "do"; empty if there are none."""
     return f"{listed(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
 
 
-def find_model(provider: Provider, name: str) -> Model:
-    """Return the provider's model with this full name. Raises `UsageError`, which names the providers that host it."""
-    if name in provider.models:
+def find_model(provider: Provider, word: str, own: Mapping[str, OwnModel]) -> Model:
+    """Return the provider's model for ``word``: a name of the user's ``own``, a name or alias, or the provider's id.
+
+    Raises `UsageError`, which names the providers that host it, or a similar name.
+    """
+    if word in own:
+        return own[word].at(provider, find_model(provider, own[word].base, {}))
+    name = providers.canonical_name(word)
+    if name is not None and name in provider.models:
         return provider.models[name]
-    hosts = [other for other in providers.NAMES if name in providers.load(other).models]
-    message = f"{provider.name} does not host {name}"
+    if name is not None:
+        hosts = [other for other in providers.NAMES if name in providers.load(other).models]
+        raise UsageError(
+            f"{provider.name} does not host {name}",
+            hint=f"{_do(hosts) or 'no provider does'}; `flux models` lists what each provider hosts",
+        )
+    near = nearest(word, [*own, *providers.MODELS, *providers.ALIASES])
+    template = provider.other_model
+    if template is not None and re.fullmatch(provider.model_pattern, word) and (not near or re.search("[:/]", word)):
+        return replace(template, name=word, slug=word)
     raise UsageError(
-        message,
-        hint=f"{_do(hosts) or 'no provider does'}; {provider.name} has {listed(provider.models)}",
+        f"there is no model {word!r}", hint=f"did you mean {near}?" if near else "`flux models` lists the models"
     )
+
+
+def fit_images(
+    provider: Provider, model: Model, options: Mapping[str, Any], *, typed: Collection[str]
+) -> tuple[Model, Mapping[str, Any], tuple[str, ...]]:
+    """Return the variant of the model for the number of input images, the options, and the names of those left out.
+
+    Raises `UsageError` for too many or too few images, or for a typed one where the model takes none.
+    """
+    images = len(list_images(options.get("image")))
+    if images and not _has(model, "image"):
+        if "image" in typed:
+            _refuse(provider, model, "image")
+        return model, {name: value for name, value in options.items() if name != "image"}, ("image",)
+    try:
+        return model.choose_variant(images), options, ()
+    except InvalidValue as error:
+        hint = "" if images else "`-i FILE` gives one: a path, a web address, or a job such as @1"
+        message = f"{provider.name}: {error}"
+        raise UsageError(message, hint=hint) from None
 
 
 def resolve(
@@ -69,7 +110,7 @@ def resolve(
     """
     extra = extra or {}
     kept: dict[str, Any] = {}
-    skipped = _choose_shape_to_skip(model, options, typed)
+    skipped = [*_choose_shape_to_skip(model, options, typed), *_skip_without_image(options, typed)]
     notes: list[str] = []
     for name, value in options.items():
         if name in skipped:
@@ -94,18 +135,53 @@ def resolve(
         del kept[name]
         skipped.append(name)
     kept = {**_add_always_sent(model, extra, kept), **kept}
+    _require_options(provider, model, kept)
+    notes += _note_confidence(provider, model, kept)
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in extra if path in provider.param_notes]
     return ResolvedOptions(options=kept, skipped=tuple(skipped), notes=tuple(notes))
 
 
+def _require_options(provider: Provider, model: Model, kept: Mapping[str, Any]) -> None:
+    """Raise `UsageError` if an option is missing that the model cannot do without."""
+    for name, option in model.options.items():
+        if option.required and name not in kept:
+            raise UsageError(f"{provider.name}: {model.name} needs {flag_name(name)}")
+
+
+def _note_confidence(provider: Provider, model: Model, kept: Mapping[str, Any]) -> list[str]:
+    """Return a note for each option, and for the model's id, that the provider does not document."""
+    notes = [
+        f"{provider.name} does not document {flag_name(name)} for {model.name}: {_CONFIDENCE[option.confidence]}"
+        for name in kept
+        if (option := model.options.get(name)) is not None and option.confidence
+    ]
+    if model.confidence:
+        notes.append(f"{provider.name} does not document its id of {model.name}: {_CONFIDENCE[model.confidence]}")
+    return notes
+
+
 def _choose_shape_to_skip(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
-    """Return which of the two options that set the shape to skip. Raises `UsageError` if both were typed."""
-    if not {"aspect_ratio", "size"} <= options.keys():
+    """Return which of the options that set the shape to skip. Raises `UsageError` if two that conflict were typed."""
+    found: list[str] = []
+    for other in ("aspect_ratio", "resolution"):
+        if not {other, "size"} <= options.keys():
+            continue
+        if {other, "size"} <= set(typed):
+            raise UsageError(f"{flag_name(other)} and --size both set the shape: use only one of them")
+        wins = "size" in typed or (other not in typed and "size" in model.options)
+        found.append(other if wins else "size")
+    return list(dict.fromkeys(found))
+
+
+def _skip_without_image(options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
+    """Return the options that are about an input image, if there is none. Raises `UsageError` if one was typed."""
+    if options.get("image"):
         return []
-    if {"aspect_ratio", "size"} <= set(typed):
-        raise UsageError("--aspect-ratio and --size both set the shape: use only one of them")
-    wins = "size" in typed or ("aspect_ratio" not in typed and "size" in model.options)
-    return ["aspect_ratio" if wins else "size"]
+    found = [name for name in ("mask", "strength") if name in options]
+    for name in found:
+        if name in typed:
+            raise UsageError(f"{flag_name(name)} needs an input image", hint="add -i FILE")
+    return found
 
 
 def _add_always_sent(model: Model, extra: Mapping[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
@@ -128,6 +204,8 @@ def check_prompt(provider: Provider, model: Model, prompt: str) -> None:
 
 def check_seed(provider: Provider, model: Model, seed: int) -> None:
     """Check that the model takes a seed. Raises `UsageError`."""
+    if not model.takes_seed:
+        _refuse(provider, model, "seed")
     try:
         model.options["seed"].check(seed)
     except InvalidValue as error:
@@ -147,7 +225,7 @@ def _check_extra(
         if not all(path.split(".")):
             message = f"--param {path}: a path consists of names joined by dots"
             raise UsageError(message)
-        if any(_overlap(path, field) for field in provider.reserved_fields):
+        if any(_overlap(path, field) for field in reserved_fields(provider, model)):
             message = f"--param {path}: flux fills in this field itself"
             raise UsageError(message, hint="use the prompt, --seed, --model or --count")
         for name, value in kept.items():
@@ -161,23 +239,28 @@ def _check_extra(
     return replaced
 
 
+def reserved_fields(provider: Provider, model: Model) -> tuple[str, ...]:
+    """Return the fields of the request that flux fills in itself."""
+    own = (model.prompt_field, model.count_field, *model.fixed, *(model.options["seed"].field,) * model.takes_seed)
+    return tuple(dict.fromkeys([*provider.reserved_fields, *filter(None, own)]))
+
+
 def _overlap(one: str, other: str) -> bool:
     """Whether two dotted paths are equal or one contains the other."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _refuse(provider: Provider, model: Model, name: str) -> None:
-    """Raise `UsageError` for an option that the model does not have, naming the providers that have it."""
-    others = [
-        found
-        for found in providers.NAMES
-        if found != provider.name and any(name in one.options for one in providers.load(found).models.values())
-    ]
-    elsewhere = [one.name for one in provider.models.values() if name in one.options]
-    can = [f"{provider.name} with {one}" for one in elsewhere] + others
-    message = (
-        f"{provider.name} has no {flag_name(name)} for {model.name}"
-        if elsewhere
-        else f"{provider.name} has no {flag_name(name)}"
-    )
+    """Raise `UsageError` for an option that the model does not have, naming the models and providers that have it."""
+    elsewhere = [one.name for one in provider.models.values() if _has(one, name)]
+    others = [providers.load(found) for found in providers.NAMES if found != provider.name]
+    same = [one.name for one in others if model.name in one.models and _has(one.models[model.name], name)]
+    able = [one.name for one in others if any(_has(model, name) for model in one.models.values())]
+    can = [f"{provider.name} with {listed(elsewhere[:_NAMED], last='or')}"] if elsewhere else []
+    can += [*same, *(f"{one} with other models" for one in able if one not in same)]
+    message = f"{provider.name} has no {flag_name(name)}" + (f" for {model.name}" if elsewhere else "")
     raise UsageError(message, hint=_do(can) or "no provider has it")
+
+
+def _has(model: Model, name: str) -> bool:
+    return any(name in one.options for one in (model, *model.variants))

@@ -35,15 +35,14 @@ from flux_cli.text import printable, sentence
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
     """Submit one task, for asynchronous delivery unless ``--param`` says otherwise."""
-    count = {planned.model.count_field: planned.job.count} if planned.job.count > 1 else {}
-    fixed = {
+    fixed: dict[str, Any] = {
         "taskType": "imageInference",
         "taskUUID": planned.job.idempotency_key,
         "model": planned.model.slug,
         "deliveryMethod": "async",
         "includeCost": True,
     }
-    task = planned.body(**fixed, **count)
+    task = planned.body(**fixed)
     if task["deliveryMethod"] == "sync" and not planned.wait:
         message = "--no-wait does not work with synchronous delivery"
         raise UsageError(message, hint="use --no-wait or --param deliveryMethod=sync, not both")

@@ -7,17 +7,16 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.jobs import Job
-from flux_cli.providers.base import Model, PlannedJob, Provider
-from flux_cli.providers.fit import check_prompt, check_seed, find_model, flag_name, resolve
+from flux_cli.jobs import Job, LocalFile
+from flux_cli.providers.base import Model, OwnModel, PlannedJob, Price, Provider
+from flux_cli.providers.fit import check_prompt, check_seed, find_model, fit_images, flag_name, resolve
 from flux_cli.providers.hints import with_hint
-from flux_cli.providers.options import InvalidValue, Picture
+from flux_cli.providers.options import ImageInput, InvalidValue, list_images
+from flux_cli.text import printable
 
 if TYPE_CHECKING:
     from flux_cli.runs.save import SaveOptions
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 UTF8_HINT = "`iconv -t UTF-8` converts text"
 """What to do about bytes that are not text."""
+
+LARGEST_INPUT = 4 * 2**20
+"""Pixels that an input image of unknown size may be billed for: hosts shrink larger ones."""
 
 MAX_IMAGES = 20
 """Images of one ``flux generate``."""
@@ -59,6 +61,8 @@ class GenerateRequest:
     """The options to send, by long name with underscores, without the seed."""
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """``--param`` values by dotted path."""
+    files: Mapping[str, LocalFile] = field(default_factory=dict[str, LocalFile])
+    """The local files among its input images, by name."""
     skipped: tuple[str, ...] = ()
     """Options of the config, or of the image to start from, that this provider and model do not support."""
     notes: tuple[str, ...] = ()
@@ -74,7 +78,7 @@ class GenerateRequest:
     def over(self, prompt: str, seed: int | None = None) -> GenerateRequest:
         """Return the same request for a prompt, and a seed of its own where one is given. Raises `UsageError`."""
         prompt = strip_prompt(prompt)
-        seed = self.seed if seed is None else seed
+        given, seed = seed, (self.seed if seed is None else seed) if self.model.takes_seed else None
         try:
             _require_unicode("the prompt", prompt)
             check_prompt(self.provider, self.model, prompt)
@@ -83,7 +87,7 @@ class GenerateRequest:
                 check_seed(self.provider, self.model, seed + self.count - 1)
         except UsageError as error:
             raise with_hint(error, self.provider) from error.__cause__
-        fallback = None if self.fallback is None else self.fallback.over(prompt, seed)
+        fallback = None if self.fallback is None else self.fallback.over(prompt, given)
         return replace(self, prompt=prompt, seed=seed, fallback=fallback)
 
 
@@ -101,18 +105,12 @@ class RunContext:
     """This process, as ``host:pid``."""
     batch: str | None = None
     """The batch file, as an absolute path; ``-`` for standard input."""
-    price: Callable[[str, str], float | None] = lambda _provider, _model: None
-    """What an image is expected to cost, in USD, where that is known, by the names of provider and model."""
+    price: Callable[[str, Model], Price | None] = lambda _provider, _model: None
+    """What an image is expected to cost, in USD, where that is known, by the name of a provider and its model."""
 
 
 def new_run_context(runtime: Runtime, *, run: str = "", batch: str | None = None) -> RunContext:
     """Return what the jobs of a run share: of ``run``, or of a new one."""
-
-    @cache
-    def price_of(provider: str, model: str) -> float | None:
-        price = runtime.price(provider, model)
-        return None if price is None else price.amount
-
     return RunContext(
         run=run or runtime.new_id(),
         new_id=runtime.new_id,
@@ -122,7 +120,7 @@ def new_run_context(runtime: Runtime, *, run: str = "", batch: str | None = None
         sandbox=runtime.sandbox,
         owner=f"{socket.gethostname()}:{os.getpid()}",
         batch=batch,
-        price=price_of,
+        price=lambda provider, model: runtime.price(provider, model.name, model.price),
     )
 
 
@@ -158,16 +156,18 @@ def make_request(
     model: Model,
     options: Mapping[str, Any],
     *,
+    read: Callable[[str], LocalFile],
     typed: frozenset[str] = frozenset(),
     extra: Mapping[str, Any] | None = None,
     count: int = 1,
 ) -> GenerateRequest:
     """Return a request without prompt and seed: ``options`` and ``extra`` checked against the provider's model.
 
-    Those of the ``options`` in ``typed`` were typed, the others configured. Raises `UsageError`.
+    Those of the ``options`` in ``typed`` were typed, the others configured. ``read`` returns a local input image.
+    Raises `UsageError`.
     """
     try:
-        return _make_request(provider, model, options, typed=typed, extra=extra or {}, count=count)
+        return _make_request(provider, model, options, read=read, typed=typed, extra=extra or {}, count=count)
     except UsageError as error:
         raise with_hint(error, provider) from error.__cause__
 
@@ -177,6 +177,7 @@ def _make_request(
     model: Model,
     options: Mapping[str, Any],
     *,
+    read: Callable[[str], LocalFile],
     typed: frozenset[str],
     extra: Mapping[str, Any],
     count: int,
@@ -186,8 +187,9 @@ def _make_request(
     for name, value in options.items():
         _require_unicode(flag_name(name), value)
     _require_unicode("--param", extra)
-    _check_image(options.get("image"), provider, model)
-    options = {name: value for name, value in options.items() if name != "seed"}
+    model, options, left_out = fit_images(provider, model, options, typed=typed)
+    if "seed" in options and model.takes_seed:
+        options = {name: value for name, value in options.items() if name != "seed"}
     found = resolve(provider, model, options, typed=typed, extra=extra)
     converts = "quality" in model.options or "format" in found.options
     if "quality" in typed and not converts:
@@ -201,9 +203,36 @@ def _make_request(
         count=count,
         options=found.options,
         extra=extra,
-        skipped=found.skipped,
+        files=_read_files(provider, model, found.options, read),
+        skipped=(*left_out, *found.skipped),
         notes=found.notes,
     )
+
+
+def _read_files(
+    provider: Provider, model: Model, options: Mapping[str, Any], read: Callable[[str], LocalFile]
+) -> dict[str, LocalFile]:
+    """Return the local files among the input images, checked. Raises `UsageError`."""
+    files: dict[str, LocalFile] = {}
+    for name in ("image", "mask"):
+        option = model.options.get(name)
+        if not isinstance(option, ImageInput):
+            continue
+        for image in list_images(options.get(name)):
+            if "://" in image:
+                continue
+            files[image] = file = read(image)
+            try:
+                option.check_file(file)
+            except InvalidValue as error:
+                raise UsageError(f"{provider.name}: {flag_name(name)} {printable(image)} {error}") from None
+    image, mask = (files.get(next(iter(list_images(options.get(name))), "")) for name in ("image", "mask"))
+    if image and mask and (image.width, image.height) != (mask.width, mask.height):
+        raise UsageError(
+            f"--mask has {mask.width}x{mask.height} pixels, but the image has {image.width}x{image.height}",
+            hint="make them the same size; white marks what changes",
+        )
+    return files
 
 
 def plan(
@@ -231,8 +260,11 @@ def _plan_images(
 ) -> list[PlannedJob]:
     """Return the jobs for ``count`` images, each with the jobs that make the same images at the next provider."""
     provider, model, extra = request.provider.name, request.model, request.extra
-    price = context.price(provider, model.name)
-    parameters = {**request.options, "param": dict(extra)} if extra else request.options
+    price = context.price(provider, model)
+    estimate = None if price is None else price.estimate(model.count_pixels(request.options), _input_pixels(request))
+    parameters = dict(request.options)
+    parameters |= {"param": dict(extra)} if extra else {}
+    parameters |= {"files": {name: file.sha256 for name, file in request.files.items()}} if request.files else {}
     planned: list[PlannedJob] = []
     for start in range(0, count, model.max_images):
         images = min(model.max_images, count - start)
@@ -244,7 +276,7 @@ def _plan_images(
             prompt=request.prompt,
             created_at=context.now,
             sandbox=context.sandbox,
-            seed=seed + start,
+            seed=seed + start if model.takes_seed else None,
             count=images,
             parameters=parameters,
             skipped=request.skipped,
@@ -254,7 +286,7 @@ def _plan_images(
             batch=context.batch,
             row_key=row_key,
             first_index=first + start,
-            estimate=None if price is None else price * images,
+            estimate=None if estimate is None else round(estimate * images, 6),
         )
         fallbacks = (
             ()
@@ -269,8 +301,18 @@ def _plan_images(
                 row_key=row_key,
             )
         )
-        planned.append(PlannedJob(job=job, model=model, wait=request.save is not None, fallbacks=tuple(fallbacks)))
+        planned.append(
+            PlannedJob(
+                job=job, model=model, files=request.files, wait=request.save is not None, fallbacks=tuple(fallbacks)
+            )
+        )
     return planned
+
+
+def _input_pixels(request: GenerateRequest) -> list[int]:
+    """Return the pixels of each input image; one behind a web address counts as the most that hosts bill."""
+    images = list_images(request.options.get("image"))
+    return [LARGEST_INPUT if (file := request.files.get(name)) is None else file.width * file.height for name in images]
 
 
 def with_all_fallbacks(jobs: Iterable[PlannedJob]) -> Iterator[PlannedJob]:
@@ -286,12 +328,16 @@ def check_endpoints(runtime: Runtime, jobs: Iterable[PlannedJob]) -> None:
         runtime.router.endpoint(providers.load(name), sandbox=runtime.sandbox)
 
 
-def choose_model(provider: Provider, word: str, *, typed: bool) -> tuple[Model, str | None]:
+def choose_model(
+    provider: Provider, word: str, own: Mapping[str, OwnModel], *, typed: bool
+) -> tuple[Model, str | None]:
     """Return the model for ``word``, and a note where a configured one that the provider lacks is left out."""
-    name = providers.model_name(word)
-    if typed or name in provider.models:
-        return find_model(provider, name), None
-    return find_model(provider, providers.DEFAULT_MODEL), f"{provider.name} does not host {name}"
+    try:
+        return find_model(provider, word, own), None
+    except UsageError as error:
+        if typed or not (word in own or providers.canonical_name(word)):
+            raise
+        return find_model(provider, providers.DEFAULT_MODEL, {}), error.message
 
 
 def _require_unicode(name: str, value: Any) -> None:
@@ -301,22 +347,3 @@ def _require_unicode(name: str, value: Any) -> None:
     except UnicodeEncodeError:
         kind = "Unicode" if name == "--param" else "UTF-8"
         raise UsageError(f"{name} is not valid {kind}", hint=UTF8_HINT) from None
-
-
-def _check_image(image: str | None, provider: Provider, model: Model) -> None:
-    """Refuse a local image that cannot be read, or that the model does not take."""
-    if image is None or "://" in image:
-        return
-    try:
-        with Path(image).open("rb") as file:
-            head, size = file.read(16), file.seek(0, os.SEEK_END)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        hint = "give a path, absolute or relative to the current folder, or a web address"
-        raise UsageError(f"cannot read the image {image}: {reason}", hint=hint) from error
-    option = model.options.get("image")
-    if isinstance(option, Picture):
-        try:
-            option.check_file(head, size)
-        except InvalidValue as error:
-            raise UsageError(f"{provider.name}: --image {error}: {image}") from None

@@ -49,13 +49,19 @@ class Row:
     """File and line, for people."""
     fields: Mapping[str, Any]
     """The prompt and the options, by long name with underscores."""
+    images: tuple[str, ...] = ()
+    """The digests of local input images, which tell it from other rows instead of their paths."""
     copy: int | None = None
     """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
 
     @property
     def key(self) -> str:
         """A digest of its content, whatever its line in the file."""
-        text = json.dumps(dict(self.fields), sort_keys=True, ensure_ascii=True)
+        fields = dict(self.fields)
+        if self.images:
+            fields = {name: value for name, value in fields.items() if name not in {"image", "mask"}}
+            fields["images"] = self.images
+        text = json.dumps(fields, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -266,4 +272,6 @@ def _entry(name: str, value: Any) -> Any:
     """Return a value as the config's check takes it: tables as such, anything else as it would be typed."""
     if ("generate", name) in TABLES:
         return json.loads(value) if isinstance(value, str) else value
-    return _text(value)
+    if isinstance(value, str) and name == "image" and value.startswith("["):
+        return json.loads(value)
+    return value if isinstance(value, list) else _text(value)

@@ -73,7 +73,7 @@ def table() -> str:
     known = [providers.load(name) for name in providers.NAMES]
     whole = {
         "program": described(get_command(app())),
-        "models": providers.MODELS,
+        "models": {**providers.ALIASES, **{name: name for name in providers.MODELS}},
         "default_model": providers.DEFAULT_MODEL,
         "providers": {
             one.name: {

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from flux_cli import providers
 from flux_cli.config.paths import config_path, state_path, variable_name
 from flux_cli.config.schema import KEYS
 from flux_cli.config.settings import Settings
@@ -144,7 +143,7 @@ def test_every_known_key_is_read(load, home):
     }
     assert settings.base_url("runware") == "http://127.0.0.1:8000/v1"
     assert settings.base_url("runflow") is None
-    prices = [settings.price("runware", model) for model in providers.MODELS.values()]
+    prices = [settings.price("runware", model) for model in ("flux-1.1-pro", "flux-1.1-pro-ultra")]
     assert prices == [1.0, 0.06]
     assert settings.price("runflow", "flux-1.1-pro-ultra") is None
 

@@ -10,9 +10,10 @@ import pytest
 
 from flux_cli import providers
 from flux_cli.errors import FluxError, RefusedError, UnavailableError
-from flux_cli.jobs import Job
+from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.conversation import Request, Response, drive
+from flux_cli.providers.options import list_images
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 
@@ -75,6 +76,11 @@ def talk(reply):
     return hold
 
 
+def local_file(path: str) -> LocalFile:
+    """Return a local image that need not exist."""
+    return LocalFile(path=path, media_type="image/png", size=10, sha256="0" * 64, width=64, height=64)
+
+
 @pytest.fixture(scope="session")
 def order():
     """Make a planned job: ``order("runware", "ultra", raw=True)``. What is no option has a leading underscore."""
@@ -82,7 +88,8 @@ def order():
     def make(
         name: str, alias: str = "ultra", *, _prompt="a fox", _count=1, _wait=True, _extra=None, **options
     ) -> PlannedJob:
-        model = providers.load(name).models[providers.MODELS[alias]]
+        model = providers.load(name).models[providers.ALIASES.get(alias, alias)]
+        model = model.choose_variant(len(list_images(options.get("image"))))
         chosen = {**model.always_sent, **options}
         job = Job(
             id="k3f9q2mx",
@@ -91,11 +98,13 @@ def order():
             model=model.name,
             prompt=_prompt,
             created_at=0.0,
-            seed=chosen.pop("seed", 7),
+            seed=chosen.pop("seed", 7) if model.takes_seed else None,
             count=_count,
             parameters={**chosen, "param": _extra or {}},
             idempotency_key=HANDLE,
         )
-        return PlannedJob(job=job, model=model, wait=_wait)
+        files = {image: local_file(image) for name in ("image", "mask") for image in list_images(chosen.get(name))}
+        local = {image: file for image, file in files.items() if "://" not in image}
+        return PlannedJob(job=job, model=model, files=local, wait=_wait)
 
     return make

@@ -16,6 +16,7 @@ from flux_cli.image_options import IMAGE_OPTIONS
 from flux_cli.jobs import RemoteJob
 from flux_cli.providers.base import SEED_LIMIT, Accepted
 from flux_cli.providers.conversation import Response, drive
+from flux_cli.providers.fit import find_model
 from flux_cli.providers.options import Option
 
 PLAIN_ID = "2f0c4b1e-3a5d-4c6b-8d7e-9f0a1b2c3d4e"
@@ -32,7 +33,7 @@ quick = hypothesis_settings(max_examples=40, deadline=None)
 
 
 def alias(model):
-    return next(short for short, name in providers.MODELS.items() if name == model.name)
+    return providers.alias(model.name)
 
 
 @every_provider
@@ -58,7 +59,7 @@ def test_no_two_providers_read_the_same_variable():
 def test_every_model_is_hosted_somewhere_and_the_default_everywhere():
     hosted = {name for provider in PROVIDERS for name in provider.models}
 
-    assert hosted == set(providers.MODELS.values())
+    assert hosted == set(providers.MODELS)
     assert all(providers.DEFAULT_MODEL in provider.models for provider in PROVIDERS)
 
 
@@ -75,7 +76,7 @@ def test_a_model_is_filed_under_its_name_and_its_options_under_ours(provider, mo
 
 @every_offer
 def test_every_seed_that_flux_draws_is_taken(provider, model):
-    for seed in (1, SEED_LIMIT):
+    for seed in (1, SEED_LIMIT) if model.takes_seed else ():
         assert model.options["seed"].check(seed) == seed, provider.name
 
 
@@ -159,8 +160,10 @@ def test_an_answer_nested_beyond_reason_is_read_as_no_json(provider, talk):
 
 def test_a_provider_and_a_model_are_found_by_name():
     assert providers.load("runware").name == "runware"
-    assert providers.model_name("ULTRA") == "flux-1.1-pro-ultra"
-    assert providers.model_name("flux-1.1-pro") == "flux-1.1-pro"
+    assert providers.canonical_name("ULTRA") == "flux-1.1-pro-ultra"
+    assert providers.canonical_name("flux-pro-1.1-ultra") == "flux-1.1-pro-ultra"
+    assert providers.canonical_name("flux-1.1-pro") == "flux-1.1-pro"
+    assert providers.canonical_name("flux-9") is None
 
 
 @pytest.mark.parametrize(
@@ -168,8 +171,8 @@ def test_a_provider_and_a_model_are_found_by_name():
     [
         (providers.load, "runwear", "did you mean runware?"),
         (providers.load, "zzz", "the providers are runcomfy, runflow, apiframe and runware"),
-        (providers.model_name, "ultr", "did you mean ultra?"),
-        (providers.model_name, "zzz", "the models are flux-1.1-pro and flux-1.1-pro-ultra (or pro and ultra)"),
+        (lambda word: find_model(providers.load("runware"), word, {}), "ultr", "did you mean ultra?"),
+        (lambda word: find_model(providers.load("runware"), word, {}), "zzz", "`flux models` lists the models"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_nearest_or_with_all(find, word, hint):

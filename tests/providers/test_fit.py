@@ -14,7 +14,7 @@ from flux_cli.providers.fit import check_prompt, check_seed, find_model, resolve
 def fitted(name, alias="ultra", *, typed=None, prompt="a fox", seed=7, extra=None, **options):
     """Check options that were all typed, or only those named in ``typed``."""
     provider = providers.load(name)
-    model = provider.models[providers.MODELS[alias]]
+    model = provider.models[providers.ALIASES[alias]]
     check_prompt(provider, model, prompt)
     found = resolve(provider, model, options, typed=set(options) if typed is None else set(typed.split()), extra=extra)
     check_seed(provider, model, seed)
@@ -298,18 +298,20 @@ ULTRA_ONLY = replace(RUNFLOW, models={"flux-1.1-pro-ultra": RUNFLOW.models["flux
 
 def test_a_model_that_a_provider_does_not_host_is_refused_with_those_that_do():
     with pytest.raises(UsageError) as caught:
-        find_model(ULTRA_ONLY, "flux-1.1-pro")
+        find_model(ULTRA_ONLY, "flux-1.1-pro", {})
 
     assert caught.value.message == "runflow does not host flux-1.1-pro"
-    assert caught.value.hint == "runcomfy, runflow, apiframe and runware do; runflow has flux-1.1-pro-ultra"
+    assert (
+        caught.value.hint == "runcomfy, runflow, apiframe and runware do; `flux models` lists what each provider hosts"
+    )
 
 
 def test_a_model_that_one_provider_hosts_is_found():
-    assert find_model(providers.load("runflow"), "flux-1.1-pro-ultra").name == "flux-1.1-pro-ultra"
+    assert find_model(providers.load("runflow"), "flux-1.1-pro-ultra", {}).name == "flux-1.1-pro-ultra"
 
 
 def test_a_model_that_nobody_hosts_is_refused():
     with pytest.raises(UsageError) as caught:
-        find_model(ULTRA_ONLY, "flux-2")
+        find_model(ULTRA_ONLY, "flux-3-image-klein", {})
 
-    assert caught.value.hint == "no provider does; runflow has flux-1.1-pro-ultra"
+    assert caught.value.hint.startswith("no provider does; ")

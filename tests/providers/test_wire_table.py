@@ -161,7 +161,7 @@ REFUSED = [(*model, option) for option in SAMPLES for model in MODELS if model n
 def body_of(name, alias, *, count=1, extra=None, typed=None, **options):
     """The body of the paid request for these options, checked as a command line would have them checked."""
     provider = providers.load(name)
-    model = provider.models[providers.MODELS[alias]]
+    model = provider.models[providers.ALIASES[alias]]
     seed = options.pop("seed", 7)
     done = resolve(provider, model, options, typed=set(options) if typed is None else typed, extra=extra)
     check_seed(provider, model, seed)
@@ -217,7 +217,7 @@ def test_raw_is_refused_for_runware_pro_with_the_model_that_has_it():
         body_of("runware", "pro", raw=True)
 
     assert caught.value.message == "runware has no --raw for flux-1.1-pro"
-    assert caught.value.hint == "runware with flux-1.1-pro-ultra, runcomfy and apiframe do"
+    assert caught.value.hint == "runware with flux-1.1-pro-ultra, runcomfy and apiframe with other models do"
 
 
 def test_the_table_has_a_cell_for_every_option_that_a_model_offers():
@@ -225,7 +225,7 @@ def test_the_table_has_a_cell_for_every_option_that_a_model_offers():
     offered = {
         (name, alias, option)
         for name, alias in MODELS
-        for option in providers.load(name).models[providers.MODELS[alias]].options
+        for option in providers.load(name).models[providers.ALIASES[alias]].options
     }
 
     assert offered == {row[:3] for row in SENT if row[2] not in CONVERTED or row[4]}
@@ -258,7 +258,7 @@ def test_a_bare_prompt_sends_the_prompt_the_seed_and_only_what_the_host_wants_be
 
 
 def test_several_images_are_one_job_at_runware_only():
-    most = {(name, alias): providers.load(name).models[providers.MODELS[alias]].max_images for name, alias in MODELS}
+    most = {(name, alias): providers.load(name).models[providers.ALIASES[alias]].max_images for name, alias in MODELS}
 
     assert most == {model: 20 if model in RUNWARE else 1 for model in MODELS}
     assert body_of("runware", "ultra", count=4)["numberResults"] == 4

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
 from dataclasses import replace
+from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
+from flux_cli.images.inputs import InputReader
 from flux_cli.runs import plan as orders
 
+READ = InputReader(lambda: Path("/nonexistent")).read
 RUNWARE, RUNFLOW, RUNCOMFY = (providers.load(name) for name in ("runware", "runflow", "runcomfy"))
 
 
@@ -35,7 +38,7 @@ def plan(provider, count=1, typed=(), seed=100, **options):
 
 def request(provider, options, *, prompt="a fox", given=None, **more):
     model = provider.models["flux-1.1-pro-ultra"]
-    return orders.make_request(provider, model, options, **more).over(prompt, given)
+    return orders.make_request(provider, model, options, read=READ, **more).over(prompt, given)
 
 
 def test_one_job_for_several_images_where_the_api_can():
@@ -120,19 +123,18 @@ def test_pairs_that_are_none(values):
 def test_a_configured_model_gives_way_and_a_typed_one_does_not():
     """A model that the provider lacks: the default with a word about it, or an error."""
     ultra_only = replace(RUNFLOW, models={"flux-1.1-pro-ultra": RUNFLOW.models["flux-1.1-pro-ultra"]})
-    model, note = orders.choose_model(ultra_only, "pro", typed=False)
+    model, note = orders.choose_model(ultra_only, "pro", {}, typed=False)
 
     assert (model.name, bool(note)) == ("flux-1.1-pro-ultra", True)
     with pytest.raises(UsageError):
-        orders.choose_model(ultra_only, "pro", typed=True)
-    assert orders.choose_model(RUNWARE, "pro", typed=False)[1] is None
+        orders.choose_model(ultra_only, "pro", {}, typed=True)
+    assert orders.choose_model(RUNWARE, "pro", {}, typed=False)[1] is None
 
 
 def test_an_image_must_be_there(tmp_path):
     """A local image is opened before anything else happens; a web address is left alone."""
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    os.truncate(tmp_path / "large.png", 25 * 2**20 + 1)
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    PIL.Image.effect_noise((5300, 5300), 99).save(tmp_path / "large.png", compress_level=0)
     (tmp_path / "text.png").write_bytes(b"no image")
     frame = providers.load("apiframe")
 
@@ -141,7 +143,7 @@ def test_an_image_must_be_there(tmp_path):
     for missing in (tmp_path / "b.png", tmp_path, "nul\0"):
         with pytest.raises(UsageError, match="cannot read"):
             plan(frame, typed=["image"], image=str(missing))
-    for name, said in (("large.png", "at most 25 MB"), ("text.png", "is not one")):
+    for name, said in (("large.png", "at most 25 MB"), ("text.png", "not an image that flux knows")):
         with pytest.raises(UsageError, match=said):
             plan(frame, typed=["image"], image=str(tmp_path / name))
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from flux_cli import providers
 from flux_cli.errors import ModeratedError, PartialError, UnavailableError, UnknownOutcomeError
-from flux_cli.jobs import Image, Job
-from flux_cli.providers.base import PlannedJob
+from flux_cli.jobs import Image, Job, LocalFile
+from flux_cli.providers.base import PlannedJob, Price
 from flux_cli.runs.plan import RunContext, make_request, plan
 from flux_cli.runs.resume import has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
@@ -55,7 +55,7 @@ def origin() -> RunContext:
         now=0.0,
         sandbox=False,
         owner="here:1",
-        price=lambda *_: 0.5,
+        price=lambda *_: Price(amount=0.5, source="", date=""),
     )
 
 
@@ -64,7 +64,7 @@ def planned(prompt: str = "a fox", provider: str = "runcomfy", images: int = 1, 
     request = None
     for name in reversed((provider, *instead)):
         host = providers.load(name)
-        found = make_request(host, host.models["flux-1.1-pro-ultra"], {}, count=images)
+        found = make_request(host, host.models["flux-1.1-pro-ultra"], {}, read=LocalFile, count=images)
         request = replace(found, fallback=request)
     return plan(request.over(prompt), origin())
 

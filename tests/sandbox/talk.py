@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
@@ -12,10 +13,12 @@ from flux_cli import providers
 from flux_cli.errors import (
     LostReplyError,
 )
+from flux_cli.images.inputs import InputReader
 from flux_cli.jobs import Job
 from flux_cli.providers import fit as checks
 from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.conversation import Response
+from flux_cli.providers.options import list_images
 from flux_cli.sandbox.wire import Call, LostReply
 
 if TYPE_CHECKING:
@@ -69,11 +72,16 @@ class Line:
         return response
 
 
+READER = InputReader(lambda: Path("/nonexistent"))
+
+
 def order(name, model_name, prompt="a fox", *, seed=5, count=1, extra=None, handle="", **options):
     """Return a planned job whose options went through the ordinary checks."""
     provider = providers.load(name)
-    model = checks.find_model(provider, model_name)
-    checks.check_seed(provider, model, seed)
+    model = checks.find_model(provider, model_name, {})
+    model, options, _ = checks.fit_images(provider, model, options, typed=set(options))
+    if model.takes_seed:
+        checks.check_seed(provider, model, seed)
     found = checks.resolve(provider, model, options, typed=set(options), extra=extra)
     job = Job(
         id="k3f9q2mx",
@@ -82,12 +90,13 @@ def order(name, model_name, prompt="a fox", *, seed=5, count=1, extra=None, hand
         model=model.name,
         prompt=prompt,
         created_at=0.0,
-        seed=seed,
+        seed=seed if model.takes_seed else None,
         count=count,
         parameters={**found.options, "param": extra or {}},
         idempotency_key=handle or str(uuid4()),
     )
-    return PlannedJob(job=job, model=model)
+    images = [image for name in ("image", "mask") for image in list_images(found.options.get(name))]
+    return PlannedJob(job=job, model=model, files={one: READER.read(one) for one in images if "://" not in one})
 
 
 def fetched(world, url):

@@ -17,6 +17,7 @@ from flux_cli.engine.engine import dry_run_requests
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.providers.base import PlannedJob
+from flux_cli.providers.options import list_images
 from flux_cli.runs import rows
 from flux_cli.runs.batch import BatchRunner, RowTask
 from flux_cli.runs.outcome import Outcome
@@ -34,6 +35,7 @@ from flux_cli.runs.rows import Row
 from flux_cli.runs.runner import RunOptions
 from flux_cli.runs.save import SaveOptions
 from flux_cli.runtime import Runtime
+from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
@@ -149,7 +151,14 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
         raise UsageError(
             f"there is no prompt in {shown}", hint="write one prompt per line; blank lines and lines with # are skipped"
         )
-    return found
+    return [_add_digests(runtime, row) for row in found]
+
+
+def _add_digests(runtime: Runtime, row: Row) -> Row:
+    """Return a row with the digests of its local input images; one that cannot be read is reported later."""
+    names = [name for field in ("image", "mask") for name in list_images(row.fields.get(field))]
+    digests = [runtime.input_images.digest(expand_home(name)) or name for name in names]
+    return row if digests == names else replace(row, images=tuple(digests))
 
 
 def _decode(raw: bytes, shown: str) -> str:

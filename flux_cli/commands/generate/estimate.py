@@ -11,12 +11,15 @@ from flux_cli import providers
 from flux_cli.engine.engine import dry_run_requests
 from flux_cli.http import curl
 from flux_cli.jobs import Job
-from flux_cli.money.limits import Limit, check_estimates, format_usd
+from flux_cli.money.limits import Limit, check_estimates
 from flux_cli.money.totals import format_total
-from flux_cli.providers.base import PlannedJob, Provider
+from flux_cli.providers.base import PlannedJob, Price, Provider
 from flux_cli.providers.conversation import Request
 from flux_cli.runs.plan import with_all_fallbacks
 from flux_cli.runtime import Runtime
+
+Groups = dict[tuple[str, str, Price | None], list[Job]]
+"""Jobs by provider, model and the price in the provider's table."""
 
 
 def check_limits(
@@ -39,9 +42,9 @@ def check_limits(
 
 def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: bool = False) -> None:
     """Print what would be sent, as curl, and for a ``batch`` what it is expected to cost."""
-    groups: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    groups: Groups = defaultdict(list)
     for one in planned:
-        groups[one.job.provider, one.job.model or ""].append(one.job)
+        groups[one.job.provider, one.model.name, one.model.price].append(one.job)
     if runtime.flags.json:
         requests = [curl.data(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
         runtime.output.lines((), {"requests": requests, "estimate": _estimate_object(runtime, groups)})
@@ -66,27 +69,27 @@ def _sum(jobs: Sequence[Job]) -> tuple[float, int]:
     return sum(known), len(jobs) - len(known)
 
 
-def _estimate(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> list[str]:
+def _estimate(runtime: Runtime, groups: Groups) -> list[str]:
     """Return the estimate for people: a line for each provider and model, and the sum."""
     lines: list[str] = []
-    for (name, model), jobs in groups.items():
+    for (name, model, listed), jobs in groups.items():
         images = sum(job.count for job in jobs)
-        price = runtime.price(name, model)
+        price = runtime.price(name, model, listed)
         each = "no price is known"
         if price is not None:
             origin = ", ".join(word for word in (price.source, price.date) if word)
-            each = f"{format_usd(price.amount)} an image ({origin})"
+            each = f"{price.rule} an image ({origin})"
         lines.append(f"{name} {model}: {images} images, {each}")
     known = [job for jobs in groups.values() for job in jobs]
     total, unknown = _sum(known)
     return [*lines, f"estimate: {len(known)} jobs, {format_total(total, unknown)}"]
 
 
-def _estimate_object(runtime: Runtime, groups: dict[tuple[str, str], list[Job]]) -> dict[str, Any]:
+def _estimate_object(runtime: Runtime, groups: Groups) -> dict[str, Any]:
     """Return the estimate as ``--json`` has it; ``amount`` is null where the price of any image is unknown."""
     parts: list[dict[str, Any]] = []
-    for (name, model), jobs in groups.items():
-        price = runtime.price(name, model)
+    for (name, model, listed), jobs in groups.items():
+        price = runtime.price(name, model, listed)
         parts.append(
             {
                 "provider": name,
@@ -94,7 +97,7 @@ def _estimate_object(runtime: Runtime, groups: dict[tuple[str, str], list[Job]])
                 "images": sum(job.count for job in jobs),
                 "price": None
                 if price is None
-                else {"amount": price.amount, "source": price.source, "date": price.date},
+                else {"amount": price.amount, "rule": price.rule, "source": price.source, "date": price.date},
             }
         )
     total, unknown = _sum([job for jobs in groups.values() for job in jobs])

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flux_cli.commands.generate.images import STDIN
 from flux_cli.commands.options import unknown_reference
 from flux_cli.errors import UsageError
-from flux_cli.image_options import IMAGE_SHAPING, SHAPE
+from flux_cli.image_options import IMAGE_SHAPING, replaced_by
 from flux_cli.jobs import Job
 from flux_cli.providers.base import Model, Provider
-from flux_cli.providers.fit import flag_name
-from flux_cli.providers.options import InvalidValue
+from flux_cli.providers.fit import check_seed, flag_name
+from flux_cli.providers.options import InvalidValue, list_images
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 from flux_cli.text import listed, printable
@@ -46,14 +47,17 @@ class Like:
 
     def start(self, provider: Provider, model: Model, typed: Mapping[str, Any]) -> Start:
         """Return what a request to ``provider`` for ``model`` starts from; the options ``typed`` win."""
-        replaced = {*typed, *(SHAPE if typed.keys() & SHAPE else ())}
+        replaced = replaced_by(typed.keys())
         recorded = {name: value for name in IMAGE_SHAPING if (value := self.job.parameters.get(name)) is not None}
         options = {name: value for name, value in recorded.items() if name not in replaced}
+        gone = [name for name in ("image", "mask") if STDIN in list_images(options.get(name))]
+        options = {name: value for name, value in options.items() if name not in gone}
         left_out: list[str] = []
         if self.seed is not None and "seed" not in typed:
             try:
-                options["seed"] = model.options["seed"].check(self.seed)
-            except InvalidValue:
+                check_seed(provider, model, self.seed)
+                options["seed"] = self.seed
+            except UsageError:
                 left_out.append("seed")
         extra = dict(self.job.parameters.get("param", {}))
         if extra and provider.name != self.job.provider:
@@ -61,7 +65,7 @@ class Like:
             left_out.append("param")
         typed_fields = {path for name, value in typed.items() for path in _list_fields(model, name, value)}
         extra = {path: value for path, value in extra.items() if path not in typed_fields}
-        missing = tuple(name for name in self.missing if name not in replaced)
+        missing = tuple(name for name in (*self.missing, *gone) if name not in replaced)
         return Start(options=options, extra=extra, left_out=tuple(left_out), missing=missing)
 
 
@@ -124,6 +128,6 @@ def _list_fields(model: Model, name: str, value: Any) -> list[str]:
     """Return the request fields that a typed option fills; none for an invalid value, which is refused later."""
     option = model.options.get(name)
     try:
-        return [] if option is None else [*option.wire(option.check(value))]
+        return [] if option is None else [*option.wire(option.check(value), {})]
     except InvalidValue:
         return []

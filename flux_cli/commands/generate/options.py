@@ -33,7 +33,7 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="pro or ultra (the default).",
+        help="ultra (the default), pro, kontext, flux-2-pro, flux-3, …",
     ),
 ]
 Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]

@@ -10,16 +10,17 @@ from typing import Any
 
 from flux_cli import providers
 from flux_cli.commands import options
+from flux_cli.commands.generate.images import resolve_images
 from flux_cli.commands.generate.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
-from flux_cli.image_options import IMAGE_OPTIONS
+from flux_cli.image_options import IMAGE_OPTIONS, replaced_by
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
+from flux_cli.providers.options import list_images
 from flux_cli.runs import plan as orders
 from flux_cli.runs.plan import GenerateRequest, Once
 from flux_cli.runs.save import SaveOptions
 from flux_cli.runtime import Runtime
-from flux_cli.saving.home import expand_home
 from flux_cli.text import listed
 
 
@@ -50,9 +51,8 @@ class TypedOptions:
         """Return the options with the ``fields`` of a batch row in place of what was typed for all rows."""
         named = {name: value for name, value in fields.items() if name not in IMAGE_OPTIONS and name != "param"}
         own = {name: value for name, value in fields.items() if name in IMAGE_OPTIONS}
-        shapes = {"aspect_ratio", "size"}
-        spared = shapes if own.keys() & shapes else set[str]()
-        typed = {name: value for name, value in self.options.items() if name not in spared}
+        replaced = replaced_by(own.keys())
+        typed = {name: value for name, value in self.options.items() if name not in replaced}
         return replace(self, **named, options={**typed, **own}, extra={**self.extra, **fields.get("param", {})})
 
 
@@ -78,18 +78,26 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     own = dict(typed.options)
     if (format_ := resolve_format(destination, own.get("format"))) is not None:
         own["format"] = format_
-    if "image" in own:
-        own["image"] = expand_home(own["image"])  # no shell does it in --image=~/x, nor in a batch file
+    own |= {name: resolve_images(runtime, own[name]) for name in ("image", "mask") if name in own}
     provider = choose_provider(runtime, typed.provider or (like.job.provider if like is not None else None))
     word = typed.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
-    model, left_out = orders.choose_model(provider, word, typed=typed.model is not None)
-    start = _starting_point(configured) if like is None else like.start(provider, model, own)
+    own_models = runtime.settings.models
+    model, left_out = orders.choose_model(provider, word, own_models, typed=typed.model is not None)
+    start = _starting_point(runtime, configured) if like is None else like.start(provider, model, own)
     merged = {**_job_options(configured), **start.options, **own}
     extra = {**start.extra, **typed.extra}
     others = _load_fallbacks(runtime, typed, provider)
 
     def request_at(provider: Provider, model: Model) -> GenerateRequest:
-        found = orders.make_request(provider, model, merged, typed=frozenset(own), extra=extra, count=count)
+        found = orders.make_request(
+            provider,
+            model,
+            merged,
+            read=runtime.input_images.read,
+            typed=frozenset(own),
+            extra=extra,
+            count=count,
+        )
         save = SaveOptions(
             destination=destination,
             format=found.options.get("format"),
@@ -99,7 +107,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
 
     request = request_at(provider, model)
     fallback: GenerateRequest | None = None
-    targets = [(one, orders.choose_model(one, word, typed=typed.model is not None)[0]) for one in others]
+    targets = [(one, orders.choose_model(one, word, own_models, typed=typed.model is not None)[0]) for one in others]
     for target in reversed([request_at(*one) for one in targets]):
         fallback = replace(target, fallback=fallback)
     source = "the config" if like is None else like.name
@@ -111,7 +119,10 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
         notes.append(f"ignored, because {provider.name} does not support it: {names} from {source}")
     once = None
     if typed.once is not None:
-        parts = [provider.name, model.name, orders.strip_prompt(typed.prompt), count, merged, extra]
+        content = {name: value for name, value in merged.items() if name not in {"image", "mask"}}
+        images = [[_content(request, image) for image in list_images(merged.get(name))] for name in ("image", "mask")]
+        content |= {"images": images} if any(images) else {}
+        parts = [provider.name, model.name, orders.strip_prompt(typed.prompt), count, content, extra]
         once = Once(name=_check_name(typed.once), key=_digest(parts))
     return replace(
         request,
@@ -137,9 +148,10 @@ def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
     return {name: configured[name] for name in ("webhook", "metadata") if name in configured}
 
 
-def _starting_point(configured: Mapping[str, Any]) -> Start:
+def _starting_point(runtime: Runtime, configured: Mapping[str, Any]) -> Start:
     """Return what a request starts from by the config."""
     options = {name: value for name, value in configured.items() if name in IMAGE_OPTIONS}
+    options |= {name: resolve_images(runtime, options[name]) for name in ("image", "mask") if name in options}
     return Start(options=options, extra=configured.get("param", {}))
 
 
@@ -155,6 +167,12 @@ def _load_fallbacks(runtime: Runtime, typed: TypedOptions, provider: Provider) -
             f"--fallback takes each other provider once, not {word}", hint=f"{provider.name} is tried first"
         )
     return found
+
+
+def _content(request: GenerateRequest, image: str) -> str:
+    """Return what tells an input image from another: the digest of a local file, else its address."""
+    file = request.files.get(image)
+    return image if file is None else file.sha256
 
 
 def _check_name(name: str) -> str:

@@ -1,0 +1,102 @@
+"""Check the local images that a job takes as input, once each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from flux_cli.errors import ProtocolError, UsageError
+from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
+from flux_cli.images.inspect import inspect
+from flux_cli.images.segments import ImageFile
+from flux_cli.jobs import LocalFile
+from flux_cli.text import printable
+
+_ORIENTATION = 0x0112
+_UPRIGHT = 1
+_QUALITY = 95
+
+
+class InputReader:
+    """Reads local input images. One instance may serve many threads."""
+
+    def __init__(self, folder: Callable[[], Path]) -> None:
+        """Write upright copies, and images from stdin, to ``folder``, which is made when it is first needed."""
+        self._folder = folder
+        self._known: dict[str, LocalFile] = {}
+
+    def read(self, name: str) -> LocalFile:
+        """Return the image at the path ``name``, walked to its end.
+
+        If its EXIF data says that it is to be shown turned or mirrored, the file is an upright copy: what a provider
+        makes of that field is not documented. Raises `UsageError`.
+        """
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def has(self, name: str) -> bool:
+        """Whether an image was read under this name."""
+        return name in self._known
+
+    def add(self, name: str, content: bytes) -> LocalFile:
+        """Return the image ``content``, such as that of stdin, under ``name``. Raises `UsageError`."""
+        path = self._folder() / hashlib.sha256(content).hexdigest()
+        path.write_bytes(content)
+        self._known[name] = self._check(path, name)
+        return self._known[name]
+
+    def digest(self, name: str) -> str | None:
+        """Return the SHA-256 of the file at ``name``, or ``None`` if it is no local image that can be read."""
+        try:
+            return None if "://" in name else self.read(name).sha256
+        except UsageError:
+            return None
+
+    def _read(self, name: str) -> LocalFile:
+        hint = "give a path, absolute or relative to the current folder, a web address, or a job such as @1"
+        try:
+            return self._check(Path(name), name)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise UsageError(f"cannot read the image {printable(name)}: {reason}", hint=hint) from error
+
+    def _check(self, path: Path, name: str) -> LocalFile:
+        try:
+            found = inspect(path)
+        except ProtocolError as error:
+            reason = error.message.removeprefix("the download is ")
+            raise UsageError(
+                f"cannot use {printable(name)} as an input image: it is {reason}",
+                hint="flux sends JPEG, PNG and WebP; convert it first",
+            ) from None
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if found.has("exif"):
+            path, found = self._turn_upright(path, found, name, sha256)
+        return LocalFile(
+            path=str(path.absolute()),
+            media_type=found.content_type,
+            size=found.size,
+            sha256=sha256,
+            width=found.width,
+            height=found.height,
+        )
+
+    def _turn_upright(self, path: Path, found: ImageFile, name: str, sha256: str) -> tuple[Path, ImageFile]:
+        """Return a file whose pixels are the right way up: ``path`` itself, or a copy."""
+        from PIL import Image, ImageOps  # noqa: PLC0415 - costs 30 ms, and most images have no EXIF data
+
+        if found.width * found.height > MAX_PIXELS:
+            return path, found
+        try:
+            with Image.open(path) as opened:
+                if opened.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT:
+                    return path, found
+                turned = ImageOps.exif_transpose(opened)
+                target = self._folder() / f"{sha256}.{found.format}"
+                turned.save(target, opened.format, quality=_QUALITY, icc_profile=opened.info.get("icc_profile"))
+        except UNDECODABLE as error:
+            raise UsageError(f"cannot use {printable(name)} as an input image: it cannot be decoded") from error
+        return target, inspect(target)
