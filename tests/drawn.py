@@ -16,16 +16,16 @@ def picture(
     height: int,
     *,
     prompt: str,
-    provider: str,
-    model: str,
+    label: str,
     seed: int,
     quality: int = 90,
+    source: bytes | None = None,
 ) -> bytes:
     """Return an image file as `pictures.picture` does: the same for the same arguments, another one for others."""
-    mark = hashlib.sha256(f"{prompt!r} {provider} {model} {seed}".encode("utf-8", "surrogatepass")).hexdigest().encode()
-    if format == "webp":
+    mark = hashlib.sha256(f"{prompt!r} {label} {seed}".encode("utf-8", "surrogatepass")).hexdigest().encode()
+    if format == "webp" or source is not None:
         return pictures.picture(
-            format, width, height, prompt=prompt, provider=provider, model=model, seed=seed, quality=quality
+            format, width, height, prompt=prompt, label=label, seed=seed, quality=quality, source=source
         )
     drawn = _draw(format, width, height, quality)
     if format == "jpg":
@@ -37,6 +37,4 @@ def picture(
 
 @cache
 def _draw(format: str, width: int, height: int, quality: int) -> bytes:  # noqa: A002 - as above
-    return pictures.picture(
-        format, width, height, prompt="a fox", provider="runware", model="ultra", seed=7, quality=quality
-    )
+    return pictures.picture(format, width, height, prompt="a fox", label="runware  ultra", seed=7, quality=quality)

@@ -164,10 +164,10 @@ def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[
     hidden: list[str] = []
     for name in IMAGE_SHAPING:
         value = parameters.get(name)
-        several = isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
-        if not (isinstance(value, str | int | float) or several):
+        texts = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+        if not (isinstance(value, str | int | float) or (texts and texts == value)):
             continue
-        if name in {"image", "mask"} and not all(map(_is_public, value if several else [value])):
+        if name in {"image", "mask"} and not all(map(_is_public, texts or [value])):
             hidden.append(name)
         else:
             public[name] = value

@@ -7,6 +7,7 @@ import re
 
 from flux_cli.sandbox.life import Job
 from flux_cli.sandbox.pictures import picture
+from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call
 
 MEDIA = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
@@ -15,17 +16,18 @@ MEDIA = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 _KEYS = ("authorization", "x-api-key")
 
 
-def content(job: Job, index: int, provider: str) -> bytes:
+def content(job: Job, index: int, scene: Scene) -> bytes:
     """Return the bytes of a job's image; only the first half for ``bad-image``."""
+    source = next((found for name in job.inputs if (found := scene.input(name)) is not None), None)
     whole = picture(
         job.format,
         job.width,
         job.height,
         prompt=job.prompt,
-        provider=provider,
-        model=job.model,
+        label=f"{scene.provider}  {job.model}",
         seed=job.seed + index,
         quality=job.quality,
+        source=source,
     )
     return whole[: len(whole) // 2] if "bad-image" in job.plays else whole
 
@@ -48,12 +50,12 @@ def denied() -> Answer:
     return Answer(status=403, headers={"content-type": "application/xml"}, body=text.encode())
 
 
-def serve(call: Call, job: Job, index: int, provider: str) -> Answer:
+def serve(call: Call, job: Job, index: int, scene: Scene) -> Answer:
     """Return a job's image, or the requested range of it.
 
     With ``broken-download``, the answer breaks off half-way unless a range is requested, so it can be resumed.
     """
-    whole = content(job, index, provider)
+    whole = content(job, index, scene)
     mark = f'"{hashlib.sha256(whole).hexdigest()[:32]}"'
     headers = {"content-type": MEDIA[job.format], "accept-ranges": "bytes", "etag": mark}
     same = call.headers.get("if-range", mark) == mark

@@ -6,7 +6,7 @@ A prompt can request a failure with a word such as ``sandbox:moderated``; `REHEA
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Phase = Literal["queued", "running", "done", "cancelled"]
@@ -65,6 +65,8 @@ class Job:
     """``jpg``, ``png`` or ``webp``."""
     quality: int = 90
     count: int = 1
+    inputs: list[str] = field(default_factory=list[str])
+    """The names of its input images in the store, in order; empty for one behind a link."""
     asked: Any = None
     """The request body as it arrived; plain JSON."""
     cancelled: bool = False

@@ -25,17 +25,19 @@ def picture(
     height: int,
     *,
     prompt: str,
-    provider: str,
-    model: str,
+    label: str,
     seed: int,
     quality: int = 90,
+    source: bytes | None = None,
 ) -> bytes:
     """Return an image file of this size (pixels) and format (``jpg``, ``png``, ``webp``).
 
-    The same arguments give the same image, another seed gives other colours. Any prompt is allowed.
+    The same arguments give the same image, another seed gives other colours. Any prompt is allowed. ``label`` says
+    what made it. An edit shows its ``source``, an image file.
     """
-    image = _paint(width, height, hashlib.sha256(str(seed).encode()).digest())
-    _caption(image, [*_wrap(prompt), f"{provider}  {model}", f"seed {seed}  sandbox"])
+    dice = hashlib.sha256(str(seed).encode()).digest()
+    image = _paint(width, height, dice) if source is None else _tint(source, width, height, dice)
+    _caption(image, [*_wrap(prompt), label, f"seed {seed}  sandbox"])
     settings: dict[str, Any] = {
         "jpg": {"quality": max(1, quality)},
         "png": {"compress_level": 1},
@@ -61,6 +63,15 @@ def _paint(width: int, height: int, dice: bytes) -> Image:
     pen.rectangle((0, height * (42 + dice[15] % 12) // 100, width, height), fill=far)
     pen.rectangle((0, height * (56 + dice[16] % 8) // 100, width, height), fill=near)
     return image
+
+
+def _tint(source: bytes, width: int, height: int, dice: bytes) -> Image:
+    """Return the input image at this size, with a tint."""
+    from PIL import Image, ImageOps  # noqa: PLC0415 - as above
+
+    with Image.open(io.BytesIO(source)) as opened:
+        image = ImageOps.fit(opened.convert("RGB"), (width, height))
+    return Image.blend(image, Image.new("RGB", image.size, _make_colour(dice[:3], 150)), 0.15)
 
 
 def _make_colour(three: bytes, light: int) -> tuple[int, int, int]:

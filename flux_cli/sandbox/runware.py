@@ -228,7 +228,7 @@ def _item(job: Job, index: int, scene: Scene) -> dict[str, Any]:
         case "URL":
             item["imageURL"] = f"{scene.links}/image/ws/2/ii/{name}.{job.format}"
         case kind:
-            encoded = base64.b64encode(files.content(job, index, scene.provider)).decode()
+            encoded = base64.b64encode(files.content(job, index, scene)).decode()
             uri = f"data:{files.MEDIA[job.format]};base64,{encoded}"
             item |= {"imageBase64Data": encoded} if kind == "base64Data" else {"imageDataURI": uri}
     safety = job.asked.get("safety", {})

@@ -29,6 +29,19 @@ PRO = {
 """FLUX 1.1 [pro], at about one megapixel."""
 
 _STEP = 32
+MEGAPIXEL = 2**20
+
+
+def megapixels(width: int, height: int) -> int:
+    """Return how many megapixels of an image are billed: whole ones, at least one."""
+    return max(-(-width * height // MEGAPIXEL), 1)
+
+
+def size_of_area(ratio: str, area: int, step: int) -> tuple[int, int]:
+    """Return width and height of about ``area`` pixels in multiples of ``step``."""
+    wide, high = (max(1, int(side)) for side in ratio.split(":"))
+    width = round(math.sqrt(area * wide / high) / step) * step
+    return width, round(width * high / wide / step) * step
 
 
 def size(ratio: str, *, ultra: bool) -> tuple[int, int]:

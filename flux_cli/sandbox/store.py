@@ -6,6 +6,7 @@ name, which fails if that name is taken. So no locks are needed, and no reader s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -119,6 +120,21 @@ class Scene:
     def uploads(self) -> Store:
         """Uploaded files: their descriptions, with their data next to them."""
         return Store(self.folder / self.provider / "uploads")
+
+    def keep_input(self, content: bytes) -> str:
+        """Store an input image, and return its name."""
+        name = hashlib.sha256(content).hexdigest()
+        if self._inputs.get_bytes(name) is None:
+            self._inputs.put_bytes(name, content)
+        return name
+
+    def input(self, name: str) -> bytes | None:
+        """Return a stored input image, or ``None``."""
+        return self._inputs.get_bytes(name) if name else None
+
+    @property
+    def _inputs(self) -> Store:
+        return Store(self.folder / self.provider / "inputs")
 
     @property
     def tasks(self) -> Store:

@@ -86,7 +86,7 @@ class World:
         if isinstance(found, Answer):
             return found
         job, index = found
-        return files.serve(call, job, index, provider)
+        return files.serve(call, job, index, self._scene(provider))
 
 
 def _stand_in(provider: str) -> ModuleType:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flux_cli import providers
@@ -12,12 +14,14 @@ from flux_cli.providers.conversation import drive
 from flux_cli.providers.options import Choice, Pixels, Range, Ratios
 from tests.sandbox.talk import EVERY, SMALL, order
 
+FOX = str(Path(__file__).parents[1] / "pictures" / "fox.png")
+
 OTHERS = {
     "raw": [True, False],
     "upsample_prompt": [True],
     "check_content": [True],
     "webhook": ["https://example.com/hook"],
-    "image": ["https://example.com/fox.png", "fox.png"],
+    "image": ["https://example.com/fox.png", FOX],
     "metadata": [{"a": "b"}],
 }
 

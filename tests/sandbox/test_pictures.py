@@ -8,7 +8,7 @@ from PIL import Image
 
 from flux_cli.sandbox.pictures import picture
 
-WORDS = {"prompt": "a fox", "provider": "runware", "model": "bfl:2@2", "seed": 7}
+WORDS = {"prompt": "a fox", "label": "runware  bfl:2@2", "seed": 7}
 
 
 def opened(data):
@@ -57,7 +57,7 @@ def test_seeds_differ_and_repeat():
     assert opened(one).getpixel((1, 1)) != opened(other).getpixel((1, 1))
 
 
-@pytest.mark.parametrize("change", [{"prompt": "a dog"}, {"provider": "runflow"}, {"model": "pro"}])
+@pytest.mark.parametrize("change", [{"prompt": "a dog"}, {"label": "runflow"}])
 def test_the_words_are_in_the_picture(change):
     """The prompt, the provider and the model can be seen."""
     assert picture("png", 600, 400, **WORDS) != picture("png", 600, 400, **{**WORDS, **change})
