@@ -167,7 +167,7 @@ def _split_public(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[
         texts = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
         if not (isinstance(value, str | int | float) or (texts and texts == value)):
             continue
-        if name in {"image", "mask"} and not all(map(_is_public, texts or [value])):
+        if name in {"image", "mask"} and not all(map(_is_public, texts or (value,))):
             hidden.append(name)
         else:
             public[name] = value
