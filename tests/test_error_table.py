@@ -20,7 +20,7 @@ from flux_cli.providers.hints import with_hint
 from tests.error_table import BLANK, main, table
 
 JOB = Job(id="foxfoxfo", run="w8t2c5ra", provider="runware", model=None, prompt="fox", created_at=0.0, status="failed")
-ADVISED = ("providers/", "runs/plan.py", "http/client.py", "http/endpoint.py")
+ADVISED = ("providers/", "runs/plan.py", "http/body.py", "http/client.py", "http/endpoint.py")
 """Where an error gets its hint later, from `flux_cli.providers.hints`."""
 REASONS = {"another file has appeared there and was not replaced"}
 """What is only ever told inside of a warning."""

@@ -16,6 +16,7 @@ from flux_cli.text import printable
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
 _QUALITY = 95
+_FORMATS_HINT = "flux sends JPEG, PNG and WebP; convert it first"
 
 
 class InputReader:
@@ -69,7 +70,7 @@ class InputReader:
             reason = error.message.removeprefix("the download is ")
             raise UsageError(
                 f"cannot use {printable(name)} as an input image: it is {reason}",
-                hint="flux sends JPEG, PNG and WebP; convert it first",
+                hint=_FORMATS_HINT,
             ) from None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -98,5 +99,7 @@ class InputReader:
                 target = self._folder() / f"{sha256}.{found.format}"
                 turned.save(target, opened.format, quality=_QUALITY, icc_profile=opened.info.get("icc_profile"))
         except UNDECODABLE as error:
-            raise UsageError(f"cannot use {printable(name)} as an input image: it cannot be decoded") from error
+            raise UsageError(
+                f"cannot use {printable(name)} as an input image: it cannot be decoded", hint=_FORMATS_HINT
+            ) from error
         return target, inspect(target)

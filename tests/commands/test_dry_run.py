@@ -15,7 +15,7 @@ VARIABLES = dict(
     zip(PROVIDERS, ("RUNCOMFY_API_TOKEN", "RUNFLOW_API_KEY", "APIFRAME_API_KEY", "RUNWARE_API_KEY"), strict=True)
 )
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = (Path(__file__).parents[1] / "pictures" / "fox.png").read_bytes()
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -86,7 +86,7 @@ def test_an_upload_comes_first(flux, tmp_path):
     done = flux("generate", "a fox", "-p", "apiframe", "-i", name, "--dry-run")
 
     upload, submit = (shlex.split(line) for line in done.lines)
-    assert upload[upload.index("-F") + 1] == 'file=@"a;b, \\"c\\" \'d\'.png"'
+    assert upload[upload.index("-F") + 1] == f'file=@"{Path.cwd()}/a;b, \\"c\\" \'d\'.png"'
     assert "/v2/uploads" in upload[4]
     assert "image_prompt" in submit[-1]
 

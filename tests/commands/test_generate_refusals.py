@@ -120,7 +120,7 @@ BAD_VALUES = [
     (["-p", "runwear"], "runware"),
     (["-p", "midjourney"], "runcomfy, runflow, apiframe and runware"),
     (["-p", "runware", "-m", "ulta"], "ultra"),
-    (["-p", "runware", "-m", "dall-e"], "flux-1.1-pro"),
+    (["-p", "runware", "-m", "dall-e"], "`flux models` lists the models"),
     (["-p", "runware", "--modle", "pro"], "--model"),
     (["-p", "runware", "--aspct-ratio", "1:1"], "--aspect-ratio"),
     (["-p", "runware", "and", "more"], "extra"),
