@@ -141,6 +141,8 @@ class HttpTransport:
     def _read_answer(self, endpoint: Endpoint, request: Request, response: Response) -> Response | FluxError:
         """Return a successful answer, or the error that any other means."""
         name = endpoint.provider.name
+        if endpoint.provider.is_answer is not None and endpoint.provider.is_answer(response):
+            return response
         refusal = endpoint.provider.refusal(response)
         if refusal is not None:
             return self._refusal(request, response, refusal)
@@ -189,7 +191,7 @@ class HttpTransport:
         options: dict[str, Any] = {
             "headers": {"Accept": "application/json", **request.headers, **endpoint.headers()},
             "timeout": httpx.Timeout(read, connect=min(_CONNECT, left)),
-            "params": dict(request.query) or None,
+            "params": (dict(request.query) or None) if url != request.url else None,
         }
         if request.json is not None:
             options["content"], length = open_body(request.json, files)
@@ -199,7 +201,11 @@ class HttpTransport:
                 file = files.enter_context(open(request.upload.path, "rb"))  # noqa: PTH123, SIM115 - as it was typed
             except OSError as error:
                 raise _unreadable_upload(request.upload.path, error) from error
-            options["files"] = {request.upload.field: file}
+            if request.upload.field:
+                options["files"] = {request.upload.field: file}
+            else:
+                options["content"] = file
+                options["headers"]["Content-Type"] = request.upload.media_type
         client = self._client(fresh=request.paid)
         return client, client.build_request(request.method, url, **options)
 
@@ -211,11 +217,13 @@ class HttpTransport:
         now = self._clock.monotonic()
         ends = max(deadline, now + (_PAID_READ if request.paid else _GRACE))
         try:
-            return self._read(endpoint, client, prepared, min(ends, now + _WHOLE))
+            return self._read(endpoint, client, prepared, min(ends, now + _WHOLE), secret=request.secret_answer)
         except OSError as error:  # those of the network are httpx's
             raise _unreadable_upload(request.upload.path if request.upload else "", error) from error
 
-    def _read(self, endpoint: Endpoint, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
+    def _read(
+        self, endpoint: Endpoint, client: httpx.Client, prepared: httpx.Request, ends: float, *, secret: bool
+    ) -> Response:
         """Return the whole answer, if it is not too large and complete when the time ``ends``."""
         answer = client.send(prepared, stream=True)
         try:
@@ -234,7 +242,8 @@ class HttpTransport:
             answer.close()
         headers = {name.lower(): value for name, value in answer.headers.items()}
         if self._log is not None:
-            self._trace(f"< {answer.status_code} {trace.describe_response(bytes(body), headers)}", endpoint)
+            shown = "(a secret)" if secret else trace.describe_response(bytes(body), headers)
+            self._trace(f"< {answer.status_code} {shown}", endpoint)
         return Response(status=answer.status_code, headers=headers, body=bytes(body))
 
     def download(self, url: str, *, deadline: float = math.inf) -> Iterator[bytes]:

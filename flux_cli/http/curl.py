@@ -19,7 +19,10 @@ def line(provider: Provider, request: Request, *, base_url: str) -> str:
     words += ["-H", f'"{name}: {prefix}${provider.key_variables[0]}"']
     for header, value in request.headers.items():
         words += ["-H", shell_word(f"{header}: {value}")]
-    if request.upload is not None:
+    if request.upload is not None and not request.upload.field:
+        words += ["-H", shell_word(f"Content-Type: {request.upload.media_type}")]
+        words += ["--data-binary", shell_word(f"@{request.upload.path}")]
+    elif request.upload is not None:
         words += ["-F", shell_word(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
     if request.json is None:
         return " ".join(words)

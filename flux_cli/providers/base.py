@@ -171,7 +171,8 @@ class PlannedJob:
             if isinstance(option, ImageInput):
                 value = [self._place(option, image, links or {}) for image in list_images(value)]  # noqa: PLW2901
             for path, sent in (option.wire(value, options) if option else {}).items():
-                put_at_path(body, path, sent)
+                if path:  # an option without a field is not part of the body
+                    put_at_path(body, path, sent)
         for path, value in self.job.parameters.get("param", {}).items():
             put_at_path(body, path, value)
         return body
@@ -212,10 +213,15 @@ class OwnModel:
 
 
 def upload_files(planned: PlannedJob, upload: Callable[[LocalFile], Flow[str]]) -> Flow[dict[str, str]]:
-    """Upload each local file of a job with the conversation ``upload``, and return their web addresses."""
+    """Upload the local files of a job that do not travel inside the body, each once, and return their addresses."""
     links: dict[str, str] = {}
-    for name, file in planned.files.items():
-        links[name] = yield from upload(file)
+    for name, option in planned.model.options.items():
+        if not isinstance(option, ImageInput) or option.travels != "upload":
+            continue
+        for image in list_images(planned.job.parameters.get(name)):
+            file = planned.files.get(image)
+            if file is not None and image not in links and file.size > option.inline_up_to:
+                links[image] = yield from upload(file)
     return links
 
 
@@ -301,6 +307,10 @@ class Provider:
     """Notes shown when a ``--param`` is used, by path."""
     origins: tuple[str, ...] = ()
     """Other documented hosts of the provider that may receive the key."""
+    trusted_urls: str = ""
+    """A pattern of whole addresses in answers that may receive the key besides those below the base URL."""
+    is_answer: Callable[[Response], bool] | None = None
+    """Whether a response is an ordinary answer whatever its HTTP status."""
     idempotency_key_is_id: bool = False
     """Whether the job's idempotency key is also its id at the provider."""
     id_pattern: str = r"[A-Za-z0-9_-]{1,128}"

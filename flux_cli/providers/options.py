@@ -239,6 +239,8 @@ class ImageInput(Option):
     """Of local files."""
     links: bool = True
     """Whether the provider takes web addresses."""
+    inline_up_to: int = 0
+    """Bytes of a local file that is sent as a data URI even though larger ones are uploaded."""
 
     def check(self, value: Any) -> Any:
         """Return the images: one as text, several as a list. Raises `InvalidValue`."""

@@ -13,7 +13,7 @@ from flux_cli.commands import options
 from flux_cli.commands.generate.images import resolve_images
 from flux_cli.commands.generate.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
-from flux_cli.image_options import IMAGE_OPTIONS, replaced_by
+from flux_cli.image_options import IMAGE_OPTIONS, IMAGE_SHAPING, replaced_by
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
 from flux_cli.providers.options import list_images
@@ -145,7 +145,7 @@ def _check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
 
 def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the config that belong to the job and not to the image."""
-    return {name: configured[name] for name in ("webhook", "metadata") if name in configured}
+    return {name: configured[name] for name in configured if name in IMAGE_OPTIONS and name not in _OF_THE_IMAGE}
 
 
 def _starting_point(runtime: Runtime, configured: Mapping[str, Any]) -> Start:
@@ -173,6 +173,9 @@ def _content(request: GenerateRequest, image: str) -> str:
     """Return what tells an input image from another: the digest of a local file, else its address."""
     file = request.files.get(image)
     return image if file is None else file.sha256
+
+
+_OF_THE_IMAGE = {"seed", *IMAGE_SHAPING}
 
 
 def _check_name(name: str) -> str:
