@@ -92,7 +92,7 @@ def test_metadata_and_the_command_in_a_gallery_hold_what_shapes_the_image():
     assert {word for word in command.split() if word.startswith("--")} == {
         IMAGE_OPTIONS[name].flag for name in IMAGE_SHAPING
     }
-    assert NAMES - shaping == {"webhook", "metadata"}
+    assert NAMES - shaping == {"webhook", "metadata", "cancel_after"}
     assert shaping >= replaced_by({"size"}) == {"size", "aspect_ratio", "resolution"}
 
 

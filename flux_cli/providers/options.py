@@ -383,7 +383,8 @@ class Pixels(Option):
         scale = min(1.0, self.high / max(*size, 1))
         if self.most is not None:
             scale = min(scale, math.sqrt(self.most / max(size[0] * size[1], 1)))
-        width, height = (min(max(round(side * scale / self.step) * self.step, self.low), self.high) for side in size)
+        up = 0.5 if scale == 1 else 0.0  # a smaller one is rounded down, so that it stays within the limits
+        width, height = (min(max(int(side * scale / self.step + up) * self.step, self.low), self.high) for side in size)
         while self.most is not None and width * height > self.most:
             width, height = (width - self.step, height) if width >= height else (width, height - self.step)
         return width, height

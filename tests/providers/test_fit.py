@@ -52,7 +52,7 @@ def test_a_value_from_the_config_that_the_model_does_not_take_is_left_out_too():
         (
             ["runware", "pro"],
             {"size": "1000x1500"},
-            "runware: --size takes 256 to 1440 a side, in multiples of 32, not 1000x1500; the nearest is 992x1440",
+            "runware: --size takes 256 to 1440 a side, in multiples of 32, not 1000x1500; the nearest is 960x1440",
         ),
         (
             ["runware", "pro"],
