@@ -10,9 +10,10 @@ long, the one look is right for all of them; where they differ, the early looks 
 Until ten jobs are known, each expects the end at another moment within the interval of the fastest. That costs nothing
 on average, and finds the right moment where jobs take equally long.
 
-A job so short that only one look fits into its wait is looked at as soon as it may be ready, not sooner: a look that
-comes too early costs a whole step, one that comes late costs every job the same again. So the spreading goes on until
-the moments at which jobs were at work are close to those at which they were done.
+Where nothing is known, the jobs beside the first are looked at from the first step on: they may be short, and a batch
+is worth a few more looks. A job so short that only one look fits into its wait is looked at as soon as it may be ready,
+not sooner: a look that comes too early costs a whole step, one that comes late costs every job the same again. So the
+spreading goes on until the moments at which jobs were at work are close to those at which they were done.
 """
 
 from __future__ import annotations
@@ -28,9 +29,8 @@ REMEMBERED = 10
 APART = 1.0
 """Seconds between two looks at a job, at least."""
 
-_FIRST, _SPREAD = 3.0, 1.9
-"""The first look where nothing is known, and how much earlier others begin beside it, since jobs may be short: not by
-whole steps, so that their later looks fall on moments of their own."""
+_FIRST = 3.0
+"""The first look at a job that is alone, where nothing is known."""
 _EARLY = 5
 """Looks begin one step before the expected time, and one more step for every five of the wait."""
 _GROWTH, _PART, _LONGEST = 1 / 5, 1 / 20, 10.0
@@ -68,7 +68,7 @@ def schedule(
     part = number * 7 % 10 / 10  # steps of seven spread any few jobs over the whole time
     seen = sorted((high, low) for low, high in intervals)
     if not seen:
-        return PollSchedule(max(_FIRST - part * _SPREAD, step), step)
+        return PollSchedule(step * (1 + part) if number else max(_FIRST, step), step)
     few = len(seen) < REMEMBERED
     due, low = seen[0 if few else 1]
     if few:

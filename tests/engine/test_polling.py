@@ -114,7 +114,7 @@ def test_jobs_that_begin_together_do_not_all_look_at_the_same_moment(watcher, ho
         next(one)
         firsts.append(host.asked[f"job{number}"][0])
 
-    assert firsts == pytest.approx([3.0, 1.67, 2.24])
+    assert firsts == pytest.approx([3.0, 1.7, 1.4])
 
 
 def test_what_looks_at_short_jobs_have_shown_is_not_forgotten(watcher, host, clock):
