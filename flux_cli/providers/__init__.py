@@ -96,4 +96,4 @@ def canonical_name(word: str) -> str | None:
 
 def alias(name: str) -> str:
     """Return a model's shortest alias, or its name if it has none."""
-    return next((short for short, full in ALIASES.items() if full == name), name)
+    return next((short for short, full in ALIASES.items() if full == name and len(short) < len(name) - 1), name)
