@@ -48,6 +48,9 @@ ALIASES = {
 }
 """Other names of models: short ones, and the names of its maker's routes."""
 
+DEFAULT_PROVIDER = "runware"
+"""The provider of the sandbox, and the one that `flux config init` suggests."""
+
 DEFAULT_MODEL = "flux-1.1-pro-ultra"
 """The model that every provider hosts."""
 
