@@ -162,7 +162,7 @@ class HttpTransport:
         ``refusal`` returns an `UnknownOutcomeError`.
         """
         if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
-            refusal.retry_after = self._retry_after(response) or 0.0
+            refusal.retry_after = self._retry_after(response) or refusal.retry_after or 0.0
         is_client_error = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
         if request.paid and is_client_error and not isinstance(refusal, UnknownOutcomeError):
             refusal.charged = "no"
