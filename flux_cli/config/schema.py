@@ -114,7 +114,8 @@ def _image_field(option: ImageOption) -> tuple[Any, Any]:
     if option.type is dict:
         return dict[str, str], Field(default={}, description=option.takes)
     if option.type == list[str]:
-        return Text | list[Text] | None, Field(default=None, description=option.takes)
+        images = Text | Annotated[list[Text], Field(min_length=1)]
+        return images | None, Field(default=None, description=option.takes)
     kind: Any = Literal[option.choices] if option.choices else Text if option.type is str else option.type
     return kind | None, Field(default=None, ge=option.low, le=option.high, description=option.takes)
 

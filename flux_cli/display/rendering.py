@@ -182,7 +182,14 @@ def job_facts(job: Job) -> list[tuple[str, str]]:
         ("prompt", job.prompt),
         ("seed", "" if job.seed is None else str(job.seed)),
     ]
-    found += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
+    digests = job.parameters.get("files", {})
+    for name, value in job.parameters.items():
+        if name in {"image", "mask"}:
+            label = "input image" if name == "image" else "mask"
+            images = value if isinstance(value, list) else [value]
+            found += [(label, f"{one} (sha256 {digests[one]})" if one in digests else one) for one in images]
+        elif name != "files":
+            found.append((name, value if isinstance(value, str) else json.dumps(value)))
     found += [("skipped", " ".join(job.skipped)), ("cost", describe_cost(job))]
     found += [("created", format_time(job.created_at) or ""), ("finished", format_time(job.finished_at) or "")]
     found += [(name, f"{value:g}") for name, value in job.timing.items()]

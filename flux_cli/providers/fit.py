@@ -83,16 +83,31 @@ def fit_images(
     Raises `UsageError` for too many or too few images, or for a typed one where the model takes none.
     """
     images = len(list_images(options.get("image")))
-    if images and not _has(model, "image"):
-        if "image" in typed:
-            _refuse(provider, model, "image")
-        return model, {name: value for name, value in options.items() if name != "image"}, ("image",)
     try:
+        if images and not _has(model, "image"):
+            _refuse(provider, model, "image")
         return model.choose_variant(images), options, ()
-    except InvalidValue as error:
-        hint = "" if images else "`-i FILE` gives one: a path, a web address, or a job such as @1"
+    except (InvalidValue, UsageError) as error:
+        if images and "image" not in typed:
+            others = {name: value for name, value in options.items() if name != "image"}
+            fitting, kept, _ = fit_images(provider, model, others, typed=typed)
+            return fitting, kept, ("image",)
+        if isinstance(error, UsageError):
+            raise
+        hint = _hint_for_images(images) if images else "`-i FILE` gives one: a path, a web address, or a job such as @1"
         message = f"{provider.name}: {error}"
         raise UsageError(message, hint=hint) from None
+
+
+def _hint_for_images(images: int) -> str:
+    """Return which models take so many input images."""
+    able = [
+        f"{name} at {other}"
+        for other in providers.NAMES
+        for name, model in providers.load(other).models.items()
+        if any(one.image_input is not None and one.image_input.most >= images for one in (model, *model.variants))
+    ]
+    return f"{_do(able[:_NAMED])}" if able else "no model takes as many"
 
 
 def resolve(

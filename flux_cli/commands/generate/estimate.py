@@ -17,6 +17,7 @@ from flux_cli.providers.base import PlannedJob, Price, Provider
 from flux_cli.providers.conversation import Request
 from flux_cli.runs.plan import with_all_fallbacks
 from flux_cli.runtime import Runtime
+from flux_cli.text import printable
 
 Groups = dict[tuple[str, str, Price | None], list[Job]]
 """Jobs by provider, model and the price in the provider's table."""
@@ -45,6 +46,8 @@ def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: boo
     groups: Groups = defaultdict(list)
     for one in planned:
         groups[one.job.provider, one.model.name, one.model.price].append(one.job)
+    if (folder := runtime.keep_copies()) is not None:
+        runtime.output.note(f"the commands read copies of input images in {printable(str(folder))}")
     if runtime.flags.json:
         requests = [curl.data(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
         runtime.output.lines((), {"requests": requests, "estimate": _estimate_object(runtime, groups)})
