@@ -114,8 +114,8 @@ def _image_field(option: ImageOption) -> tuple[Any, Any]:
     if option.type is dict:
         return dict[str, str], Field(default={}, description=option.takes)
     if option.type == list[str]:
-        images = Text | Annotated[list[Text], Field(min_length=1)]
-        return images | None, Field(default=None, description=option.takes)
+        texts: Any = Text
+        return texts | Annotated[list[Text], Field(min_length=1)] | None, Field(default=None, description=option.takes)
     kind: Any = Literal[option.choices] if option.choices else Text if option.type is str else option.type
     return kind | None, Field(default=None, ge=option.low, le=option.high, description=option.takes)
 
@@ -180,7 +180,7 @@ else:
         __base__=_Table,
         base=(Annotated[str, AfterValidator(_check_base)], ...),
         price=(Amount | None, None),
-        **dict.fromkeys(providers.NAMES, (Text | None, None)),
+        **dict.fromkeys(providers.names(), (Text | None, None)),
     )
 
 
@@ -206,7 +206,7 @@ def _leaves() -> Iterator[tuple[Names, str]]:
         (): Tree,
         ("generate",): _Generate,
         ("budget",): _Budget,
-        **{("providers", name): _Host for name in providers.NAMES},
+        **{("providers", name): _Host for name in providers.names()},
     }
     for section, kind in sections.items():
         yield from (

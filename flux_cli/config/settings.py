@@ -113,7 +113,7 @@ def _expand(value: str | list[str]) -> str | list[str]:
 
 
 def _own_model(name: str, table: Mapping[str, Any]) -> OwnModel:
-    ids = {provider: table[provider] for provider in providers.NAMES if table.get(provider)}
+    ids = {provider: table[provider] for provider in providers.names() if table.get(provider)}
     return OwnModel(name=name, base=table["base"], ids=ids, price=table.get("price"))
 
 

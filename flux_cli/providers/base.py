@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Cost, Job, LocalFile, Queued, RemoteJob, State
@@ -19,6 +19,9 @@ SEED_LIMIT = 2**31 - 1
 """The largest seed that flux draws; every provider accepts it."""
 SEEDS = (-(2**63), 2**63 - 1)
 """The smallest and largest seed where the provider documents no limits: 64 bits, signed."""
+
+INTERFACE = 1
+"""The version of what this module defines; a plug-in that is made for another one is refused."""
 
 USD, CREDITS = "USD", "credits"
 """The currencies of prices. What a credit is worth depends on what you paid for it."""
@@ -273,6 +276,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """Answers of an API and what they mean, by which ``python -m flux_cli.conformance`` tests a plug-in."""
+
+    conversation: Literal["submit", "poll", "cancel", "find", "check"]
+    answers: tuple[tuple[int, Any], ...]
+    """HTTP status and JSON body of each answer, in order."""
+    result: str
+    """``accepted``, ``queued``, ``running``, ``succeeded``, ``failed``, ``cancelled``, ``found``, ``account``, or the
+    code of an error, such as ``auth``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A hosted API: its data and its conversations. It does no I/O itself."""
 
@@ -297,6 +312,8 @@ class Provider:
     """``None`` if the API cannot cancel a job."""
     find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
     """Look for a job whose answer was lost, using reads only. A result of ``None`` proves nothing."""
+    interface: int = 1
+    """The version of this interface that the provider is made for."""
     other_model: Model | None = None
     """How a model that flux does not know is submitted, by the provider's own id."""
     model_pattern: str = ""
@@ -319,5 +336,7 @@ class Provider:
     """When a job can be cancelled."""
     upload_note: str = ""
     """The endpoint that a local file is uploaded to, for people."""
+    examples: tuple[Example, ...] = ()
+    """Answers for the conformance test; a plug-in needs them."""
     poll_seconds: float = 1.0
     """The shortest interval between polls, in seconds, as the provider documents it; 1 if it documents none."""

@@ -61,7 +61,7 @@ def find_model(provider: Provider, word: str, own: Mapping[str, OwnModel]) -> Mo
     if name is not None and name in provider.models:
         return provider.models[name]
     if name is not None:
-        hosts = [other for other in providers.NAMES if name in providers.load(other).models]
+        hosts = [other.name for other in providers.load_all() if name in other.models]
         raise UsageError(
             f"{provider.name} does not host {name}",
             hint=f"{_do(hosts) or 'no provider does'}; `flux models` lists what each provider hosts",
@@ -268,7 +268,7 @@ def _overlap(one: str, other: str) -> bool:
 def _refuse(provider: Provider, model: Model, name: str) -> None:
     """Raise `UsageError` for an option that the model does not have, naming the models and providers that have it."""
     elsewhere = [one.name for one in provider.models.values() if _has(one, name)]
-    others = [providers.load(found) for found in providers.NAMES if found != provider.name]
+    others = [other for other in providers.load_all() if other.name != provider.name]
     same = [one.name for one in others if model.name in one.models and _has(one.models[model.name], name)]
     able = [one.name for one in others if any(_has(model, name) for model in one.models.values())]
     can = [f"{provider.name} with {listed(elsewhere[:_NAMED], last='or')}"] if elsewhere else []

@@ -98,7 +98,7 @@ def interview(talk: Talk, settings: Settings, attempt: Attempt | None) -> Answer
 
 def _provider(talk: Talk, settings: Settings) -> Provider:
     """Return the chosen provider, by number or by name."""
-    choices = [providers.load(name) for name in providers.NAMES]
+    choices = providers.load_all()
     sources = [settings.key_source(one) for one in choices]
     for number, (one, source) in enumerate(zip(choices, sources, strict=True), 1):
         models = ", ".join(providers.alias(name) for name in one.models)

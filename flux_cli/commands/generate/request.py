@@ -197,7 +197,7 @@ def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
         return providers.load(name)
     if runtime.sandbox:
         return providers.load("runware")
-    known = [providers.load(name) for name in providers.NAMES]
+    known = providers.load_all()
     ready = [provider for provider in known if runtime.settings.key_source(provider) is not None]
     if len(ready) == 1:
         return ready[0]
