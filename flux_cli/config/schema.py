@@ -38,6 +38,15 @@ def _check_base(text: str) -> str:
     return text
 
 
+def _check_own_names(models: dict[str, _OwnModel]) -> dict[str, _OwnModel]:
+    for name in models:
+        if name.lower() in MODEL_NAMES:
+            raise ValueError(f"{name} is a model that flux knows already; choose another name")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError("the name of a model consists of letters, digits, dots, dashes and underscores")
+    return models
+
+
 def _check_name(find: Callable[[str], object], text: str) -> str:
     try:
         find(text)
@@ -195,7 +204,7 @@ class Tree(_Table):
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
-    models: dict[str, _OwnModel] = Field(default={}, description="a table of your own models, each with its base")
+    models: Annotated[dict[str, _OwnModel], AfterValidator(_check_own_names)] = Field(default={}, description="a table of your own models, each with its base")
     generate: _Generate = _Generate()
     budget: _Budget = _Budget()
     providers: dict[str, _Host] = {}
