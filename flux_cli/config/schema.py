@@ -204,7 +204,9 @@ class Tree(_Table):
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
-    models: Annotated[dict[str, _OwnModel], AfterValidator(_check_own_names)] = Field(default={}, description="a table of your own models, each with its base")
+    models: Annotated[dict[str, _OwnModel], AfterValidator(_check_own_names)] = Field(
+        default={}, description="a table of your own models, each with its base"
+    )
     generate: _Generate = _Generate()
     budget: _Budget = _Budget()
     providers: dict[str, _Host] = {}

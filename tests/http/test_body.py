@@ -52,9 +52,7 @@ def test_files_stand_where_they_belong_and_the_length_is_right(size, form):
 
     texts = [start + base64.b64encode(Path(name).read_bytes()).decode() for name in ("a.png", "b.png")]
     assert length == len(sent)
-    assert json.loads(sent) == [
-        {"images": [texts[0], texts[1], texts[0]], "mask": texts[1], "prompt": 'a "fox"'}
-    ]
+    assert json.loads(sent) == [{"images": [texts[0], texts[1], texts[0]], "mask": texts[1], "prompt": 'a "fox"'}]
 
 
 def test_a_file_of_any_size_takes_little_memory():
@@ -95,16 +93,16 @@ def test_a_file_that_changed_since_it_was_checked_is_not_sent(kind, change):
     act, said = CHANGES[change]
     act(Path("a.png"))
 
+    opening = {
+        "body": lambda files: open_body({"image": file}, files),
+        "upload": lambda files: open_upload(Upload(field="file", path=file.path, file=file), files),
+    }
+
     with ExitStack() as files, pytest.raises(UsageError, match=said):
-        if kind == "body":
-            open_body({"image": file}, files)
-        else:
-            open_upload(Upload(field="file", path=file.path, file=file), files)
+        opening[kind](files)
 
 
 def test_a_file_is_described_where_a_body_is_shown():
     file = local("a.png", bytes(16), name="/home/me/house.png")
 
-    assert describe_body({"image": [file]}) == {
-        "image": ["(data-uri of /home/me/house.png: 16 bytes, sha256 5a)"]
-    }
+    assert describe_body({"image": [file]}) == {"image": ["(data-uri of /home/me/house.png: 16 bytes, sha256 5a)"]}
