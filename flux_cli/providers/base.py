@@ -340,5 +340,7 @@ class Provider:
     """The endpoint that a local file is uploaded to, for people."""
     examples: tuple[Example, ...] = ()
     """Answers for the conformance test; a plug-in needs them."""
+    keeps_images: str = ""
+    """How long links to images work, in words such as "10 minutes", if that is short and they cannot be renewed."""
     poll_seconds: float = 1.0
     """The shortest interval between polls, in seconds, as the provider documents it; 1 if it documents none."""

@@ -46,7 +46,9 @@ def flag_name(name: str) -> str:
 
 
 def _do(names: Sequence[str]) -> str:
-    """Return names with the verb "do"; empty if there are none."""
+    """Return names with the verb "do", of many only the first; empty if there are none."""
+    if len(names) > _NAMED + 1:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} others do"
     return f"{listed(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
 
 
@@ -270,11 +272,12 @@ def _refuse(provider: Provider, model: Model, name: str) -> None:
     elsewhere = [one.name for one in provider.models.values() if _has(one, name)]
     others = [other for other in providers.load_all() if other.name != provider.name]
     same = [one.name for one in others if model.name in one.models and _has(one.models[model.name], name)]
-    able = [one.name for one in others if any(_has(model, name) for model in one.models.values())]
-    can = [f"{provider.name} with {listed(elsewhere[:_NAMED], last='or')}"] if elsewhere else []
-    can += [*same, *(f"{one} with other models" for one in able if one not in same)]
     message = f"{provider.name} has no {flag_name(name)}" + (f" for {model.name}" if elsewhere else "")
-    raise UsageError(message, hint=_do(can) or "no provider has it")
+    hints = [f"{_do(same)} for {model.name}"] if same else []
+    hints += [f"at {provider.name}, {_do(elsewhere)}"] if elsewhere else []
+    if not hints:
+        hints = [_do([one.name for one in others if any(_has(found, name) for found in one.models.values())])]
+    raise UsageError(message, hint="; ".join(filter(None, hints)) or "no provider has it")
 
 
 def _has(model: Model, name: str) -> bool:

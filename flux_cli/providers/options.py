@@ -293,7 +293,8 @@ def list_images(value: Any) -> list[Any]:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size // 2**20} MB" if size % 2**20 == 0 else f"{size / 2**20:.1f} MB"
+    unit = 10**6 if size % 10**6 == 0 else 2**20
+    return f"{size // unit} MB" if size % unit == 0 else f"{size / unit:.1f} MB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

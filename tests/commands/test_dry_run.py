@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+from flux_cli.providers import NAMES
+
+PROVIDERS = NAMES
 VARIABLES = dict(
     zip(PROVIDERS, ("RUNCOMFY_API_TOKEN", "RUNFLOW_API_KEY", "APIFRAME_API_KEY", "RUNWARE_API_KEY"), strict=True)
 )

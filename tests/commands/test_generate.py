@@ -9,10 +9,11 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.wire import Answer
 from tests.bare import bare
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+PROVIDERS = NAMES
 
 
 def test_the_first_image(flux):

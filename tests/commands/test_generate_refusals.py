@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+from flux_cli.providers import NAMES
+
+PROVIDERS = NAMES
 OFFERED = {
     "--size": ("640x640", {"runflow", "runware"}),
     "-a": ("1:1", {"runcomfy", "apiframe", "runware"}),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flux_cli.providers import NAMES
 from tests.bare import bare
 
 PRO, ULTRA = "pro", "ultra"
@@ -103,7 +104,7 @@ def test_a_seed_of_any_size_arrives_where_no_page_limits_it(flux, host, provider
 
 def test_keys_go_to_their_own_provider_and_never_to_a_download(flux, host):
     """Each provider sees its key in its documented header; the host of the images sees none."""
-    for provider in ("runcomfy", "runflow", "apiframe", "runware"):
+    for provider in NAMES:
         assert flux("generate", "a red fox", "-p", provider).code == 0
 
     headers = {"runcomfy": "authorization", "runflow": "authorization", "apiframe": "x-api-key"}

@@ -6,10 +6,10 @@ import pytest
 
 from flux_cli.jobs import Cost, Image, Job
 from flux_cli.ledger.ledger import Ledger
-from flux_cli.providers import ALIASES, load
+from flux_cli.providers import ALIASES, NAMES, load
 from flux_cli.sandbox.wire import reply
 
-PROVIDERS = ["runcomfy", "runflow", "apiframe", "runware"]
+PROVIDERS = NAMES
 
 
 def test_the_table(flux, monkeypatch):

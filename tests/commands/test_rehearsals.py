@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from flux_cli.errors import ModeratedError, PartialError, RefusedError, UnsavedError
+from flux_cli.providers import NAMES
 from flux_cli.runs.outcome import exit_code_for
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+PROVIDERS = NAMES
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -52,7 +52,7 @@ def link(provider, told):
     }[provider]()
 
 
-@pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe", "runware"])
+@pytest.mark.parametrize("provider", NAMES)
 def test_two_worlds_on_one_folder(tmp_path, clock, provider):
     """What one world was told another knows; links lead where the world was told that they should."""
     base = "http://127.0.0.1:9/files/"
@@ -76,7 +76,7 @@ def test_hosts_are_apart(world, ask, told):
     """A job of one provider is none of another's."""
     world.answer_as("apiframe", submit("apiframe"))
 
-    assert [len(world.jobs(name)) for name in ("runcomfy", "runflow", "apiframe", "runware")] == [0, 0, 1, 0]
+    assert [len(world.jobs(name)) for name in NAMES] == [0, 0, 1, 0]
     assert told(ask("GET", "https://api.runflow.io/v1/runs"))["items"] == []
 
 
