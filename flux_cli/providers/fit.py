@@ -104,12 +104,12 @@ def fit_images(
 def _hint_for_images(images: int) -> str:
     """Return which models take so many input images."""
     able = [
-        f"{name} at {other}"
-        for other in providers.NAMES
-        for name, model in providers.load(other).models.items()
+        f"{name} at {provider.name}"
+        for provider in providers.load_all()
+        for name, model in provider.models.items()
         if any(one.image_input is not None and one.image_input.most >= images for one in (model, *model.variants))
     ]
-    return f"{_do(able[:_NAMED])}" if able else "no model takes as many"
+    return _do(able[:_NAMED]) or "no model takes as many"
 
 
 def resolve(
@@ -258,7 +258,8 @@ def _check_extra(
 
 def reserved_fields(provider: Provider, model: Model) -> tuple[str, ...]:
     """Return the fields of the request that flux fills in itself."""
-    own = (model.prompt_field, model.count_field, *model.fixed, *(model.options["seed"].field,) * model.takes_seed)
+    seed = model.options["seed"].field if model.takes_seed else ""
+    own = (model.prompt_field, model.count_field, *model.fixed, seed)
     return tuple(dict.fromkeys([*provider.reserved_fields, *filter(None, own)]))
 
 
@@ -272,6 +273,9 @@ def _refuse(provider: Provider, model: Model, name: str) -> None:
     elsewhere = [one.name for one in provider.models.values() if _has(one, name)]
     others = [other for other in providers.load_all() if other.name != provider.name]
     same = [one.name for one in others if model.name in one.models and _has(one.models[model.name], name)]
+    if provider.other_model is not None and model.options is provider.other_model.options:
+        message = f"{model.name} is not a model that flux knows, so it takes no {flag_name(name)}"
+        raise UsageError(message, hint="`--param FIELD=VALUE` sets any field of its request")
     message = f"{provider.name} has no {flag_name(name)}" + (f" for {model.name}" if elsewhere else "")
     hints = [f"{_do(same)} for {model.name}"] if same else []
     hints += [f"at {provider.name}, {_do(elsewhere)}"] if elsewhere else []

@@ -53,7 +53,12 @@ HOST = replace(
     PROVIDER,
     models={model.name: model for model in (EDIT, FILL, SEEDLESS, PLAIN)},
     other_model=Model(
-        name="", slug="", options={"webhook": Link(field="webhookURL")}, max_images=20, count_field="numberResults"
+        name="",
+        slug="",
+        prompt_field="positivePrompt",
+        options={"webhook": Link(field="webhookURL")},
+        max_images=20,
+        count_field="numberResults",
     ),
     model_pattern=r"[\w-]+:[\w-]+@[\w.-]+",
 )

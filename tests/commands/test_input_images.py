@@ -204,9 +204,9 @@ def test_a_refusal_names_the_models_and_hosts_that_can(flux):
     done = flux("generate", "winter", "-p", "runware", "-i", "fox.png")
     many = flux("generate", "winter", *FILL, *("-i", "fox.png") * 3)
 
-    assert "runware with flux-2-pro or flux-fill-pro" in done.err
+    assert "at runware, flux-2-pro and flux-fill-pro do" in done.err
     assert "apiframe" in done.err
-    assert "flux-2-pro at runware does" in many.err
+    assert "hint: flux-2-pro at runware" in many.err
 
 
 def test_what_only_the_config_says_is_left_out_and_named(flux, config, studio):
