@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import threading
 import time
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from flux_cli.providers import NAMES, load
 from flux_cli.sandbox.wire import Answer, Call, LostReply
 from flux_cli.sandbox.world import World
+from tests.hosts import find_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,24 +136,8 @@ def _parsed(call: Call) -> Any:
 
 
 def _is_submit(seen: Seen) -> bool:
-    if seen.method != "POST" or seen.file:
-        return False
-    match seen.provider:
-        case "runcomfy":
-            return seen.path.startswith("/v1/models/")
-        case "runflow":
-            return seen.path.startswith("/v1/models/") and seen.path.endswith("/runs")
-        case "apiframe":
-            return seen.path in {"/v2/images/generate", "/v2/images/edit"}
-        case "bfl":
-            return seen.path.startswith("/v1/flux")
-        case "fal":
-            return not re.search("/requests/|^/storage/|^/files/", seen.path)
-        case "replicate":
-            return seen.path.endswith("/predictions")
-        case _:
-            tasks = seen.body if isinstance(seen.body, list) else []
-            return any(isinstance(task, dict) and task.get("taskType") == "imageInference" for task in tasks)
+    body = json.dumps(seen.body).encode() if isinstance(seen.body, list) else b""
+    return not seen.file and find_kind(seen.provider, seen.method, seen.path, body) == "submit"
 
 
 def _handler(owner: LoopbackServer) -> type[BaseHTTPRequestHandler]:

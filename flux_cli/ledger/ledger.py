@@ -72,7 +72,7 @@ class Ledger:
         with self._database.transaction():
             for limit in limits:
                 check(limit, job, self.spent_since(limit, sandbox=job.sandbox))
-            self._write(job, new=True)
+            self._write(job)
         return job
 
     def require_complete(self, what: str) -> None:
@@ -100,7 +100,7 @@ class Ledger:
             known = self._load(job_id)
             job = change(known)
             if job != known:  # most polls find nothing new, and a write waits for the disk
-                self._write(job, new=False)
+                self._write(job, known)
         return job
 
     def _load(self, job_id: str) -> Job:
@@ -109,17 +109,20 @@ class Ledger:
             raise LedgerError(f"the ledger has no job {job_id}")
         return found[0]
 
-    def _write(self, job: Job, *, new: bool) -> None:
+    def _write(self, job: Job, known: Job | None = None) -> None:
+        """Insert a job, or update the row of a ``known`` one: only what differs, so few indexes are written again."""
         row = {**columns(job), "document": encode(job)}
-        if new:
+        if known is None:
             names = ", ".join(row)
             marks = ", ".join(f":{name}" for name in row)
             self._database.rows(f"INSERT INTO jobs ({names}) VALUES ({marks})", row)  # noqa: S608 - names of ours
         else:
-            pairs = ", ".join(f"{name} = :{name}" for name in row)
+            before = columns(known)
+            pairs = ", ".join(f"{name} = :{name}" for name in row if name not in before or row[name] != before[name])
             self._database.rows(f"UPDATE jobs SET {pairs} WHERE id = :id", row)  # noqa: S608 - names of ours
+        saved = {image.path for image in known.images} if known is not None else set[str | None]()
         for image in job.images:
-            if image.path is not None:
+            if image.path is not None and image.path not in saved:
                 self._database.rows("INSERT OR REPLACE INTO files VALUES (?, ?)", (storable(image.path), job.id))
 
     def _select(self, where: str, *values: Any) -> list[Job]:
@@ -281,7 +284,8 @@ class Ledger:
         """Detach ``jobs`` from the rows of their batch: all of them, or none. Raises `LedgerError`."""
         with self._database.transaction():
             for job in jobs:
-                self._write(replace(self._load(job.id), row_key=""), new=False)
+                known = self._load(job.id)
+                self._write(replace(known, row_key=""), known)
 
     def older_than(
         self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None

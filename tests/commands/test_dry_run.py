@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from flux_cli.providers import NAMES
+from tests.hosts import KEYS
 
 PROVIDERS = NAMES
-VARIABLES = dict(
-    zip(PROVIDERS, ("RUNCOMFY_API_TOKEN", "RUNFLOW_API_KEY", "APIFRAME_API_KEY", "RUNWARE_API_KEY"), strict=True)
-)
+VARIABLES = {name: variable for name, (variable, _) in KEYS.items()}
 
 PNG = (Path(__file__).parents[1] / "pictures" / "fox.png").read_bytes()
 
