@@ -30,13 +30,13 @@ def line(provider: Provider, request: Request, *, base_url: str) -> str:
     parts = encode(request.json)
     if len(parts) == 1:
         return " ".join([*words, "--data-raw", shell_word(_json(request.json))])
-    return f"{{ {'; '.join(map(_print_part, parts))}; }} | {' '.join([*words, '--data-binary', '@-'])}"
+    return f"{{ {'; '.join(map(_print_part, filter(None, parts)))}; }} | {' '.join([*words, '--data-binary', '@-'])}"
 
 
 def _print_part(part: bytes | LocalFile) -> str:
     """Return the shell command that prints one part of a body; a file is too long to be an argument."""
     if isinstance(part, LocalFile):
-        return f"base64 < {shell_word(part.path)} | tr -d '\n'"
+        return f"base64 < {shell_word(part.path)} | tr -d '\\n'"
     return f"printf %s {shell_word(_escape(part.decode()))}"
 
 

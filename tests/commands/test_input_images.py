@@ -172,6 +172,7 @@ def test_a_job_without_images_is_no_input(flux, studio, host, status, said, hint
 REFUSED = {
     "no such file": (EDIT, ("-i", "missing.png"), "missing.png: No such file"),
     "no such run": (EDIT, ("-i", "@1"), "there is no run @1"),
+    "a data URI": (EDIT, ("-i", "data:image/png;base64,AAAA"), "is not given as a data URI"),
     "no such job": (EDIT, ("-i", "k3f9q2mx"), "cannot read the image"),
     "too many": (EDIT, ("-i", "fox.png") * 4, "flux-2-pro takes at most 3 input images, not 4"),
     "too many of one": (FILL, ("-i", "fox.png") * 2, "flux-fill-pro takes at most 1 input image, not 2"),
@@ -317,6 +318,7 @@ def test_a_rehearsal_as_json_describes_files_and_has_the_line(flux):
         f"(data-uri of {Path('fox.png').absolute()}: {len(FOX)} bytes, sha256 {DIGEST})"
     ]
     assert "base64 < " in request["curl"]
+    assert request["curl"].isprintable()  # one line
 
 
 def rows(*objects: dict) -> None:

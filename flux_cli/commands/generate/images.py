@@ -42,6 +42,8 @@ def read_stdin(runtime: Runtime, prompt: str | None, batch: str | None, typed: M
 def _resolve(runtime: Runtime, name: str) -> list[str]:
     if name == STDIN and not runtime.input_images.has(STDIN):
         raise UsageError("an image is read from stdin only with -i on the command line", hint="name a file instead")
+    if name.startswith("data:"):
+        raise UsageError("an input image is not given as a data URI", hint="give a file, a web address or a job")
     if "://" in name or name == STDIN:
         return [name]
     path = expand_home(name)  # no shell does it in --image=~/x, nor in a batch file
