@@ -89,9 +89,9 @@ def test_it_is_set_got_shown_and_unset(flux, studio):
     ("text", "said"),
     [
         ('[models.poster]\nbase = "flux-2-prow"\n', "did you mean flux-2-pro?"),
-        ('[models.poster]\nrunware = "a:b@1"\n', "models.poster"),
-        ('[models.poster]\nbase = "flux-2-pro"\nrunwear = "a:b@1"\n', "models.poster"),
-        ('[models.poster]\nbase = "flux-2-pro"\nprice = -1\n', "models.poster"),
+        ('[models.poster]\nrunware = "a:b@1"\n', 'models.poster takes a table such as { base = "flux-2-pro" }'),
+        ('[models.poster]\nbase = "flux-2-pro"\nrunwear = "a:b@1"\n', "its keys are base, price and the names of"),
+        ('[models.poster]\nbase = "flux-2-pro"\nprice = -1\n', "its keys are base, price and the names of"),
         ('[models.ultra]\nbase = "flux-2-pro"\n', "ultra is a model that flux knows already"),
         ('[models."FLUX-2-Pro"]\nbase = "flux-2-max"\n', "FLUX-2-Pro is a model that flux knows already"),
         ('[models."a b"]\nbase = "flux-2-pro"\n', "letters, digits, dots, dashes and underscores"),
@@ -116,7 +116,7 @@ def test_a_wrong_table_is_not_written(flux):
 
     assert (wrong.code, word.code) == (2, 2)
     assert "choose another name" in wrong.err
-    assert "takes a table such as" in word.err
+    assert "models.poster takes a table, as JSON" in word.err
 
 
 def test_the_nearest_name_may_be_your_own(flux, config):
