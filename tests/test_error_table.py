@@ -193,7 +193,7 @@ MISTYPED = [
     ("config set default_provider runwear", "did you mean runware?"),
     ("config set generate.model ulta", "did you mean ultra?"),
     ("status --spend --by modle", "did you mean model?"),
-    ("generate --sandbox fox -p runflow --raw", "runcomfy, apiframe and runware do"),
+    ("generate --sandbox fox -p runflow --raw", " do for flux-1.1-pro-ultra"),
     ("generate --sandbox fox -n many", "--count takes a whole number, not many"),
     ("generate --sandbox fox --seed=two", "--seed takes a whole number, not two"),
     ("generate --sandbox fox --timeout soon", "--timeout takes a number, not soon"),

@@ -260,8 +260,8 @@ class Engine:
         """Poll a succeeded job again for new links. Raises `NotFoundError` where image ``index`` has none."""
         provider = self._load(job.provider)
         state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox)
-        fresh = state.images[index].url if isinstance(state, Succeeded) and index < len(state.images) else None
-        if fresh is None or (provider.keeps_images and fresh == job.images[index].url):
+        fresh = state.images[index] if isinstance(state, Succeeded) and index < len(state.images) else None
+        if fresh is None or (provider.keeps_images and fresh.url == job.images[index].url):
             kept = f": it keeps images for {provider.keeps_images}" if provider.keeps_images else ""
             raise NotFoundError(f"{provider.name} has no new link{kept}")
         return self._store.change(job.id, lambda known: advance(known, state, now=self._clock.now()))

@@ -48,6 +48,9 @@ ALIASES = {
 }
 """Other names of models: short ones, and the names of its maker's routes."""
 
+DEFAULT_PROVIDER = "runware"
+"""The provider of the sandbox, and the one that `flux config init` suggests."""
+
 DEFAULT_MODEL = "flux-1.1-pro-ultra"
 """The model that every provider hosts."""
 
@@ -96,4 +99,4 @@ def canonical_name(word: str) -> str | None:
 
 def alias(name: str) -> str:
     """Return a model's shortest alias, or its name if it has none."""
-    return next((short for short, full in ALIASES.items() if full == name), name)
+    return next((short for short, full in ALIASES.items() if full == name and len(short) < len(name) - 1), name)

@@ -10,6 +10,7 @@ import pytest
 
 from flux_cli.providers import NAMES
 from tests.bare import bare
+from tests.hosts import KEYS
 
 PRO, ULTRA = "pro", "ultra"
 
@@ -107,12 +108,12 @@ def test_keys_go_to_their_own_provider_and_never_to_a_download(flux, host):
     for provider in NAMES:
         assert flux("generate", "a red fox", "-p", provider).code == 0
 
-    headers = {"runcomfy": "authorization", "runflow": "authorization", "apiframe": "x-api-key"}
+    headers = {"apiframe": "x-api-key", "bfl": "x-key"}
+    prefixes = {"apiframe": "", "bfl": "", "fal": "Key "}
     for seen in host.requests:
-        told = {name: value for name, value in seen.headers.items() if "made-up" in value}
-        key = {"runcomfy": "Bearer made-up-comfy", "runflow": "Bearer made-up-flow", "apiframe": "made-up-frame"}
-        wanted = {headers.get(seen.provider, "authorization"): key.get(seen.provider, "Bearer made-up-ware")}
-        assert told == ({} if seen.file else wanted)
+        found = {name: value for name, value in seen.headers.items() if "made-up" in value}
+        key = prefixes.get(seen.provider, "Bearer ") + KEYS[seen.provider][1]
+        assert found == ({} if seen.file else {headers.get(seen.provider, "authorization"): key})
 
 
 def test_a_custom_size_at_runcomfy_comes_with_a_note(flux, host):

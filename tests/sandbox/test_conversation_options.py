@@ -65,9 +65,14 @@ def test_every_option(line, world, name, model, option, value):
     assert len(world.jobs(name)) == 1
 
 
+LENIENT = {"bfl"}
+
+
 @pytest.mark.parametrize(("name", "model"), SMALL)
 def test_unknown_fields(line, world, name, model):
     """A field that the pages do not know is refused as a usage error, before anything is charged."""
+    if name in LENIENT:
+        pytest.skip(f"{name} documents that it passes over unknown fields")
     talk = line(name)
 
     with pytest.raises(UsageError) as caught:

@@ -196,7 +196,7 @@ def choose_provider(runtime: Runtime, typed: str | None) -> Provider:
     if name is not None:
         return providers.load(name)
     if runtime.sandbox:
-        return providers.load("runware")
+        return providers.load(providers.DEFAULT_PROVIDER)
     known = providers.load_all()
     ready = [provider for provider in known if runtime.settings.key_source(provider) is not None]
     if len(ready) == 1:
