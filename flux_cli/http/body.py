@@ -46,12 +46,13 @@ def _open(path: str, checked: LocalFile | None) -> BinaryIO:
     try:
         opened = open(path, "rb")  # noqa: PTH123, SIM115 - as it was typed, and closed by the caller
     except OSError as error:
-        raise UsageError(f"cannot read {printable(path)}: {error.strerror}") from error
+        raise UsageError(f"cannot read {printable(path)}: {error.strerror}", retry="safe") from error
     if checked is not None:
         found = os.fstat(opened.fileno())
         if found.st_size != checked.size or checked.modified not in {None, found.st_mtime_ns}:
             opened.close()
-            raise UsageError(f"{printable(path)} changed after it was checked", hint="run the command again")
+            message = f"{printable(path)} changed after it was checked"
+            raise UsageError(message, hint="run the command again", retry="safe")
     return opened
 
 

@@ -279,6 +279,25 @@ def test_a_file_that_changes_after_the_check_is_never_sent(flux, host, studio, m
     assert "charged: no" in done.err
 
 
+def test_a_row_whose_file_was_gone_for_a_moment_is_made_by_resume(flux, studio, monkeypatch):
+    rows({"prompt": "winter", "image": "fox.png"})
+    batch = ("generate", "-b", "rows.jsonl", *EDIT, "-o", "out/", "-q")
+    calls: list[str] = []
+
+    def submit(planned):
+        calls.append(planned.job.id)
+        if len(calls) == 2:  # as above
+            Path("fox.png").unlink()
+        return (yield from HOST.submit(planned))
+
+    monkeypatch.setattr(runware, "PROVIDER", replace(HOST, submit=submit))
+    first = flux(*batch)
+    Path("fox.png").write_bytes(FOX)
+    second = flux(*batch, "--resume")
+
+    assert (first.code, second.code, len(studio.tasks)) == (2, 0, 1), (first, second)
+
+
 needs_curl = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
 
 
