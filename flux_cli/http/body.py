@@ -46,7 +46,8 @@ def _open(path: str, checked: LocalFile | None) -> BinaryIO:
     try:
         opened = open(path, "rb")  # noqa: PTH123, SIM115 - as it was typed, and closed by the caller
     except OSError as error:
-        raise UsageError(f"cannot read {printable(path)}: {error.strerror}", retry="safe") from error
+        message = f"cannot read {printable(path)}: {error.strerror}"
+        raise UsageError(message, hint="put it back, and run the command again", retry="safe") from error
     if checked is not None:
         found = os.fstat(opened.fileno())
         if found.st_size != checked.size or checked.modified not in {None, found.st_mtime_ns}:
