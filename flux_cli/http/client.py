@@ -11,6 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -199,7 +200,9 @@ class HttpTransport:
         if request.upload is not None:
             file = open_upload(request.upload, files)
             if request.upload.field:
-                options["files"] = {request.upload.field: file}
+                checked = request.upload.file
+                kind = None if checked is None else checked.media_type  # whatever the name ends in
+                options["files"] = {request.upload.field: (Path(request.upload.path).name, file, kind)}
             else:
                 options["content"] = file
                 options["headers"]["Content-Type"] = request.upload.media_type

@@ -10,7 +10,7 @@ from threading import RLock
 
 from flux_cli.errors import ProtocolError, UsageError
 from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
-from flux_cli.images.inspect import inspect
+from flux_cli.images.inspect import FORMATS, inspect
 from flux_cli.images.segments import ImageFile
 from flux_cli.jobs import LocalFile
 from flux_cli.text import printable
@@ -50,7 +50,8 @@ class InputReader:
     def add(self, name: str, content: bytes) -> LocalFile:
         """Return the image ``content``, such as that of stdin, under ``name``. Raises `UsageError`."""
         with self._lock:
-            path = self._folder() / hashlib.sha256(content).hexdigest()
+            kind = next((name for name, known in FORMATS.items() if known.mark.match(content)), "image")
+            path = self._folder() / f"{hashlib.sha256(content).hexdigest()}.{kind}"
             path.write_bytes(content)
             self._known[name] = self._check(path, name)
             return self._known[name]

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from flux_cli.providers import runware
 from flux_cli.providers.base import Model, Price
 from flux_cli.providers.options import ImageInput, Link, Pixels, Range
-from flux_cli.providers.runware import PROVIDER
 from flux_cli.sandbox.wire import Answer, Call, reply
 
 FOX = (Path(__file__).parents[1] / "pictures" / "fox.png").read_bytes()
 MASK = (Path(__file__).parents[1] / "pictures" / "mask.png").read_bytes()
 
+DIGEST = hashlib.sha256(FOX).hexdigest()
+EDIT, FILL = ("-p", "runware", "-m", "flux-2-pro"), ("-p", "runware", "-m", "flux-fill-pro")
+"""The words that choose a model."""
+
 _SEED = Range(field="seed", low=0, high=2**31 - 1)
 _IMAGES = ImageInput(field="images", most=3, as_array=True, travels="data-uri", max_bytes=2**20)
 _RULE = Price(amount=0.03, further=0.015, inputs=0.015, source="a page", date="2026-11-01")
 
-EDIT = Model(
+_EDIT = Model(
     name="flux-2-pro",
     slug="up:text@1",
     options={"seed": _SEED, "size": Pixels(low=64, high=4096)},
@@ -36,7 +44,7 @@ EDIT = Model(
     ),
 )
 """Text under one id, one to three images under another."""
-FILL = Model(
+_FILL = Model(
     name="flux-fill-pro",
     slug="up:fill@1",
     options={
@@ -47,11 +55,11 @@ FILL = Model(
     },
 )
 """One image and a mask."""
-SEEDLESS = Model(name="flux-3-image", slug="up:three@1", options={})
-PLAIN = PROVIDER.models["flux-1.1-pro-ultra"]
+_SEEDLESS = Model(name="flux-3-image", slug="up:three@1", options={})
+_PLAIN = runware.PROVIDER.models["flux-1.1-pro-ultra"]
 HOST = replace(
-    PROVIDER,
-    models={model.name: model for model in (EDIT, FILL, SEEDLESS, PLAIN)},
+    runware.PROVIDER,
+    models={model.name: model for model in (_EDIT, _FILL, _SEEDLESS, _PLAIN)},
     other_model=Model(
         name="",
         slug="",
@@ -85,3 +93,21 @@ class Studio:
         count = next(one.get("numberResults", 1) for one in self.tasks if one["taskUUID"] == task["taskUUID"])
         made = [{**found, "imageUUID": f"i{n}", "imageURL": f"{self.root}/files/runware/{n}"} for n in range(count)]
         return reply(200, {"data": [{**one, "status": "success", "cost": 0.05} for one in made]})
+
+
+def prepare(monkeypatch) -> None:
+    """Put two images and a mask into the current folder, and the made-up table into the provider."""
+    monkeypatch.setattr(runware, "PROVIDER", HOST)
+    Path("fox.png").write_bytes(FOX)
+    Path("mask.png").write_bytes(MASK)
+    Image.new("RGB", (64, 32), "navy").save("navy.png")
+
+
+def data_uri(content: bytes) -> str:
+    """Return an image as it stands in a body."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def stdin(content: bytes) -> str:
+    """Return bytes as the fixture ``flux`` takes them for stdin."""
+    return content.decode("utf-8", "surrogateescape")

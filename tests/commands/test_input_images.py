@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 import shutil
@@ -18,19 +17,13 @@ from PIL import Image
 from flux_cli.images.embed import read
 from flux_cli.providers import runware
 from flux_cli.sandbox.wire import reply
-from tests.commands.editing import FOX, HOST, MASK, Studio
-
-EDIT, FILL = ("-p", "runware", "-m", "flux-2-pro"), ("-p", "runware", "-m", "flux-fill-pro")
-DIGEST = hashlib.sha256(FOX).hexdigest()
+from tests.commands.editing import DIGEST, EDIT, FILL, FOX, HOST, MASK, Studio, data_uri, prepare, stdin
 
 
 @pytest.fixture(autouse=True)
 def files(monkeypatch):
     """Put two images and a mask into the current folder, and the made-up table into the provider."""
-    monkeypatch.setattr(runware, "PROVIDER", HOST)
-    Path("fox.png").write_bytes(FOX)
-    Path("mask.png").write_bytes(MASK)
-    Image.new("RGB", (64, 32), "navy").save("navy.png")
+    prepare(monkeypatch)
 
 
 @pytest.fixture
@@ -49,10 +42,6 @@ def dry(flux):
         return [request["body"][0] for request in done.object["requests"]]
 
     return rehearse
-
-
-def data_uri(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def test_images_are_sent_in_the_order_in_which_they_are_named(flux, studio):
@@ -81,10 +70,6 @@ def test_an_image_and_its_mask_travel_as_each_is_taken(flux, studio):
     assert task["seedImage"] == data_uri(FOX)
     assert base64.b64decode(task["maskImage"]) == MASK
     assert task["strength"] == 0.5
-
-
-def stdin(content: bytes) -> str:
-    return content.decode("utf-8", "surrogateescape")
 
 
 def test_an_image_from_stdin(flux, studio):
@@ -279,25 +264,6 @@ def test_a_file_that_changes_after_the_check_is_never_sent(flux, host, studio, m
     assert "charged: no" in done.err
 
 
-def test_a_row_whose_file_was_gone_for_a_moment_is_made_by_resume(flux, studio, monkeypatch):
-    rows({"prompt": "winter", "image": "fox.png"})
-    batch = ("generate", "-b", "rows.jsonl", *EDIT, "-o", "out/", "-q")
-    calls: list[str] = []
-
-    def submit(planned):
-        calls.append(planned.job.id)
-        if len(calls) == 2:  # as above
-            Path("fox.png").unlink()
-        return (yield from HOST.submit(planned))
-
-    monkeypatch.setattr(runware, "PROVIDER", replace(HOST, submit=submit))
-    first = flux(*batch)
-    Path("fox.png").write_bytes(FOX)
-    second = flux(*batch, "--resume")
-
-    assert (first.code, second.code, len(studio.tasks)) == (2, 0, 1), (first, second)
-
-
 needs_curl = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
 
 
@@ -338,103 +304,6 @@ def test_a_rehearsal_as_json_describes_files_and_has_the_line(flux):
     ]
     assert "base64 < " in request["curl"]
     assert request["curl"].isprintable()  # one line
-
-
-def rows(*objects: dict) -> None:
-    Path("rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in objects))
-
-
-def test_a_row_is_known_by_the_content_of_its_images(flux, studio):
-    """Under another path it is the same row; with other content it is a new one."""
-    batch = ("generate", "-b", "rows.jsonl", *EDIT, "-o", "out/", "-q")
-    rows({"prompt": "winter", "image": "fox.png"}, {"prompt": "winter", "image": ["fox.png", "navy.png"]})
-    assert flux(*batch).code == 0
-    assert len(studio.tasks) == 2
-
-    shutil.copy("fox.png", "moved.png")
-    rows({"prompt": "winter", "image": "moved.png"}, {"prompt": "winter", "image": ["./fox.png", "navy.png"]})
-    assert flux(*batch, "--resume").code == 0
-    assert len(studio.tasks) == 2
-
-    Path("fox.png").write_bytes(MASK)
-    assert flux(*batch, "--resume").code == 0
-    assert len(studio.tasks) == 3
-    assert studio.tasks[2]["images"][0] == data_uri(MASK)
-
-
-def test_an_image_and_a_mask_in_each_others_place_are_another_row(flux, studio):
-    batch = ("generate", "-b", "rows.jsonl", *FILL, "-o", "out/", "-q", "--resume")
-    rows({"prompt": "winter", "image": "fox.png", "mask": "mask.png"})
-    flux(*batch)
-    rows({"prompt": "winter", "image": "mask.png", "mask": "fox.png"})
-    flux(*batch)
-
-    assert [task["seedImage"] for task in studio.tasks] == [data_uri(FOX), data_uri(MASK)]
-
-
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_rows_with_one_image_and_with_several(flux, studio, kind):
-    """In a cell of a table, several images are a JSON list."""
-    several = json.dumps(["fox.png", "navy.png"])
-    if kind == "csv":
-        cell = several.replace('"', '""')
-        Path("rows.csv").write_text(f'prompt,image\nwinter,fox.png\nsummer,"{cell}"\nautumn,\n')
-    else:
-        rows(
-            {"prompt": "winter", "image": "fox.png"},
-            {"prompt": "summer", "image": json.loads(several)},
-            {"prompt": "autumn"},
-        )
-
-    done = flux("generate", "-b", f"rows.{kind}", *EDIT, "--no-wait", "-j", "1")
-
-    assert done.code == 0, done
-    assert [len(task.get("images", ())) for task in studio.tasks] == [1, 2, 0]
-    assert [task["model"] for task in studio.tasks] == ["up:edit@1", "up:edit@1", "up:text@1"]
-
-
-def test_a_name_is_used_once_for_the_same_images_whatever_they_are_called(flux, studio):
-    line = ("generate", "winter", *EDIT, "--once", "cover", "-q")
-    assert flux(*line, "-i", "fox.png").code == 0
-    Path("fox.png").rename("moved.png")
-
-    again = flux(*line, "-i", "moved.png")
-    Path("moved.png").write_bytes(MASK)
-    other = flux(*line, "-i", "moved.png")
-
-    assert (again.code, other.code, len(studio.tasks)) == (0, 2, 1)
-    assert "--once cover was used with another prompt or other options" in other.err
-
-
-def test_like_takes_the_input_images_along(flux, studio):
-    """While they are there; a note says that one has changed, an error that one is gone."""
-    flux("generate", "winter", *EDIT, "-i", "fox.png", "-i", "navy.png", "-o", "made.png")
-
-    same = flux("generate", "--like", "@1", "--no-wait")
-    assert same.code == 0, same
-    assert studio.tasks[1]["images"] == studio.tasks[0]["images"]
-    assert "changed" not in same.err
-
-    Path("fox.png").write_bytes(MASK)
-    changed = flux("generate", "--like", "made.png", "--no-wait")
-    assert changed.code == 0, changed
-    assert f"{Path('fox.png').absolute()} has changed since made.png was made from it" in changed.err
-
-    Path("fox.png").unlink()
-    gone = flux("generate", "--like", "made.png", "--no-wait")
-    assert (gone.code, len(studio.tasks)) == (2, 3)
-    assert f"cannot read the image {Path('fox.png').absolute()}" in gone.err
-    assert flux("generate", "--like", "made.png", "-i", "navy.png", "--no-wait").code == 0
-
-
-def test_like_of_an_image_from_stdin_says_that_it_is_unknown(flux, studio):
-    flux("generate", "winter", *EDIT, "-i", "-", "-o", "made.png", stdin=stdin(FOX))
-
-    done = flux("generate", "--like", "made.png", "--no-wait")
-
-    assert done.code == 0, done
-    assert "made with --image as well" in done.err
-    assert "images" not in studio.tasks[1]
 
 
 def test_metadata_keeps_public_addresses_and_withholds_paths(flux, studio):
@@ -499,3 +368,18 @@ def test_copies_do_not_stay_behind(flux, studio, tmp_path, monkeypatch):
     flux("generate", "winter", *EDIT, "-i", "-", "--no-wait", stdin=stdin(FOX))
 
     assert not list(tmp_path.glob("flux-*"))
+
+
+@pytest.mark.parametrize("given", ["wrong.jpg", "-"])
+def test_an_upload_is_announced_as_what_it_is(flux, host, given):
+    """Whatever its name ends in, and where it has none."""
+    Path("wrong.jpg").write_bytes(FOX)
+
+    done = flux("generate", "winter", "-p", "apiframe", "-i", given, "--no-wait", stdin=stdin(FOX))
+
+    assert done.code == 0, done
+    upload = next(seen for seen in host.requests if seen.path == "/v2/uploads")
+    head = upload.body.partition(b"\r\n\r\n")[0].decode()
+    assert "Content-Type: image/png" in head
+    assert FOX in upload.body
+    assert f'filename="{given if given != "-" else f"{DIGEST}.png"}"' in head
