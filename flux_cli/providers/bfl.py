@@ -27,9 +27,7 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
     try:
         reply = yield request
     except LostReplyError as lost:
-        balance = yield from _ask_balance()
-        if balance is not None:
-            lost.message = f"{lost.message} (the balance is now ${balance.amount:.2f})"
+        lost.message += yield from _describe_balance()
         raise
     kept = {name: reply.json[name] for name in ("polling_url", "cost") if reply.json.get(name) is not None}
     return Accepted(remote=RemoteJob(id=as_id(reply.json["id"]), poll_state=kept))
@@ -80,12 +78,14 @@ def refusal(response: Response) -> FluxError | None:
     )
 
 
-def _ask_balance() -> Flow[Cost | None]:
+def _describe_balance() -> Flow[str]:
+    """Return what the balance is now, which shows whether a lost submit was charged; empty if it is not known."""
     try:
-        account = yield from check()
+        reply = yield Request("GET", "/v1/credits")
     except FluxError:
-        return None
-    return account.balance
+        return ""
+    left = as_float(reply.object.get("credits"))
+    return "" if left is None else f" (the balance is now ${left * _CREDIT:.2f})"
 
 
 def _read_image(body: Any, cost: Cost | None) -> State:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import KEYS
-
 from flux_cli.providers import runflow
+from tests.hosts import KEYS
 
 
 def _task(host):
