@@ -81,6 +81,8 @@ class Studio:
         """The submits, in order."""
         self.image = FOX
         """The bytes of every image."""
+        self.more: dict[str, Any] = {}
+        """Further fields of every answer."""
 
     def __call__(self, call: Call) -> Answer | None:
         if call.method == "GET":
@@ -92,7 +94,7 @@ class Studio:
             return reply(200, {"data": [found]})
         count = next(one.get("numberResults", 1) for one in self.tasks if one["taskUUID"] == task["taskUUID"])
         made = [{**found, "imageUUID": f"i{n}", "imageURL": f"{self.root}/files/runware/{n}"} for n in range(count)]
-        return reply(200, {"data": [{**one, "status": "success", "cost": 0.05} for one in made]})
+        return reply(200, {"data": [{**one, **self.more, "status": "success", "cost": 0.05} for one in made]})
 
 
 def prepare(monkeypatch) -> None:

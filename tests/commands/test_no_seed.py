@@ -37,6 +37,16 @@ def test_files_are_named_by_the_id_and_nothing_claims_a_seed(flux, studio):
     assert "seed" not in flux("status", "@1", "--offline").out
 
 
+def test_a_seed_that_the_host_reports_is_not_claimed_either(flux, studio):
+    """It cannot be asked for again."""
+    studio.more = {"seed": 12345}
+
+    done = flux("generate", "a red fox", *THREE, "--json")
+
+    assert "12345" not in done.out
+    assert b"12345" not in Path(done.object["images"][0]["path"]).read_bytes()
+
+
 def test_a_template_has_the_id_in_place_of_a_seed(flux):
     done = flux("generate", "a red fox", *THREE, "-n", "2", "-o", "{seed}-{index}.{ext}", "--json")
 
