@@ -99,6 +99,15 @@ def test_stdin_is_one_thing_only(flux, host, words, content, said):
     assert said in done.err
 
 
+def test_one_image_from_stdin_is_enough_for_a_batch(flux, studio):
+    Path("prompts.txt").write_text("winter\nsummer\n")
+
+    done = flux("generate", "-b", "prompts.txt", *EDIT, "-i", "-", "--no-wait", stdin=stdin(FOX))
+
+    assert done.code == 0, done
+    assert [task["images"] for task in studio.tasks] == [[data_uri(FOX)]] * 2
+
+
 @pytest.mark.parametrize("where", ["config", "row"])
 def test_stdin_is_not_touched_for_a_config_or_a_row(flux, host, config, where):
     """A `while read` loop owns it."""
