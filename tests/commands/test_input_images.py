@@ -201,7 +201,7 @@ def test_a_refusal_names_the_models_and_hosts_that_can(flux):
 
     assert "at runware, flux-2-pro and flux-fill-pro do" in done.err
     assert "apiframe" in done.err
-    assert "hint: flux-2-pro at runware" in many.err
+    assert "at runware, flux-2-pro does" in many.err
 
 
 def test_what_only_the_config_says_is_left_out_and_named(flux, config, studio):
