@@ -139,3 +139,28 @@ def test_a_row_whose_file_was_gone_for_a_moment_is_made_by_resume(flux, studio, 
     second = flux(*batch, "--resume")
 
     assert (first.code, second.code, len(studio.tasks)) == (2, 0, 1), (first, second)
+
+
+def test_a_batch_mixes_models_and_edits(flux):
+    """In the sandbox: text, an edit, two references, no seed, a mask; made once, whatever the files are called."""
+    mixed = [
+        {"prompt": "a house", "model": "pro"},
+        {"prompt": "make it winter", "model": "kontext", "image": "fox.png"},
+        {"prompt": "both", "model": "flux-2-pro", "image": ["fox.png", "mask.png"]},
+        {"prompt": "a fox", "model": "flux-3", "count": 2},
+        {"prompt": "a garden", "model": "flux-fill-pro", "image": "fox.png", "mask": "mask.png"},
+    ]
+    batch = ("generate", "-b", "rows.jsonl", "-p", "bfl", "--sandbox", "-o", "out/", "--json")
+    rows(*mixed)
+
+    first = flux(*batch, "--max-cost", "1")
+    shutil.move("fox.png", "moved.png")
+    rows(*(json.loads(json.dumps(row).replace("fox.png", "./moved.png")) for row in reversed(mixed)))
+    second = flux(*batch, "--resume")
+
+    assert (first.code, second.code) == (0, 0), (first, second)
+    assert len(list(Path("out").iterdir())) == 6
+    costs = {job["model"]: (job["estimate"]["amount"], job["cost"]["amount"]) for job in first.objects if "id" in job}
+    assert len(costs) == 5
+    assert all(cost <= estimate + 1e-9 for estimate, cost in costs.values()), costs
+    assert {job["id"] for job in second.objects if "id" in job} <= {job["id"] for job in first.objects if "id" in job}

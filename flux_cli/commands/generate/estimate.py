@@ -81,7 +81,8 @@ def _estimate(runtime: Runtime, groups: Groups) -> list[str]:
         each = "no price is known"
         if price is not None:
             origin = ", ".join(word for word in (price.source, price.date) if word)
-            each = f"{price.rule} an image ({origin})"
+            by_rule = price.further or price.inputs or price.steps
+            each = f"{price.rule}{'' if by_rule else ' an image'} ({origin})"
         lines.append(f"{name} {model}: {images} images, {each}")
     known = [job for jobs in groups.values() for job in jobs]
     total, unknown = _sum(known)
