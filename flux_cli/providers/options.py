@@ -275,9 +275,10 @@ class ImageInput(Option):
 
     def wire(self, value: Any, others: Mapping[str, Any] = NO_OPTIONS) -> dict[str, Any]:  # noqa: ARG002 - for some
         """Return the images, in order."""
+        images = list_images(value)
         if self.as_array:
-            return {self.field: list(value)}
-        return dict(zip(self.field.split(", "), value, strict=False))
+            return {self.field: images}
+        return dict(zip(self.field.split(", "), images, strict=False))
 
     @property
     def accepts(self) -> str:

@@ -44,7 +44,7 @@ def _upload(file: LocalFile) -> Flow[str]:
     reply = yield Request(
         "POST",
         "/files",
-        upload=Upload(field="content", path=file.path),
+        upload=Upload(field="content", path=file.path, file=file),
         repeatable=True,
         dry_run_answer={"urls": {"get": "https://api.replicate.com/v1/files/the-uploaded-file"}},
     )
