@@ -284,7 +284,7 @@ _FLUX_3 = replace(
     options={
         "aspect_ratio": Ratios(sizes=_FLUX_3_SIZES["1k"], tiers=_FLUX_3_SIZES, default="1:1"),
         "size": Pixels(table=tuple(size for sizes in _FLUX_3_SIZES.values() for size in sizes.values())),
-        "resolution": replace(_TIER, field=""),
+        "resolution": replace(_TIER, field="", note="chooses among the sizes of a ratio"),
         **_DELIVERY,
         "safety_tolerance": Range(field="settings.safetyTolerance", low=0, high=4, default="2", note="0 is strictest"),
     },

@@ -40,7 +40,7 @@ def test_success(line, world, clock, name, model):
     )
     if price is not None and end.cost is not None and price.currency == end.cost.currency:
         assert end.cost.amount == pytest.approx(price.estimate(image.width * image.height, inputs))
-    assert end.images[0].seed in {5, None}
+    assert end.images[0].seed in {5, None} or not talk.provider.models[model].takes_seed
     assert end.images[0].width in {image.width, None}
     assert talk.paid == 1
 
@@ -113,8 +113,7 @@ def test_check(line, name):
     account = drive(talk.provider.check(), talk)
     talk.key = ""
 
-    assert account.balance is not None
-    assert account.balance.amount > 0
+    assert name == "replicate" or account.balance.amount > 0  # no answer of Replicate has a balance
     assert name != "runcomfy" or len(account.prices) == len(providers.load(name).models)
     with pytest.raises(AuthError):
         drive(talk.provider.check(), talk)
