@@ -129,9 +129,8 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         inputs = [keep_image(value, scene) for value in _images(fields)]
         sizes = [measure(held) for one in inputs if (held := scene.input(one)) is not None]
     except ValueError as error:
-        return _refuse(
-            422, "VALIDATION_ERROR", _INVALID, [{"field": "input", "message": str(error), "type": "invalid"}]
-        )
+        wrong = [{"field": "input", "message": str(error), "type": "invalid"}]
+        return _refuse(422, "VALIDATION_ERROR", _INVALID, wrong)
     width, height = _size(fields, entry, sizes)
     job, _ = scene.accept(
         id=_make_uuid7(scene.now()),
