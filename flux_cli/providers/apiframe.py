@@ -37,7 +37,7 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
     links = yield from upload_files(planned, _upload)
     body = planned.body(links, model=planned.model.slug)
     endpoint = planned.model.endpoint
-    if not endpoint and "fluxFillParams" in body:  # an outpainting, all of it by --param
+    if not endpoint and isinstance(body.get("fluxFillParams"), dict):  # an outpainting, all of it by --param
         endpoint, body["fluxFillParams"] = _EDIT, {"prompt": body.pop("prompt"), **body["fluxFillParams"]}
     first = Request(
         "POST",

@@ -75,9 +75,7 @@ _ULTRA = replace(
     options={
         **_FLUX_1,
         "raw": Switch(field=f"{_PARAMS}.raw", default="off", note="here: no prompt enhancement"),
-        "image_strength": Range(
-            field=f"{_PARAMS}.image_prompt_strength", low=0, high=1, fractions=True, default="0.5"
-        ),
+        "image_strength": Range(field=f"{_PARAMS}.image_prompt_strength", low=0, high=1, fractions=True, default="0.5"),
     },
     largest=4 * 2**20,
 )

@@ -43,9 +43,7 @@ def from_catalogue(
     names = set(_texts(published))
     gone = [f"{model.name} is no longer in the catalogue" for model in models if names and model.slug not in names]
     ids = {entry["id"] for entry in _objects(published) if isinstance(entry.get("id"), str)} if pattern else set[str]()
-    new = sorted(
-        name for name in ids - {model.slug for model in models} - set(known) if re.fullmatch(pattern, name)
-    )
+    new = sorted(name for name in ids - {model.slug for model in models} - set(known) if re.fullmatch(pattern, name))
     return (*gone, *(sentence(f"the catalogue lists {name}, which flux does not know") for name in new))
 
 

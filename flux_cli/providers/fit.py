@@ -53,7 +53,8 @@ def _do(names: Sequence[str]) -> str:
 def find_model(provider: Provider, word: str, own: Mapping[str, OwnModel]) -> Model:
     """Return the provider's model for ``word``: a name of the user's ``own``, a name or alias, or the provider's id.
 
-    ``provider:ID`` is always an id, even if it looks like a misspelled name. Raises `UsageError`, which names the providers that host it, or a similar name.
+    ``provider:ID`` is always an id, even if it looks like a misspelled name. Raises `UsageError`, which names the
+    providers that host it, or a similar name.
     """
     if word in own:
         return own[word].at(provider, find_model(provider, own[word].base, {}))
