@@ -36,12 +36,14 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
     """
     links = yield from upload_files(planned, _upload)
     body = planned.body(links, model=planned.model.slug)
-    endpoint = planned.model.endpoint
-    if not endpoint and isinstance(body.get("fluxFillParams"), dict):  # an outpainting, all of it by --param
-        endpoint, body["fluxFillParams"] = _EDIT, {"prompt": body.pop("prompt"), **body["fluxFillParams"]}
+    endpoint, filling = planned.model.endpoint or "/v2/images/generate", body.get("fluxFillParams")
+    if isinstance(filling, dict):
+        endpoint = "/v2/images/edit"  # also where all the parameters come from --param
+        if "prompt" in body:
+            body["fluxFillParams"] = {"prompt": body.pop("prompt"), **filling}
     first = Request(
         "POST",
-        endpoint or "/v2/images/generate",
+        endpoint,
         json=body,
         headers={"Idempotency-Key": planned.job.idempotency_key},
         paid=True,
@@ -114,7 +116,6 @@ def _prompt_and_seed(body: Any) -> tuple[Any, Any]:
     return inner.get("prompt", body.get("prompt")), inner.get("seed")
 
 
-_EDIT = "/v2/images/edit"
 _PARAMETERS = ("fluxParams", "fluxFillParams", "fluxLoraParams")
 
 
