@@ -247,7 +247,8 @@ def _check_extra(
 
 def reserved_fields(provider: Provider, model: Model) -> tuple[str, ...]:
     """Return the fields of the request that flux fills in itself."""
-    own = (model.prompt_field, model.count_field, *model.fixed, *(model.options["seed"].field,) * model.takes_seed)
+    seed = (model.options["seed"].field,) if model.takes_seed else ()
+    own = (model.prompt_field, model.count_field, *model.fixed, *seed)
     return tuple(dict.fromkeys([*provider.reserved_fields, *filter(None, own)]))
 
 
