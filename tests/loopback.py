@@ -11,15 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from flux_cli.providers import NAMES
+from flux_cli.providers import NAMES, load
 from flux_cli.sandbox.wire import Answer, Call, LostReply
 from flux_cli.sandbox.world import World
+from tests.hosts import find_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+PROVIDERS = NAMES
 
 
 class Seen(NamedTuple):
@@ -73,7 +74,7 @@ class LoopbackServer:
 
     def base_url(self, provider: str) -> str:
         """Return what stands in for the provider's documented base URL."""
-        return f"{self.root}/{provider}" + ("/v1" if provider == "runware" else "")
+        return f"{self.root}/{provider}{urlsplit(load(provider).base_url).path}"
 
     def accepted(self, provider: str) -> int:
         """Return how many jobs the provider has."""
@@ -95,10 +96,13 @@ class LoopbackServer:
         first, _, rest = unquote(split.path).removeprefix("/").partition("/")
         file = first == "files"
         provider, _, rest = rest.partition("/") if file else (first, "", rest)
-        if provider not in PROVIDERS:
+        if provider not in NAMES:
             return Answer(status=404)
         query = dict(parse_qsl(split.query, keep_blank_values=True))
-        call = Call(method=method, host="127.0.0.1", path=f"/{rest}", query=query, headers=headers, body=body)
+        base = f"{self.root}/{provider}"
+        call = Call(
+            method=method, host="127.0.0.1", path=f"/{rest}", query=query, headers=headers, body=body, base=base
+        )
         seen = Seen(provider, method, call.path, headers, _parsed(call), file)
         with self._lock:
             self.requests.append(seen)
@@ -132,18 +136,8 @@ def _parsed(call: Call) -> Any:
 
 
 def _is_submit(seen: Seen) -> bool:
-    if seen.method != "POST" or seen.file:
-        return False
-    match seen.provider:
-        case "runcomfy":
-            return seen.path.startswith("/v1/models/")
-        case "runflow":
-            return seen.path.startswith("/v1/models/") and seen.path.endswith("/runs")
-        case "apiframe":
-            return seen.path == "/v2/images/generate"
-        case _:
-            tasks = seen.body if isinstance(seen.body, list) else []
-            return any(isinstance(task, dict) and task.get("taskType") == "imageInference" for task in tasks)
+    body = json.dumps(seen.body).encode() if isinstance(seen.body, list) else b""
+    return not seen.file and find_kind(seen.provider, seen.method, seen.path, body) == "submit"
 
 
 def _handler(owner: LoopbackServer) -> type[BaseHTTPRequestHandler]:

@@ -20,7 +20,7 @@ from flux_cli.providers.hints import with_hint
 from tests.error_table import BLANK, main, table
 
 JOB = Job(id="foxfoxfo", run="w8t2c5ra", provider="runware", model=None, prompt="fox", created_at=0.0, status="failed")
-ADVISED = ("providers/", "runs/plan.py", "http/client.py", "http/endpoint.py")
+ADVISED = ("providers/", "runs/plan.py", "http/body.py", "http/client.py", "http/endpoint.py")
 """Where an error gets its hint later, from `flux_cli.providers.hints`."""
 REASONS = {"another file has appeared there and was not replaced"}
 """What is only ever told inside of a warning."""
@@ -193,7 +193,7 @@ MISTYPED = [
     ("config set default_provider runwear", "did you mean runware?"),
     ("config set generate.model ulta", "did you mean ultra?"),
     ("status --spend --by modle", "did you mean model?"),
-    ("generate --sandbox fox -p runflow --raw", "runcomfy, apiframe and runware do"),
+    ("generate --sandbox fox -p runflow --raw", " do for flux-1.1-pro-ultra"),
     ("generate --sandbox fox -n many", "--count takes a whole number, not many"),
     ("generate --sandbox fox --seed=two", "--seed takes a whole number, not two"),
     ("generate --sandbox fox --timeout soon", "--timeout takes a number, not soon"),

@@ -16,14 +16,21 @@ from flux_cli.commands.generate.command import generate
 from flux_cli.completion.parse import load_table
 from flux_cli.config.schema import KEYS
 from flux_cli.gallery.command_line import command_line
-from flux_cli.image_options import IMAGE_OPTIONS, IMAGE_SHAPING, SHAPE
+from flux_cli.image_options import IMAGE_OPTIONS, IMAGE_SHAPING, replaced_by
 from flux_cli.images.metadata import ImageMetadata
 from flux_cli.jobs import Image, Job
 from flux_cli.runs import rows
 
 NAMES = set(IMAGE_OPTIONS)
 JOB = Job(id="k3f9q2mx", run="w8t2c5ra", provider="runware", model=None, prompt="a fox", created_at=1.0, seed=7)
-EXAMPLES = {str: "https://example.test/x", int: 3, float: 0.5, bool: True, dict: {"a": "b"}}
+EXAMPLES = {
+    str: "https://example.test/x",
+    int: 3,
+    float: 0.5,
+    bool: True,
+    dict: {"a": "b"},
+    list[str]: ["https://example.test/x", "https://example.test/y"],
+}
 
 
 def parameters() -> dict:
@@ -46,7 +53,7 @@ def test_typer_has_the_flags_the_help_and_the_panel_of_the_table(option):
     assert {*found.opts, *found.secondary_opts} == {part for flag in option.flags for part in flag.split("/")}
     assert (found.help, found.metavar, found.rich_help_panel) == (option.help, option.metavar, option.panel)
     assert option.flag == f"--{option.name.replace('_', '-')}"
-    assert found.multiple is (option.type is dict)
+    assert found.multiple is (option.type in {dict, list[str]})
 
 
 def test_the_config_a_row_and_completion_have_each_option():
@@ -85,8 +92,8 @@ def test_metadata_and_the_command_in_a_gallery_hold_what_shapes_the_image():
     assert {word for word in command.split() if word.startswith("--")} == {
         IMAGE_OPTIONS[name].flag for name in IMAGE_SHAPING
     }
-    assert NAMES - shaping == {"webhook", "metadata"}
-    assert shaping >= SHAPE
+    assert NAMES - shaping == {"webhook", "metadata", "cancel_after"}
+    assert shaping >= replaced_by({"size"}) == {"size", "aspect_ratio", "resolution"}
 
 
 ADDED = """

@@ -286,7 +286,7 @@ def test_the_readme_recommends_the_first_variable_of_each_provider():
 
 @pytest.mark.parametrize("page", ["README", "providers"])
 def test_the_table_of_providers_is_theirs(page):
-    """Which models each hosts, and whether it can cancel."""
+    """How many models each hosts, and whether it can cancel."""
     listed = [[row[0].strip("`").lower(), *row[-3:-1]] if page == "providers" else [row[0].lower(), *row[2:]]
               for row in rows(page)]  # fmt: skip
 
@@ -294,7 +294,7 @@ def test_the_table_of_providers_is_theirs(page):
     assert listed == [
         [
             one.name,
-            ", ".join(providers.alias(model) for model in one.models),
+            str(len(one.models)),
             "no" if one.cancel is None else "while queued",
         ]
         for one in loaded

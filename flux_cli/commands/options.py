@@ -195,7 +195,7 @@ def _adopt(runtime: Runtime, reference: str, provider: str | None) -> Job:
 
     name, remote_id = provider, reference
     owner, colon, rest = reference.partition(":")
-    if colon and owner in providers.NAMES and provider in {None, owner}:
+    if colon and owner in providers.names() and provider in {None, owner}:
         name, remote_id = owner, rest
     if name is None or _in_sandbox_only(runtime, reference):
         hint = "`flux status` lists them; for a job started elsewhere, give provider:id"

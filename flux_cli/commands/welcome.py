@@ -43,7 +43,7 @@ def _describe_setup(runtime: Runtime) -> tuple[str, tuple[tuple[str, str], ...]]
     try:
         settings = runtime.settings
         chosen = settings.default_provider
-        sources = {name: settings.key_source(providers.load(name)) for name in providers.NAMES}
+        sources = {provider.name: settings.key_source(provider) for provider in providers.load_all()}
         sandbox = runtime.sandbox
     except FluxError as error:
         problem = "; ".join(printable(part) for part in (error.message, error.hint) if part)

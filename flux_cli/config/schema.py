@@ -38,6 +38,15 @@ def _check_base(text: str) -> str:
     return text
 
 
+def _check_own_names(models: dict[str, _OwnModel]) -> dict[str, _OwnModel]:
+    for name in models:
+        if name.lower() in MODEL_NAMES:
+            raise ValueError(f"{name} is a model that flux knows already; choose another name")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError("the name of a model consists of letters, digits, dots, dashes and underscores")
+    return models
+
+
 def _check_name(find: Callable[[str], object], text: str) -> str:
     try:
         find(text)
@@ -102,7 +111,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class _ModelAndCount(_Table):
+class _ModelAndCount(_Table, defer_build=True):  # nothing is checked by it alone, so it is never built
     """What comes before the image options in ``[generate]``."""
 
     model: Text | None = Field(default=None, description="the name of a model")
@@ -112,9 +121,10 @@ class _ModelAndCount(_Table):
 def _image_field(option: ImageOption) -> tuple[Any, Any]:
     """Return the type of an image option's key, and its default, bounds and description."""
     if option.type is dict:
-        return dict[str, str], Field(default={}, description=option.takes)
+        return dict[str, str], Field(default_factory=dict, description=option.takes)
     if option.type == list[str]:
-        return Text | list[Text] | None, Field(default=None, description=option.takes)
+        texts: Any = Text
+        return texts | Annotated[list[Text], Field(min_length=1)] | None, Field(default=None, description=option.takes)
     kind: Any = Literal[option.choices] if option.choices else Text if option.type is str else option.type
     return kind | None, Field(default=None, ge=option.low, le=option.high, description=option.takes)
 
@@ -129,11 +139,11 @@ else:
     )
 
 
-class _Generate(_ImageOptions):
+class GenerateTable(_ImageOptions, defer_build=False):
     """Options of ``flux generate``. A description completes the sentence "generate.seed takes …"."""
 
     param: Annotated[dict[str, Any], AfterValidator(_check_json)] = Field(
-        default={}, description="a table of JSON values"
+        default_factory=dict, description="a table of JSON values"
     )
     output: Text | None = Field(default=None, description="a path")
     overwrite: bool | None = Field(default=None, description="true or false")
@@ -164,7 +174,7 @@ class _Host(_Table):
     base_url: Annotated[str, AfterValidator(_check_address)] | None = Field(
         default=None, description="an https address"
     )
-    price: dict[str, Amount] = Field(default={}, description="a table of models and prices")
+    price: dict[str, Amount] = Field(default_factory=dict, description="a table of models and prices")
 
 
 if TYPE_CHECKING:
@@ -179,11 +189,11 @@ else:
         __base__=_Table,
         base=(Annotated[str, AfterValidator(_check_base)], ...),
         price=(Amount | None, None),
-        **dict.fromkeys(providers.NAMES, (Text | None, None)),
+        **dict.fromkeys(providers.names(), (Text | None, None)),
     )
 
 
-class Tree(_Table):
+class Tree(_Table, defer_build=True):  # without a file, it is not needed
     """The whole file."""
 
     default_provider: Annotated[str, AfterValidator(_check_provider)] | None = Field(
@@ -194,8 +204,10 @@ class Tree(_Table):
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
-    models: dict[str, _OwnModel] = Field(default={}, description="a table of your own models, each with its base")
-    generate: _Generate = _Generate()
+    models: Annotated[dict[str, _OwnModel], AfterValidator(_check_own_names)] = Field(
+        default_factory=dict, description="a table of your own models, each with its base"
+    )
+    generate: GenerateTable = GenerateTable()
     budget: _Budget = _Budget()
     providers: dict[str, _Host] = {}
 
@@ -203,9 +215,9 @@ class Tree(_Table):
 def _leaves() -> Iterator[tuple[Names, str]]:
     sections: dict[Names, type[BaseModel]] = {
         (): Tree,
-        ("generate",): _Generate,
+        ("generate",): GenerateTable,
         ("budget",): _Budget,
-        **{("providers", name): _Host for name in providers.NAMES},
+        **{("providers", name): _Host for name in providers.names()},
     }
     for section, kind in sections.items():
         yield from (

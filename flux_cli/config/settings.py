@@ -12,10 +12,9 @@ import shlex
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import SecretStr
 from pydantic_settings import (
@@ -99,8 +98,7 @@ def _join_paths(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A provider's key, and its source for people."""
 
     value: SecretStr
@@ -113,7 +111,7 @@ def _expand(value: str | list[str]) -> str | list[str]:
 
 
 def _own_model(name: str, table: Mapping[str, Any]) -> OwnModel:
-    ids = {provider: table[provider] for provider in providers.NAMES if table.get(provider)}
+    ids = {provider: table[provider] for provider in providers.names() if table.get(provider)}
     return OwnModel(name=name, base=table["base"], ids=ids, price=table.get("price"))
 
 

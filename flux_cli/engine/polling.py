@@ -46,6 +46,8 @@ class _History:
     """The latest, the newest first."""
     begun: int
     """How many jobs were waited for, those read from the ledger included."""
+    at_work: float = 0.0
+    """The latest moment at which a look found one at work."""
 
 
 class Poller:
@@ -129,8 +131,8 @@ class Poller:
                 error.retry = "never"  # the job goes on: to generate again would be a second purchase
                 raise
             else:
+                self._learn(job, 0.0 if working is None else at)
                 trouble, working = "", at
-                self._learn(job)
                 yield job
             due = began + polls.next(at - began)
 
@@ -142,7 +144,12 @@ class Poller:
         with self._lock:
             history = self._history(job)
             history.begun += 1
-            return schedule(history.intervals, number=history.begun - 1, poll_seconds=self._poll_seconds(job))
+            return schedule(
+                history.intervals,
+                at_work=history.at_work,
+                number=history.begun - 1,
+                poll_seconds=self._poll_seconds(job),
+            )
 
     def _history(self, job: Job) -> _History:
         kind = _kind(job)
@@ -151,11 +158,14 @@ class Poller:
             self._histories[kind] = _History(deque(found, maxlen=REMEMBERED), len(found))
         return self._histories[kind]
 
-    def _learn(self, job: Job) -> None:
-        """Remember how long a job took, if the last look showed it."""
-        if job.ready_between is not None and job.status == "succeeded":
-            with self._lock:
-                self._history(job).intervals.appendleft(job.ready_between)
+    def _learn(self, job: Job, at: float) -> None:
+        """Remember what the look ``at`` a moment showed: that a job is at work, or how long it took."""
+        with self._lock:
+            history = self._history(job)
+            if job.status not in FINISHED:
+                history.at_work = max(history.at_work, at)
+            elif job.ready_between is not None and job.status == "succeeded":
+                history.intervals.appendleft(job.ready_between)
 
 
 def _kind(job: Job) -> Kind:

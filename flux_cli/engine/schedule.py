@@ -9,6 +9,11 @@ long, the one look is right for all of them; where they differ, the early looks 
 
 Until ten jobs are known, each expects the end at another moment within the interval of the fastest. That costs nothing
 on average, and finds the right moment where jobs take equally long.
+
+Where nothing is known, the jobs beside the first are looked at from the first step on: they may be short, and a batch
+is worth a few more looks. A job so short that only one look fits into its wait is looked at as soon as it may be ready,
+not sooner: a look that comes too early costs a whole step, one that comes late costs every job the same again. So the
+spreading goes on until the moments at which jobs were at work are close to those at which they were done.
 """
 
 from __future__ import annotations
@@ -25,13 +30,15 @@ APART = 1.0
 """Seconds between two looks at a job, at least."""
 
 _FIRST = 3.0
-"""The first look where nothing is known."""
+"""The first look at a job that is alone, where nothing is known."""
 _EARLY = 5
 """Looks begin one step before the expected time, and one more step for every five of the wait."""
 _GROWTH, _PART, _LONGEST = 1 / 5, 1 / 20, 10.0
 """A pause is a part of the time since the first look or of the whole wait, and at most so many seconds."""
 _WIDEST = 3.0
 """Seconds that an interval may span to be useful, unless that is little compared with the wait."""
+_SHORT, _CLOSE = 1.5, 1 / 20
+"""The steps up to which a wait is short, and the part of it that is close enough: to find out more would cost more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +56,31 @@ class PollSchedule:
         return after + max(min(pause, _LONGEST), self.step)
 
 
-def schedule(intervals: Collection[ReadyInterval], *, number: int = 0, poll_seconds: float = APART) -> PollSchedule:
+def schedule(
+    intervals: Collection[ReadyInterval], *, at_work: float = 0.0, number: int = 0, poll_seconds: float = APART
+) -> PollSchedule:
     """Return when to look at a job, given what is known of the latest ones.
 
-    ``number`` spreads the looks at several jobs while little is known, and ``poll_seconds`` is the pause between two
-    looks that the provider asks for.
+    ``at_work`` is the latest moment at which any job was seen at work, ``number`` spreads the looks at several jobs
+    while little is known, and ``poll_seconds`` is the pause between two looks that the provider asks for.
     """
     step = max(APART, poll_seconds)
-    part = number * 7 % 10 / 10  # steps of seven spread any few jobs over the whole interval
+    part = number * 7 % 10 / 10  # steps of seven spread any few jobs over the whole time
     seen = sorted((high, low) for low, high in intervals)
     if not seen:
-        return PollSchedule(_FIRST + part * step, step)
-    if len(seen) < REMEMBERED:
-        high, low = seen[0]
-        due = high - part * min(high - low, step)
-    else:
-        due, _ = seen[1]
+        return PollSchedule(step * (1 + part) if number else max(_FIRST, step), step)
+    few = len(seen) < REMEMBERED
+    due, low = seen[0 if few else 1]
+    if few:
+        due -= part * min(due - low, step)
+    elif due <= _SHORT * step:
+        low = max(low for _, low in seen)
+        if due <= low <= _SHORT * step:
+            due = low * (1 + _CLOSE)
+        unknown = due - max(low, at_work)
+        due -= part * unknown if unknown > due * _CLOSE else 0.0
     early = step * (1 + due // (step * _EARLY))
-    return PollSchedule(due - early if due > 1.5 * step else due, step)
+    return PollSchedule(due - early if due > _SHORT * step else due, step)
 
 
 def expected(intervals: Collection[ReadyInterval]) -> float | None:

@@ -11,6 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -32,7 +33,7 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.http import trace
-from flux_cli.http.body import open_body
+from flux_cli.http.body import open_body, open_upload
 from flux_cli.http.connection import NetworkTransport, describe_error
 from flux_cli.http.endpoint import Endpoint, is_private
 from flux_cli.http.rate_limit import parse_retry_after
@@ -141,6 +142,8 @@ class HttpTransport:
     def _read_answer(self, endpoint: Endpoint, request: Request, response: Response) -> Response | FluxError:
         """Return a successful answer, or the error that any other means."""
         name = endpoint.provider.name
+        if endpoint.provider.is_answer is not None and endpoint.provider.is_answer(response):
+            return response
         refusal = endpoint.provider.refusal(response)
         if refusal is not None:
             return self._refusal(request, response, refusal)
@@ -160,7 +163,7 @@ class HttpTransport:
         ``refusal`` returns an `UnknownOutcomeError`.
         """
         if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
-            refusal.retry_after = self._retry_after(response) or 0.0
+            refusal.retry_after = self._retry_after(response) or refusal.retry_after or 0.0
         is_client_error = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
         if request.paid and is_client_error and not isinstance(refusal, UnknownOutcomeError):
             refusal.charged = "no"
@@ -189,17 +192,20 @@ class HttpTransport:
         options: dict[str, Any] = {
             "headers": {"Accept": "application/json", **request.headers, **endpoint.headers()},
             "timeout": httpx.Timeout(read, connect=min(_CONNECT, left)),
-            "params": dict(request.query) or None,
+            "params": (dict(request.query) or None) if url != request.url else None,
         }
         if request.json is not None:
             options["content"], length = open_body(request.json, files)
             options["headers"] |= {"Content-Type": "application/json", "Content-Length": str(length)}
         if request.upload is not None:
-            try:
-                file = files.enter_context(open(request.upload.path, "rb"))  # noqa: PTH123, SIM115 - as it was typed
-            except OSError as error:
-                raise _unreadable_upload(request.upload.path, error) from error
-            options["files"] = {request.upload.field: file}
+            file = open_upload(request.upload, files)
+            if request.upload.field:
+                checked = request.upload.file
+                kind = None if checked is None else checked.media_type  # whatever the name ends in
+                options["files"] = {request.upload.field: (Path(request.upload.path).name, file, kind)}
+            else:
+                options["content"] = file
+                options["headers"]["Content-Type"] = request.upload.media_type
         client = self._client(fresh=request.paid)
         return client, client.build_request(request.method, url, **options)
 
@@ -211,11 +217,13 @@ class HttpTransport:
         now = self._clock.monotonic()
         ends = max(deadline, now + (_PAID_READ if request.paid else _GRACE))
         try:
-            return self._read(endpoint, client, prepared, min(ends, now + _WHOLE))
+            return self._read(endpoint, client, prepared, min(ends, now + _WHOLE), secret=request.secret_answer)
         except OSError as error:  # those of the network are httpx's
             raise _unreadable_upload(request.upload.path if request.upload else "", error) from error
 
-    def _read(self, endpoint: Endpoint, client: httpx.Client, prepared: httpx.Request, ends: float) -> Response:
+    def _read(
+        self, endpoint: Endpoint, client: httpx.Client, prepared: httpx.Request, ends: float, *, secret: bool
+    ) -> Response:
         """Return the whole answer, if it is not too large and complete when the time ``ends``."""
         answer = client.send(prepared, stream=True)
         try:
@@ -234,7 +242,8 @@ class HttpTransport:
             answer.close()
         headers = {name.lower(): value for name, value in answer.headers.items()}
         if self._log is not None:
-            self._trace(f"< {answer.status_code} {trace.describe_response(bytes(body), headers)}", endpoint)
+            shown = "(a secret)" if secret else trace.describe_response(bytes(body), headers)
+            self._trace(f"< {answer.status_code} {shown}", endpoint)
         return Response(status=answer.status_code, headers=headers, body=bytes(body))
 
     def download(self, url: str, *, deadline: float = math.inf) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ A key goes to the origin of the provider's base URL and to the hosts that the pr
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -25,12 +26,21 @@ class Endpoint:
 
     def url(self, request: Request) -> str:
         """Return the address of ``request``. Raises `UsageError` for a host that may not see the key."""
+        if request.url is not None and self._trusts(request.url):
+            return request.url
         if request.origin is None:
             return self.base_url + request.path
         if request.origin not in self.provider.origins or self.base_url != self.provider.base_url:
             message = f"{request.origin} is not asked while the base URL is {self.base_url}"
             raise UsageError(message)
         return request.origin + request.path
+
+    def _trusts(self, url: str) -> bool:
+        """Whether the key may be sent to an address from an answer."""
+        if not re.fullmatch(r"https?://[^\s\\@#]+", url):
+            return False
+        below = url.startswith(f"{self.base_url}/") and is_private(url)
+        return below or bool(self.provider.trusted_urls and re.fullmatch(self.provider.trusted_urls, url))
 
     def headers(self) -> dict[str, str]:
         """Return the header that carries the key. Raises `AuthError` where there is none."""

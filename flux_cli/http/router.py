@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flux_cli import providers
 from flux_cli.clock import Clock
-from flux_cli.errors import AuthError, FluxError
+from flux_cli.errors import AuthError, FluxError, UsageError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -74,6 +74,11 @@ class Router:
         with self._lock:
             if (provider.name, sandbox) not in self._endpoints:
                 base_url, key = provider.base_url, "sandbox"
+                if sandbox and provider.name not in providers.NAMES:
+                    raise UsageError(
+                        f"{provider.name} is a plug-in, and the sandbox has no stand-in for it",
+                        hint="`--dry-run` shows what would be sent",
+                    )
                 if not sandbox:
                     settings = self._settings()
                     base_url = settings.base_url(provider.name) or provider.base_url

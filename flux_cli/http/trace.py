@@ -12,7 +12,8 @@ from flux_cli.providers.conversation import Request, describe_body
 def describe_request(request: Request) -> str:
     """Return a request's body as one piece of text."""
     if request.upload is not None:
-        return f"(multipart, {request.upload.field}={request.upload.path})"
+        kind = f"multipart, {request.upload.field}=" if request.upload.field else ""
+        return f"({kind}{request.upload.path})"
     if request.json is None:
         return ""
     return json.dumps(describe_body(request.json), ensure_ascii=False, separators=(",", ":"))

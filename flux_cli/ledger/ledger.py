@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Ledger:
         with self._database.transaction():
             for limit in limits:
                 check(limit, job, self.spent_since(limit, sandbox=job.sandbox))
-            self._write(job, new=True)
+            self._write(job)
         return job
 
     def require_complete(self, what: str) -> None:
@@ -100,7 +100,7 @@ class Ledger:
             known = self._load(job_id)
             job = change(known)
             if job != known:  # most polls find nothing new, and a write waits for the disk
-                self._write(job, new=False)
+                self._write(job, known)
         return job
 
     def _load(self, job_id: str) -> Job:
@@ -109,17 +109,20 @@ class Ledger:
             raise LedgerError(f"the ledger has no job {job_id}")
         return found[0]
 
-    def _write(self, job: Job, *, new: bool) -> None:
+    def _write(self, job: Job, known: Job | None = None) -> None:
+        """Insert a job, or update the row of a ``known`` one: only what differs, so few indexes are written again."""
         row = {**columns(job), "document": encode(job)}
-        if new:
+        if known is None:
             names = ", ".join(row)
             marks = ", ".join(f":{name}" for name in row)
             self._database.rows(f"INSERT INTO jobs ({names}) VALUES ({marks})", row)  # noqa: S608 - names of ours
         else:
-            pairs = ", ".join(f"{name} = :{name}" for name in row)
+            before = columns(known)
+            pairs = ", ".join(f"{name} = :{name}" for name in row if name not in before or row[name] != before[name])
             self._database.rows(f"UPDATE jobs SET {pairs} WHERE id = :id", row)  # noqa: S608 - names of ours
+        saved = {image.path for image in known.images} if known is not None else set[str | None]()
         for image in job.images:
-            if image.path is not None:
+            if image.path is not None and image.path not in saved:
                 self._database.rows("INSERT OR REPLACE INTO files VALUES (?, ?)", (storable(image.path), job.id))
 
     def _select(self, where: str, *values: Any) -> list[Job]:
@@ -234,7 +237,7 @@ class Ledger:
             row = next(iter(self._database.rows(query, (claim.name, claim.sandbox))), None)
             if row is not None:
                 run, count, key, owner = row
-                held = replace(claim, run=run, jobs=count, key=key, owner=owner)
+                held = claim._replace(run=run, jobs=count, key=key, owner=owner)
                 jobs = self._select("run = ? ORDER BY seq", run)
                 if not free(held, jobs):
                     return held, jobs
@@ -250,8 +253,7 @@ class Ledger:
             " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
             f" FROM {_EVER} WHERE {where} GROUP BY 1 ORDER BY 1"
         )
-        names = [field.name for field in fields(Spend)]
-        return [Spend(**dict(zip(names, row, strict=True))) for row in self._database.rows(query, values)]
+        return [Spend(*row) for row in self._database.rows(query, values)]
 
     def paid_prices(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
         """Return the cost of an image in each of the latest jobs, in USD, and when it was made, the newest first.
@@ -281,7 +283,8 @@ class Ledger:
         """Detach ``jobs`` from the rows of their batch: all of them, or none. Raises `LedgerError`."""
         with self._database.transaction():
             for job in jobs:
-                self._write(replace(self._load(job.id), row_key=""), new=False)
+                known = self._load(job.id)
+                self._write(replace(known, row_key=""), known)
 
     def older_than(
         self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from flux_cli.text import listed, nearest
 if TYPE_CHECKING:
     from flux_cli.providers.base import Provider
 
-NAMES = ("runcomfy", "runflow", "apiframe", "runware")
+NAMES = ("runcomfy", "runflow", "apiframe", "runware", "bfl", "replicate")
 """Every provider, in display order."""
 
 MODELS = {
@@ -47,23 +48,46 @@ ALIASES = {
 }
 """Other names of models: short ones, and the names of its maker's routes."""
 
+DEFAULT_PROVIDER = "runware"
+"""The provider of the sandbox, and the one that `flux config init` suggests."""
+
 DEFAULT_MODEL = "flux-1.1-pro-ultra"
 """The model that every provider hosts."""
 
 
+def names() -> tuple[str, ...]:
+    """Return every name: those of flux, then those of plug-ins, which may turn out not to work."""
+    from flux_cli.providers.plugins import list_entry_points  # noqa: PLC0415 - not for --help
+
+    return (*NAMES, *(name for name in list_entry_points() if name not in NAMES))
+
+
 def check_name(name: str) -> str:
     """Return ``name`` if it is the name of a provider. Raises `UsageError` with the nearest name."""
-    if name not in NAMES:
-        near = nearest(name, NAMES)
+    if name not in NAMES and name not in names():
+        near = nearest(name, names())
         message = f"there is no provider {name!r}"
-        raise UsageError(message, hint=f"did you mean {near}?" if near else f"the providers are {listed(NAMES)}")
+        raise UsageError(message, hint=f"did you mean {near}?" if near else f"the providers are {listed(names())}")
     return name
 
 
 def load(name: str) -> Provider:
-    """Return the provider called ``name``. Raises `UsageError` with the nearest name."""
-    provider: Provider = import_module(f"flux_cli.providers.{check_name(name)}").PROVIDER
+    """Return the provider called ``name``. Raises `UsageError` with the nearest name, or for a broken plug-in."""
+    if check_name(name) not in NAMES:
+        from flux_cli.providers.plugins import load_plugin  # noqa: PLC0415 - not for --help
+
+        return load_plugin(name)
+    provider: Provider = import_module(f"flux_cli.providers.{name}").PROVIDER
     return provider
+
+
+def load_all() -> list[Provider]:
+    """Return every provider that works."""
+    found: list[Provider] = []
+    for name in names():
+        with suppress(UsageError):
+            found.append(load(name))
+    return found
 
 
 def canonical_name(word: str) -> str | None:
@@ -75,4 +99,4 @@ def canonical_name(word: str) -> str | None:
 
 def alias(name: str) -> str:
     """Return a model's shortest alias, or its name if it has none."""
-    return next((short for short, full in ALIASES.items() if full == name), name)
+    return next((short for short, full in ALIASES.items() if full == name and len(short) < len(name) - 1), name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Cost, Job, LocalFile, Queued, RemoteJob, State
@@ -19,6 +19,9 @@ SEED_LIMIT = 2**31 - 1
 """The largest seed that flux draws; every provider accepts it."""
 SEEDS = (-(2**63), 2**63 - 1)
 """The smallest and largest seed where the provider documents no limits: 64 bits, signed."""
+
+INTERFACE = 1
+"""The version of what this module defines; a plug-in that is made for another one is refused."""
 
 USD, CREDITS = "USD", "credits"
 """The currencies of prices. What a credit is worth depends on what you paid for it."""
@@ -110,6 +113,11 @@ class Model:
         return "seed" in self.options
 
     @property
+    def draws_seed(self) -> bool:
+        """Whether a seed is drawn if none is given: only where the provider documents the field."""
+        return self.takes_seed and not self.options["seed"].confidence
+
+    @property
     def image_input(self) -> ImageInput | None:
         """Its option for input images, if it has one."""
         found = self.options.get("image")
@@ -171,7 +179,8 @@ class PlannedJob:
             if isinstance(option, ImageInput):
                 value = [self._place(option, image, links or {}) for image in list_images(value)]  # noqa: PLW2901
             for path, sent in (option.wire(value, options) if option else {}).items():
-                put_at_path(body, path, sent)
+                if path:  # an option without a field is not part of the body
+                    put_at_path(body, path, sent)
         for path, value in self.job.parameters.get("param", {}).items():
             put_at_path(body, path, value)
         return body
@@ -198,7 +207,9 @@ class OwnModel:
     def at(self, provider: Provider, base: Model) -> Model:
         """Return it as a model of ``provider``, which hosts its ``base``."""
         slug = self.ids.get(provider.name)
-        price = base.price if self.price is None else Price(amount=self.price, source="your config", date="")
+        price = None if slug else base.price  # what another model costs is not known
+        if self.price is not None:
+            price = Price(amount=self.price, source="your config", date="")
         variants = tuple(self.at(provider, one) for one in base.variants)
         return replace(
             base,
@@ -212,10 +223,15 @@ class OwnModel:
 
 
 def upload_files(planned: PlannedJob, upload: Callable[[LocalFile], Flow[str]]) -> Flow[dict[str, str]]:
-    """Upload each local file of a job with the conversation ``upload``, and return their web addresses."""
+    """Upload the local files of a job that do not travel inside the body, each once, and return their addresses."""
     links: dict[str, str] = {}
-    for name, file in planned.files.items():
-        links[name] = yield from upload(file)
+    for name, option in planned.model.options.items():
+        if not isinstance(option, ImageInput) or option.travels != "upload":
+            continue
+        for image in list_images(planned.job.parameters.get(name)):
+            file = planned.files.get(image)
+            if file is not None and image not in links and file.size > option.inline_up_to:
+                links[image] = yield from upload(file)
     return links
 
 
@@ -267,6 +283,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """Answers of an API and what they mean, by which ``python -m flux_cli.conformance`` tests a plug-in."""
+
+    conversation: Literal["submit", "poll", "cancel", "find", "check"]
+    answers: tuple[tuple[int, Any], ...]
+    """HTTP status and JSON body of each answer, in order."""
+    result: str
+    """``accepted``, ``queued``, ``running``, ``succeeded``, ``failed``, ``cancelled``, ``found``, ``account``, or the
+    code of an error, such as ``auth``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A hosted API: its data and its conversations. It does no I/O itself."""
 
@@ -291,6 +319,8 @@ class Provider:
     """``None`` if the API cannot cancel a job."""
     find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
     """Look for a job whose answer was lost, using reads only. A result of ``None`` proves nothing."""
+    interface: int = 1
+    """The version of this interface that the provider is made for."""
     other_model: Model | None = None
     """How a model that flux does not know is submitted, by the provider's own id."""
     model_pattern: str = ""
@@ -303,6 +333,10 @@ class Provider:
     """Notes shown when a ``--param`` is used, by path."""
     origins: tuple[str, ...] = ()
     """Other documented hosts of the provider that may receive the key."""
+    trusted_urls: str = ""
+    """A pattern of whole addresses in answers that may receive the key besides those below the base URL."""
+    is_answer: Callable[[Response], bool] | None = None
+    """Whether a response is an ordinary answer whatever its HTTP status."""
     idempotency_key_is_id: bool = False
     """Whether the job's idempotency key is also its id at the provider."""
     id_pattern: str = r"[A-Za-z0-9_-]{1,128}"
@@ -311,5 +345,9 @@ class Provider:
     """When a job can be cancelled."""
     upload_note: str = ""
     """The endpoint that a local file is uploaded to, for people."""
+    examples: tuple[Example, ...] = ()
+    """Answers for the conformance test; a plug-in needs them."""
+    keeps_images: str = ""
+    """How long links to images work, in words such as "10 minutes", if that is short and they cannot be renewed."""
     poll_seconds: float = 1.0
     """The shortest interval between polls, in seconds, as the provider documents it; 1 if it documents none."""

@@ -33,10 +33,15 @@ Flow = Generator["Request", "Response", T]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A local file, sent as the only field of a multipart body."""
+    """A local file, sent as the only field of a multipart body, or as the body itself."""
 
-    field: str
+    field: str = ""
+    """The name of the field; empty for a body that is the file."""
     path: str
+    media_type: str = "application/octet-stream"
+    """Of a body that is the file."""
+    file: LocalFile | None = None
+    """The file as it was checked; one that changed since is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class Request:
     upload: Upload | None = None
     origin: str | None = None
     """The origin, if it is not that of the base URL; must be one that the provider lists."""
+    url: str | None = None
+    """An address from an answer, used instead of path and query if the key may be sent there."""
+    secret_answer: bool = False
+    """Whether the answer holds a secret, which ``-v`` must not show."""
     paid: bool = False
     """Whether the request may cost money."""
     repeatable: bool = False

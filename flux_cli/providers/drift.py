@@ -19,7 +19,8 @@ def from_schema(model: Model, published: Any) -> tuple[str, ...]:
     fields = next(_properties(published), None)
     if fields is None:
         return ()
-    ours = {option.field.split(".")[0] for option in model.options.values() if option.field} | {model.prompt_field}
+    paths = [path for option in model.options.values() for path in option.field.split(", ") if path]
+    ours = {path.split(".")[0] for path in paths} | {model.prompt_field}
     found = [f"no longer has a field {name}" for name in sorted(ours - fields.keys())]
     found += [f"has a field {name} that flux does not know" for name in sorted(map(str, fields.keys() - ours))]
     for option in model.options.values():

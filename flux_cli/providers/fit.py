@@ -12,7 +12,7 @@ from flux_cli.providers.options import Choice, InvalidValue, Option, Range, list
 from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from flux_cli.providers.base import Model, OwnModel, Provider
 
@@ -46,7 +46,9 @@ def flag_name(name: str) -> str:
 
 
 def _do(names: Sequence[str]) -> str:
-    """Return names with the verb "do"; empty if there are none."""
+    """Return names with the verb "do", of many only the first; empty if there are none."""
+    if len(names) > _NAMED + 1:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} others do"
     return f"{listed(names)} {'does' if len(names) == 1 else 'do'}" if names else ""
 
 
@@ -62,7 +64,7 @@ def find_model(provider: Provider, word: str, own: Mapping[str, OwnModel]) -> Mo
     if name is not None and name in provider.models:
         return provider.models[name]
     if name is not None:
-        hosts = [other for other in providers.NAMES if name in providers.load(other).models]
+        hosts = [other.name for other in providers.load_all() if name in other.models]
         raise UsageError(
             f"{provider.name} does not host {name}",
             hint=f"{_do(hosts) or 'no provider does'}; `flux models` lists what each provider hosts",
@@ -89,14 +91,20 @@ def fit_images(
     Raises `UsageError` for too many or too few images, or for a typed one where the model takes none.
     """
     images = len(list_images(options.get("image")))
-    if images and not _has(model, "image"):
-        if "image" in typed:
-            _refuse(provider, model, "image")
-        return model, {name: value for name, value in options.items() if name != "image"}, ("image",)
     try:
+        if images and not _has(model, "image"):
+            _refuse(provider, model, "image")
         return model.choose_variant(images), options, ()
-    except InvalidValue as error:
-        hint = "" if images else "`-i FILE` gives one: a path, a web address, or a job such as @1"
+    except (InvalidValue, UsageError) as error:
+        if images and "image" not in typed:
+            others = {name: value for name, value in options.items() if name != "image"}
+            fitting, kept, _ = fit_images(provider, model, others, typed=typed)
+            return fitting, kept, ("image",)
+        if isinstance(error, UsageError):
+            raise
+        hint = "`-i FILE` gives one: a path, a web address, or a job such as @1"
+        if images:
+            hint = _name_able(provider, model, lambda one: _takes_images(one, images)) or "no model takes as many"
         message = f"{provider.name}: {error}"
         raise UsageError(message, hint=hint) from None
 
@@ -142,7 +150,9 @@ def resolve(
         skipped.append(name)
     kept = {**_add_always_sent(model, extra, kept), **kept}
     _require_options(provider, model, kept)
-    notes += _note_confidence(provider, model, kept)
+    notes += note_confidence(provider, model, kept)
+    if model.confidence:
+        notes.append(f"{provider.name} does not document its id of {model.name}: {_CONFIDENCE[model.confidence]}")
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in extra if path in provider.param_notes]
     return ResolvedOptions(options=kept, skipped=tuple(skipped), notes=tuple(notes))
 
@@ -154,16 +164,13 @@ def _require_options(provider: Provider, model: Model, kept: Mapping[str, Any]) 
             raise UsageError(f"{provider.name}: {model.name} needs {flag_name(name)}")
 
 
-def _note_confidence(provider: Provider, model: Model, kept: Mapping[str, Any]) -> list[str]:
-    """Return a note for each option, and for the model's id, that the provider does not document."""
-    notes = [
+def note_confidence(provider: Provider, model: Model, names: Iterable[str]) -> list[str]:
+    """Return a note for each of the options that the provider does not document."""
+    return [
         f"{provider.name} does not document {flag_name(name)} for {model.name}: {_CONFIDENCE[option.confidence]}"
-        for name in kept
+        for name in names
         if (option := model.options.get(name)) is not None and option.confidence
     ]
-    if model.confidence:
-        notes.append(f"{provider.name} does not document its id of {model.name}: {_CONFIDENCE[model.confidence]}")
-    return notes
 
 
 def _choose_shape_to_skip(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
@@ -247,8 +254,8 @@ def _check_extra(
 
 def reserved_fields(provider: Provider, model: Model) -> tuple[str, ...]:
     """Return the fields of the request that flux fills in itself."""
-    seed = (model.options["seed"].field,) if model.takes_seed else ()
-    own = (model.prompt_field, model.count_field, *model.fixed, *seed)
+    seed = model.options["seed"].field if model.takes_seed else ""
+    own = (model.prompt_field, model.count_field, seed, *model.fixed)
     return tuple(dict.fromkeys([*provider.reserved_fields, *filter(None, own)]))
 
 
@@ -259,14 +266,26 @@ def _overlap(one: str, other: str) -> bool:
 
 def _refuse(provider: Provider, model: Model, name: str) -> None:
     """Raise `UsageError` for an option that the model does not have, naming the models and providers that have it."""
-    elsewhere = [one.name for one in provider.models.values() if _has(one, name)]
-    others = [providers.load(found) for found in providers.NAMES if found != provider.name]
-    same = [one.name for one in others if model.name in one.models and _has(one.models[model.name], name)]
-    able = [one.name for one in others if any(_has(model, name) for model in one.models.values())]
-    can = [f"{provider.name} with {listed(elsewhere[:_NAMED], last='or')}"] if elsewhere else []
-    can += [*same, *(f"{one} with other models" for one in able if one not in same)]
+    if provider.other_model is not None and model.options is provider.other_model.options:
+        message = f"{model.name} is not a model that flux knows, so it takes no {flag_name(name)}"
+        raise UsageError(message, hint="`--param FIELD=VALUE` sets any field of its request")
+    elsewhere = any(_has(one, name) for one in provider.models.values())
     message = f"{provider.name} has no {flag_name(name)}" + (f" for {model.name}" if elsewhere else "")
-    raise UsageError(message, hint=_do(can) or "no provider has it")
+    raise UsageError(message, hint=_name_able(provider, model, lambda one: _has(one, name)) or "no provider has it")
+
+
+def _name_able(provider: Provider, model: Model, able: Callable[[Model], bool]) -> str:
+    """Return who can instead: other providers of the model and other models of the provider, or else any provider."""
+    here = [one.name for one in provider.models.values() if able(one)]
+    others = [other for other in providers.load_all() if other.name != provider.name]
+    same = [one.name for one in others if model.name in one.models and able(one.models[model.name])]
+    hints = [f"{_do(same)} for {model.name}"] if same else []
+    hints += [f"at {provider.name}, {_do(here)}"] if here else []
+    return "; ".join(hints) or _do([one.name for one in others if any(able(found) for found in one.models.values())])
+
+
+def _takes_images(model: Model, images: int) -> bool:
+    return any(one.image_input is not None and one.image_input.most >= images for one in (model, *model.variants))
 
 
 def _has(model: Model, name: str) -> bool:

@@ -239,6 +239,8 @@ class ImageInput(Option):
     """Of local files."""
     links: bool = True
     """Whether the provider takes web addresses."""
+    inline_up_to: int = 0
+    """Bytes of a local file that is sent as a data URI even though larger ones are uploaded."""
 
     def check(self, value: Any) -> Any:
         """Return the images: one as text, several as a list. Raises `InvalidValue`."""
@@ -273,9 +275,10 @@ class ImageInput(Option):
 
     def wire(self, value: Any, others: Mapping[str, Any] = NO_OPTIONS) -> dict[str, Any]:  # noqa: ARG002 - for some
         """Return the images, in order."""
+        images = list_images(value)
         if self.as_array:
-            return {self.field: list(value)}
-        return dict(zip(self.field.split(", "), value, strict=False))
+            return {self.field: images}
+        return dict(zip(self.field.split(", "), images, strict=False))
 
     @property
     def accepts(self) -> str:
@@ -291,7 +294,8 @@ def list_images(value: Any) -> list[Any]:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size // 2**20} MB" if size % 2**20 == 0 else f"{size / 2**20:.1f} MB"
+    unit = 10**6 if size % 10**6 == 0 else 2**20
+    return f"{size // unit} MB" if size % unit == 0 else f"{size / unit:.1f} MB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +362,8 @@ class Pixels(Option):
     step: int = 1
     most: int | None = None
     """Pixels of the largest image, if its sides alone do not limit it."""
+    also: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    """Further fields that are sent with a size, by dotted path."""
     as_object: bool = False
     """Whether the field is an object with ``width`` and ``height``."""
 
@@ -381,14 +387,15 @@ class Pixels(Option):
         scale = min(1.0, self.high / max(*size, 1))
         if self.most is not None:
             scale = min(scale, math.sqrt(self.most / max(size[0] * size[1], 1)))
-        width, height = (min(max(round(side * scale / self.step) * self.step, self.low), self.high) for side in size)
+        up = 0.5 if scale == 1 else 0.0  # a smaller one is rounded down, so that it stays within the limits
+        width, height = (min(max(int(side * scale / self.step + up) * self.step, self.low), self.high) for side in size)
         while self.most is not None and width * height > self.most:
             width, height = (width - self.step, height) if width >= height else (width, height - self.step)
         return width, height
 
     def wire(self, value: Any, others: Mapping[str, Any] = NO_OPTIONS) -> dict[str, Any]:  # noqa: ARG002 - for some
         """Return width and height in pixels."""
-        return _place_size(self, _parse_size(value))
+        return {**self.also, **_place_size(self, _parse_size(value))}
 
     def pixels(self, value: Any, others: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - for some
         """Return the pixels of a size."""

@@ -13,11 +13,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flux_cli.config.schema import KEYS, TABLES, Tree
+from flux_cli.config.schema import KEYS, TABLES, GenerateTable
 from flux_cli.config.validate import parse_text
 from flux_cli.errors import UsageError
 from flux_cli.text import listed, nearest, printable
@@ -49,19 +49,15 @@ class Row:
     """File and line, for people."""
     fields: Mapping[str, Any]
     """The prompt and the options, by long name with underscores."""
-    images: tuple[str, ...] = ()
-    """The digests of local input images, which tell it from other rows instead of their paths."""
+    digests: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """By option: what tells its local input images from those of other rows, whatever they are called."""
     copy: int | None = None
     """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
 
     @property
     def key(self) -> str:
         """A digest of its content, whatever its line in the file."""
-        fields = dict(self.fields)
-        if self.images:
-            fields = {name: value for name, value in fields.items() if name not in {"image", "mask"}}
-            fields["images"] = self.images
-        text = json.dumps(fields, sort_keys=True, ensure_ascii=True)
+        text = json.dumps({**self.fields, **self.digests}, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -122,12 +118,14 @@ def _read_lines(text: str) -> Found:
 
 
 def _read_objects(text: str) -> Found:
+    decode = json.JSONDecoder(object_pairs_hook=_reject_duplicates).decode
+    encode = json.JSONEncoder(allow_nan=False).encode
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            fields = json.loads(line, object_pairs_hook=_reject_duplicates)
-            json.dumps(fields, allow_nan=False)
+            fields = decode(line)
+            encode(fields)
         except UsageError as error:
             yield number, error
             continue
@@ -251,8 +249,8 @@ def _parse_values(given: Mapping[str, Any], place: str) -> dict[str, Any]:
     if not others:
         return plain
     try:
-        tree = Tree.model_validate({"generate": {name: _entry(name, value) for name, value in others.items()}})
-        found: dict[str, Any] = tree.model_dump(exclude_unset=True)["generate"]
+        table = GenerateTable.model_validate({name: _entry(name, value) for name, value in others.items()})
+        found: dict[str, Any] = {name: getattr(table, name) for name in others}
     except (ValueError, RecursionError):
         found = {
             name: parse_text(("generate", name), _text(value), f"{place}: {name}") for name, value in others.items()

@@ -13,7 +13,7 @@ from flux_cli.sandbox.wire import Answer, Call
 MEDIA = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 """Media type by format."""
 
-_KEYS = ("authorization", "x-api-key")
+_KEYS = ("authorization", "x-api-key", "x-key")
 
 
 def content(job: Job, index: int, scene: Scene) -> bytes:

@@ -40,6 +40,7 @@ class SandboxTransport(httpx.BaseTransport):
             query=dict(request.url.params),
             headers={name.lower(): value for name, value in request.headers.items()},
             body=request.read(),
+            base=f"https://{request.url.host}",
         )
         try:
             answer = self._world.answer(call)

@@ -22,6 +22,8 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
+    base: str = ""
+    """The address that the path is below, as the caller sees it, for answers that contain addresses of the API."""
 
     @property
     def content_type(self) -> str:

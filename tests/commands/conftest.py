@@ -8,20 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.hosts import KEYS
 from tests.loopback import PROVIDERS, LoopbackServer
-
-KEYS = {
-    "runcomfy": ("RUNCOMFY_API_TOKEN", "made-up-comfy"),
-    "runflow": ("RUNFLOW_API_KEY", "made-up-flow"),
-    "apiframe": ("APIFRAME_API_KEY", "made-up-frame"),
-    "runware": ("RUNWARE_API_KEY", "made-up-ware"),
-}
-"""The variable that holds each provider's key, and the key."""
 
 
 @pytest.fixture
 def host(tmp_path, clock, monkeypatch) -> Iterator[LoopbackServer]:
-    """Stand in for all four providers on 127.0.0.1, where jobs are done at once."""
+    """Stand in for every provider on 127.0.0.1, where jobs are done at once."""
     with LoopbackServer(tmp_path / "host", now=clock.now) as server:
         for name in PROVIDERS:
             monkeypatch.setenv(f"FLUX_PROVIDERS__{name.upper()}__BASE_URL", server.base_url(name))

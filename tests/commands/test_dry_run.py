@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
-VARIABLES = dict(
-    zip(PROVIDERS, ("RUNCOMFY_API_TOKEN", "RUNFLOW_API_KEY", "APIFRAME_API_KEY", "RUNWARE_API_KEY"), strict=True)
-)
+from flux_cli.providers import NAMES
+from tests.hosts import KEYS
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PROVIDERS = NAMES
+VARIABLES = {name: variable for name, (variable, _) in KEYS.items()}
+
+PNG = (Path(__file__).parents[1] / "pictures" / "fox.png").read_bytes()
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -86,7 +87,7 @@ def test_an_upload_comes_first(flux, tmp_path):
     done = flux("generate", "a fox", "-p", "apiframe", "-i", name, "--dry-run")
 
     upload, submit = (shlex.split(line) for line in done.lines)
-    assert upload[upload.index("-F") + 1] == 'file=@"a;b, \\"c\\" \'d\'.png"'
+    assert upload[upload.index("-F") + 1] == f'file=@"{Path.cwd()}/a;b, \\"c\\" \'d\'.png";type=image/png'
     assert "/v2/uploads" in upload[4]
     assert "image_prompt" in submit[-1]
 

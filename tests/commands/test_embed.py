@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from flux_cli.images.embed import read
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.wire import Answer
 from tests.bare import bare
 
@@ -20,7 +21,7 @@ def forget(home):
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
-@pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe", "runware"])
+@pytest.mark.parametrize("provider", NAMES)
 def test_every_saved_image_carries_its_story(flux, provider, kind):
     """Whether the provider made the format or flux did; the ledger knows its size with the story in it."""
     model = "ultra" if provider == "runflow" else "pro"

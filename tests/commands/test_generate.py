@@ -9,10 +9,12 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.wire import Answer
 from tests.bare import bare
+from tests.hosts import KEYS
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+PROVIDERS = NAMES
 
 
 def test_the_first_image(flux):
@@ -267,12 +269,14 @@ def test_verbose_does_not_show_a_key_that_the_host_repeats(flux, host):
     """An answer that quotes the key is shown without it, and so is the error."""
     from flux_cli.sandbox.wire import reply
 
-    host.script = lambda call: reply(401, {"errors": [{"code": "invalidApiKey", "message": "bad made-up-ware"}]})
+    host.script = lambda call: reply(
+        401, {"errors": [{"code": "invalidApiKey", "message": f"bad {KEYS['runware'][1]}"}]}
+    )
 
     done = flux("generate", "a fox", "-p", "runware", "-v")
 
     assert done.code == 3
-    assert "made-up-ware" not in done.err
+    assert "made-up-runware" not in done.err
 
 
 def test_no_wait_prints_one_id_a_line(flux):

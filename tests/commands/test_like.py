@@ -12,9 +12,9 @@ from PIL import Image
 from flux_cli.images.embed import embed, read
 from flux_cli.images.inspect import inspect
 from flux_cli.images.metadata import ImageMetadata
-from flux_cli.providers import runflow
+from flux_cli.providers import NAMES, runflow
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+PROVIDERS = NAMES
 
 
 @pytest.fixture

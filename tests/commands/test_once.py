@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from flux_cli.config.paths import state_path
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.wire import Answer, LostReply
 
 DEAD = "elsewhere-that-is-not:1"
@@ -102,7 +102,7 @@ def test_a_name_is_free_again_when_its_process_died_and_nothing_was_accepted(flu
     assert host.accepted("apiframe") == 1
 
 
-@pytest.mark.parametrize("name", ["runcomfy", "runflow", "apiframe", "runware"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_refusal_leaves_the_name_and_the_budget_free(flux, host, config, abandon, name):
     """A 4xx to a paid request means that nothing was accepted: it is told so, and costs nothing."""
     price = f'[providers.{name}]\nprice = {{ "flux-1.1-pro-ultra" = 0.06 }}\n'
@@ -144,8 +144,8 @@ def test_a_name_is_taken_over_by_one_of_many(tmp_path):
     old = Claim(name="n", sandbox=False, run="r0", jobs=1, key="m", owner=DEAD)
     one.claim(old, free=lambda *_: False)
 
-    mine = replace(old, run="r1", owner="a:1")
-    theirs = replace(old, run="r2", owner="b:2")
+    mine = old._replace(run="r1", owner="a:1")
+    theirs = old._replace(run="r2", owner="b:2")
     first, _ = one.claim(mine, free=lambda held, _: held.owner == DEAD)
     second, _ = other.claim(theirs, free=lambda held, _: held.owner == DEAD)
 

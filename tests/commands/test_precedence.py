@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flux_cli.providers import runflow
+from tests.hosts import KEYS
 
 
 def _task(host):
@@ -50,8 +51,9 @@ def test_the_provider(flux, host, config, monkeypatch):
     assert asked("-p", "runcomfy") == "runcomfy"
     monkeypatch.delenv("FLUX_DEFAULT_PROVIDER")
     config("")
-    for name in ("RUNCOMFY_API_TOKEN", "RUNFLOW_API_KEY", "RUNWARE_API_KEY"):
-        monkeypatch.delenv(name)
+    for name, (variable, _) in KEYS.items():
+        if name != "apiframe":
+            monkeypatch.delenv(variable)
     assert asked() == "apiframe"
 
 

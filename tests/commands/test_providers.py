@@ -6,10 +6,10 @@ import pytest
 
 from flux_cli.jobs import Cost, Image, Job
 from flux_cli.ledger.ledger import Ledger
-from flux_cli.providers import MODELS, load
+from flux_cli.providers import ALIASES, NAMES, load
 from flux_cli.sandbox.wire import reply
 
-PROVIDERS = ["runcomfy", "runflow", "apiframe", "runware"]
+PROVIDERS = NAMES
 
 
 def test_the_table(flux, monkeypatch):
@@ -236,7 +236,7 @@ def test_a_models_name_that_is_inferred_says_so(flux):
 def described(**prices):
     """Return a script that answers as RunComfy describes its models, at these prices; an alias a name."""
     paths = {f"/v1/models/{model.slug}": model.name for model in load("runcomfy").models.values()}
-    amounts = {MODELS[alias]: amount for alias, amount in prices.items()}
+    amounts = {ALIASES[alias]: amount for alias, amount in prices.items()}
 
     def script(call):
         if call.path not in paths:
@@ -311,7 +311,7 @@ def priced(**told):
     """Return a script that answers as Apiframe lists its models, at these prices in credits; an alias a name."""
     models = [
         {
-            "id": MODELS[alias],
+            "id": ALIASES[alias],
             "label": alias,
             "modality": "image",
             "costMin": low,

@@ -10,8 +10,9 @@ import pytest
 from flux_cli.config.paths import state_path
 from flux_cli.jobs import Job
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.providers import NAMES
 
-PROVIDERS = ("runcomfy", "runflow", "apiframe", "runware")
+PROVIDERS = NAMES
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from flux_cli.providers import NAMES
 from flux_cli.sandbox.wire import Answer
 
 
-@pytest.mark.parametrize("name", ["runcomfy", "runflow", "apiframe", "runware"])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("told", ["86400", "15", None])
 def test_a_host_that_turns_us_away_is_not_waited_for_beyond_the_time_out(flux, host, clock, name, told):
     """Nothing was accepted, and that is said in time, however long the host would have us wait."""

@@ -15,14 +15,8 @@ import pytest
 from flux_cli.ledger.ledger import Ledger
 from flux_cli.sandbox.wire import Answer
 from tests.e2e.process import DEADLINE, FLUX, Ended, Program, Terminal
+from tests.hosts import KEYS
 from tests.loopback import PROVIDERS, LoopbackServer
-
-KEYS = {
-    "runcomfy": ("RUNCOMFY_API_TOKEN", "rc-2f6b1c9d8e7a"),
-    "runflow": ("RUNFLOW_API_KEY", "rf-5a0d3b7c4e19"),
-    "apiframe": ("APIFRAME_API_KEY", "af-91c8e2d6b4f0"),
-    "runware": ("RUNWARE_API_KEY", "rw-7d4e0a9b3c52"),
-}
 
 
 class Held:

@@ -114,7 +114,19 @@ def test_jobs_that_begin_together_do_not_all_look_at_the_same_moment(watcher, ho
         next(one)
         firsts.append(host.asked[f"job{number}"][0])
 
-    assert firsts == pytest.approx([3.0, 3.7, 3.4])
+    assert firsts == pytest.approx([3.0, 1.7, 1.4])
+
+
+def test_what_looks_at_short_jobs_have_shown_is_not_forgotten(watcher, host, clock):
+    """Once it is known when they are ready, none is looked at too early again: that would double its time."""
+    host.seconds = 1.0
+    watching = watcher()
+
+    for number in range(60):
+        ended(watching, job(number, at=clock.now()))
+
+    assert {len(host.asked[f"job{number}"]) for number in range(30, 60)} == {1}
+    assert host.asked["job59"] == [pytest.approx(1.025, abs=0.025)]
 
 
 def test_jobs_of_separate_runs_do_not_all_look_at_the_same_moment(watcher, host, clock):

@@ -16,6 +16,7 @@ from flux_cli.jobs import Cost, Image, Job
 from flux_cli.ledger.codec import decode, encode
 from flux_cli.ledger.ledger import Ledger
 from flux_cli.ledger.records import Claim
+from flux_cli.ledger.schema import columns
 
 
 def make(job_id="k3f9q2mx", **changes) -> Job:
@@ -59,6 +60,37 @@ def test_a_job_comes_back_as_it_was_written(ledger):
         "h",
         "no",
     )
+
+
+def test_a_change_writes_the_columns_that_differ_and_leaves_all_as_a_new_row_would_have_them(tmp_path):
+    """A column that is written again is written in every index that has it."""
+    statements = []
+
+    def connect(*args, **options):
+        database = sqlite3.connect(*args, **options)
+        database.set_trace_callback(statements.append)
+        return database
+
+    job = make(status="submitting", estimate=0.06, batch="/b")
+    steps = [
+        {"status": "running", "remote_id": "r-1", "accepted_at": 1001.0},
+        {"status": "succeeded", "images": (Image(url="https://x/1"),), "cost": Cost(amount=0.05)},
+        {"images": (Image(url="https://x/1", path="/abs/a.jpg"),)},
+        {"detail": "seen again"},
+    ]
+    written = []
+    with closing(Ledger(tmp_path / "ledger.sqlite3", connect=connect)) as ledger:
+        ledger.add(job)
+        for step in steps:
+            statements.clear()
+            job = ledger.change(job.id, lambda known, step=step: replace(known, **step))
+            (update,) = [one for one in statements if one.startswith("UPDATE")]
+            written.append({name for name in columns(job) if f" {name} = " in update.partition(" WHERE ")[0]})
+            names = ", ".join(columns(job))
+            ((*row,),) = ledger._database.rows(f"SELECT {names} FROM jobs")
+            assert row == list(columns(job).values())
+
+    assert written == [{"status", "remote_id"}, {"status", "unsaved", "spent", "images", "told"}, {"unsaved"}, set()]
 
 
 def test_a_change_that_finds_nothing_new_writes_nothing(tmp_path):

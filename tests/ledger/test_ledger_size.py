@@ -35,7 +35,7 @@ def fill(path, count: int) -> Ledger:
                 id=f"j{number:07d}", run=f"r{number}", provider="runware", model="m", prompt="a fox", status="failed",
                 created_at=float(number - count + 30), batch=f"/b{number // 3}", ready_between=(8.0, 9.0),
             )  # fmt: skip
-            ledger._write(job, new=True)
+            ledger._write(job)
     return ledger
 
 

@@ -18,6 +18,7 @@ from flux_cli.providers.base import SEED_LIMIT, Accepted
 from flux_cli.providers.conversation import Response, drive
 from flux_cli.providers.fit import find_model
 from flux_cli.providers.options import Option
+from flux_cli.text import listed
 
 PLAIN_ID = "2f0c4b1e-3a5d-4c6b-8d7e-9f0a1b2c3d4e"
 ACCEPTED = {"request_id": PLAIN_ID, "id": PLAIN_ID, "jobId": PLAIN_ID, "data": []}
@@ -32,8 +33,11 @@ every_offer = pytest.mark.parametrize(
 quick = hypothesis_settings(max_examples=40, deadline=None)
 
 
-def alias(model):
-    return providers.alias(model.name)
+def needed(model):
+    """Return the options that a model cannot do without."""
+    found = {name: "https://example.com/mask.png" for name, option in model.options.items() if option.required}
+    least = model.image_input.least if model.image_input is not None else 0
+    return {**found, **({"image": "https://example.com/fox.png"} if least else {})}
 
 
 @every_provider
@@ -44,7 +48,8 @@ def test_a_provider_says_who_it_is(provider):
     assert re.fullmatch(r"https://[a-z0-9.-]+(/[a-z0-9./-]+)?", provider.docs)
     assert re.fullmatch(r"https://[a-z0-9.-]+(/[a-z0-9]+)*", provider.base_url)
     assert all(re.fullmatch(r"https://[a-z0-9.-]+", origin) for origin in provider.origins)
-    assert provider.auth in {("Authorization", "Bearer "), ("X-API-Key", "")}
+    assert provider.auth[0].lower() in {"authorization", "x-api-key", "x-key"}
+    assert provider.auth[1] in {"", "Bearer ", "Key "}
     assert re.fullmatch(provider.id_pattern, PLAIN_ID)
 
 
@@ -85,9 +90,9 @@ def test_an_option_is_described_and_is_sent_where_no_owned_field_stands(provider
     for name, option in model.options.items():
         assert isinstance(option, Option)
         assert option.accepts
-        assert option.field
+        assert option.field or option.note
         for field in filter(None, re.split(r",\s*", option.field)):
-            assert re.fullmatch(r"[A-Za-z_]+(\.[A-Za-z_]+)*", field)
+            assert re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_]+)*", field)
             assert field not in provider.reserved_fields or name == "seed"
 
 
@@ -101,7 +106,7 @@ def test_a_price_says_where_and_when_it_was_read(provider, model):
 
 @every_offer
 def test_a_submit_asks_for_money_once_and_carries_no_key(provider, model, talk, order):
-    wanted = order(provider.name, alias(model), _prompt="a fox, 狐, 🦊")
+    wanted = order(provider.name, model.name, _prompt="a fox, 狐, 🦊", **needed(model))
 
     said = talk(provider, provider.submit(wanted), ACCEPTED)
 
@@ -132,7 +137,8 @@ def test_what_asks_and_cancels_may_be_repeated_and_costs_nothing(provider, talk)
 def test_a_job_is_asked_for_by_its_id(provider, talk):
     said = talk(provider, provider.poll(RemoteJob(id=PLAIN_ID)), {"status": "odd", "status_code": "odd", "data": []})
 
-    assert PLAIN_ID in said.requests[0].path + json.dumps(said.requests[0].json)
+    asked = said.requests[0]
+    assert PLAIN_ID in f"{asked.path} {json.dumps(asked.json)} {asked.query}"
 
 
 @every_offer
@@ -140,7 +146,7 @@ def test_the_prompt_arrives_as_it_was_written(provider, model, order):
     @quick
     @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
     def holds(prompt):
-        first = next(provider.submit(order(provider.name, alias(model), _prompt=prompt)))
+        first = next(provider.submit(order(provider.name, model.name, _prompt=prompt, **needed(model))))
         back = json.loads(json.dumps(first.json, ensure_ascii=False).encode())
         body = back[0] if isinstance(back, list) else back
         for name in model.prompt_field.split("."):
@@ -170,7 +176,7 @@ def test_a_provider_and_a_model_are_found_by_name():
     ("find", "word", "hint"),
     [
         (providers.load, "runwear", "did you mean runware?"),
-        (providers.load, "zzz", "the providers are runcomfy, runflow, apiframe and runware"),
+        (providers.load, "zzz", f"the providers are {listed(providers.NAMES)}"),
         (lambda word: find_model(providers.load("runware"), word, {}), "ultr", "did you mean ultra?"),
         (lambda word: find_model(providers.load("runware"), word, {}), "zzz", "`flux models` lists the models"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from flux_cli import providers
 from flux_cli.providers.drift import from_catalogue, from_schema
 
-PRO, ULTRA = providers.load("runcomfy").models.values()
+PRO, ULTRA = (providers.load("runcomfy").models[name] for name in ("flux-1.1-pro", "flux-1.1-pro-ultra"))
 PRO_AT_APIFRAME, ULTRA_AT_APIFRAME = (
     providers.load("apiframe").models[name] for name in ("flux-1.1-pro", "flux-1.1-pro-ultra")
 )

@@ -181,7 +181,7 @@ def test_images_that_a_model_does_not_take_are_refused(facts, value, message):
 @pytest.mark.parametrize(
     ("size", "near"),
     [
-        ((1000, 1000), (1008, 1008)),
+        ((1001, 1001), (1008, 1008)),
         ((4000, 2000), (2048, 1024)),
         ((10, 5000), (256, 2048)),
         ((2048, 2048), (1440, 1440)),

@@ -8,6 +8,7 @@ import pytest
 from flux_cli import providers
 from flux_cli.sandbox.wire import Answer, Call
 from flux_cli.sandbox.world import World
+from tests.hosts import HOSTS
 from tests.sandbox.talk import Line
 
 if TYPE_CHECKING:
@@ -39,14 +40,10 @@ class Client:
     ) -> Answer:
         host, _, rest = url.removeprefix("https://").partition("/")
         path, _, query = rest.partition("?")
-        keys = {"authorization": "Bearer made-up", "x-api-key": "afk_made-up"}
-        key = {"x-api-key": keys["x-api-key"]} if "apiframe" in host else {"authorization": keys["authorization"]}
-        is_file = host in {
-            "playgrounds-storage-public.runcomfy.net",
-            "runflow-outputs.s3.amazonaws.com",
-            "cdn2.apiframe.ai",
-            "im.runware.ai",
-        }
+        provider = HOSTS.get(host)
+        header, prefix = providers.load(provider).auth if provider else ("", "")
+        key = {header.lower(): f"{prefix}made-up"}
+        is_file = provider is None
         sent = {} if is_file else dict(key)
         if json_body is not None:
             sent["content-type"] = "application/json"
@@ -57,7 +54,11 @@ class Client:
             else:
                 sent.pop(name, None)
         pairs = dict(pair.split("=", 1) for pair in query.split("&") if pair)
-        return self.world.answer(Call(method=method, host=host, path=f"/{path}", query=pairs, headers=sent, body=body))
+        return self.world.answer(
+            Call(
+                method=method, host=host, path=f"/{path}", query=pairs, headers=sent, body=body, base=f"https://{host}"
+            )
+        )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from flux_cli.errors import (
     LostReplyError,
 )
 from flux_cli.images.inputs import InputReader
-from flux_cli.jobs import Job
+from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers import fit as checks
 from flux_cli.providers.base import PlannedJob
-from flux_cli.providers.conversation import Response
+from flux_cli.providers.conversation import Response, encode
 from flux_cli.providers.options import list_images
 from flux_cli.sandbox.wire import Call, LostReply
 
@@ -42,12 +42,15 @@ class Line:
     def __call__(self, request: Request) -> Response:
         self.paid += request.paid
         name, prefix = self.provider.auth
-        base = urlsplit((request.origin or self.provider.base_url) + request.path)
+        base = urlsplit(request.url or (request.origin or self.provider.base_url) + request.path)
+        query = dict(parse_qsl(base.query)) if request.url else dict(request.query)
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers |= {name.lower(): prefix + self.key} if self.key else {}
         body = b""
         if request.json is not None:
-            headers["content-type"], body = "application/json", json.dumps(request.json).encode()
+            headers["content-type"] = "application/json"
+            parts = encode(request.json)
+            body = b"".join(part if isinstance(part, bytes) else b64encode(_read(part)) for part in parts)
         if request.upload is not None:
             headers["content-type"] = "multipart/form-data; boundary=b"
             head = f'--b\r\nContent-Disposition: form-data; name="{request.upload.field}"; filename="x"\r\n\r\n'
@@ -56,15 +59,18 @@ class Line:
             method=request.method,
             host=base.netloc,
             path=base.path,
-            query=dict(request.query),
+            query=query,
             headers=headers,
             body=body,
+            base=f"https://{base.netloc}",
         )
         try:
             answer = self.world.answer(call)
         except LostReply:
             raise LostReplyError("lost") from None
         response = Response(status=answer.status, headers=answer.headers, body=answer.body)
+        if self.provider.is_answer is not None and self.provider.is_answer(response):
+            return response
         refusal = self.provider.refusal(response)
         if refusal is not None:
             raise refusal
@@ -72,13 +78,29 @@ class Line:
         return response
 
 
+PICTURES = Path(__file__).parents[1] / "pictures"
+
+
+def needed(model) -> dict[str, str]:
+    """Return the options that a model cannot do without."""
+    found = {name: str(PICTURES / "mask.png") for name, option in model.options.items() if option.required}
+    if model.image_input is not None and model.image_input.least:
+        found["image"] = str(PICTURES / "fox.png")
+    return found
+
+
 READER = InputReader(lambda: Path("/nonexistent"))
+
+
+def _read(file: LocalFile) -> bytes:
+    return Path(file.path).read_bytes()
 
 
 def order(name, model_name, prompt="a fox", *, seed=5, count=1, extra=None, handle="", **options):
     """Return a planned job whose options went through the ordinary checks."""
     provider = providers.load(name)
     model = checks.find_model(provider, model_name, {})
+    options = {**needed(model), **options}
     model, options, _ = checks.fit_images(provider, model, options, typed=set(options))
     if model.takes_seed:
         checks.check_seed(provider, model, seed)

@@ -14,7 +14,7 @@ from flux_cli.providers.conversation import drive
 from flux_cli.providers.options import Choice, Pixels, Range, Ratios
 from tests.sandbox.talk import EVERY, SMALL, order
 
-FOX = str(Path(__file__).parents[1] / "pictures" / "fox.png")
+FOX, MASK = (str(Path(__file__).parents[1] / "pictures" / name) for name in ("fox.png", "mask.png"))
 
 OTHERS = {
     "raw": [True, False],
@@ -22,6 +22,8 @@ OTHERS = {
     "check_content": [True],
     "webhook": ["https://example.com/hook"],
     "image": ["https://example.com/fox.png", FOX],
+    "mask": [MASK],
+    "negative": ["blur"],
     "metadata": [{"a": "b"}],
 }
 
@@ -36,7 +38,8 @@ def values(option, described):
         case Range():
             return [end for end in (described.low, described.high) if end is not None]
         case Pixels(table=()):
-            return [f"{described.low}x{described.high}", f"{described.high}x{described.low + described.step}"]
+            high = min(described.high, (described.most or described.high**2) // described.low)
+            return [f"{described.low}x{high}", f"{high}x{described.low}"]
         case Pixels():
             return ["x".join(map(str, size)) for size in described.table]
         case _:
@@ -62,9 +65,14 @@ def test_every_option(line, world, name, model, option, value):
     assert len(world.jobs(name)) == 1
 
 
+LENIENT = {"bfl"}
+
+
 @pytest.mark.parametrize(("name", "model"), SMALL)
 def test_unknown_fields(line, world, name, model):
     """A field that the pages do not know is refused as a usage error, before anything is charged."""
+    if name in LENIENT:
+        pytest.skip(f"{name} documents that it passes over unknown fields")
     talk = line(name)
 
     with pytest.raises(UsageError) as caught:

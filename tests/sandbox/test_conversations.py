@@ -17,24 +17,6 @@ from flux_cli.jobs import Cancelled, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.conversation import drive
 from tests.sandbox.talk import EVERY, fetched, order
 
-COSTS = {
-    ("runcomfy", "flux-1.1-pro"): 0.04,
-    ("runcomfy", "flux-1.1-pro-ultra"): 0.06,
-    ("runflow", "flux-1.1-pro"): 0.04,
-    ("runflow", "flux-1.1-pro-ultra"): 0.06,
-    ("runware", "flux-1.1-pro"): 0.04,
-    ("runware", "flux-1.1-pro-ultra"): 0.06,
-}
-"""USD an image; what is told in credits is not here."""
-
-
-@pytest.mark.parametrize(("name", "model"), COSTS)
-def test_the_sandbox_costs_what_the_table_says(name, model):
-    """Where a page tells a price, the table has that one."""
-    price = providers.load(name).models[model].price
-
-    assert price is None or price.amount == COSTS[name, model]
-
 
 @pytest.mark.parametrize(("name", "model"), EVERY)
 def test_success(line, world, clock, name, model):
@@ -52,7 +34,12 @@ def test_success(line, world, clock, name, model):
     assert [type(state) for state in seen] == [Queued, Running]
     assert isinstance(end, Succeeded)
     assert end.cost is not None
-    assert end.cost.currency == "credits" or end.cost.amount == COSTS[name, model]
+    price = talk.provider.models[model].price
+    inputs = (
+        [512 * 512] if talk.provider.models[model].image_input and talk.provider.models[model].image_input.least else []
+    )
+    if price is not None and price.currency == end.cost.currency:
+        assert end.cost.amount == pytest.approx(price.estimate(image.width * image.height, inputs))
     assert end.images[0].seed in {5, None}
     assert end.images[0].width in {image.width, None}
     assert talk.paid == 1
@@ -98,7 +85,7 @@ def test_cancel(line, clock, seconds, kind):
     assert type(drive(talk.provider.poll(accepted.remote), talk)) is kind
 
 
-@pytest.mark.parametrize("name", [name for name in providers.NAMES if name != "runware"])
+@pytest.mark.parametrize("name", [name for name in providers.NAMES if name not in {"runware", "bfl"}])
 def test_a_job_that_nobody_knows(line, name):
     """Asking about a job that was never made is a plain error."""
     talk = line(name)
@@ -107,13 +94,15 @@ def test_a_job_that_nobody_knows(line, name):
         drive(talk.provider.poll(RemoteJob(id=str(uuid4()))), talk)
 
 
-def test_a_task_that_nobody_knows(line):
-    """At Runware it reads like a queued one, and says that it was not seen."""
-    talk = line("runware")
+@pytest.mark.parametrize("name", ["runware", "bfl"])
+def test_a_task_that_nobody_knows(line, name):
+    """Where the answer is the same for a job that is very new, it reads like a queued one that was not seen."""
+    talk = line(name)
 
     state = drive(talk.provider.poll(RemoteJob(id=str(uuid4()), poll_state={"count": 1})), talk)
 
-    assert state == Queued(seen=False)
+    assert isinstance(state, Queued)
+    assert not state.seen
 
 
 @pytest.mark.parametrize("name", providers.NAMES)
@@ -126,7 +115,6 @@ def test_check(line, name):
 
     assert account.balance is not None
     assert account.balance.amount > 0
-    assert all(price == COSTS[name, model] for model, price in account.prices.items() if (name, model) in COSTS)
-    assert name != "runcomfy" or len(account.prices) == 2
+    assert name != "runcomfy" or len(account.prices) == len(providers.load(name).models)
     with pytest.raises(AuthError):
         drive(talk.provider.check(), talk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from flux_cli.providers import NAMES
+from flux_cli.providers import NAMES, load
 from tests.torture.faults import FAULTS, Fault
 
 OPERATIONS = {
@@ -70,7 +70,7 @@ class Truth:
 
 def impossible(fault: Fault, operation: str, provider: str) -> str:
     """Return why a fault cannot meet an operation, or nothing where it can."""
-    if operation == "cancel" and provider != "runcomfy":
+    if operation == "cancel" and load(provider).cancel is None:
         return f"{provider} has no cancel: nothing is sent"
     if fault.scope == "file" and operation != "download":
         return "only an image is downloaded to the disk"

@@ -101,7 +101,7 @@ def test_fifty_processes_share_one_ledger(tmp_path, monkeypatch, home, record_pr
     runtime.close()
     (ledger,) = home.rglob("ledger.sqlite3")
     world = World(ledger.parent / "sandbox", lambda: 0.0, providers=NAMES)
-    hosted = [job.id for name in ("runcomfy", "runflow", "apiframe", "runware") for job in world.jobs(name)]
+    hosted = [job.id for name in NAMES for job in world.jobs(name)]
     assert sorted(ids) == sorted(row.id for row in rows if row.prompt != "a warm fox")
     assert sorted(hosted) == sorted(row.remote_id for row in rows)
     record_property("summary", f"{WARM + COLD} processes on one ledger: {len(ids)} jobs bought, {len(rows)} rows")

@@ -1,9 +1,7 @@
-"""The four hosts behind httpx, with a fault in front of one kind of request."""
+"""Every host behind httpx, with a fault in front of one kind of request."""
 
 from __future__ import annotations
 
-import json
-import re
 import resource
 from collections import Counter
 from pathlib import Path
@@ -13,47 +11,14 @@ import httpx
 
 from flux_cli.sandbox.transport import SandboxTransport
 from flux_cli.sandbox.world import World
+from tests.hosts import FILES, HOSTS, KEYS, find_kind
 from tests.torture.faults import ELSEWHERE, Fault, Moment
-
-KEYS = {
-    "runcomfy": ("RUNCOMFY_API_TOKEN", "rc-2f6b1c9d8e7a"),
-    "runflow": ("RUNFLOW_API_KEY", "rf-5a0d3b7c4e19"),
-    "apiframe": ("APIFRAME_API_KEY", "af-91c8e2d6b4f0"),
-    "runware": ("RUNWARE_API_KEY", "rw-7d4e0a9b3c52"),
-}
-"""The variable that holds each provider's key, and the key."""
-_HOSTS = {
-    "model-api.runcomfy.net": "runcomfy",
-    "api.runcomfy.net": "runcomfy",
-    "api.runflow.io": "runflow",
-    "api.apiframe.ai": "apiframe",
-    "api.runware.ai": "runware",
-}
-_KINDS = {
-    r"POST model-api.runcomfy.net/v1/models/.*": "submit",
-    r"GET model-api.runcomfy.net/v1/models/.*": "check",
-    r"GET .*/v1/requests/[^/]+/status": "queue",
-    r"GET .*/v1/requests/[^/]+/result": "outcome",
-    r"POST .*/v1/requests/[^/]+/cancel": "cancel",
-    r"POST api.runflow.io/v1/models/.*": "submit",
-    r"GET api.runflow.io/v1/runs/.+": "read",
-    r"GET .*/v1/auth/me": "check",
-    r"POST .*/v2/images/generate": "submit",
-    r"GET .*/v2/jobs/.+": "read",
-    r"GET .*/v2/me": "check",
-}
-_TASKS = {"imageInference": "submit", "getResponse": "read", "accountManagement": "check"}
 
 
 def kind(request: httpx.Request, body: bytes) -> str:
-    """Return what a request is for; ``other`` where it is none of the operations."""
-    host = request.url.host
-    if host == "api.runware.ai":
-        return _TASKS.get(json.loads(body)[0]["taskType"], "other")
-    if host not in _HOSTS:
-        return "file"
-    told = f"{request.method} {host}{request.url.path}"
-    return next((name for pattern, name in _KINDS.items() if re.fullmatch(pattern, told)), "other")
+    """Return what a request is for; ``file`` for an image, ``other`` where it is none of the operations."""
+    provider = HOSTS.get(request.url.host)
+    return "file" if provider is None else find_kind(provider, request.method, request.url.path, body)
 
 
 class Wire(httpx.BaseTransport):
@@ -104,17 +69,19 @@ class Wire(httpx.BaseTransport):
     def _home(self, url: httpx.URL) -> str:
         """Return where an image really is that was asked for elsewhere."""
         path = url.raw_path.decode()
-        homes = {
-            "/sandbox/": "https://playgrounds-storage-public.runcomfy.net",
-            "/runs/": "https://runflow-outputs.s3.amazonaws.com",
-            "/images/": "https://cdn2.apiframe.ai",
-            "/image/": "https://im.runware.ai",
+        starts = {
+            "/sandbox/": "runcomfy",
+            "/runs/": "runflow",
+            "/images/": "apiframe",
+            "/image/": "runware",
+            "/results/": "bfl",
+            "/xezq/": "replicate",
         }
-        return next((home + path for start, home in homes.items() if path.startswith(start)), str(url))
+        return next((FILES[name] + path for start, name in starts.items() if path.startswith(start)), str(url))
 
     def _listen(self, request: httpx.Request, body: bytes) -> None:
         """Note down every key that comes to where it does not belong."""
-        owner = _HOSTS.get(request.url.host) if request.url.scheme == "https" else None
+        owner = HOSTS.get(request.url.host) if request.url.scheme == "https" else None
         everything = f"{request.url} {request.headers.raw!r}".encode() + body
         for name, (_, key) in KEYS.items():
             if key.encode() in everything and (name != owner or key in str(request.url)):

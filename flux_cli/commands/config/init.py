@@ -98,13 +98,13 @@ def interview(talk: Talk, settings: Settings, attempt: Attempt | None) -> Answer
 
 def _provider(talk: Talk, settings: Settings) -> Provider:
     """Return the chosen provider, by number or by name."""
-    choices = [providers.load(name) for name in providers.NAMES]
+    choices = providers.load_all()
     sources = [settings.key_source(one) for one in choices]
     for number, (one, source) in enumerate(zip(choices, sources, strict=True), 1):
         models = ", ".join(providers.alias(name) for name in one.models)
         talk.say(f"  {number}  {one.name:<9}  {models:<11}{f'  key set ({source})' if source else ''}".rstrip())
     ready = [one.name for one, source in zip(choices, sources, strict=True) if source]
-    usual = settings.default_provider or next(iter(ready), providers.NAMES[-1])
+    usual = settings.default_provider or next(iter(ready), providers.DEFAULT_PROVIDER)
     while True:
         word = talk.ask(f"Provider (1 to {len(choices)}, or a name)", usual).strip().lower()
         if word.isdecimal() and 1 <= int(word) <= len(choices):

@@ -33,7 +33,7 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="ultra (the default), pro, kontext, flux-2-pro, flux-3, …",
+        help="Such as flux-2-pro; ultra by default.",
     ),
 ]
 Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]
