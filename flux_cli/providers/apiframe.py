@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
@@ -69,7 +71,7 @@ def _upload(file: LocalFile) -> Flow[str]:
         "/v2/uploads",
         upload=Upload(field="file", path=file.path, file=file),
         repeatable=True,
-        dry_run_answer={"url": "https://api.apiframe.ai/the-uploaded-file"},
+        dry_run_answer={"url": f"https://api.apiframe.ai/the-uploaded-file/{quote(PurePath(file.path).name)}"},
     )
     return as_url(reply.json["url"])
 

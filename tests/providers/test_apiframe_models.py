@@ -14,6 +14,7 @@ from flux_cli.jobs import RemoteJob
 from flux_cli.providers import fit
 from flux_cli.providers.apiframe import PROVIDER
 from flux_cli.providers.base import LostSubmit
+from flux_cli.providers.conversation import Response
 from flux_cli.sandbox.world import World
 from tests.sandbox.talk import Line
 from tests.sandbox.talk import order as checked
@@ -205,10 +206,12 @@ def test_a_webhook_stands_beside_the_parameters(talk, line, model):
 
 
 def test_a_fill_needs_an_image_and_a_mask():
+    model = PROVIDER.models["flux-fill-pro"]
+
     with pytest.raises(UsageError, match="needs an input image"):
-        checked("apiframe", "flux-fill-pro")
+        fit.fit_images(PROVIDER, model, {}, typed=set())
     with pytest.raises(UsageError, match="needs --mask"):
-        checked("apiframe", "flux-fill-pro", image=A)
+        fit.resolve(PROVIDER, model, {"image": A}, typed={"image"})
 
 
 def test_the_mode_of_a_fill_is_not_a_param():
@@ -272,10 +275,13 @@ def test_a_fill_uploads_the_image_and_its_mask(talk):
 @pytest.mark.parametrize(("model", "options"), [("flux-2-max", {"image": [FOX, MASK]}), ("flux-fill-pro", {})])
 def test_a_dry_run_of_uploads_ends_in_a_body_of_links(talk, model, options):
     wanted = plan(model, **(options or {"image": FOX, "mask": MASK}))
-    assumed = next(PROVIDER.submit(wanted)).dry_run_answer
+    conversation = PROVIDER.submit(wanted)
+    first = next(conversation).dry_run_answer
+    second = conversation.send(Response(status=200, body=json.dumps(first).encode())).dry_run_answer
 
-    said = talk(PROVIDER, PROVIDER.submit(wanted), assumed, assumed, ACCEPTED)
+    said = talk(PROVIDER, PROVIDER.submit(wanted), first, second, ACCEPTED)
 
+    assert [answer["url"].rsplit("/", 1)[1] for answer in (first, second)] == ["fox.png", "mask.png"]
     follow_schema(model, said.bodies[-1])
 
 
