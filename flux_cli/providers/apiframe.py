@@ -6,11 +6,11 @@ fields with 400, returns the first job for a repeated ``Idempotency-Key`` for 24
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
@@ -66,12 +66,13 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
 
 def _upload(file: LocalFile) -> Flow[str]:
     """Upload a local file, and return its address, which works for an hour or two."""
+    name = re.sub(r"[^\w.-]", "-", PurePath(file.path).name, flags=re.ASCII)
     reply = yield Request(
         "POST",
         "/v2/uploads",
         upload=Upload(field="file", path=file.path, file=file),
         repeatable=True,
-        dry_run_answer={"url": f"https://api.apiframe.ai/the-uploaded-file/{quote(PurePath(file.path).name)}"},
+        dry_run_answer={"url": f"https://api.apiframe.ai/the-uploaded-file/{name}"},
     )
     return as_url(reply.json["url"])
 

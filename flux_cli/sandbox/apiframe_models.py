@@ -31,46 +31,41 @@ PARAMETERS = dict.fromkeys(CREDITS, "fluxParams") | {
 _LINK = Field(kind="link")
 _PROMPT = Field(kind="text", required=True, low=1, high=2000)
 _SIDE = Field(kind="integer", low=256, high=2048)
-_SMALL_SIDE = Field(kind="integer", low=256, high=1440)
 _TIERS = {"0.5MP": 2**19, "1MP": 2**20, "2MP": 2 * 2**20, "4MP": 4 * 2**20}
-_COMMON = {
+_FAMILY = {
     "aspect_ratio": Field(kind="text", pattern=r"\d+:\d+"),
-    "output_format": Field(kind="text", choices=("jpg", "png", "webp")),
-    "output_quality": Field(kind="integer", low=0, high=100),
-    "seed": Field(kind="integer"),
-}
-_UPSAMPLING = {"prompt_upsampling": Field(kind="boolean")}
-_STEPS = {
-    "steps": Field(kind="integer", low=1, high=50),
-    "guidance": Field(kind="number", low=1.5, high=10),
-}
-_FLUX_2 = {
-    **_COMMON,
     "width": _SIDE,
     "height": _SIDE,
-    "input_images": Field(kind="array", high=8, items=_LINK),
-    "resolution": Field(kind="text", choices=(*_TIERS, "match_input_image")),
+    "image_prompt": _LINK,
+    "image_prompt_strength": Field(kind="number", low=0, high=1),
+    "input_images": Field(kind="array", high=10, items=_LINK),
+    "output_format": Field(kind="text", choices=("jpg", "png", "webp")),
+    "output_quality": Field(kind="integer", low=0, high=100),
+    "prompt_upsampling": Field(kind="boolean"),
+    "raw": Field(kind="boolean"),
+    "resolution": Field(kind="text"),
+    "seed": Field(kind="integer"),
+    "steps": Field(kind="integer", low=1, high=50),
+    "guidance": Field(kind="number", low=1.5, high=10),
+    "go_fast": Field(kind="boolean"),
 }
-_TEN = {"input_images": Field(kind="array", high=10, items=_LINK)}
+_TIER = {"resolution": Field(kind="text", choices=(*_TIERS, "match_input_image"))}
+_EIGHT = {"input_images": Field(kind="array", high=8, items=_LINK)}
+_FLUX_1 = {"image_prompt", "image_prompt_strength", "raw", "go_fast"}
+
+
+def _without(*names: str, **changed: Field) -> dict[str, Field]:
+    """Return the fields of the family without those that the page of a model does not list."""
+    return {name: field for name, field in {**_FAMILY, **changed}.items() if name not in names}
+
+
 _FIELDS: dict[str, dict[str, Field]] = {
-    "flux-1.1-pro": {**_COMMON, **_UPSAMPLING, "width": _SMALL_SIDE, "height": _SMALL_SIDE, "image_prompt": _LINK},
-    "flux-1.1-pro-ultra": {
-        **_COMMON,
-        "image_prompt": _LINK,
-        "image_prompt_strength": Field(kind="number", low=0, high=1),
-        "raw": Field(kind="boolean"),
-    },
-    "flux-2-pro": _FLUX_2,
-    "flux-2-flex": {**_FLUX_2, **_TEN, **_UPSAMPLING, **_STEPS},
-    "flux-2-max": _FLUX_2,
-    "flux-2-dev": {
-        **_FLUX_2,
-        **_TEN,
-        **_UPSAMPLING,
-        **_STEPS,
-        "resolution": Field(kind="text"),
-        "go_fast": Field(kind="boolean"),
-    },
+    "flux-1.1-pro": _without("raw", "image_prompt_strength"),
+    "flux-1.1-pro-ultra": _without("prompt_upsampling"),
+    "flux-2-pro": _without(*_FLUX_1, "steps", "guidance", "prompt_upsampling", **_TIER, **_EIGHT),
+    "flux-2-flex": _without(*_FLUX_1, **_TIER),
+    "flux-2-max": _without(*_FLUX_1, "steps", "guidance", "prompt_upsampling", **_TIER, **_EIGHT),
+    "flux-2-dev": _FAMILY,
     "flux-lora": {
         "loraId": Field(kind="text", required=True, pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
         "aspect_ratio": Field(kind="text", choices=("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3")),
@@ -100,7 +95,7 @@ _FIELDS: dict[str, dict[str, Field]] = {
         ),
         "steps": Field(kind="integer", low=1, high=50),
         "guidance": Field(kind="number", low=2, high=5),
-        **_UPSAMPLING,
+        "prompt_upsampling": Field(kind="boolean"),
         "safety_tolerance": Field(kind="integer", low=1, high=6),
         "output_format": Field(kind="text", choices=("jpg", "png")),
         "seed": Field(kind="integer"),
