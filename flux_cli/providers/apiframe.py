@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
@@ -66,7 +65,7 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
 
 def _upload(file: LocalFile) -> Flow[str]:
     """Upload a local file, and return its address, which works for an hour or two."""
-    name = re.sub(r"[^\w.-]", "-", PurePath(file.path).name, flags=re.ASCII)
+    name = re.sub(r"[^\w.-]", "-", re.split(r"[/\\]", file.path)[-1], flags=re.ASCII)
     reply = yield Request(
         "POST",
         "/v2/uploads",
