@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from flux_cli.errors import FluxError, ModeratedError, RefusedError, UnavailableError
+from flux_cli.errors import FluxError, ModeratedError, RefusedError, UnavailableError, UnsavedError
 from flux_cli.jobs import Cancelled, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider, upload_files
 from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_float, as_id, as_url
@@ -120,7 +120,7 @@ def _read_images(body: Any) -> State:
     output = body.get("output")
     if output is None:
         reason = "replicate: the images were deleted, as they are an hour after the end"
-        return Failed(error=RefusedError(reason, charged="yes", retry="never"))
+        return Failed(error=UnsavedError(reason, hint="they are lost; running it again starts a new paid job"))
     links = output if isinstance(output, list) else [output]
     seconds = as_float((body.get("metrics") or {}).get("predict_time"))
     return Succeeded(
