@@ -326,6 +326,8 @@ class Provider:
     """How a model that flux does not know is submitted, by the provider's own id."""
     model_pattern: str = ""
     """A pattern that matches the provider's own ids of models."""
+    other_ids: tuple[str, ...] = ()
+    """Documented ids of models that flux has no table for, which may look like a misspelled name."""
     reserved_fields: tuple[str, ...] = ()
     """Fields that flux fills in, so ``--param`` may not."""
     param_notes: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from flux_cli.providers.options import Choice
@@ -33,10 +34,18 @@ def from_schema(model: Model, published: Any) -> tuple[str, ...]:
     return tuple(sentence(f"{model.name} {one}") for one in found)
 
 
-def from_catalogue(models: tuple[Model, ...], published: Any) -> tuple[str, ...]:
-    """Return which models a published catalogue no longer lists; empty if it lists no names at all."""
+def from_catalogue(
+    models: tuple[Model, ...], published: Any, *, pattern: str = "", known: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Return which models a published catalogue no longer lists; empty if it lists no names at all.
+
+    With a ``pattern``, also return which of the ids that match it are neither in the tables nor ``known``.
+    """
     names = set(_texts(published))
-    return tuple(f"{model.name} is no longer in the catalogue" for model in models if names and model.slug not in names)
+    gone = [f"{model.name} is no longer in the catalogue" for model in models if names and model.slug not in names]
+    ids = {entry["id"] for entry in _objects(published) if isinstance(entry.get("id"), str)} if pattern else set[str]()
+    new = sorted(name for name in ids - {model.slug for model in models} - set(known) if re.fullmatch(pattern, name))
+    return (*gone, *(sentence(f"the catalogue lists {name}, which flux does not know") for name in new))
 
 
 def _properties(value: Any, depth: int = 6) -> Iterator[dict[str, Any]]:
@@ -56,3 +65,12 @@ def _texts(value: Any, depth: int = 6) -> Iterator[str]:
     elif depth and isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             yield from _texts(one, depth - 1)
+
+
+def _objects(value: Any, depth: int = 6) -> Iterator[dict[str, Any]]:
+    """Yield every object in a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    if depth and isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _objects(one, depth - 1)

@@ -320,6 +320,8 @@ def priced(**told):
         }
         for alias, (low, high) in told.items()
     ]
+    others = load("apiframe").models.keys() - {one["id"] for one in models}
+    models += [{"id": model, "label": model, "modality": "image"} for model in others]
 
     return lambda call: reply(200, {"models": models}) if call.path == "/v2/models" else None
 
@@ -368,7 +370,19 @@ def test_your_own_price_stands_before_one_in_credits(flux, host, config):
 
     prices = {one["model"]: one["price"] for one in flux("providers", "apiframe", "--json").object["models"]}
 
-    assert prices == {"flux-1.1-pro": "8 credits", "flux-1.1-pro-ultra": "$0.07"}
+    known = {model: price for model, price in prices.items() if price is not None}
+    assert known == {"flux-1.1-pro": "8 credits", "flux-1.1-pro-ultra": "$0.07"}
+
+
+def test_check_tells_which_models_of_the_catalogue_have_no_table_and_which_have_left_it(flux, host):
+    models = [{"id": model} for model in (*load("apiframe").models, "flux-3-image", "flux-lora") if "dev" not in model]
+    host.script = lambda call: reply(200, {"models": models}) if call.path == "/v2/models" else None
+
+    done = flux("providers", "apiframe", "--check")
+
+    gone, new = [line.split("\t")[3] for line in done.lines if "\tdrift\t" in line]
+    assert gone.startswith("flux-2-dev is no longer in the catalogue; ")
+    assert new.startswith("the catalogue lists flux-3-image, which flux does not know; ")
 
 
 def test_two_checks_of_runware_in_a_row(flux):

@@ -124,7 +124,7 @@ def test_of_two_options_that_set_the_shape_the_typed_one_wins_and_the_other_is_n
     assert done.skipped == (gone,)
 
 
-@pytest.mark.parametrize(("name", "kept"), [("runware", "size"), ("apiframe", "aspect_ratio")])
+@pytest.mark.parametrize(("name", "kept"), [("runware", "size"), ("runcomfy", "aspect_ratio")])
 def test_of_two_shapes_in_the_config_the_one_that_the_model_has_is_kept(name, kept):
     done = fitted(name, "pro", typed="", size="512x512", aspect_ratio="1:1")
 
