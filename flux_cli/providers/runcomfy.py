@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
-from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
+from flux_cli.errors import FluxError, ModeratedError, NotFoundError, RefusedError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import SEEDS, Accepted, Account, Model, PlannedJob, Provider
+from flux_cli.providers.base import SEEDS, Accepted, Account, Model, PlannedJob, Provider, Published
 from flux_cli.providers.conversation import Flow, Request, Response, as_float, as_id, as_int, as_url, require_object
-from flux_cli.providers.drift import from_schema
+from flux_cli.providers.drift import from_schema, read_fields
 from flux_cli.providers.options import Choice, Range, Switch, same_values
 from flux_cli.providers.refusals import as_job_failure, error_for_status, job_failure
 from flux_cli.text import sentence
@@ -71,6 +72,22 @@ def check() -> Flow[Account]:
     amount, currency = as_float(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
     balance = None if amount is None else Cost(amount=amount, currency=currency[:8].upper())
     return Account(balance=balance, prices=prices, differences=drift)
+
+
+def describe(model: str) -> Flow[Published]:
+    """Read the description of an id, such as ``blackforestlabs/flux-2/pro/edit``."""
+    try:
+        reply = yield Request("GET", f"/v1/models/{quote(model)}")
+    except (NotFoundError, UsageError):
+        message = f"runcomfy does not host {model}"
+        raise NotFoundError(message, hint="its ids are like blackforestlabs/flux-2/pro/edit") from None
+    found = reply.object
+    price = as_float(found.get("base_price_usd"))
+    facts = {"title": sentence(str(found.get("display_name") or ""), limit=80)}
+    if price is not None:
+        facts["price"] = f"${price:g} per {sentence(str(found.get('price_unit') or 'output'), limit=20)}"
+    facts["price note"] = sentence(str(found.get("pricing_note") or ""), limit=200)
+    return Published(facts={name: said for name, said in facts.items() if said}, fields=read_fields(found))
 
 
 def refusal(response: Response) -> FluxError | None:
@@ -173,6 +190,7 @@ PROVIDER = Provider(
     poll=poll,
     cancel=cancel,
     check=check,
+    describe=describe,
     refusal=refusal,
     reserved_fields=("prompt", "seed"),
     param_notes={

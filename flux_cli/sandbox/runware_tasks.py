@@ -76,6 +76,11 @@ SCHEMAS = {
 _PRO = _image(_BFL)
 
 
+def image_schema(model: Any) -> Field:
+    """Return the fields of an image task of a model."""
+    return _PRO if model == PRO else SCHEMAS["imageInference"]
+
+
 def complaints(task: Any) -> list[dict[str, Any]]:
     """Return the documented errors of a task, one for each field that is wrong."""
     if not isinstance(task, dict):
@@ -84,7 +89,7 @@ def complaints(task: Any) -> list[dict[str, Any]]:
     if not isinstance(kind, str) or kind not in SCHEMAS:
         code = "invalidTaskType" if "taskType" in task else "missingTaskType"
         return [complaint(code, "taskType must be one that is documented", task, "taskType")]
-    schema = _PRO if kind == "imageInference" and task.get("model") == PRO else SCHEMAS[kind]
+    schema = image_schema(task.get("model")) if kind == "imageInference" else SCHEMAS[kind]
     found = [_as_complaint(one, task) for one in problems(task, schema)]
     if not found and kind == "imageInference":
         found += _check_size(task)
