@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from flux_cli.errors import FluxError, ModeratedError, NotFoundError, RefusedError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
@@ -77,8 +76,8 @@ def check() -> Flow[Account]:
 def describe(model: str) -> Flow[Published]:
     """Read the description of an id, such as ``blackforestlabs/flux-2/pro/edit``."""
     try:
-        reply = yield Request("GET", f"/v1/models/{quote(model)}")
-    except (NotFoundError, UsageError):
+        reply = yield Request("GET", f"/v1/models/{model}")
+    except (NotFoundError, RefusedError, UsageError):
         message = f"runcomfy does not host {model}"
         raise NotFoundError(message, hint="its ids are like blackforestlabs/flux-2/pro/edit") from None
     found = reply.object

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
 
 from flux_cli.errors import (
@@ -150,7 +149,7 @@ def compare(model: Model) -> Flow[tuple[str, ...]]:
 
 def _schema(model: str) -> Flow[dict[str, Any]]:
     try:
-        reply = yield Request("GET", f"/resolve/{quote(model, safe=':@')}", origin=SCHEMA_HOST, keyless=True)
+        reply = yield Request("GET", f"/resolve/{model}", origin=SCHEMA_HOST, keyless=True)
     except NotFoundError:
         message = f"runware publishes no schema for {model}"
         raise NotFoundError(message, hint="its models have ids such as bfl:9@1") from None

@@ -17,8 +17,8 @@ from flux_cli.providers.fit import find_model
 from flux_cli.runtime import Runtime
 from flux_cli.text import nearest
 
-_ID = re.compile(r"[A-Za-z0-9][\w.:@/+-]{0,199}")
-"""What may be a provider's own id."""
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,199}")
+"""What may be a provider's own id; nothing in it needs an escape in an address."""
 _FIRST, _COLUMN = 20, 22
 """Cells for the names of options, and for each provider beside them."""
 
