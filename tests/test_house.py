@@ -50,7 +50,7 @@ def test_looking_at_the_ledger_needs_no_http():
     modules = start("status", "--offline")
 
     assert "sqlite3" in modules
-    assert modules.isdisjoint({"httpx", "tomlkit", "PIL"})
+    assert modules.isdisjoint({"httpx", "tomlkit", "PIL", "statistics"})
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class _ModelAndCount(_Table):
+class _ModelAndCount(_Table, defer_build=True):  # nothing is checked by it alone, so it is never built
     """What comes before the image options in ``[generate]``."""
 
     model: Text | None = Field(default=None, description="the name of a model")
@@ -112,7 +112,7 @@ class _ModelAndCount(_Table):
 def _image_field(option: ImageOption) -> tuple[Any, Any]:
     """Return the type of an image option's key, and its default, bounds and description."""
     if option.type is dict:
-        return dict[str, str], Field(default={}, description=option.takes)
+        return dict[str, str], Field(default_factory=dict, description=option.takes)
     if option.type == list[str]:
         texts: Any = Text
         return texts | list[Text] | None, Field(default=None, description=option.takes)
@@ -130,11 +130,11 @@ else:
     )
 
 
-class _Generate(_ImageOptions):
+class GenerateTable(_ImageOptions, defer_build=False):
     """Options of ``flux generate``. A description completes the sentence "generate.seed takes …"."""
 
     param: Annotated[dict[str, Any], AfterValidator(_check_json)] = Field(
-        default={}, description="a table of JSON values"
+        default_factory=dict, description="a table of JSON values"
     )
     output: Text | None = Field(default=None, description="a path")
     overwrite: bool | None = Field(default=None, description="true or false")
@@ -165,7 +165,7 @@ class _Host(_Table):
     base_url: Annotated[str, AfterValidator(_check_address)] | None = Field(
         default=None, description="an https address"
     )
-    price: dict[str, Amount] = Field(default={}, description="a table of models and prices")
+    price: dict[str, Amount] = Field(default_factory=dict, description="a table of models and prices")
 
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ else:
     )
 
 
-class Tree(_Table):
+class Tree(_Table, defer_build=True):  # without a file, it is not needed
     """The whole file."""
 
     default_provider: Annotated[str, AfterValidator(_check_provider)] | None = Field(
@@ -195,8 +195,10 @@ class Tree(_Table):
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
-    models: dict[str, _OwnModel] = Field(default={}, description="a table of your own models, each with its base")
-    generate: _Generate = _Generate()
+    models: dict[str, _OwnModel] = Field(
+        default_factory=dict, description="a table of your own models, each with its base"
+    )
+    generate: GenerateTable = GenerateTable()
     budget: _Budget = _Budget()
     providers: dict[str, _Host] = {}
 
@@ -204,7 +206,7 @@ class Tree(_Table):
 def _leaves() -> Iterator[tuple[Names, str]]:
     sections: dict[Names, type[BaseModel]] = {
         (): Tree,
-        ("generate",): _Generate,
+        ("generate",): GenerateTable,
         ("budget",): _Budget,
         **{("providers", name): _Host for name in providers.names()},
     }

@@ -12,10 +12,9 @@ import shlex
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import SecretStr
 from pydantic_settings import (
@@ -99,8 +98,7 @@ def _join_paths(table: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A provider's key, and its source for people."""
 
     value: SecretStr

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +237,7 @@ class Ledger:
             row = next(iter(self._database.rows(query, (claim.name, claim.sandbox))), None)
             if row is not None:
                 run, count, key, owner = row
-                held = replace(claim, run=run, jobs=count, key=key, owner=owner)
+                held = claim._replace(run=run, jobs=count, key=key, owner=owner)
                 jobs = self._select("run = ? ORDER BY seq", run)
                 if not free(held, jobs):
                     return held, jobs
@@ -253,8 +253,7 @@ class Ledger:
             " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
             f" FROM {_EVER} WHERE {where} GROUP BY 1 ORDER BY 1"
         )
-        names = [field.name for field in fields(Spend)]
-        return [Spend(**dict(zip(names, row, strict=True))) for row in self._database.rows(query, values)]
+        return [Spend(*row) for row in self._database.rows(query, values)]
 
     def paid_prices(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
         """Return the cost of an image in each of the latest jobs, in USD, and when it was made, the newest first.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FORGOTTEN = "forgotten"
 """The owner of a name whose job was forgotten: the name stays used."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """A name under which one run is paid for at most once."""
 
     name: str
@@ -26,8 +24,7 @@ class Claim:
     """The process that submits, as ``host:pid``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(NamedTuple):
     """How the latest jobs of one provider ended."""
 
     jobs: int
@@ -38,12 +35,13 @@ class History:
     @classmethod
     def of(cls, waits: Sequence[float | None], *, failures: int) -> History:
         """Return the history of finished jobs: how long each that succeeded took, and how many failed."""
+        import statistics  # noqa: PLC0415 - only for `flux providers`
+
         known = [seconds for seconds in waits if seconds is not None]
         return cls(jobs=len(waits) + failures, failures=failures, median=statistics.median(known) if known else None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
+class Spend(NamedTuple):
     """What a group of jobs cost. An amount that is not known is ``None``, not 0."""
 
     name: str | None

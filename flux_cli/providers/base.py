@@ -113,6 +113,11 @@ class Model:
         return "seed" in self.options
 
     @property
+    def draws_seed(self) -> bool:
+        """Whether a seed is drawn if none is given: only where the provider documents the field."""
+        return self.takes_seed and not self.options["seed"].confidence
+
+    @property
     def image_input(self) -> ImageInput | None:
         """Its option for input images, if it has one."""
         found = self.options.get("image")

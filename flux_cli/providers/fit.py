@@ -12,7 +12,7 @@ from flux_cli.providers.options import Choice, InvalidValue, Option, Range, list
 from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from flux_cli.providers.base import Model, OwnModel, Provider
 
@@ -138,7 +138,9 @@ def resolve(
         skipped.append(name)
     kept = {**_add_always_sent(model, extra, kept), **kept}
     _require_options(provider, model, kept)
-    notes += _note_confidence(provider, model, kept)
+    notes += note_confidence(provider, model, kept)
+    if model.confidence:
+        notes.append(f"{provider.name} does not document its id of {model.name}: {_CONFIDENCE[model.confidence]}")
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in extra if path in provider.param_notes]
     return ResolvedOptions(options=kept, skipped=tuple(skipped), notes=tuple(notes))
 
@@ -150,16 +152,13 @@ def _require_options(provider: Provider, model: Model, kept: Mapping[str, Any]) 
             raise UsageError(f"{provider.name}: {model.name} needs {flag_name(name)}")
 
 
-def _note_confidence(provider: Provider, model: Model, kept: Mapping[str, Any]) -> list[str]:
-    """Return a note for each option, and for the model's id, that the provider does not document."""
-    notes = [
+def note_confidence(provider: Provider, model: Model, names: Iterable[str]) -> list[str]:
+    """Return a note for each of the options that the provider does not document."""
+    return [
         f"{provider.name} does not document {flag_name(name)} for {model.name}: {_CONFIDENCE[option.confidence]}"
-        for name in kept
+        for name in names
         if (option := model.options.get(name)) is not None and option.confidence
     ]
-    if model.confidence:
-        notes.append(f"{provider.name} does not document its id of {model.name}: {_CONFIDENCE[model.confidence]}")
-    return notes
 
 
 def _choose_shape_to_skip(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:

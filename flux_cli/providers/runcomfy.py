@@ -12,15 +12,14 @@ from typing import Any
 
 from flux_cli.errors import FluxError, ModeratedError, NotFoundError, RefusedError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import SEEDS, Accepted, Account, Model, PlannedJob, Provider, Published
+from flux_cli.providers.base import Accepted, Account, PlannedJob, Provider, Published
 from flux_cli.providers.conversation import Flow, Request, Response, as_float, as_id, as_int, as_url, require_object
 from flux_cli.providers.drift import from_schema, read_fields
-from flux_cli.providers.options import Choice, Range, Switch, same_values
 from flux_cli.providers.refusals import as_job_failure, error_for_status, job_failure
+from flux_cli.providers.runcomfy_models import MODELS, OTHER
 from flux_cli.text import sentence
 
 BALANCE_HOST = "https://api.runcomfy.net"
-_SIZE = "1:1 (hd)"
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
@@ -54,23 +53,48 @@ def cancel(remote: RemoteJob) -> Flow[State]:
 
 
 def check() -> Flow[Account]:
-    """Read the description of each model, which needs a key, and the balance, which is on another host."""
-    drift: tuple[str, ...] = ()
-    prices: dict[str, float] = {}
-    for model in (_PRO, _ULTRA):
-        reply = yield Request("GET", f"/v1/models/{model.slug}")
+    """Read the catalogue, which needs a key, a page after the other, and the balance, which is on another host."""
+    published: dict[str, Any] = {}
+    query = {"search": "flux", "include_schema": "true", "limit": "100"}
+    while True:
+        reply = yield Request("GET", "/v1/models", query={**query, "offset": str(len(published))})
         require_object(reply)
-        drift += from_schema(model, reply.json)
-        price = as_float(reply.object.get("base_price_usd"))
-        if price is not None and reply.object.get("price_unit") == "output":  # not per second
-            prices[model.name] = price
+        page = [one for one in reply.json["models"] if isinstance(one, dict)]
+        known = len(published)
+        published |= {str(one.get("model_id")): one for one in page}
+        total = as_int(reply.json.get("total"))
+        if len(published) == known or total is None or len(published) >= total:
+            break
+    account = Account(prices=_prices(published), differences=_compare(published))
     try:
         reply = yield Request("GET", "/prod/v2/balance", origin=BALANCE_HOST)
     except FluxError:
-        return Account(prices=prices, differences=drift)
+        return account
     amount, currency = as_float(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
     balance = None if amount is None else Cost(amount=amount, currency=currency[:8].upper())
-    return Account(balance=balance, prices=prices, differences=drift)
+    return replace(account, balance=balance)
+
+
+def _prices(published: dict[str, Any]) -> dict[str, float]:
+    """Return the price of an image by model: the dearest of its variants."""
+    found: dict[str, float] = {}
+    for model in MODELS.values():
+        entries = [published.get(one.slug, {}) for one in (model, *model.variants)]
+        amounts = [as_float(one.get("base_price_usd")) for one in entries if one.get("price_unit") == "output"]
+        known = [amount for amount in amounts if amount is not None]
+        if known:
+            found[model.name] = max(known)
+    return found
+
+
+def _compare(published: dict[str, Any]) -> tuple[str, ...]:
+    """Return how the published catalogue differs from the tables."""
+    found: list[str] = []
+    for model in MODELS.values():
+        for one in (model, *model.variants):
+            entry = published.get(one.slug)
+            found += [f"{model.name}: {one.slug} is not in the catalogue"] if entry is None else from_schema(one, entry)
+    return tuple(found)
 
 
 def describe(model: str) -> Flow[Published]:
@@ -143,39 +167,6 @@ def _result(body: Any) -> State:
     return Succeeded(images=tuple(Image(url=as_url(url)) for url in links), cost=cost)
 
 
-_SEED = Range(
-    field="seed", low=SEEDS[0], high=SEEDS[1], note="always sent: the provider's own default is a fixed example"
-)
-_RAW = Switch(field="raw", default="off", note="less processed, more natural-looking")
-
-_ULTRA = Model(
-    name="flux-1.1-pro-ultra",
-    slug="blackforestlabs/flux-1-1-pro/ultra/text-to-image",
-    options={
-        "aspect_ratio": Choice(
-            field="aspect_ratio",
-            default="16:9",
-            values=same_values("21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21"),
-        ),
-        "seed": _SEED,
-        "raw": _RAW,
-    },
-)
-_PRO = Model(
-    name="flux-1.1-pro",
-    slug="blackforestlabs/flux-1-1-pro/text-to-image",
-    options={
-        "aspect_ratio": Choice(
-            field="image_size",
-            default="16:9",
-            values=same_values("16:9", "4:3", "1:1", _SIZE, "3:4", "9:16"),
-            unoffered=("Custom",),
-        ),
-        "seed": _SEED,
-        "raw": _RAW,
-    },
-)
-
 PROVIDER = Provider(
     name="runcomfy",
     title="RunComfy Model API",
@@ -184,14 +175,15 @@ PROVIDER = Provider(
     key_variables=("RUNCOMFY_API_TOKEN", "RUNCOMFY_TOKEN", "RUNCOMFY_API_KEY"),
     key_page="your profile at https://www.runcomfy.com",
     docs="https://docs.runcomfy.com/model-apis",
-    models={model.name: model for model in (_PRO, _ULTRA)},
+    models=MODELS,
     submit=submit,
     poll=poll,
     cancel=cancel,
     check=check,
     describe=describe,
     refusal=refusal,
-    reserved_fields=("prompt", "seed"),
+    other_model=OTHER,
+    model_pattern=r"[a-z0-9._-]+(/[a-z0-9._-]+)+",
     param_notes={
         "image_size": "the provider takes image_size=Custom with sides in multiples of 32 and rounds others; "
         "it does not document the fields for the sides"

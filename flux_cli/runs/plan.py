@@ -13,7 +13,7 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import Model, OwnModel, PlannedJob, Price, Provider
-from flux_cli.providers.fit import check_prompt, check_seed, find_model, fit_images, flag_name, resolve
+from flux_cli.providers.fit import check_prompt, check_seed, find_model, fit_images, flag_name, note_confidence, resolve
 from flux_cli.providers.hints import with_hint
 from flux_cli.providers.options import ImageInput, InvalidValue, list_images
 from flux_cli.text import printable
@@ -188,7 +188,8 @@ def _make_request(
         _require_unicode(flag_name(name), value)
     _require_unicode("--param", extra)
     model, options, left_out = fit_images(provider, model, options, typed=typed)
-    if "seed" in options and model.takes_seed:
+    wants_seed = "seed" in options
+    if wants_seed and model.takes_seed:
         options = {name: value for name, value in options.items() if name != "seed"}
     found = resolve(provider, model, options, typed=typed, extra=extra)
     converts = "quality" in model.options or "format" in found.options
@@ -205,7 +206,7 @@ def _make_request(
         extra=extra,
         files=_read_files(provider, model, found.options, read),
         skipped=(*left_out, *found.skipped),
-        notes=found.notes,
+        notes=(*found.notes, *(note_confidence(provider, model, ["seed"]) if wants_seed and model.takes_seed else ())),
     )
 
 
@@ -276,7 +277,7 @@ def _plan_images(
             prompt=request.prompt,
             created_at=context.now,
             sandbox=context.sandbox,
-            seed=seed + start if model.takes_seed else None,
+            seed=seed + start if model.draws_seed or request.seed is not None else None,
             count=images,
             parameters=parameters,
             skipped=request.skipped,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flux_cli.config.schema import KEYS, TABLES, Tree
+from flux_cli.config.schema import KEYS, TABLES, GenerateTable
 from flux_cli.config.validate import parse_text
 from flux_cli.errors import UsageError
 from flux_cli.text import listed, nearest, printable
@@ -122,12 +122,14 @@ def _read_lines(text: str) -> Found:
 
 
 def _read_objects(text: str) -> Found:
+    decode = json.JSONDecoder(object_pairs_hook=_reject_duplicates).decode
+    encode = json.JSONEncoder(allow_nan=False).encode
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            fields = json.loads(line, object_pairs_hook=_reject_duplicates)
-            json.dumps(fields, allow_nan=False)
+            fields = decode(line)
+            encode(fields)
         except UsageError as error:
             yield number, error
             continue
@@ -251,8 +253,8 @@ def _parse_values(given: Mapping[str, Any], place: str) -> dict[str, Any]:
     if not others:
         return plain
     try:
-        tree = Tree.model_validate({"generate": {name: _entry(name, value) for name, value in others.items()}})
-        found: dict[str, Any] = tree.model_dump(exclude_unset=True)["generate"]
+        table = GenerateTable.model_validate({name: _entry(name, value) for name, value in others.items()})
+        found: dict[str, Any] = {name: getattr(table, name) for name in others}
     except (ValueError, RecursionError):
         found = {
             name: parse_text(("generate", name), _text(value), f"{place}: {name}") for name, value in others.items()

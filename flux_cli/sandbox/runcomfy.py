@@ -11,7 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 from flux_cli.sandbox import shapes
+from flux_cli.sandbox.inputs import keep_image, measure, shorten
 from flux_cli.sandbox.life import Job, rehearsals
+from flux_cli.sandbox.runcomfy_models import ENTRIES, PRESETS, PRO, ULTRA
 from flux_cli.sandbox.schema import Field, problems
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
@@ -19,29 +21,6 @@ from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
 HOSTS = ("model-api.runcomfy.net", "api.runcomfy.net")
 FILES = "https://playgrounds-storage-public.runcomfy.net"
 """The base URL of image links."""
-
-ULTRA = "blackforestlabs/flux-1-1-pro/ultra/text-to-image"
-PRO = "blackforestlabs/flux-1-1-pro/text-to-image"
-
-_INPUTS = {
-    ULTRA: {
-        "prompt": Field(kind="text", required=True),
-        "aspect_ratio": Field(kind="text", choices=("21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21")),
-        "seed": Field(kind="integer"),
-        "raw": Field(kind="boolean"),
-    },
-    PRO: {
-        "prompt": Field(kind="text", required=True),
-        "image_size": Field(kind="text", choices=("16:9", "4:3", "1:1", "1:1 (hd)", "3:4", "9:16", "Custom")),
-        "seed": Field(kind="integer"),
-        "raw": Field(kind="boolean"),
-    },
-}
-PRICES = {ULTRA: 0.06, PRO: 0.04}
-"""USD per image: those of the model's maker, because RunComfy does not document its own."""
-_TITLES = {ULTRA: "Flux 1.1 Pro Ultra", PRO: "FLUX 1.1 Pro"}
-_SEEDS = {ULTRA: 90290776, PRO: 81048285}
-"""The seed of the documented example, which is used if none is sent."""
 
 _CODES = {
     400001: "InvalidResourceIdentifier",
@@ -80,7 +59,7 @@ def answer(call: Call, scene: Scene) -> Answer:
         case "categories":
             return reply(200, {"categories": _CATEGORIES})
         case "model":
-            return _refuse(400001) if part not in _INPUTS else reply(200, _describe(part))
+            return _refuse(400001) if part not in ENTRIES else reply(200, _describe(part))
         case "balance":
             return reply(200, {"balance_usd": 100.0, "currency": "USD"})
         case _:
@@ -98,7 +77,7 @@ def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
 
 
 def _submit(call: Call, scene: Scene, model: str) -> Answer:
-    if model not in _INPUTS:
+    if model not in ENTRIES:
         return _refuse(400001)
     if not call.is_json:
         return reply(415, {"error": "Content-Type must be application/json"})
@@ -106,30 +85,53 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         body: Any = call.json()
     except ValueError:
         return reply(422, {"error": "invalid input", "message": "the body is not JSON"})
-    wrong = problems(body, Field(kind="object", fields=_INPUTS[model]))
+    wrong = problems(body, Field(kind="object", fields=ENTRIES[model].fields))
     if wrong:
         text = "; ".join(f"{one.path or 'body'} {one.message}" for one in wrong)
         return reply(422, {"error": "invalid input", "message": text})
     refused = _rehearse(body["prompt"], body.get("seed", 0))
     if refused is not None:
         return refused
-    ratio = body.get("image_size" if model == PRO else "aspect_ratio", "16:9")
-    width, height = shapes.size("1:1" if ratio == "Custom" else ratio, ultra=model == ULTRA)
+    try:
+        inputs = [keep_image(value, scene) for value in _images(body)]
+        width, height = _size(model, body, [held for one in inputs if (held := scene.input(one)) is not None])
+    except ValueError as error:
+        return reply(422, {"error": "invalid input", "message": f"image_url {error}"})
     job, _ = scene.accept(
         id=str(uuid4()),
         model=model,
         prompt=body["prompt"],
-        seed=body.get("seed", _SEEDS[model]),
+        seed=body.get("seed", ENTRIES[model].seed),
         width=width,
         height=height,
         format="png",
-        asked=body,
+        inputs=inputs,
+        asked=shorten(body),
     )
     if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
     root = f"https://{HOSTS[0]}/v1/requests/{job.id}"
     urls = {f"{what}_url": f"{root}/{what}" for what in ("status", "result", "cancel")}
     return reply(200, {"request_id": job.id, **urls})
+
+
+def _images(body: Any) -> list[str]:
+    return [*body.get("image_urls", []), *([body["image_url"]] if "image_url" in body else [])]
+
+
+def _size(model: str, body: Any, inputs: list[bytes]) -> tuple[int, int]:
+    """Return the size of the image: as requested, or in the shape of the input image."""
+    if "width" in body or "height" in body:
+        return body.get("width", 1024), body.get("height", 1024)
+    ratio = body.get("image_size") or body.get("aspect_ratio") or "auto"
+    if ratio in PRESETS:
+        return PRESETS[ratio]
+    if ratio == "auto" and inputs:
+        width, height = measure(inputs[0])
+        return shapes.size_of_area(f"{width}:{height}", ENTRIES[model].area, 16)
+    if ratio in {"auto", "Custom"}:
+        ratio = "16:9" if ratio == "auto" and model in {PRO, ULTRA} else "1:1"
+    return shapes.size(ratio, ultra=model == ULTRA)
 
 
 def _rehearse(prompt: str, seed: int) -> Answer | None:
@@ -163,7 +165,7 @@ def _answer_about(name: str, job: Job, call: Call, scene: Scene) -> Answer:
     body["created_at"] = stamp(job.created)
     if phase == "done" and not job.stopped:
         body |= _outcome(job, scene) | {"finished_at": stamp(job.ended)}
-        cost = 0.0 if job.imageless else PRICES[job.model]
+        cost = 0.0 if job.imageless else ENTRIES[job.model].price
         body |= {"cost": cost} if call.query.get("include_cost") == "true" else {}
     return reply(200, body)
 
@@ -183,7 +185,7 @@ def _outcome(job: Job, scene: Scene) -> dict[str, Any]:
 
 def _models(call: Call) -> Answer:
     """Return the catalogue, a page of it, with or without the schemas."""
-    found = [_describe(model) for model in _INPUTS]
+    found = [_describe(model) for model in ENTRIES]
     if call.query.get("include_schema") != "true":
         for one in found:
             del one["input_schema"]
@@ -198,15 +200,16 @@ def _models(call: Call) -> Answer:
 def _describe(model: str) -> dict[str, Any]:
     fields = {
         name: {"type": "string" if one.kind == "text" else one.kind, **({"enum": one.choices} if one.choices else {})}
-        for name, one in _INPUTS[model].items()
+        for name, one in ENTRIES[model].fields.items()
     }
+    required = [name for name, one in ENTRIES[model].fields.items() if one.required]
     return {
         "model_id": model,
-        "display_name": _TITLES[model],
-        "base_price_usd": PRICES[model],
+        "display_name": ENTRIES[model].title,
+        "base_price_usd": ENTRIES[model].price,
         "price_unit": "output",
         "categories": _CATEGORIES,
-        "input_schema": {"type": "object", "title": "Input", "required": ["prompt"], "properties": fields},
+        "input_schema": {"type": "object", "title": "Input", "required": required, "properties": fields},
     }
 
 

@@ -13,9 +13,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Generic, Protocol, TypeVar
+from typing import BinaryIO, Generic, NamedTuple, Protocol, TypeVar
 
 from flux_cli.errors import ProtocolError, UnsavedError
 from flux_cli.saving.destination import (
@@ -64,8 +63,7 @@ Embed = Callable[[Path | bytes, Path, Inspected], None]
 """Writes a copy of an image to a new file, with metadata in it. Raises `ProtocolError` or ``ValueError``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedImage:
+class SavedImage(NamedTuple):
     """An image that was saved."""
 
     path: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -145,8 +144,8 @@ def test_a_name_is_taken_over_by_one_of_many(tmp_path):
     old = Claim(name="n", sandbox=False, run="r0", jobs=1, key="m", owner=DEAD)
     one.claim(old, free=lambda *_: False)
 
-    mine = replace(old, run="r1", owner="a:1")
-    theirs = replace(old, run="r2", owner="b:2")
+    mine = old._replace(run="r1", owner="a:1")
+    theirs = old._replace(run="r2", owner="b:2")
     first, _ = one.claim(mine, free=lambda held, _: held.owner == DEAD)
     second, _ = other.claim(theirs, free=lambda held, _: held.owner == DEAD)
 

@@ -9,7 +9,7 @@ from flux_cli.ledger.ledger import Ledger
 from flux_cli.providers import ALIASES, NAMES, load
 from flux_cli.sandbox.wire import reply
 
-PROVIDERS = NAMES
+PROVIDERS = list(NAMES)
 
 
 def test_the_table(flux, monkeypatch):
@@ -28,17 +28,41 @@ def test_the_table(flux, monkeypatch):
 
 
 def test_which_models(flux):
-    """The models of the contract, and whether a job can be cancelled."""
+    """How many models each hosts, the price of the default one, and whether a job can be cancelled."""
     told = {one["provider"]: one for one in flux("providers", "--json").objects}
+    rows = {row[0]: row for row in (line.split("\t") for line in flux("providers").lines)}
 
-    both = ["flux-1.1-pro", "flux-1.1-pro-ultra"]
-    assert {name: one["models"] for name, one in told.items()} == {
-        "runcomfy": both,
-        "runflow": both,
-        "apiframe": both,
-        "runware": both,
-    }
+    assert {name: one["models"] for name, one in told.items()} == {name: list(load(name).models) for name in NAMES}
+    assert {name: int(row[1]) for name, row in rows.items()} == {name: len(load(name).models) for name in NAMES}
+    assert {row[3] for row in rows.values()} <= {"ultra $0.06", "ultra unknown"}
     assert [name for name, one in told.items() if one["cancel"]] == ["runcomfy"]
+
+
+def test_the_price_of_one_model(flux):
+    """With ``-m``, only those that host it, each with its price."""
+    rows = {row[0]: row for row in (line.split("\t") for line in flux("providers", "-m", "kontext").lines)}
+
+    assert list(rows) == [name for name in NAMES if "flux-kontext-pro" in load(name).models]
+    assert rows["bfl"][3] == "kontext $0.04"
+
+
+def test_one_provider_lists_its_models(flux):
+    """A line a model with its id and price; the options of one with ``-m``."""
+    whole = flux("providers", "runware")
+    one = flux("providers", "runware", "-m", "ultra")
+
+    assert "bfl:2@2, $0.06" in whole.out
+    assert "--safety-tolerance" not in whole.out
+    assert "flux-1.1-pro-ultra\t--safety-tolerance\t0 to 6\t" in one.out
+    assert "flux-1.1-pro\t" not in one.out
+
+
+@pytest.mark.parametrize("words", [("-m", "kontxt"), ("runware", "-m", "kontxt"), ("--check", "-m", "kontxt")])
+def test_a_model_that_does_not_exist(flux, words):
+    done = flux("providers", *words)
+
+    assert (done.code, done.out) == (2, "")
+    assert "did you mean kontext?" in done.err
 
 
 def test_your_own_price(flux, config):
@@ -109,6 +133,7 @@ OPTIONS = {
     "runcomfy": ["image_size", "aspect_ratio", "1:1 (hd)", "--raw", "queued"],
     "runflow": ["callback_url", "metadata", "input.width, input.height", "1440", "input.seed", "1 to|1 or more"],
     "apiframe": ["fluxParams.image_prompt_strength", "POST /v2/uploads", "webhookUrl", "0 to 100"],
+    "bfl": ["webhook_url", "input_image", "safety_tolerance"],
     "runware": ["positivePrompt", "1344x768", "2752x1536", "20 to 99", "numberResults", "safety.checkContent"],
 }
 
@@ -118,18 +143,18 @@ def test_every_option_of_one(flux, provider):
     """Each option with its range, its default and the provider's own name for it."""
     import re
 
-    done = flux("providers", provider)
+    done = "".join(flux("providers", provider, "-m", model).out for model in load(provider).models)
     told = flux("providers", provider, "--json").object
 
     for words in OPTIONS[provider]:
-        assert re.search(re.escape(words).replace(r"\|", "|"), done.out), words
+        assert re.search(re.escape(words).replace(r"\|", "|"), done), words
     assert [one["model"] for one in told["models"]]
     assert all({"option", "field", "accepts", "default", "note"} <= one.keys() for one in told["models"][0]["options"])
 
 
 def test_the_options_on_a_terminal(flux):
     """The same table, aligned, and nothing in it is read as markup."""
-    done = flux("providers", "runware", tty=True)
+    done = flux("providers", "runware", "-m", "ultra", tty=True)
 
     assert done.code == 0
     assert "--safety-tolerance" in done.out

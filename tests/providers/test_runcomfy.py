@@ -282,14 +282,53 @@ def test_a_cancel_is_believed_by_its_outcome_only(talk, reply, outcome, then, st
 def test_a_key_that_works_is_not_called_bad_because_the_balance_is_silent(talk, reply, balance, account):
     answer = reply(balance) if isinstance(balance, bytes) else balance
 
-    said = talk(PROVIDER, PROVIDER.check(), *[{"model_id": "x"}] * 2, answer)
+    said = talk(PROVIDER, PROVIDER.check(), {"models": whole_catalogue(), "total": len(whole_catalogue())}, answer)
 
     assert said.requests == [
-        Request("GET", "/v1/models/blackforestlabs/flux-1-1-pro/text-to-image"),
-        Request("GET", "/v1/models/blackforestlabs/flux-1-1-pro/ultra/text-to-image"),
+        Request("GET", "/v1/models", query=PAGE),
         Request("GET", "/prod/v2/balance", origin="https://api.runcomfy.net"),
     ]
     assert said.result == account
+
+
+PAGE = {"search": "flux", "include_schema": "true", "limit": "100", "offset": "0"}
+
+
+def whole_catalogue(**more):
+    """Return an entry for each id, without a schema."""
+    variants = [one for model in PROVIDER.models.values() for one in (model, *model.variants)]
+    return [{"model_id": one.slug, **more} for one in variants]
+
+
+def test_a_catalogue_of_several_pages_is_read_to_the_end(talk):
+    entries = whole_catalogue()
+    pages = [{"models": entries[:5], "total": len(entries)}, {"models": entries[5:], "total": len(entries)}]
+
+    said = talk(PROVIDER, PROVIDER.check(), *pages, {"balance_usd": 1})
+
+    assert [request.query.get("offset") for request in said.requests] == ["0", "5", None]
+    assert said.result.differences == ()
+
+
+def test_a_catalogue_that_repeats_a_page_ends_there(talk):
+    page = {"models": whole_catalogue()[:1], "total": 9}
+
+    said = talk(PROVIDER, PROVIDER.check(), page, page, {"balance_usd": 1})
+
+    assert len(said.requests) == 3
+    assert "flux-1.1-pro-ultra: blackforestlabs/flux-1-1-pro/ultra/text-to-image is not in the catalogue" in (
+        said.result.differences
+    )
+
+
+def test_the_dearest_variant_is_the_price_of_a_model(talk):
+    entries = whole_catalogue(base_price_usd=0.03, price_unit="output")
+    dear = [one | {"base_price_usd": 0.045} if one["model_id"].endswith("pro/edit") else one for one in entries]
+
+    said = talk(PROVIDER, PROVIDER.check(), {"models": dear, "total": len(dear)}, {"balance_usd": 1})
+
+    assert said.result.prices["flux-2-pro"] == 0.045
+    assert said.result.prices["flux-2-max"] == 0.03
 
 
 @pytest.mark.parametrize(
@@ -306,7 +345,9 @@ def test_a_key_that_works_is_not_called_bad_because_the_balance_is_silent(talk, 
 @pytest.mark.parametrize("balance", [{"balance_usd": 1}, UnavailableError("cannot reach it")])
 def test_a_check_learns_the_price_of_an_image(talk, told, prices, balance):
     """Of an image, not of a second; also where the balance cannot be had."""
-    said = talk(PROVIDER, PROVIDER.check(), told, {"model_id": "x"}, balance)
+    entry = {"model_id": "blackforestlabs/flux-1-1-pro/text-to-image", **told}
+
+    said = talk(PROVIDER, PROVIDER.check(), {"models": [entry], "total": 1}, balance)
 
     assert said.result.prices == prices
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 from hypothesis import example, given, settings
@@ -81,6 +82,27 @@ def test_a_row_takes_every_option_by_its_long_name():
             "image_strength": 0.5, "metadata": {"a": "b"}, "param": {"x.y": [1, None]}, "output": "a.jpg",
         }
     ]  # fmt: skip
+
+
+def test_checking_a_row_takes_few_calls():
+    """A row is checked against the options of ``generate`` alone: a batch may have 10,000 of them."""
+    rows = 100
+    text = "".join(f'{{"prompt": "a fox", "seed": {seed}}}\n' for seed in range(rows))
+    fields(text)  # what is built once is not counted
+    calls = 0
+
+    def count(_frame, event, _arg):
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        read(text, "file.jsonl", "jsonl")
+    finally:
+        sys.setprofile(before)
+
+    assert calls / rows < 32
 
 
 def test_a_table_means_the_same_as_objects():

@@ -74,7 +74,7 @@ def _compare(runtime: Runtime, provider: Provider, account: Account, word: str |
     if word:
         base = runtime.settings.models[word].base if word in runtime.settings.models else word
         name = canonical_name(base) or base
-        found = [one for one in found if one.startswith(f"{name} ")]
+        found = [one for one in found if one.startswith((f"{name} ", f"{name}: "))]
     documented = runtime.sandbox or runtime.settings.base_url(provider.name) in (None, provider.base_url)
     for one in wanted if documented or not provider.public_origins else []:
         try:
