@@ -1,4 +1,4 @@
-"""``flux models``: which model is hosted where, what it takes and costs, and what a host publishes about its own ids."""
+"""``flux models``: which model is hosted where, what it takes and costs, and what a host publishes of its ids."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_check_compares_one_model(flux, monkeypatch):
 
 def test_the_tables_and_the_stand_in_agree(flux):
     """Nothing to tell about what the sandbox publishes."""
-    (told,) = [one for one in flux("providers", "runware", "--check", "--sandbox", "--json").objects]
+    told = flux("providers", "runware", "--check", "--sandbox", "--json").object
 
     assert told["drift"] == []
 
@@ -239,7 +239,7 @@ def test_what_is_not_documented_is_marked():
     model = replace(TEXT, variants=(replace(EDIT, confidence="third-party"),))
 
     assert facts.slugs(model) == "m/text (without -i), m/edit ? (with -i)"
-    assert dict((row[0], row[1]) for row in facts.table(model))["--steps"] == "1 to 50 ?"
+    assert {row[0]: row[1] for row in facts.table(model)}["--steps"] == "1 to 50 ?"
 
 
 @pytest.mark.parametrize(
