@@ -33,7 +33,7 @@ def providers(
             "--model",
             "-m",
             metavar="NAME",
-            help="Only this model: its options with a PROVIDER, its price without one, its schema with --check.",
+            help="Only this model: its price, options or schema.",
             show_default=False,
         ),
     ] = None,
@@ -49,8 +49,7 @@ def providers(
 ) -> int:
     """Show what each provider offers, what it costs, and whether its key is set.
 
-    With a PROVIDER, list its models; with --model too, the options of that one with their ranges, defaults and field
-    names.
+    With a PROVIDER, list its models; with a model too, its options.
     """
     runtime = options.runtime_of(ctx)
     chosen = [registry.load(provider)] if provider else registry.load_all()
