@@ -67,8 +67,13 @@ class LocalFile:
     size: int
     """Bytes."""
     sha256: str
+    """Of the file that was named, also if this is an upright copy of it."""
     width: int
     height: int
+    name: str = ""
+    """What was named, if this is a copy of it."""
+    modified: int | None = None
+    """When it was last changed, in nanoseconds since 1970."""
     form: Literal["data-uri", "base64"] = "data-uri"
 
     @property
@@ -82,7 +87,7 @@ class LocalFile:
         return len(self.prefix) + 4 * ((self.size + 2) // 3)
 
     def __str__(self) -> str:
-        return f"({self.form} of {self.path}: {self.size} bytes, sha256 {self.sha256})"
+        return f"({self.form} of {self.name or self.path}: {self.size} bytes, sha256 {self.sha256})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,6 @@ from flux_cli.clock import SystemClock
 from flux_cli.display.streams import Streams
 
 if TYPE_CHECKING:
-    from tempfile import TemporaryDirectory
-
     from flux_cli.config.settings import Settings
     from flux_cli.display.output import Output
     from flux_cli.display.plain import Progress
@@ -180,13 +178,18 @@ class Runtime:
         """Reads local input images; copies of them last as long as this run."""
         from flux_cli.images.inputs import InputReader
 
-        return InputReader(lambda: Path(self._folder.name))
+        return InputReader(lambda: self._copies)
 
     @cached_property
-    def _folder(self) -> TemporaryDirectory[str]:
-        from tempfile import TemporaryDirectory
+    def _copies(self) -> Path:
+        from tempfile import mkdtemp
 
-        return TemporaryDirectory(prefix="flux-")
+        return Path(mkdtemp(prefix="flux-"))
+
+    def keep_copies(self) -> Path | None:
+        """Leave copies of input images where they are, and return their folder; ``None`` if there are none."""
+        folder: Path | None = self.__dict__.pop("_copies", None)
+        return folder
 
     def limits(self, *, run: str = "", max_cost: float | None = None) -> tuple[Limit, ...]:
         """Return the spending limits of ``run`` as of now: ``--max-cost``, and the budgets of the config.
@@ -252,8 +255,10 @@ class Runtime:
             from flux_cli.saving.saver import remove_temporary_files
 
             remove_temporary_files()
-        if "_folder" in self.__dict__:
-            self._folder.cleanup()
+        if "_copies" in self.__dict__:
+            import shutil
+
+            shutil.rmtree(self._copies, ignore_errors=True)
         for name in ("router", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()

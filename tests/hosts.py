@@ -33,6 +33,12 @@ _KINDS = {
         r"GET /v2/jobs/.+": "read",
         r"GET /v2/me": "check",
     },
+    "replicate": {
+        r"POST /v1/models/.*/predictions": "submit",
+        r"POST /v1/predictions/[^/]+/cancel": "cancel",
+        r"GET /v1/predictions/.+": "read",
+        r"GET /v1/account": "check",
+    },
     "bfl": {
         r"POST /v1/flux.*": "submit",
         r"GET /v1/get_result": "read",

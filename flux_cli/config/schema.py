@@ -38,6 +38,15 @@ def _check_base(text: str) -> str:
     return text
 
 
+def _check_own_names(models: dict[str, _OwnModel]) -> dict[str, _OwnModel]:
+    for name in models:
+        if name.lower() in MODEL_NAMES:
+            raise ValueError(f"{name} is a model that flux knows already; choose another name")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError("the name of a model consists of letters, digits, dots, dashes and underscores")
+    return models
+
+
 def _check_name(find: Callable[[str], object], text: str) -> str:
     try:
         find(text)
@@ -115,7 +124,7 @@ def _image_field(option: ImageOption) -> tuple[Any, Any]:
         return dict[str, str], Field(default_factory=dict, description=option.takes)
     if option.type == list[str]:
         texts: Any = Text
-        return texts | list[Text] | None, Field(default=None, description=option.takes)
+        return texts | Annotated[list[Text], Field(min_length=1)] | None, Field(default=None, description=option.takes)
     kind: Any = Literal[option.choices] if option.choices else Text if option.type is str else option.type
     return kind | None, Field(default=None, ge=option.low, le=option.high, description=option.takes)
 
@@ -195,7 +204,7 @@ class Tree(_Table, defer_build=True):  # without a file, it is not needed
     sandbox: bool = Field(default=False, description="true or false")
     sandbox_seconds: Amount = Field(default=2.0, description="a number of seconds, 0 or more")
     max_image_bytes: int = Field(default=2**28, ge=1, description="a whole number of bytes above 0")
-    models: dict[str, _OwnModel] = Field(
+    models: Annotated[dict[str, _OwnModel], AfterValidator(_check_own_names)] = Field(
         default_factory=dict, description="a table of your own models, each with its base"
     )
     generate: GenerateTable = GenerateTable()

@@ -142,9 +142,13 @@ def _explain_error(error: ValidationError) -> tuple[Names, str, str]:
     names = tuple(str(part) for part in found["loc"])
     length = next(length for length in range(1, len(names) + 1) if names[:length] in KEYS)
     takes = KEYS[names[:length]]
-    if len(names) > length:
+    if names[:length] not in TABLES:
+        names = names[:length]  # what follows is which of several types it is not
+    elif len(names) > length:
         takes = ENTRIES.get(names[length - 1], takes)
     reason = str(found.get("ctx", {}).get("error", "")) if found["type"] == "value_error" else ""
+    if names[0] == "models" and len(names) > 1:
+        return names[:2], f"takes {takes}", reason or "its keys are base, price and the names of providers"
     return names, f"takes {takes}", reason
 
 
@@ -180,6 +184,8 @@ def parse_text(names: Names, text: str, where: str) -> Any:
         except (ValueError, RecursionError):
             if names in TABLES:
                 raise ConfigError(f"{where} takes {KEYS[names]}, as JSON", hint='such as {"name": 1}') from None
+            if names[0] == "models":
+                raise ConfigError(f"{where} takes a table, as JSON", hint='such as {"base": "flux-2-pro"}') from None
     document = nest({names: value})
     _refuse_unknown(document, (), f"{where}: ")
     try:

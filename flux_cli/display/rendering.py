@@ -168,6 +168,21 @@ def tab_fields(job: Job) -> tuple[str, ...]:
     return tuple(printable(cell) for cell in row)
 
 
+def _parameter_facts(job: Job, name: str, value: Any) -> list[tuple[str, str]]:
+    """Return one parameter as names and values: input images one by one, with the digests of local files."""
+    if name == "files":
+        return []
+    if name not in {"image", "mask"}:
+        return [(name, value if isinstance(value, str) else json.dumps(value))]
+    label, digests = "input image" if name == "image" else name, job.parameters.get("files", {})
+    images = value if isinstance(value, list) else [value]
+    shown = ["stdin" if one == "-" else one for one in images]
+    return [
+        (label, f"{text} (sha256 {digests[one]})" if one in digests else text)
+        for one, text in zip(images, shown, strict=True)
+    ]
+
+
 def job_facts(job: Job) -> list[tuple[str, str]]:
     """Return everything known about a job as names and values, in the order of interest."""
     found = [
@@ -182,7 +197,7 @@ def job_facts(job: Job) -> list[tuple[str, str]]:
         ("prompt", job.prompt),
         ("seed", "" if job.seed is None else str(job.seed)),
     ]
-    found += [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in job.parameters.items()]
+    found += [fact for name, value in job.parameters.items() for fact in _parameter_facts(job, name, value)]
     found += [("skipped", " ".join(job.skipped)), ("cost", describe_cost(job))]
     found += [("created", format_time(job.created_at) or ""), ("finished", format_time(job.finished_at) or "")]
     found += [(name, f"{value:g}") for name, value in job.timing.items()]

@@ -28,7 +28,7 @@ from flux_cli.errors import (
     UnknownOutcomeError,
     UsageError,
 )
-from flux_cli.jobs import SEARCH_SECONDS, Cancelled, Failed, Job, ReadyInterval, Succeeded, advance
+from flux_cli.jobs import SEARCH_SECONDS, Cancelled, Failed, Job, ReadyInterval, State, Succeeded, advance
 from flux_cli.money.limits import Limit
 from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Provider, Published
 from flux_cli.providers.conversation import Flow, Request, Response, describe_body, drive
@@ -128,7 +128,7 @@ class Engine:
 
         def accept(known: Job) -> Job:
             new = replace(known, remote_id=remote.id, poll_state=dict(remote.poll_state), accepted_at=now)
-            return advance(new, accepted.state, now=now)
+            return advance(new, _drop_seeds(provider, job, accepted.state), now=now)
 
         try:
             return self._store.change(job.id, accept)
@@ -207,6 +207,7 @@ class Engine:
         state = self._ask(
             provider, provider.poll(job.remote), sandbox=job.sandbox, policy="poll", deadline=deadline, job=job
         )
+        state = _drop_seeds(provider, job, state)
 
         def update(known: Job) -> Job:
             new = advance(known, state, now=self._clock.now())
@@ -259,7 +260,7 @@ class Engine:
     def renew(self, job: Job, index: int) -> Job:
         """Poll a succeeded job again for new links. Raises `NotFoundError` where image ``index`` has none."""
         provider = self._load(job.provider)
-        state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox)
+        state = _drop_seeds(provider, job, self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox))
         fresh = state.images[index] if isinstance(state, Succeeded) and index < len(state.images) else None
         if fresh is None or (provider.keeps_images and fresh.url == job.images[index].url):
             kept = f": it keeps images for {provider.keeps_images}" if provider.keeps_images else ""
@@ -337,6 +338,14 @@ def _hold_submit(provider: Provider, planned: PlannedJob, send: Callable[[Reques
             raise LostReplyError(lost.message, refusal=refusal) from refusal
 
     return drive(provider.submit(planned), repeat)
+
+
+def _drop_seeds(provider: Provider, job: Job, state: State) -> State:
+    """Return a state without seeds, if the model takes none: an image with such a seed cannot be made again."""
+    model = provider.models.get(job.model or "")
+    if not isinstance(state, Succeeded) or model is None or model.takes_seed:
+        return state
+    return replace(state, seed=None, images=tuple(replace(image, seed=None) for image in state.images))
 
 
 def _describe_request(request: Request) -> dict[str, Any]:

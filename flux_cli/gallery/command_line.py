@@ -50,6 +50,7 @@ def _options(parameters: Mapping[str, Any]) -> Iterator[str]:
         if value is True:
             yield option.flag
         elif value is not False:
-            yield from (option.flag, str(value))
+            for one in value if isinstance(value, list) else [value]:
+                yield from (option.flag, str(one))
         elif option.off_flag:
             yield option.off_flag

@@ -1,15 +1,16 @@
-"""Stream JSON bodies that have local files inside."""
+"""Open local files to be sent, and stream JSON bodies that have them inside."""
 
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from flux_cli.errors import UsageError
 from flux_cli.jobs import LocalFile
-from flux_cli.providers.conversation import encode
+from flux_cli.providers.conversation import Upload, encode
 from flux_cli.text import printable
 
 _CHUNK = 3 * 2**16
@@ -19,7 +20,7 @@ _CHUNK = 3 * 2**16
 def open_body(body: Any, files: ExitStack) -> tuple[bytes | Iterator[bytes], int]:
     """Return a JSON body as httpx takes it, and its length in bytes; files are opened in ``files``.
 
-    Raises `UsageError` for a file that cannot be read or is not the size that was checked.
+    Raises `UsageError` for a file that cannot be read or has changed since it was checked.
     """
     parts = encode(body)
     if len(parts) == 1 and isinstance(parts[0], bytes):
@@ -31,20 +32,28 @@ def open_body(body: Any, files: ExitStack) -> tuple[bytes | Iterator[bytes], int
             opened.append(part)
             length += len(part)
         else:
-            opened.append(_open(part, files))
+            opened.append(files.enter_context(_open(part.path, part)))
             length += 4 * ((part.size + 2) // 3)
     return _stream(opened), length
 
 
-def _open(file: LocalFile, files: ExitStack) -> BinaryIO:
+def open_upload(upload: Upload, files: ExitStack) -> BinaryIO:
+    """Return the file of an upload, opened in ``files``. Raises `UsageError` as `open_body` does."""
+    return files.enter_context(_open(upload.path, upload.file))
+
+
+def _open(path: str, checked: LocalFile | None) -> BinaryIO:
     try:
-        opened = files.enter_context(open(file.path, "rb"))  # noqa: PTH123, SIM115 - closed with the others
-        size = opened.seek(0, 2)
-        opened.seek(0)
+        opened = open(path, "rb")  # noqa: PTH123, SIM115 - as it was typed, and closed by the caller
     except OSError as error:
-        raise UsageError(f"cannot read {printable(file.path)}: {error.strerror}") from error
-    if size != file.size:
-        raise UsageError(f"{printable(file.path)} changed after it was checked", hint="run the command again")
+        message = f"cannot read {printable(path)}: {error.strerror}"
+        raise UsageError(message, hint="put it back, and run the command again", retry="safe") from error
+    if checked is not None:
+        found = os.fstat(opened.fileno())
+        if found.st_size != checked.size or checked.modified not in {None, found.st_mtime_ns}:
+            opened.close()
+            message = f"{printable(path)} changed after it was checked"
+            raise UsageError(message, hint="run the command again", retry="safe")
     return opened
 
 

@@ -11,6 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -32,7 +33,7 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.http import trace
-from flux_cli.http.body import open_body
+from flux_cli.http.body import open_body, open_upload
 from flux_cli.http.connection import NetworkTransport, describe_error
 from flux_cli.http.endpoint import Endpoint, is_private
 from flux_cli.http.rate_limit import parse_retry_after
@@ -162,7 +163,7 @@ class HttpTransport:
         ``refusal`` returns an `UnknownOutcomeError`.
         """
         if isinstance(refusal, UnavailableError) and response.status != _TOO_SLOW:
-            refusal.retry_after = self._retry_after(response) or 0.0
+            refusal.retry_after = self._retry_after(response) or refusal.retry_after or 0.0
         is_client_error = 400 <= response.status < 500  # noqa: PLR2004 - HTTP classes
         if request.paid and is_client_error and not isinstance(refusal, UnknownOutcomeError):
             refusal.charged = "no"
@@ -197,12 +198,11 @@ class HttpTransport:
             options["content"], length = open_body(request.json, files)
             options["headers"] |= {"Content-Type": "application/json", "Content-Length": str(length)}
         if request.upload is not None:
-            try:
-                file = files.enter_context(open(request.upload.path, "rb"))  # noqa: PTH123, SIM115 - as it was typed
-            except OSError as error:
-                raise _unreadable_upload(request.upload.path, error) from error
+            file = open_upload(request.upload, files)
             if request.upload.field:
-                options["files"] = {request.upload.field: file}
+                checked = request.upload.file
+                kind = None if checked is None else checked.media_type  # whatever the name ends in
+                options["files"] = {request.upload.field: (Path(request.upload.path).name, file, kind)}
             else:
                 options["content"] = file
                 options["headers"]["Content-Type"] = request.upload.media_type

@@ -24,20 +24,22 @@ def line(provider: Provider, request: Request, *, base_url: str) -> str:
         words += ["-H", shell_word(f"Content-Type: {request.upload.media_type}")]
         words += ["--data-binary", shell_word(f"@{request.upload.path}")]
     elif request.upload is not None:
-        words += ["-F", shell_word(f"{request.upload.field}=@{_quoted(request.upload.path)}")]
+        kind = f";type={request.upload.file.media_type}" if request.upload.file is not None else ""
+        words += ["-F", shell_word(f"{request.upload.field}=@{_quoted(request.upload.path)}{kind}")]
     if request.json is None:
         return " ".join(words)
     words += ["-H", shell_word("Content-Type: application/json")]
     parts = encode(request.json)
     if len(parts) == 1:
         return " ".join([*words, "--data-raw", shell_word(_json(request.json))])
-    return f"{{ {'; '.join(map(_print_part, parts))}; }} | {' '.join([*words, '--data-binary', '@-'])}"
+    printed = "; ".join(_print_part(part) for part in parts if part)
+    return f"{{ {printed}; }} | {' '.join([*words, '--data-binary', '@-'])}"
 
 
 def _print_part(part: bytes | LocalFile) -> str:
     """Return the shell command that prints one part of a body; a file is too long to be an argument."""
     if isinstance(part, LocalFile):
-        return f"base64 < {shell_word(part.path)} | tr -d '\n'"
+        return f"base64 < {shell_word(part.path)} | tr -d '\\n'"
     return f"printf %s {shell_word(_escape(part.decode()))}"
 
 

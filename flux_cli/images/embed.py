@@ -59,7 +59,7 @@ def write_with(source: Path | bytes, target: Path, image: ImageFile, added: Mapp
     known = FORMATS[image.format]
     parts: list[Segment | bytes] = [part for part in image.segments if "xmp" not in added or part.kind != "xmp"]
     at = 1 + max(n for n, part in enumerate(parts) if _is(part, "head", "picture"))
-    described = image.has("exif") or image.has("description")
+    described = image.has("description") or (image.has("exif") and image.format != "png")  # a PNG has texts for it
     if at < len(parts) and _is(parts[at], "exif"):
         at += 1
     for kind in ("metadata", "xmp", "description"):

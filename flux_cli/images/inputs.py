@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import RLock
 
 from flux_cli.errors import ProtocolError, UsageError
 from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
-from flux_cli.images.inspect import inspect
+from flux_cli.images.inspect import FORMATS, inspect
 from flux_cli.images.segments import ImageFile
 from flux_cli.jobs import LocalFile
 from flux_cli.text import printable
@@ -16,16 +18,16 @@ from flux_cli.text import printable
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
 _QUALITY = 95
-_FORMATS_HINT = "flux sends JPEG, PNG and WebP; convert it first"
 
 
 class InputReader:
     """Reads local input images. One instance may serve many threads."""
 
     def __init__(self, folder: Callable[[], Path]) -> None:
-        """Write upright copies, and images from stdin, to ``folder``, which is made when it is first needed."""
+        """Write upright copies, and images that are no regular files, to ``folder``, made when it is first needed."""
         self._folder = folder
         self._known: dict[str, LocalFile] = {}
+        self._lock = RLock()
 
     def read(self, name: str) -> LocalFile:
         """Return the image at the path ``name``, walked to its end.
@@ -33,9 +35,13 @@ class InputReader:
         If its EXIF data says that it is to be shown turned or mirrored, the file is an upright copy: what a provider
         makes of that field is not documented. Raises `UsageError`.
         """
-        if name not in self._known:
-            self._known[name] = self._read(name)
-        return self._known[name]
+        with self._lock:
+            if name in self._known:  # such as stdin, which is no path
+                return self._known[name]
+            path = os.path.abspath(name)  # noqa: PTH100 - a Path raises where the name is too long
+            if path not in self._known:
+                self._known[path] = self._read(path, name)
+            return self._known[path]
 
     def has(self, name: str) -> bool:
         """Whether an image was read under this name."""
@@ -43,10 +49,12 @@ class InputReader:
 
     def add(self, name: str, content: bytes) -> LocalFile:
         """Return the image ``content``, such as that of stdin, under ``name``. Raises `UsageError`."""
-        path = self._folder() / hashlib.sha256(content).hexdigest()
-        path.write_bytes(content)
-        self._known[name] = self._check(path, name)
-        return self._known[name]
+        with self._lock:
+            kind = next((name for name, known in FORMATS.items() if known.mark.match(content)), "image")
+            path = self._folder() / f"{hashlib.sha256(content).hexdigest()}.{kind}"
+            path.write_bytes(content)
+            self._known[name] = self._check(path, name)
+            return self._known[name]
 
     def digest(self, name: str) -> str | None:
         """Return the SHA-256 of the file at ``name``, or ``None`` if it is no local image that can be read."""
@@ -55,34 +63,36 @@ class InputReader:
         except UsageError:
             return None
 
-    def _read(self, name: str) -> LocalFile:
-        hint = "give a path, absolute or relative to the current folder, a web address, or a job such as @1"
+    def _read(self, path: str, name: str) -> LocalFile:
         try:
-            return self._check(Path(name), name)
+            if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - as above
+                return self.add(path, Path(path).read_bytes())  # a pipe, as of <(…), can be read only once
+            return self._check(Path(path), path)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UsageError(f"cannot read the image {printable(name)}: {reason}", hint=hint) from error
+            raise UsageError(
+                f"cannot read the image {printable(name)}: {reason}",
+                hint="give a path, absolute or relative to the current folder, a web address, or a job such as @1",
+            ) from error
 
     def _check(self, path: Path, name: str) -> LocalFile:
         try:
             found = inspect(path)
         except ProtocolError as error:
-            reason = error.message.removeprefix("the download is ")
-            raise UsageError(
-                f"cannot use {printable(name)} as an input image: it is {reason}",
-                hint=_FORMATS_HINT,
-            ) from None
+            raise _unusable(name, error.message.removeprefix("the download is ")) from None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if found.has("exif"):
             path, found = self._turn_upright(path, found, name, sha256)
         return LocalFile(
-            path=str(path.absolute()),
+            path=str(path),
             media_type=found.content_type,
             size=found.size,
             sha256=sha256,
             width=found.width,
             height=found.height,
+            name=name if name != str(path) else "",
+            modified=path.stat().st_mtime_ns,
         )
 
     def _turn_upright(self, path: Path, found: ImageFile, name: str, sha256: str) -> tuple[Path, ImageFile]:
@@ -99,7 +109,12 @@ class InputReader:
                 target = self._folder() / f"{sha256}.{found.format}"
                 turned.save(target, opened.format, quality=_QUALITY, icc_profile=opened.info.get("icc_profile"))
         except UNDECODABLE as error:
-            raise UsageError(
-                f"cannot use {printable(name)} as an input image: it cannot be decoded", hint=_FORMATS_HINT
-            ) from error
+            raise _unusable(name, "damaged: it cannot be decoded") from error
         return target, inspect(target)
+
+
+def _unusable(name: str, reason: str) -> UsageError:
+    """Return the error of a file that is not a whole image; ``reason`` completes the sentence "it is …"."""
+    hint = "flux sends JPEG, PNG and WebP; convert it first" if reason.startswith("not ") else "use an intact copy"
+    shown = "stdin" if name == "-" else printable(name)
+    return UsageError(f"cannot use {shown} as an input image: it is {reason}", hint=hint)

@@ -11,7 +11,7 @@ from flux_cli.images.segments import Cursor, Format, Kind
 _HEADER_SIZE = 13
 _TEXTS = {b"iTXt", b"tEXt", b"zTXt"}
 _KEYS: dict[bytes, Kind] = {b"XML:com.adobe.xmp": "xmp", b"Description": "description", b"flux": "metadata"}
-_KINDS: dict[bytes, Kind] = {b"IHDR": "head", b"caBX": "signature"}
+_KINDS: dict[bytes, Kind] = {b"IHDR": "head", b"caBX": "signature", b"eXIf": "exif"}
 
 
 def _parse(cursor: Cursor) -> None:

@@ -7,10 +7,12 @@ cost afterwards. So a limit holds from the moment the row is written.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from flux_cli import providers
 from flux_cli.errors import LimitError, UsageError
 from flux_cli.jobs import Job
 
@@ -160,9 +162,11 @@ def _unknown(jobs: int) -> str:
 
 def unknown_price(limit: Limit, provider: str, model: str) -> UsageError:
     """Return the error of a limit that cannot be enforced because no price is known."""
+    own = providers.canonical_name(model) is None and not re.search("[:/]", model)
+    how = f"add price = 0.06 to [models.{model}] in the config"
     return UsageError(
         f"no price is known for {model} at {provider}, so {limit.name} cannot be enforced",
-        hint=f"set what you pay: `flux config set providers.{provider}.price.{model} 0.06`",
+        hint=how if own else f"set what you pay: `flux config set providers.{provider}.price.{model} 0.06`",
     )
 
 

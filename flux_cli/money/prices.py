@@ -9,6 +9,7 @@ import json
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -95,12 +96,15 @@ class Prices:
         own = self._own(provider, model)
         if own is not None:
             return Price(amount=own, source="your config", date="")
-        reported = self.reported.find(provider, model)
-        if reported is not None and reported.currency == USD:
-            return reported
         hosted = providers.load(provider).models.get(model)
         listed = listed or (hosted.price if hosted is not None else None)
-        return listed if listed is not None and listed.currency == USD else None
+        listed = listed if listed is not None and listed.currency == USD else None
+        reported = self.reported.find(provider, model)
+        if reported is None or reported.currency != USD or (listed is not None and listed.steps):
+            return listed  # one number cannot replace a price for each size
+        if listed is None:
+            return reported
+        return replace(listed, amount=reported.amount, source=reported.source, date=reported.date)
 
 
 def price_from_history(paid: Sequence[Paid]) -> Price | None:

@@ -65,7 +65,7 @@ def _upload(file: LocalFile) -> Flow[str]:
     reply = yield Request(
         "POST",
         "/v2/uploads",
-        upload=Upload(field="file", path=file.path),
+        upload=Upload(field="file", path=file.path, file=file),
         repeatable=True,
         dry_run_answer={"url": "https://api.apiframe.ai/the-uploaded-file"},
     )

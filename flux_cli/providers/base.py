@@ -207,7 +207,9 @@ class OwnModel:
     def at(self, provider: Provider, base: Model) -> Model:
         """Return it as a model of ``provider``, which hosts its ``base``."""
         slug = self.ids.get(provider.name)
-        price = base.price if self.price is None else Price(amount=self.price, source="your config", date="")
+        price = None if slug else base.price  # what another model costs is not known
+        if self.price is not None:
+            price = Price(amount=self.price, source="your config", date="")
         variants = tuple(self.at(provider, one) for one in base.variants)
         return replace(
             base,

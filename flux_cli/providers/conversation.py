@@ -40,6 +40,8 @@ class Upload:
     path: str
     media_type: str = "application/octet-stream"
     """Of a body that is the file."""
+    file: LocalFile | None = None
+    """The file as it was checked; one that changed since is not sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from flux_cli.providers.options import Choice, InvalidValue, Option, Range, list
 from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from flux_cli.providers.base import Model, OwnModel, Provider
 
@@ -85,14 +85,20 @@ def fit_images(
     Raises `UsageError` for too many or too few images, or for a typed one where the model takes none.
     """
     images = len(list_images(options.get("image")))
-    if images and not _has(model, "image"):
-        if "image" in typed:
-            _refuse(provider, model, "image")
-        return model, {name: value for name, value in options.items() if name != "image"}, ("image",)
     try:
+        if images and not _has(model, "image"):
+            _refuse(provider, model, "image")
         return model.choose_variant(images), options, ()
-    except InvalidValue as error:
-        hint = "" if images else "`-i FILE` gives one: a path, a web address, or a job such as @1"
+    except (InvalidValue, UsageError) as error:
+        if images and "image" not in typed:
+            others = {name: value for name, value in options.items() if name != "image"}
+            fitting, kept, _ = fit_images(provider, model, others, typed=typed)
+            return fitting, kept, ("image",)
+        if isinstance(error, UsageError):
+            raise
+        hint = "`-i FILE` gives one: a path, a web address, or a job such as @1"
+        if images:
+            hint = _name_able(provider, model, lambda one: _takes_images(one, images)) or "no model takes as many"
         message = f"{provider.name}: {error}"
         raise UsageError(message, hint=hint) from None
 
@@ -242,7 +248,8 @@ def _check_extra(
 
 def reserved_fields(provider: Provider, model: Model) -> tuple[str, ...]:
     """Return the fields of the request that flux fills in itself."""
-    own = (model.prompt_field, model.count_field, *model.fixed, *(model.options["seed"].field,) * model.takes_seed)
+    seed = model.options["seed"].field if model.takes_seed else ""
+    own = (model.prompt_field, model.count_field, seed, *model.fixed)
     return tuple(dict.fromkeys([*provider.reserved_fields, *filter(None, own)]))
 
 
@@ -253,15 +260,26 @@ def _overlap(one: str, other: str) -> bool:
 
 def _refuse(provider: Provider, model: Model, name: str) -> None:
     """Raise `UsageError` for an option that the model does not have, naming the models and providers that have it."""
-    elsewhere = [one.name for one in provider.models.values() if _has(one, name)]
-    others = [other for other in providers.load_all() if other.name != provider.name]
-    same = [one.name for one in others if model.name in one.models and _has(one.models[model.name], name)]
+    if provider.other_model is not None and model.options is provider.other_model.options:
+        message = f"{model.name} is not a model that flux knows, so it takes no {flag_name(name)}"
+        raise UsageError(message, hint="`--param FIELD=VALUE` sets any field of its request")
+    elsewhere = any(_has(one, name) for one in provider.models.values())
     message = f"{provider.name} has no {flag_name(name)}" + (f" for {model.name}" if elsewhere else "")
+    raise UsageError(message, hint=_name_able(provider, model, lambda one: _has(one, name)) or "no provider has it")
+
+
+def _name_able(provider: Provider, model: Model, able: Callable[[Model], bool]) -> str:
+    """Return who can instead: other providers of the model and other models of the provider, or else any provider."""
+    here = [one.name for one in provider.models.values() if able(one)]
+    others = [other for other in providers.load_all() if other.name != provider.name]
+    same = [one.name for one in others if model.name in one.models and able(one.models[model.name])]
     hints = [f"{_do(same)} for {model.name}"] if same else []
-    hints += [f"at {provider.name}, {_do(elsewhere)}"] if elsewhere else []
-    if not hints:
-        hints = [_do([one.name for one in others if any(_has(found, name) for found in one.models.values())])]
-    raise UsageError(message, hint="; ".join(filter(None, hints)) or "no provider has it")
+    hints += [f"at {provider.name}, {_do(here)}"] if here else []
+    return "; ".join(hints) or _do([one.name for one in others if any(able(found) for found in one.models.values())])
+
+
+def _takes_images(model: Model, images: int) -> bool:
+    return any(one.image_input is not None and one.image_input.most >= images for one in (model, *model.variants))
 
 
 def _has(model: Model, name: str) -> bool:

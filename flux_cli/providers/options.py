@@ -275,9 +275,10 @@ class ImageInput(Option):
 
     def wire(self, value: Any, others: Mapping[str, Any] = NO_OPTIONS) -> dict[str, Any]:  # noqa: ARG002 - for some
         """Return the images, in order."""
+        images = list_images(value)
         if self.as_array:
-            return {self.field: list(value)}
-        return dict(zip(self.field.split(", "), value, strict=False))
+            return {self.field: images}
+        return dict(zip(self.field.split(", "), images, strict=False))
 
     @property
     def accepts(self) -> str:
@@ -361,6 +362,8 @@ class Pixels(Option):
     step: int = 1
     most: int | None = None
     """Pixels of the largest image, if its sides alone do not limit it."""
+    also: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    """Further fields that are sent with a size, by dotted path."""
     as_object: bool = False
     """Whether the field is an object with ``width`` and ``height``."""
 
@@ -392,7 +395,7 @@ class Pixels(Option):
 
     def wire(self, value: Any, others: Mapping[str, Any] = NO_OPTIONS) -> dict[str, Any]:  # noqa: ARG002 - for some
         """Return width and height in pixels."""
-        return _place_size(self, _parse_size(value))
+        return {**self.also, **_place_size(self, _parse_size(value))}
 
     def pixels(self, value: Any, others: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - for some
         """Return the pixels of a size."""

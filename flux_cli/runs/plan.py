@@ -243,10 +243,17 @@ def plan(
 
     One job makes several images where the API can; else there are several jobs, whose seeds count up.
     """
-    seed = request.seed
+    given = (one.seed for one in _with_fallbacks(request) if one.seed is not None)  # the same for all that take one
+    seed = next(given, None)
     if seed is None:
         seed = max(context.new_seed() - (request.count - 1), 1)
     return _plan_images(request, context, seed=seed, count=request.count, first=1, row=row, row_key=row_key)
+
+
+def _with_fallbacks(request: GenerateRequest | None) -> Iterator[GenerateRequest]:
+    while request is not None:
+        yield request
+        request = request.fallback
 
 
 def _plan_images(

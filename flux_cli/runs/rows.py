@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +49,15 @@ class Row:
     """File and line, for people."""
     fields: Mapping[str, Any]
     """The prompt and the options, by long name with underscores."""
-    images: tuple[str, ...] = ()
-    """The digests of local input images, which tell it from other rows instead of their paths."""
+    digests: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """By option: what tells its local input images from those of other rows, whatever they are called."""
     copy: int | None = None
     """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
 
     @property
     def key(self) -> str:
         """A digest of its content, whatever its line in the file."""
-        fields = dict(self.fields)
-        if self.images:
-            fields = {name: value for name, value in fields.items() if name not in {"image", "mask"}}
-            fields["images"] = self.images
-        text = json.dumps(fields, sort_keys=True, ensure_ascii=True)
+        text = json.dumps({**self.fields, **self.digests}, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from flux_cli import providers
 from flux_cli.engine.ports import ImageStore
+from flux_cli.errors import UsageError
 from flux_cli.jobs import Image, Job, differs
+from flux_cli.providers.fit import find_model
 
 if TYPE_CHECKING:
     from flux_cli.runtime import Runtime
@@ -42,7 +45,9 @@ def open_store(
     from flux_cli.images.metadata import ImageMetadata  # noqa: PLC0415
     from flux_cli.saving.saver import Fields, Saver  # noqa: PLC0415
 
-    model = providers.load(job.provider).models.get(job.model or "")
+    model = None
+    with suppress(UsageError):  # of an earlier config, or unknown
+        model = find_model(providers.load(job.provider), job.model or "", runtime.settings.models)
     ours = model is None or "quality" not in model.options
     saver = Saver(
         options.destination,

@@ -87,7 +87,7 @@ def test_an_upload_comes_first(flux, tmp_path):
     done = flux("generate", "a fox", "-p", "apiframe", "-i", name, "--dry-run")
 
     upload, submit = (shlex.split(line) for line in done.lines)
-    assert upload[upload.index("-F") + 1] == f'file=@"{Path.cwd()}/a;b, \\"c\\" \'d\'.png"'
+    assert upload[upload.index("-F") + 1] == f'file=@"{Path.cwd()}/a;b, \\"c\\" \'d\'.png";type=image/png'
     assert "/v2/uploads" in upload[4]
     assert "image_prompt" in submit[-1]
 

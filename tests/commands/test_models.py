@@ -239,7 +239,19 @@ def test_what_is_not_documented_is_marked():
     model = replace(TEXT, variants=(replace(EDIT, confidence="third-party"),))
 
     assert facts.slugs(model) == "m/text (without -i), m/edit ? (with -i)"
-    assert {row[0]: row[1] for row in facts.table(model)}["--steps"] == "1 to 50 ?"
+    assert {row[0]: row[1] for row in facts.table(model)}["--steps (with -i)"] == "1 to 50 ?"
+
+
+def test_an_option_of_one_id_says_when_it_applies():
+    """The options that all ids have alike come once, without a condition."""
+    model = replace(TEXT, variants=(replace(EDIT, options={**EDIT.options, "seed": Range(low=0, high=9)}),))
+
+    assert [flag for flag, _ in facts.option_rows(model)] == ["--seed", "--image", "--steps (with -i)"]
+    assert [(one["option"], one["applies"]) for one in facts.describe(load("bfl"), model, None)["options"]] == [
+        ("--seed", None),
+        ("--image", None),
+        ("--steps", "with -i"),
+    ]
 
 
 @pytest.mark.parametrize(

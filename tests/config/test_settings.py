@@ -328,3 +328,31 @@ def test_importing_settings_loads_nothing_that_only_some_commands_need():
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
 
     assert not {"tomlkit", "platformdirs", "httpx", "rich", "typer", "sqlite3"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("~/a.png", "HOME/a.png"),
+        ('["~/a.png", "https://example.com/b.png"]', ["HOME/a.png", "https://example.com/b.png"]),
+        ("[a].png", "[a].png"),
+    ],
+)
+def test_input_images_are_one_or_several_wherever_they_are_set(load, home, monkeypatch, text, found):
+    """In the environment several are a JSON list; in the file, a list."""
+    expected = json.loads(json.dumps(found).replace("HOME", str(home)))
+    value = text if text.startswith('["') else json.dumps(text)
+
+    assert load(f"[generate]\nimage = {value}\n").generate["image"] == expected
+    monkeypatch.setenv("FLUX_GENERATE__IMAGE", text)
+    assert load().generate["image"] == expected
+
+
+def test_your_own_models_may_come_from_the_environment(load, monkeypatch):
+    monkeypatch.setenv("FLUX_MODELS", '{"poster": {"base": "flux-2-pro", "runware": "a:b@1"}}')
+
+    assert load().models["poster"].ids == {"runware": "a:b@1"}
+    monkeypatch.setenv("FLUX_MODELS", '{"ultra": {"base": "flux-2-pro"}}')
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert "choose another name" in caught.value.hint

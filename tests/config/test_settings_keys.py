@@ -86,7 +86,7 @@ def test_a_key_never_shows(load, monkeypatch):
     assert ("providers.runware.api_key", "set", "environment RUNWARE_API_KEY") in settings.rows()
     assert ("providers.runflow.api_key", "set", "config file") in settings.rows()
     states = {names[1]: settings.get(".".join(names)) for names in SECRETS}
-    assert states == {"runware": "set", "runflow": "set", "apiframe": "missing", "runcomfy": "missing"}
+    assert states == {name: "set" if name in {"runware", "runflow"} else "missing" for name in providers.NAMES}
 
 
 def test_a_command_runs_once_without_a_shell_and_without_stdin(load, tmp_path):

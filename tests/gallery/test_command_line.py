@@ -104,3 +104,25 @@ def test_a_prompt_that_looks_like_an_option_is_none(prompt):
 def test_the_prompt_that_means_stdin_comes_from_there():
     assert line(prompt="-").startswith("printf %s - | flux generate ")
     assert line(prompt="-").endswith(" -")
+
+
+def test_several_images_are_an_option_each_in_order():
+    links = ["https://example.com/b.png", "https://example.com/a.png"]
+
+    assert "--image https://example.com/b.png --image https://example.com/a.png " in line(parameters={"image": links})
+    assert "--image https://example.com/a.png " in line(parameters={"image": links[1]})
+
+
+def test_several_images_of_which_one_is_local_are_named_and_not_told():
+    command, untold = command_line(
+        replace(JOB, parameters={"image": ["https://example.com/a.png", "/home/me/cat.jpg"], "mask": "/m.png"}), IMAGE
+    )
+
+    assert untold == ("image", "mask")
+    assert "image" not in command
+
+
+def test_a_model_without_a_seed_has_none_in_its_command():
+    command, _ = command_line(replace(JOB, seed=None, model="flux-3-image"), Image())
+
+    assert command == "flux generate -p runware -m flux-3-image 'a red fox'"

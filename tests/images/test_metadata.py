@@ -207,3 +207,21 @@ def test_metadata_is_a_job_as_far_as_it_goes():
         {"aspect_ratio": "16:9", "raw": True},
     )
     assert [(image.path, image.width, image.seed) for image in job.images] == [("/fox.jpg", 4, 7)]
+
+
+@pytest.mark.parametrize(
+    ("images", "kept"),
+    [
+        (["https://x.com/a.png", "https://x.com/b.png"], True),
+        (["https://x.com/a.png", "/home/me/fox.png"], False),
+        (["https://x.com/a.png", "https://x.com/b.png?sig=1"], False),
+        (["-"], False),
+    ],
+)
+def test_several_images_are_kept_together_or_not_at_all(images, kept):
+    """Some of them would be another request."""
+    metadata = described(image=images, files={"/home/me/fox.png": "5a"})
+
+    assert metadata.parameters == ({"image": images} if kept else {})
+    assert metadata.omitted == (() if kept else ("image",))
+    assert ImageMetadata.read(metadata.text) == metadata

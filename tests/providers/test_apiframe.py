@@ -60,7 +60,7 @@ def test_a_local_image_is_uploaded_before_anything_is_paid_for(talk, order, repl
     assert (first.method, first.path, first.upload) == (
         "POST",
         "/v2/uploads",
-        Upload(field="file", path="/home/me/fox.png"),
+        Upload(field="file", path="/home/me/fox.png", file=wanted.files["/home/me/fox.png"]),
     )
     assert first.idempotent
     assert not first.paid

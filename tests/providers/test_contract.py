@@ -21,7 +21,7 @@ from flux_cli.providers.options import Option
 from flux_cli.text import listed
 
 PLAIN_ID = "2f0c4b1e-3a5d-4c6b-8d7e-9f0a1b2c3d4e"
-ACCEPTED = {"request_id": PLAIN_ID, "id": PLAIN_ID, "jobId": PLAIN_ID, "data": []}
+ACCEPTED = {"request_id": PLAIN_ID, "id": PLAIN_ID, "jobId": PLAIN_ID, "data": [], "status": "starting"}
 """An answer to a submit that every provider understands."""
 
 PROVIDERS = [providers.load(name) for name in providers.NAMES]

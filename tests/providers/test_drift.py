@@ -7,7 +7,7 @@ import pytest
 from flux_cli import providers
 from flux_cli.providers.drift import from_catalogue, from_schema
 
-PRO, ULTRA = providers.load("runcomfy").models.values()
+PRO, ULTRA = (providers.load("runcomfy").models[name] for name in ("flux-1.1-pro", "flux-1.1-pro-ultra"))
 FIELDS = {
     "prompt": {"type": "string"},
     "aspect_ratio": {"type": "string", "enum": ["21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21"]},

@@ -58,7 +58,8 @@ CHOICES = [
 def test_every_option(line, world, name, model, option, value):
     """Whatever our description of a model allows, the documented schema takes."""
     talk = line(name)
-    wanted = order(name, model, seed=value) if option == "seed" else order(name, model, **{option: value})
+    more = {"image": FOX} if option in {"strength", "mask"} else {}
+    wanted = order(name, model, seed=value) if option == "seed" else order(name, model, **{**more, option: value})
 
     drive(talk.provider.submit(wanted), talk)
 

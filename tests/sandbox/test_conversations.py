@@ -33,12 +33,12 @@ def test_success(line, world, clock, name, model):
     image.load()
     assert [type(state) for state in seen] == [Queued, Running]
     assert isinstance(end, Succeeded)
-    assert end.cost is not None
+    assert end.cost is not None or name == "replicate"  # no answer of it has a cost
     price = talk.provider.models[model].price
     inputs = (
         [512 * 512] if talk.provider.models[model].image_input and talk.provider.models[model].image_input.least else []
     )
-    if price is not None and price.currency == end.cost.currency:
+    if price is not None and end.cost is not None and price.currency == end.cost.currency:
         assert end.cost.amount == pytest.approx(price.estimate(image.width * image.height, inputs))
     assert end.images[0].seed in {5, None}
     assert end.images[0].width in {image.width, None}

@@ -200,10 +200,10 @@ def test_model_and_balance(ask, told):
 @pytest.mark.parametrize(
     ("query", "titles", "total"),
     [
-        ("", ["Flux 1.1 Pro Ultra", "FLUX 1.1 Pro"], 2),
+        ("?search=1.1", ["Flux 1.1 Pro Ultra", "FLUX 1.1 Pro"], 2),
         ("?search=ultra", ["Flux 1.1 Pro Ultra"], 1),
         ("?category=video", [], 0),
-        ("?limit=1&offset=1", ["FLUX 1.1 Pro"], 2),
+        ("?search=1.1&limit=1&offset=1", ["FLUX 1.1 Pro"], 2),
     ],
 )
 def test_catalogue(ask, told, query, titles, total):

@@ -156,9 +156,13 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
 
 def _add_digests(runtime: Runtime, row: Row) -> Row:
     """Return a row with the digests of its local input images; one that cannot be read is reported later."""
-    names = [name for field in ("image", "mask") for name in list_images(row.fields.get(field))]
-    digests = [runtime.input_images.digest(expand_home(name)) or name for name in names]
-    return row if digests == names else replace(row, images=tuple(digests))
+    found: dict[str, list[str]] = {}
+    for option in ("image", "mask"):
+        names = list_images(row.fields.get(option))
+        digests = [runtime.input_images.digest(expand_home(name)) or name for name in names]
+        if digests != names:
+            found[option] = digests
+    return replace(row, digests=found) if found else row
 
 
 def _decode(raw: bytes, shown: str) -> str:

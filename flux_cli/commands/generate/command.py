@@ -13,7 +13,7 @@ from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
 from flux_cli.commands.generate import options as flags
-from flux_cli.commands.generate.images import check_stdin
+from flux_cli.commands.generate.images import read_stdin
 from flux_cli.commands.generate.like import Like, find_earlier
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.errors import UsageError
@@ -66,7 +66,7 @@ def generate(
     options.check_print0(runtime, dry_run=dry_run)
     seeing.check_preview(runtime, preview, output=output, no_wait=no_wait)
     start = find_earlier(runtime, like) if like is not None else None
-    check_stdin(prompt, batch, typed["image"])
+    read_stdin(runtime, prompt, batch, typed)
     line = TypedOptions(
         prompt=_prompt(runtime, prompt, start) if batch is None else prompt or "",
         provider=provider,

@@ -17,6 +17,7 @@ from flux_cli.providers.base import PlannedJob, Price, Provider
 from flux_cli.providers.conversation import Request
 from flux_cli.runs.plan import with_all_fallbacks
 from flux_cli.runtime import Runtime
+from flux_cli.text import printable
 
 Groups = dict[tuple[str, str, Price | None], list[Job]]
 """Jobs by provider, model and the price in the provider's table."""
@@ -45,6 +46,8 @@ def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: boo
     groups: Groups = defaultdict(list)
     for one in planned:
         groups[one.job.provider, one.model.name, one.model.price].append(one.job)
+    if (folder := runtime.keep_copies()) is not None:
+        runtime.output.note(f"the commands read copies of input images in {printable(str(folder))}")
     if runtime.flags.json:
         requests = [curl.data(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
         runtime.output.lines((), {"requests": requests, "estimate": _estimate_object(runtime, groups)})
@@ -78,7 +81,8 @@ def _estimate(runtime: Runtime, groups: Groups) -> list[str]:
         each = "no price is known"
         if price is not None:
             origin = ", ".join(word for word in (price.source, price.date) if word)
-            each = f"{price.rule} an image ({origin})"
+            by_rule = price.further or price.inputs or price.steps
+            each = f"{price.rule}{'' if by_rule else ' an image'} ({origin})"
         lines.append(f"{name} {model}: {images} images, {each}")
     known = [job for jobs in groups.values() for job in jobs]
     total, unknown = _sum(known)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from flux_cli.commands.generate.images import STDIN
 from flux_cli.commands.options import unknown_reference
 from flux_cli.errors import UsageError
 from flux_cli.image_options import IMAGE_SHAPING, replaced_by
-from flux_cli.jobs import Job
+from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import check_seed, flag_name
 from flux_cli.providers.options import InvalidValue, list_images
@@ -66,7 +66,8 @@ class Like:
         typed_fields = {path for name, value in typed.items() for path in _list_fields(model, name, value)}
         extra = {path: value for path, value in extra.items() if path not in typed_fields}
         missing = tuple(name for name in (*self.missing, *gone) if name not in replaced)
-        return Start(options=options, extra=extra, left_out=tuple(left_out), missing=missing)
+        digests = self.job.parameters.get("files", {})
+        return Start(options=options, extra=extra, left_out=tuple(left_out), missing=missing, digests=digests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +80,15 @@ class Start:
     """Names of options that this provider does not support."""
     missing: tuple[str, ...] = ()
     """Names of options whose values are unknown and were not typed either."""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The SHA-256 that each input image had, by its path."""
 
-    def notes(self, like: Like) -> list[str]:
-        """Return notes for the user."""
+    def notes(self, like: Like, files: Mapping[str, LocalFile]) -> list[str]:
+        """Return notes for the user about a request that sends these ``files``."""
         names = [f"--{name}" if name.startswith("param ") else flag_name(name) for name in self.missing]
-        return [f"{like.name} was made with {listed(names)} as well, and does not record how"] if names else []
+        notes = [f"{like.name} was made with {listed(names)} as well, and does not record how"] if names else []
+        changed = [path for path, file in files.items() if self.digests.get(path, file.sha256) != file.sha256]
+        return notes + [f"{printable(path)} has changed since {like.name} was made from it" for path in changed]
 
 
 def find_earlier(runtime: Runtime, reference: str) -> Like:

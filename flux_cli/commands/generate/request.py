@@ -78,13 +78,13 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     own = dict(typed.options)
     if (format_ := resolve_format(destination, own.get("format"))) is not None:
         own["format"] = format_
-    own |= {name: resolve_images(runtime, own[name]) for name in ("image", "mask") if name in own}
     provider = choose_provider(runtime, typed.provider or (like.job.provider if like is not None else None))
     word = typed.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
     own_models = runtime.settings.models
     model, left_out = orders.choose_model(provider, word, own_models, typed=typed.model is not None)
-    start = _starting_point(runtime, configured) if like is None else like.start(provider, model, own)
+    start = _starting_point(configured) if like is None else like.start(provider, model, own)
     merged = {**_job_options(configured), **start.options, **own}
+    merged |= {name: resolve_images(runtime, merged[name]) for name in ("image", "mask") if name in merged}
     extra = {**start.extra, **typed.extra}
     others = _load_fallbacks(runtime, typed, provider)
 
@@ -111,7 +111,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     for target in reversed([request_at(*one) for one in targets]):
         fallback = replace(target, fallback=fallback)
     source = "the config" if like is None else like.name
-    notes = [*request.notes, *(start.notes(like) if like is not None else ())]
+    notes = [*request.notes, *(start.notes(like, request.files) if like is not None else ())]
     if left_out:
         notes.append(f"{left_out}, so the model from {source} is ignored; {model.name} is used")
     if skipped := (*start.left_out, *request.skipped):
@@ -119,9 +119,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
         notes.append(f"ignored, because {provider.name} does not support it: {names} from {source}")
     once = None
     if typed.once is not None:
-        content = {name: value for name, value in merged.items() if name not in {"image", "mask"}}
-        images = [[_content(request, image) for image in list_images(merged.get(name))] for name in ("image", "mask")]
-        content |= {"images": images} if any(images) else {}
+        content = {name: _content(runtime, name, value) for name, value in merged.items()}
         parts = [provider.name, model.name, orders.strip_prompt(typed.prompt), count, content, extra]
         once = Once(name=_check_name(typed.once), key=_digest(parts))
     return replace(
@@ -148,10 +146,9 @@ def _job_options(configured: Mapping[str, Any]) -> dict[str, Any]:
     return {name: configured[name] for name in configured if name in IMAGE_OPTIONS and name not in _OF_THE_IMAGE}
 
 
-def _starting_point(runtime: Runtime, configured: Mapping[str, Any]) -> Start:
+def _starting_point(configured: Mapping[str, Any]) -> Start:
     """Return what a request starts from by the config."""
     options = {name: value for name, value in configured.items() if name in IMAGE_OPTIONS}
-    options |= {name: resolve_images(runtime, options[name]) for name in ("image", "mask") if name in options}
     return Start(options=options, extra=configured.get("param", {}))
 
 
@@ -169,10 +166,11 @@ def _load_fallbacks(runtime: Runtime, typed: TypedOptions, provider: Provider) -
     return found
 
 
-def _content(request: GenerateRequest, image: str) -> str:
-    """Return what tells an input image from another: the digest of a local file, else its address."""
-    file = request.files.get(image)
-    return image if file is None else file.sha256
+def _content(runtime: Runtime, name: str, value: Any) -> Any:
+    """Return what tells one value of an option from another: of a local image, the digest of the file."""
+    if name not in {"image", "mask"}:
+        return value
+    return [runtime.input_images.digest(image) or image for image in list_images(value)]
 
 
 _OF_THE_IMAGE = {"seed", *IMAGE_SHAPING}

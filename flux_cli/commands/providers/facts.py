@@ -7,12 +7,12 @@ from typing import Any
 
 from flux_cli.providers.base import SEEDS, USD, Model, Price, Provider
 from flux_cli.providers.fit import flag_name
-from flux_cli.providers.options import Option, Range, Ratios
+from flux_cli.providers.options import ImageInput, Option, Range, Ratios
 from flux_cli.runtime import Runtime
 
 DOUBT = "?"
 """Marks what the provider itself does not document."""
-LEGEND = f"{DOUBT} the provider does not document it: third parties report it, or it follows from similar models"
+LEGEND = f"{DOUBT} not documented by the provider: reported by others, or inferred"
 
 
 def find_price(runtime: Runtime, provider: Provider, model: Model) -> Price | None:
@@ -68,15 +68,15 @@ def most_inputs(model: Model) -> int:
 
 
 def option_rows(model: Model) -> Iterator[tuple[str, Option]]:
-    """Yield every option with its flag; one that differs between the ids of the model comes once for each."""
+    """Yield every option with its flag, and with when it applies if the ids of the model differ in it."""
+    every = variants(model)
     seen: dict[str, list[tuple[str, str]]] = {}
-    for one in variants(model):
+    for one in every:
         for name, option in one.options.items():
             shape = (option.accepts, option.field)
-            if name not in seen:
-                yield flag_name(name), option
-            elif shape not in seen[name]:
-                yield f"{flag_name(name)} ({_when(one)})", option
+            shared = isinstance(option, ImageInput) or all(name in other.options for other in every)
+            if shape not in seen.get(name, []):
+                yield flag_name(name) if shared and name not in seen else f"{flag_name(name)} ({_when(one)})", option
             seen.setdefault(name, []).append(shape)
 
 
@@ -163,7 +163,8 @@ def describe(provider: Provider, model: Model, price: Price | None) -> dict[str,
         "price_date": (price.date or None) if price else None,
         "options": [
             {
-                "option": flag,
+                "option": flag.partition(" ")[0],
+                "applies": flag.partition(" ")[2].strip("()") or None,
                 "accepts": option.accepts,
                 "default": option.default or None,
                 "field": option.field or None,
