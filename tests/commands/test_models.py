@@ -111,7 +111,7 @@ def test_a_model_of_your_own(flux, config):
     [
         (["kontxt"], "did you mean kontext?"),
         (["no/such:model"], "`-p PROVIDER` shows what a provider publishes"),
-        (["flux-3", "-p", "runflow"], "bfl does"),
+        (["flux-3", "-p", "runflow"], "`flux models` lists what each provider hosts"),
         (["x y", "-p", "runware"], "`-p PROVIDER`"),
         (["../../v1/requests", "-p", "runcomfy"], "`-p PROVIDER`"),
         (["anything/else", "-p", "runflow"], ""),

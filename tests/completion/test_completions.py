@@ -210,7 +210,10 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
         ("generate -p runflow -m p", ["pro"]),
         ("generate -f p", ["png"]),
         ("generate --fallback runc", ["runcomfy"]),
-        ("generate -p runware --fallback runcomfy,", ["runcomfy,runflow", "runcomfy,apiframe", "runcomfy,bfl"]),
+        (
+            "generate -p runware --fallback runcomfy,",
+            ["runcomfy,runflow", "runcomfy,apiframe", "runcomfy,bfl", "runcomfy,replicate"],
+        ),
         ("generate -p runflow -m flux-3", []),
         ("generate -p bfl -m kon", ["kontext"]),
         ("generate -p bfl -m flux-3", ["flux-3", "flux-3-image"]),
@@ -348,6 +351,7 @@ def test_a_provider_comes_with_its_key(monkeypatch):
         "apiframe": "key is set",
         "runware": "key is set",
         "bfl": "no key yet",
+        "replicate": "no key yet",
     }
     assert all(words.endswith(", sandbox") for words in sandboxed.values())
     assert not Path("ran").exists()
