@@ -236,8 +236,9 @@ def test_check_looks_at_this_machine_too(flux, host, config):
 
 def test_check_tells_where_our_tables_are_behind(flux, host):
     """A field that the host's own schema has and ours has not: a line of its own, and what to do."""
-    schema = {"input": {"properties": {"prompt": {}, "glitter": {"type": "string"}}}}
-    host.script = lambda call: reply(200, schema) if call.path.endswith("-pro/text-to-image") else None
+    schema = {"properties": {"prompt": {}, "glitter": {"type": "string"}}}
+    entry = {"model_id": load("runcomfy").models["flux-1.1-pro"].slug, "input_schema": schema}
+    host.script = lambda call: reply(200, {"models": [entry], "total": 1}) if call.path == "/v1/models" else None
 
     done = flux("providers", "runcomfy", "--check")
     told = flux("providers", "runcomfy", "--check", "--json").object
@@ -261,16 +262,14 @@ def test_a_models_name_that_is_inferred_says_so(flux):
 
 
 def described(**prices):
-    """Return a script that answers as RunComfy describes its models, at these prices; an alias a name."""
-    paths = {f"/v1/models/{model.slug}": model.name for model in load("runcomfy").models.values()}
-    amounts = {ALIASES[alias]: amount for alias, amount in prices.items()}
+    """Return a script that answers as RunComfy lists its models, at these prices; an alias a name."""
+    models = load("runcomfy").models
+    listed = [
+        {"model_id": models[ALIASES[alias]].slug, "base_price_usd": amount, "price_unit": "output"}
+        for alias, amount in prices.items()
+    ]
 
-    def script(call):
-        if call.path not in paths:
-            return None
-        return reply(200, {"base_price_usd": amounts.get(paths[call.path]), "price_unit": "output"})
-
-    return script
+    return lambda call: reply(200, {"models": listed, "total": len(listed)}) if call.path == "/v1/models" else None
 
 
 def test_check_keeps_the_prices_that_a_host_tells(flux, host):
@@ -320,7 +319,10 @@ def test_check_says_where_a_hosts_price_is_not_ours(flux, host, config):
     assert ultra.startswith("flux-1.1-pro-ultra costs $0.08 an image, not $0.06 (your config); ")
     assert "`flux config set providers.runcomfy.price.flux-1.1-pro-ultra 0.08`" in ultra
     assert [line.split(" ")[0] for line in again["drift"] if "costs" in line] == ["flux-1.1-pro-ultra"]
-    assert prices == {"flux-1.1-pro": "$0.07", "flux-1.1-pro-ultra": "$0.06"}
+    assert {name: price for name, price in prices.items() if price} == {
+        "flux-1.1-pro": "$0.07",
+        "flux-1.1-pro-ultra": "$0.06",
+    }
 
 
 def test_prices_that_cannot_be_kept_are_no_reason_to_stop(flux, host, home):
