@@ -88,7 +88,7 @@ class Model:
     """The path it is submitted to, if that is not the provider's usual one."""
     prompt_field: str = "prompt"
     prompt_length: tuple[int, int | None] = (1, None)
-    """Shortest and longest prompt, in characters."""
+    """Shortest and longest prompt, in characters; an empty one is not sent."""
     max_images: int = 1
     """The largest number of images in one job."""
     count_field: str = ""
@@ -168,7 +168,8 @@ class PlannedJob:
         Raises `UsageError` if a ``--param`` does not fit the structure of the body.
         """
         body: dict[str, Any] = dict(fixed)
-        put_at_path(body, self.model.prompt_field, self.job.prompt)
+        if self.job.prompt:
+            put_at_path(body, self.model.prompt_field, self.job.prompt)
         for path, value in self.model.fixed.items():
             put_at_path(body, path, value)
         if self.job.count > 1:

@@ -202,7 +202,7 @@ def _add_always_sent(model: Model, extra: Mapping[str, Any], kept: dict[str, Any
 def check_prompt(provider: Provider, model: Model, prompt: str) -> None:
     """Check the text and the length of a prompt. Raises `UsageError`."""
     low, high = model.prompt_length
-    if not prompt.strip():
+    if not prompt.strip() and low > 0:
         raise UsageError("the prompt is empty", hint='`flux generate "a red fox in the snow"`')
     if len(prompt) < low or (high is not None and len(prompt) > high):
         message = f"{provider.name} takes a prompt of {low} to {high} characters, not {len(prompt)}"

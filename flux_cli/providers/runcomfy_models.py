@@ -145,4 +145,4 @@ _ALL = (
     ),
 )
 MODELS = {model.name: model for model in _ALL}
-OTHER = Model(name="", slug="", options={})
+OTHER = Model(name="", slug="", prompt_length=(0, None), options={})

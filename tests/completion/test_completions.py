@@ -217,7 +217,7 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
         ("generate -p runflow -m flux-3", []),
         ("generate -p bfl -m kon", ["kontext"]),
         ("generate -p bfl -m flux-3", ["flux-3", "flux-3-image"]),
-        ("models flux-3", ["flux-3", "flux-3-image"]),
+        ("models flux-3-image", ["flux-3-image", "flux-3-image-klein"]),
         ("models -p runflow flux-3", []),
         ("models ult", ["ultra"]),
         ("providers bfl -m kon", ["kontext"]),
