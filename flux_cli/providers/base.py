@@ -296,6 +296,28 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedField:
+    """One field of a model, as the provider publishes it."""
+
+    name: str
+    """Dotted path in the request body."""
+    accepts: str
+    """The values, for people."""
+    required: bool = False
+    default: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a provider publishes about a model."""
+
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Such as its title and price, by what they are."""
+    fields: tuple[PublishedField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A hosted API: its data and its conversations. It does no I/O itself."""
 
@@ -316,6 +338,11 @@ class Provider:
     refusal: Callable[[Response], FluxError | None]
     """Return the error that an answer stands for, or ``None``. Called for every answer."""
     check: Callable[[], Flow[Account]]
+    describe: Callable[[str], Flow[Published]] | None = None
+    """Read what the provider publishes about one of its ids; ``None`` if it publishes nothing."""
+    compare: Callable[[Model], Flow[tuple[str, ...]]] | None = None
+    """Return how a model's published schema differs from its table; ``None`` if ``check`` does it, or no schema is
+    published."""
     cancel: Callable[[RemoteJob], Flow[State]] | None = None
     """``None`` if the API cannot cancel a job."""
     find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
@@ -338,6 +365,8 @@ class Provider:
     """A pattern of whole addresses in answers that may receive the key besides those below the base URL."""
     is_answer: Callable[[Response], bool] | None = None
     """Whether a response is an ordinary answer whatever its HTTP status."""
+    public_origins: tuple[str, ...] = ()
+    """Documented hosts of the provider that are public: the key is never sent there."""
     idempotency_key_is_id: bool = False
     """Whether the job's idempotency key is also its id at the provider."""
     id_pattern: str = r"[A-Za-z0-9_-]{1,128}"

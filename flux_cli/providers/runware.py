@@ -25,12 +25,35 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Provider, Published
 from flux_cli.providers.conversation import Flow, Request, Response, as_bool, as_float, as_int, as_percent, as_url
+from flux_cli.providers.drift import from_schema, read_fields
 from flux_cli.providers.refusals import as_job_failure, error_for_status
 from flux_cli.providers.runware_codes import CANCELLED, CONFLICT, explain
 from flux_cli.providers.runware_models import MODELS, OTHER
 from flux_cli.text import printable, sentence
+
+SCHEMA_HOST = "https://schemas.runware.ai"
+"""Publishes the schema of each model; public."""
+_TASK_FIELDS = (
+    "taskType",
+    "taskUUID",
+    "model",
+    "deliveryMethod",
+    "includeCost",
+    "numberResults",
+    "outputType",
+    "uploadEndpoint",
+    "ttl",
+    "routing",
+    "advancedFeatures",
+    "acceleration",
+    "lora",
+    "maskMargin",
+    "outpaint",
+    "scheduler",
+)
+"""Documented fields that flux fills in or leaves to ``--param``."""
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
@@ -108,6 +131,34 @@ def check() -> Flow[Account]:
         balance=None if amount is None else Cost(amount=amount),
         name=sentence(str(details.get("organizationName") or ""), limit=60),
     )
+
+
+def describe(model: str) -> Flow[Published]:
+    """Read the public schema of an AIR, such as ``bfl:9@1``."""
+    found = yield from _schema(model)
+    about = found.get("documentation")
+    title = (about.get("title") or about.get("name")) if isinstance(about, dict) else None
+    facts = {"title": sentence(str(title), limit=80)} if title else {}
+    return Published(facts=facts, fields=read_fields(found.get("requestSchema"), "positivePrompt"))
+
+
+def compare(model: Model) -> Flow[tuple[str, ...]]:
+    """Compare the public schema of each of a model's ids with its table."""
+    every = {one.slug: one for one in (model, *model.variants)}
+    found: tuple[str, ...] = ()
+    for slug, one in every.items():
+        published = yield from _schema(slug)
+        found += from_schema(one, published.get("requestSchema"), known=_TASK_FIELDS)
+    return found
+
+
+def _schema(model: str) -> Flow[dict[str, Any]]:
+    try:
+        reply = yield Request("GET", f"/resolve/{model}", origin=SCHEMA_HOST, keyless=True)
+    except NotFoundError:
+        message = f"runware publishes no schema for {model}"
+        raise NotFoundError(message, hint="its models have ids such as bfl:9@1") from None
+    return reply.object
 
 
 def refusal(response: Response) -> FluxError | None:
@@ -243,7 +294,10 @@ PROVIDER = Provider(
     submit=submit,
     poll=poll,
     check=check,
+    describe=describe,
+    compare=compare,
     find=find,
+    public_origins=(SCHEMA_HOST,),
     refusal=refusal,
     other_model=OTHER,
     model_pattern=r"[a-z0-9_-]+:[\w.-]+@[\w.-]+",

@@ -17,11 +17,12 @@ from flux_cli.sandbox import files, shapes
 from flux_cli.sandbox.inputs import keep_image, measure, shorten
 from flux_cli.sandbox.life import Job, rehearsals
 from flux_cli.sandbox.runware_models import ENTRIES
-from flux_cli.sandbox.runware_tasks import complaint, complaints
+from flux_cli.sandbox.runware_tasks import complaint, complaints, image_schema
+from flux_cli.sandbox.schema import as_json_schema
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call, LostReply, reply
 
-HOSTS = ("api.runware.ai",)
+HOSTS = ("api.runware.ai", "schemas.runware.ai")
 FILES = "https://im.runware.ai"
 """The base URL of image links."""
 
@@ -45,6 +46,8 @@ class _Refused(Exception):  # noqa: N818 - what happened to the task
 
 def answer(call: Call, scene: Scene) -> Answer:
     """Answer as the API does. Raises `LostReply` if a rehearsal requests it."""
+    if call.method == "GET" and call.path.startswith("/resolve/"):
+        return _publish(call.path.removeprefix("/resolve/"))
     if call.path != "/v1" or call.method != "POST":
         status = 404 if call.path != "/v1" else 405
         return reply(status, {"errors": [complaint("invalidRequest", "only POST to /v1", {}, "")]})
@@ -65,6 +68,13 @@ def answer(call: Call, scene: Scene) -> Answer:
     if not keyed:
         return reply(401, {"errors": [complaint("invalidApiKey", "the API key is missing or not valid", {}, "")]})
     return _answer_all(tasks, scene, dry=call.headers.get("x-runware-dry-run") == "1")
+
+
+def _publish(model: str) -> Answer:
+    """Return the schema of a model, which is public."""
+    if model not in ENTRIES:
+        return reply(404, {"error": "unknown model"})
+    return reply(200, {"requestSchema": as_json_schema(image_schema(model)), "responseSchema": {}, "documentation": {}})
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:

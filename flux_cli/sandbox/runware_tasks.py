@@ -36,7 +36,7 @@ _COMMON = {
 """The fields of every model."""
 
 
-def _image(model: Any) -> Field:
+def image_schema(model: Any) -> Field:
     """Return the fields of an image task: those of its model, or any for one that is not checked here."""
     name = model if isinstance(model, str) else ""
     entry = ENTRIES.get(name)
@@ -75,7 +75,7 @@ def complaints(task: Any) -> list[dict[str, Any]]:
     if not isinstance(kind, str) or kind not in SCHEMAS:
         code = "invalidTaskType" if "taskType" in task else "missingTaskType"
         return [complaint(code, "taskType must be one that is documented", task, "taskType")]
-    schema = _image(task.get("model")) if kind == "imageInference" else SCHEMAS[kind]
+    schema = image_schema(task.get("model")) if kind == "imageInference" else SCHEMAS[kind]
     found = [_as_complaint(one, task) for one in problems(task, schema)]
     if not found and kind == "imageInference":
         found += _check_size(task)
