@@ -151,6 +151,7 @@ def resolve(
     kept = {**_add_always_sent(model, extra, kept), **kept}
     _require_options(provider, model, kept)
     notes += note_confidence(provider, model, kept)
+    notes += [f"{model.name} at {provider.name}: {model.note}"] if model.note else []
     if model.confidence:
         notes.append(f"{provider.name} does not document its id of {model.name}: {_CONFIDENCE[model.confidence]}")
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in extra if path in provider.param_notes]

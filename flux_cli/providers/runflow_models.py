@@ -76,7 +76,7 @@ _PRO = _model(
         **_OPTIONS,
     },
     Price(amount=0.04, source="the model's page at runflow.io", date="2026-11"),
-    note="the name is inferred from those of Runflow's other models",
+    confidence="inferred",
 )
 _KONTEXT = _model(
     "flux-kontext-pro",
