@@ -96,7 +96,7 @@ _FLUX_3 = {
 _FLUX_3_PRICES = {"0.75K": 0.041, "1K": 0.048, "2K": 0.10, "4K": 0.607}
 _FLUX_2 = {**_references(8), **_size(), **_SEED, **_bfl(6)}
 _KLEIN = {
-    **_references(4),
+    **_references(4, low=1),
     **_size(),
     **_SEED,
     **_OPEN,
@@ -211,7 +211,11 @@ ENTRIES = {
         sides=(512, 4096, 16),
         steps=((2**18, 0.003), (2**20, 0.006), (1536 * 1024, 0.0089), (2**22, 0.0179), (2**24, 0.101)),
     ),
-    "runware:101@1": Entry(fields=_DEV, sides=(128, 2048, 64), price=(0.0038, 0.0038, 0)),
+    "runware:101@1": Entry(
+        fields=_DEV,
+        sides=(128, 2048, 64),
+        steps=((2**18, 0.0019), *((count * 2**20, count * 0.0038) for count in (1, 2, 3, 4))),
+    ),
     "runware:100@1": Entry(fields=_SCHNELL, sides=(128, 2048, 64), price=(0.0013, 0.0013, 0)),
     "bfl:1@2": Entry(
         fields={
