@@ -56,6 +56,7 @@ def made(send, post, ask, clock):
 
 
 THREE, KLEIN, DEV, SCHNELL, FILL = "bfl:flux@3-image", "runware:400@2", "runware:101@1", "runware:100@1", "bfl:1@2"
+TAKING = ("bfl:3@1", "bfl:5@1", "bfl:6@1", "bfl:7@1", KLEIN, THREE)
 REFERENCES, SMALL = "inputs.referenceImages", uri(256, 512)
 BOX = {"id": "hat", "targetBox": [0, 0, 500, 500]}
 
@@ -64,8 +65,8 @@ BOX = {"id": "hat", "targetBox": [0, 0, 500, 500]}
     ("model", "fields", "code", "parameter"),
     [
         *[
-            (model, SQUARE | {"inputs": references(*[LINK] * most, LINK)}, "invalidReferenceImages", REFERENCES)
-            for model, most in [("bfl:3@1", 2), ("bfl:5@1", 8), ("bfl:6@1", 10), ("bfl:7@1", 8), (KLEIN, 4), (THREE, 10)]
+            (model, SQUARE | {"inputs": references(*[LINK] * count)}, "invalidReferenceImages", REFERENCES)
+            for model, count in zip(TAKING, (3, 9, 11, 9, 5, 11), strict=True)
         ],
         (THREE, {"inputs": references()}, "invalidReferenceImages", REFERENCES),
         (THREE, {"inputs": references(uri(127, 400))}, "invalidReferenceImages", REFERENCES),
