@@ -19,7 +19,7 @@ from flux_cli.providers.options import (
 )
 
 _MEGAPIXEL = 2**20
-_SET_BY_FLUX = "16:9, set by flux: the provider requires a size"
+_WIDE, _SQUARE = (f"{ratio}, set by flux: the provider requires a size" for ratio in ("16:9", "1:1"))
 _NINE = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")
 _ULTRA_SIZES = {
     "21:9": (3136, 1344),
@@ -98,14 +98,14 @@ def _tolerance(high: int) -> dict[str, Option]:
 
 def _sizes(low: int, high: int, step: int) -> dict[str, Option]:
     """Return any size on a grid, and ratios of about a megapixel."""
-    ratios = Ratios(sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=step), default=_SET_BY_FLUX)
+    ratios = Ratios(sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=step), default=_SQUARE)
     return {"aspect_ratio": ratios, "size": Pixels(low=low, high=high, step=step)}
 
 
-def _table(sizes: dict[str, tuple[int, int]]) -> dict[str, Option]:
+def _table(sizes: dict[str, tuple[int, int]], default: str) -> dict[str, Option]:
     """Return the sizes of a table, by ratio and one by one."""
     return {
-        "aspect_ratio": Ratios(sizes=sizes, default=_SET_BY_FLUX),
+        "aspect_ratio": Ratios(sizes=sizes, default=default),
         "size": Pixels(table=tuple(sizes.values())),
     }
 
@@ -152,7 +152,7 @@ _PRO = Model(
     name="flux-1.1-pro",
     slug="bfl:2@1",
     options={
-        "aspect_ratio": Ratios(sizes=_PRO_SIZES, default=_SET_BY_FLUX),
+        "aspect_ratio": Ratios(sizes=_PRO_SIZES, default=_WIDE),
         "size": Pixels(low=256, high=1440, step=32),
         **_SEED,
         **_DELIVERY,
@@ -171,7 +171,7 @@ _ULTRA = replace(
     name="flux-1.1-pro-ultra",
     slug="bfl:2@2",
     options={
-        **_table(_ULTRA_SIZES),
+        **_table(_ULTRA_SIZES, _WIDE),
         "raw": Switch(field="providerSettings.bfl.raw", default="off", note="closer to the model's direct output"),
         **_SEED,
         **_DELIVERY,
@@ -185,13 +185,14 @@ _KONTEXT = replace(
     name="flux-kontext-pro",
     slug="bfl:3@1",
     options={
-        **_table(_KONTEXT_SIZES),
+        **_table(_KONTEXT_SIZES, _SQUARE),
         **_references(2),
         **_SEED,
         **_DELIVERY,
         **_UPSAMPLE,
         **_tolerance(6),
     },
+    always_sent={"aspect_ratio": "1:1"},
 )
 _KONTEXT_DEV = replace(
     _PRO,
@@ -333,7 +334,7 @@ _FLUX_3_KLEIN = replace(
     name="flux-3-image-klein",
     slug="bfl:flux@3-image-klein",
     options={
-        **{name: replace(option, confidence="inferred") for name, option in _sizes(512, 4096, 16).items()},
+        **{name: replace(one, default="", confidence="inferred") for name, one in _sizes(512, 4096, 16).items()},
         **{name: replace(option, confidence="inferred") for name, option in _references(10).items()},
         **_DELIVERY,
         "steps": Range(field="steps", low=1, high=50, default="16", confidence="inferred"),

@@ -66,8 +66,7 @@ UNSEEDED = (THREE, THREE_KLEIN)
 SIZED = {
     "flux-1.1-pro": (1344, 768),
     "flux-1.1-pro-ultra": (2752, 1536),
-    **dict.fromkeys(KONTEXT, (1392, 752)),
-    **dict.fromkeys((*TWO, *KLEIN, *SEEDED, THREE), (1024, 1024)),
+    **dict.fromkeys((*KONTEXT, *TWO, *KLEIN, *SEEDED, THREE), (1024, 1024)),
 }
 """The size that is sent when none is given. FLUX 3 sends none with an input image."""
 
@@ -392,6 +391,15 @@ def test_no_default_is_claimed_that_the_provider_does_not_state(model):
     stated = {"flux-dev": ("28", ""), "flux-2-flex": ("", "2.5")}
 
     assert (options["steps"].default, options["guidance"].default) == stated.get(model, ("", ""))
+
+
+@pytest.mark.parametrize("model", AIRS)
+def test_the_ratio_that_is_listed_as_the_default_is_the_one_that_is_sent(model):
+    table = PROVIDER.models[model]
+    option = table.options.get("aspect_ratio")
+
+    listed = option.default.partition(",")[0] if option is not None else ""
+    assert listed == table.always_sent.get("aspect_ratio", "")
 
 
 # prices
