@@ -122,6 +122,8 @@ class Succeeded:
     error: FluxError | None = None
     """Set if some of the images could not be made."""
     detail: str | None = None
+    ended_at: float | None = None
+    """When the job ended, in seconds since 1970, UTC, where the provider says so and images do not last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +274,7 @@ def midpoint(interval: ReadyInterval) -> float:
 
 
 def advance(job: Job, state: State, *, now: float) -> Job:
-    """Return ``job`` in its new ``state``. A finished job keeps the time when it was first seen finished."""
+    """Return ``job`` in its new ``state``. A finished job keeps the time when it ended, or was first seen finished."""
     if isinstance(state, Queued | Running) and job.status in FINISHED:
         return job  # a late answer: another process has already seen the end
     if isinstance(state, Failed | Cancelled) and job.status == "succeeded":
@@ -285,6 +287,7 @@ def advance(job: Job, state: State, *, now: float) -> Job:
         return replace(
             ended,
             status="succeeded",
+            finished_at=job.finished_at or min(now, max(job.started_at, state.ended_at or now)),
             detail=state.detail,
             images=_merge_images(job.images, state.images),
             seed=job.seed if job.seed is not None else state.seed,

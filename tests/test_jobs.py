@@ -266,3 +266,12 @@ def test_a_job_took_as_long_as_our_looks_at_it_tell():
     assert replace(watched, status="failed").duration is None
     assert replace(watched, ready_between=None).duration is None
     assert replace(watched, accepted_at=None).started_at == watched.created_at
+
+
+@pytest.mark.parametrize(
+    ("told", "ended"),
+    [(None, NOW), (NOW - 3, NOW - 3), (NOW + 60, NOW), (NOW - 99, NOW - 9)],
+    ids=["not told", "told", "by a clock that is fast", "by a clock that is slow"],
+)
+def test_a_job_ended_when_its_provider_says_but_within_its_time(told, ended):
+    assert succeeded(link("a"), ended_at=told).finished_at == ended

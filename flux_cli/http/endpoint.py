@@ -40,8 +40,10 @@ class Endpoint:
         """Whether the key may be sent to an address from an answer."""
         if not re.fullmatch(r"https?://[^\s\\@#]+", url):
             return False
-        below = url.startswith(f"{self.base_url}/") and is_private(url)
-        return below or bool(self.provider.trusted_urls and re.fullmatch(self.provider.trusted_urls, url))
+        if url.startswith(f"{self.base_url}/"):
+            return is_private(url)
+        own = _site(self.base_url) == _site(self.provider.base_url)
+        return own and bool(self.provider.trusted_urls and re.fullmatch(self.provider.trusted_urls, url))
 
     def headers(self, request: Request) -> dict[str, str]:
         """Return the header that carries the key; none for a keyless request. Raises `AuthError` without a key."""
@@ -51,6 +53,11 @@ class Endpoint:
             raise AuthError(f"there is no key for {self.provider.name}")
         name, prefix = self.provider.auth
         return {name: prefix + self.key}
+
+
+def _site(url: str) -> list[str]:
+    """Return the last two labels of a host: regions of a provider differ in the others."""
+    return (urlsplit(url).hostname or "").split(".")[-2:]
 
 
 def is_private(url: str) -> bool:

@@ -93,7 +93,8 @@ def _read_image(body: Any, cost: Cost | None) -> State:
     image = Image(url=as_url(result["sample"]), seed=as_int(result.get("seed")))
     seconds = as_float(result.get("duration"))
     timing = {} if seconds is None else {"provider_ms": round(seconds * 1000)}
-    return Succeeded(images=(image,), seed=image.seed, cost=cost, timing=timing)
+    ended_at = as_float(result.get("end_time"))
+    return Succeeded(images=(image,), seed=image.seed, cost=cost, timing=timing, ended_at=ended_at)
 
 
 def _moderated(status: str, details: Any) -> FluxError:

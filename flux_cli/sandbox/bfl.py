@@ -120,12 +120,13 @@ def _accept(call: Call, scene: Scene, name: str, accepted: _Accepted) -> Answer:
         height=accepted.size[1],
         format={"jpeg": "jpg"}.get(body.get("output_format") or _format_of(name), body.get("output_format") or "png"),
         inputs=accepted.inputs,
-        asked={**shorten(body), "_cost": round(accepted.cost * 100, 6)},
+        asked=shorten(body),
+        cost=round(accepted.cost, 8),
     )
     if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
     sure = accepted.route.seed  # FLUX 3 tells the cost when the job is done
-    billed = {"cost": job.asked["_cost"] if sure else None, "output_mp": shapes.megapixels(job.width, job.height)}
+    billed = {"cost": _credits(job) if sure else None, "output_mp": shapes.megapixels(job.width, job.height)}
     if body.get("webhook_url"):
         return reply(200, {"id": job.id, "status": "Pending", "webhook_url": body["webhook_url"], **billed})
     region = _REGION if call.base == f"https://{HOSTS[0]}" else call.base
@@ -206,8 +207,12 @@ def _result(name: str, scene: Scene) -> Answer:
         "duration": round(job.ended - job.started, 3),
     }
     result |= {"seed": job.seed} if route.seed else {}
-    cost = {} if route.seed else {"cost": job.asked["_cost"]}
+    cost = {} if route.seed else {"cost": _credits(job)}
     return reply(200, {**blank, "status": "Ready", "result": result, "progress": 1, **cost})
+
+
+def _credits(job: Job) -> float:
+    return round(100 * job.cost, 6)
 
 
 def _refuse(status: int, detail: Any) -> Answer:

@@ -68,7 +68,9 @@ class Job:
     inputs: list[str] = field(default_factory=list[str])
     """The names of its input images in the store, in order; empty for one behind a link."""
     asked: Any = None
-    """The request body as it arrived; plain JSON."""
+    """The request body as it arrived, with short forms of images; plain JSON."""
+    cost: float = 0.0
+    """The price of one image, in USD."""
     cancelled: bool = False
 
     @property

@@ -130,7 +130,7 @@ def _create(call: Call, scene: Scene, model: str) -> Answer:
         quality=asked.get("output_quality", 90),
         count=asked.get("num_outputs", 1),
         inputs=inputs,
-        asked=shorten(asked),
+        asked=shorten(body),
     )
     if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
@@ -186,7 +186,7 @@ def _describe(job: Job, call: Call, scene: Scene) -> dict[str, Any]:
         "id": job.id,
         "model": job.model,
         "version": "hidden",
-        "input": {} if removed else job.asked,
+        "input": {} if removed else job.asked["input"],
         "output": (links if entry.listed else links[0]) if made else None,
         "data_removed": removed,
         "error": error,

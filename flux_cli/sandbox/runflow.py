@@ -142,7 +142,8 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         format={"jpeg": "jpg"}.get(fields.get("output_format", ""), fields.get("output_format", entry.format)),
         count=fields.get("num_images", 1),
         inputs=inputs,
-        asked={**shorten(body), "_cost": _cost(entry, width, height, sizes)},
+        asked=shorten(body),
+        cost=_cost(entry, width, height, sizes),
     )
     if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
@@ -211,9 +212,7 @@ def _run(job: Job, scene: Scene) -> dict[str, Any]:
         "output": _output(job, scene) if status == "succeeded" else None,
         "context": None,
         "duration_ms": round(1000 * job.hold) if done else None,
-        "cost": ("0.00" if failed else f"{job.asked['_cost'] * job.count:.4f}")
-        if done
-        else None,  # a cancel refunds nothing
+        "cost": _bill(job) if done else None,
         "cost_breakdown": None,
         "nodes_total": 1,
         "nodes_completed": int(status == "succeeded"),
@@ -237,7 +236,7 @@ def _run(job: Job, scene: Scene) -> dict[str, Any]:
 
 def _bill(job: Job) -> str:
     """Return what a finished run cost, in USD; a cancel refunds nothing."""
-    return "0.00" if job.blocked or job.broken else f"{job.asked['_cost'] * job.count:.4f}"
+    return "0.00" if job.blocked or job.broken else f"{job.cost * job.count:.4f}"
 
 
 def _other_shape(run: dict[str, Any], job: Job) -> dict[str, Any]:

@@ -174,7 +174,8 @@ def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
         quality=task.get("outputQuality", 95),
         count=task.get("numberResults", 1),
         inputs=inputs,
-        asked={**shorten(task), "_cost": _cost(task, width, height, sizes)},
+        asked=shorten(task),
+        cost=_cost(task, width, height, sizes),
         **({"hold": 0.0} if sync else {}),
     )
     if "lost-replies" in job.plays:
@@ -303,7 +304,7 @@ def _item(job: Job, index: int, scene: Scene) -> dict[str, Any]:
     safety = job.asked.get("safety", {})
     if safety.get("checkContent") or safety.get("mode") == "fast":
         item["NSFWContent"] = "nsfw" in job.plays
-    return item | ({"cost": job.asked["_cost"]} if job.asked.get("includeCost") else {})
+    return item | ({"cost": job.cost} if job.asked.get("includeCost") else {})
 
 
 def _has_seed(model: str) -> bool:
@@ -320,6 +321,6 @@ def _details(task: dict[str, Any], scene: Scene) -> dict[str, Any]:
     return {
         "taskType": "getTaskDetails",
         "taskUUID": task["taskUUID"],
-        "request": [{name: value for name, value in job.asked.items() if name != "_cost"}],
+        "request": [job.asked],
         "response": response,
     }

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from flux_cli.providers import NAMES, load
 from tests.bare import bare
 from tests.loopback import PROVIDERS
 
 MANY = 30
-FINDABLE = {"runflow", "apiframe", "runware"}
+FINDABLE = {name for name in NAMES if load(name).find is not None}
 """Where a job is found again without the id that the host gave it."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from flux_cli.providers import load
 from tests.bare import bare
 from tests.loopback import PROVIDERS
 
@@ -43,7 +44,7 @@ def test_a_job_is_followed_by_separate_processes(flux, warm, host, ledger, provi
     assert host.accepted(provider) == 1
 
 
-@pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - {"runcomfy"}))
+@pytest.mark.parametrize("provider", [name for name in PROVIDERS if load(name).cancel is None])
 def test_cancel_sends_nothing_where_the_provider_cannot_cancel(warm, host, provider):
     """Where the API cannot cancel, nothing is sent and the exit code says usage."""
     warm("generate", "--no-wait", "-p", provider, "a red fox")

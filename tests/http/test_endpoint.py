@@ -66,6 +66,17 @@ def test_below_a_configured_base_url_the_address_is_followed():
     assert address("http://127.0.0.1:80001/v1/get_result?id=a", base) == f"{base}/v1/get_result"
 
 
+@pytest.mark.parametrize("base", ["https://proxy.corp.example/host", "https://host.example.evil.test"])
+def test_behind_a_proxy_only_the_base_url_counts(base):
+    assert address("https://api.eu2.host.example/v1/get_result?id=a", base).startswith(base)
+
+
+def test_another_region_of_the_provider_follows_its_addresses():
+    told = "https://api.eu2.host.example/v1/get_result?id=a"
+
+    assert address(told, "https://api.us.host.example") == told
+
+
 def test_without_a_pattern_only_the_base_url_counts():
     plain = replace(PROVIDER, trusted_urls="")
 

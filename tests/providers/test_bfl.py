@@ -95,12 +95,13 @@ def test_a_job_without_an_address_is_read_by_its_id(talk):
 
 
 def test_a_finished_job_has_an_image_its_seed_and_the_exact_cost(talk):
-    result = {"sample": SAMPLE, "prompt": "a fox", "seed": 42, "duration": 3.25}
+    result = {"sample": SAMPLE, "prompt": "a fox", "seed": 42, "end_time": 1795000003.5, "duration": 3.25}
 
     said = talk(PROVIDER, PROVIDER.poll(REMOTE), task("Ready", result=result))
 
-    image = Image(url=SAMPLE, seed=42)
-    assert said.result == Succeeded(images=(image,), seed=42, cost=Cost(amount=0.045), timing={"provider_ms": 3250})
+    image, timing = Image(url=SAMPLE, seed=42), {"provider_ms": 3250}
+    cost = Cost(amount=0.045)
+    assert said.result == Succeeded(images=(image,), seed=42, cost=cost, timing=timing, ended_at=1795000003.5)
 
 
 def test_flux_3_has_no_seed_and_tells_the_cost_at_the_end(talk):

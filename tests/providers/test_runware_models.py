@@ -456,7 +456,7 @@ def test_every_pair_of_flux_3_is_estimated_and_billed_at_the_price_of_its_tier(l
     line(request)
 
     assert table.price.estimate(task["width"] * task["height"]) == amount
-    assert line.world.jobs("runware")[0].asked["_cost"] == amount
+    assert line.world.jobs("runware")[0].cost == amount
 
 
 @pytest.mark.parametrize("model", ["flux-schnell", "flux-2-klein-4b-base"])

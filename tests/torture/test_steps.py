@@ -15,13 +15,15 @@ import pytest
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import decode
 from flux_cli.providers import NAMES, load
+from flux_cli.runtime import Runtime
 from flux_cli.sandbox.world import World
 from tests.bare import bare
 from tests.torture.share import every
 from tests.torture.steps import Outcome, Steps, command, ended
+from tests.torture.table import ABSENCE
 from tests.torture.wire import KEYS
 
-START, LATER = 1_795_000_000.0, 1_795_009_000.0
+START = 1_795_000_000.0
 HOLD = 1.5
 """Seconds that a job takes: the first look finds it unfinished, the second done."""
 
@@ -56,6 +58,11 @@ class Scenario:
     @property
     def words(self) -> list[str]:
         return ["result", "--wait", "@1"] if self.collecting else self.generate
+
+    @property
+    def later(self) -> float:
+        """When the user comes back, in seconds since 1970."""
+        return START + ABSENCE[self.provider]
 
     @property
     def jobs(self) -> int:
@@ -107,7 +114,11 @@ class Stage:
         self._patch.chdir(self._folder / "work")
 
     def run(self, *words: str, start: float = START) -> Outcome:
-        return command(self._folder / "world", start, list(words), Steps(), hold=HOLD)
+        """Run a command to its end; where it starts later, the process of the first one has ended."""
+        with self._patch.context() as patch:
+            if start != START:
+                patch.setattr(Runtime, "has_ended", lambda *_: True)
+            return command(self._folder / "world", start, list(words), Steps(), hold=HOLD)
 
     def attempt(self, at: int = 0, *, ending: bool = False) -> Outcome:
         """Run the command that is tortured; step ``at`` fails, or the process ends there."""
@@ -122,7 +133,7 @@ class Stage:
         return self._world().jobs(self.scenario.provider)
 
     def _world(self) -> World:
-        return World(self._folder / "world", lambda: LATER, HOLD, providers=NAMES)
+        return World(self._folder / "world", lambda: self.scenario.later, HOLD, providers=NAMES)
 
     def ledger(self) -> list[Job]:
         path = next((self._folder / "home").rglob("ledger.sqlite3"), None)
@@ -223,12 +234,12 @@ def row_of(rows: list[Job], job) -> Job | None:
 
 def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
     """Return what is wrong after what a person would do next: ask how jobs are doing, and fetch what is done."""
-    said = [stage.run("status", start=LATER)]
+    said = [stage.run("status", start=stage.scenario.later)]
     due = [row for row in stage.ledger() if row.active or row.status == "unknown" or row.has_unsaved_images]
-    said.append(stage.run("result", "--all", start=LATER))
+    said.append(stage.run("result", "--all", start=stage.scenario.later))
     waiting = [row.id for row in stage.ledger() if row.active]
     if waiting:
-        said.append(stage.run("result", "--wait", *waiting, start=LATER))
+        said.append(stage.run("result", "--wait", *waiting, start=stage.scenario.later))
     unknown = sum(row.status == "unknown" for row in due)
     codes = [0, 0 if not unknown else 7 if unknown == len(due) else 9, 0]
     wrong = faults_of_files(stage, temporary=temporary)
@@ -253,9 +264,9 @@ def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
 
 def faults_after_resuming(stage: Stage, *, temporary: bool) -> list[str]:
     """Return what is wrong after a batch is gone on with, and once more where nobody knows of a row."""
-    said = [stage.run(*stage.scenario.generate, "--resume", start=LATER)]
+    said = [stage.run(*stage.scenario.generate, "--resume", start=stage.scenario.later)]
     if any(row.status == "unknown" for row in stage.ledger()):
-        said.append(stage.run(*stage.scenario.generate, "--resume", start=LATER + 99))
+        said.append(stage.run(*stage.scenario.generate, "--resume", start=stage.scenario.later + 99))
     wrong = faults_of_files(stage, temporary=temporary)
     rows, bought = stage.ledger(), [job.prompt for job in stage.accepted()]
     unknown = [row.prompt for row in rows if row.status == "unknown"]

@@ -17,12 +17,10 @@ from flux_cli.sandbox.world import World
 from tests.bare import bare
 from tests.torture.faults import CANVAS, FAULTS, NASTY
 from tests.torture.share import one_of_each
-from tests.torture.table import OPERATIONS, REPEATABLE, Cell, cells, described, impossible, truth
+from tests.torture.table import ABSENCE, OPERATIONS, REPEATABLE, Cell, cells, described, impossible, truth
 from tests.torture.wire import KEYS, Wire
 
 CELLS = cells()
-AHEAD = {"bfl": 300.0, "replicate": 1800.0}
-"""Seconds until the user comes back, at the hosts that do not keep images for hours."""
 _SPENDING = "submit"
 """The operation that costs money: all of its cells are run, of the others one provider's for each fault."""
 RUN = [cell for cell in CELLS if cell.operation == _SPENDING]
@@ -147,7 +145,7 @@ def test_any_fault_is_reported_truly_and_buys_nothing_twice(cell, scene, record_
 
 def come_home(scene: Scene, cell: Cell, known: Job, accepted: int) -> None:
     """Follow up once the fault is gone: every accepted job's image comes home, or flux says that it cannot know."""
-    scene.stopped, scene.ahead = None, AHEAD.get(cell.provider, 10_000.0)
+    scene.stopped, scene.ahead = None, ABSENCE[cell.provider]
     bought = len(scene.wire.arrived)
 
     ways = [("result", "--all", "-o", "out/")]

@@ -17,24 +17,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from flux_cli.providers import load
 from flux_cli.sandbox.wire import Answer, Call, LostReply
 from tests.bare import bare
 from tests.e2e.conftest import KEYS
 from tests.e2e.process import FLUX
+from tests.hosts import find_kind
 from tests.loopback import PROVIDERS, LoopbackServer
 from tests.torture.share import one_of_each
+from tests.torture.table import OPERATIONS
 
 AT_ONCE = 8
 _HTML = b"<!doctype html><title>Sign in to the guest network</title>"
 _NO = json.dumps({"error": "no", "message": "no"}).encode()
-_PARTS = {
-    "submit": ("/v1/models/", "/v2/images/generate", "imageInference"),
-    "poll": ("/status", "/v1/runs/", "/v2/jobs/", "getResponse"),
-    "cancel": ("/cancel",),
-    "check": ("/v1/models/", "/v1/auth/me", "/v2/me", "accountManagement"),
-    "download": (".png", ".jpg", ".webp"),
-}
-"""What tells an operation's requests from others, in their path or body."""
 _TIMEOUT = 8
 """The exit code of a wait that was too short."""
 _BUY = ("generate", "a fox", "-s", "5", "-o", "out/", "-p")
@@ -118,10 +113,9 @@ def _script(cell: Cell, server: LoopbackServer) -> Callable[[Call], Answer | Non
     hits: list[Call] = []
 
     def script(call: Call) -> Answer | None:
-        told = call.path + call.body.decode("utf-8", "replace")
-        file = call.path.endswith(_PARTS["download"])
-        ours = any(part in told for part in _PARTS[cell.operation]) and file is (cell.operation == "download")
-        if not ours or cell.fault not in FAULTS or (hits and not cell.lasting):
+        file = call.path.endswith((".png", ".jpg", ".webp"))
+        found = "file" if file else find_kind(cell.provider, call.method, call.path, call.body)
+        if found not in OPERATIONS[cell.operation] or cell.fault not in FAULTS or (hits and not cell.lasting):
             return None
         hits.append(call)
         ask = server.world.file_as if file else server.world.answer_as
@@ -205,7 +199,10 @@ def test_the_installed_program_keeps_the_promises_of_the_table(tmp_path, record_
     """Over real sockets too: true exit codes and ledger, one purchase at most, and every image comes home."""
     cells = list(one_of_each(CELLS, lambda cell: (cell.operation, cell.fault, cell.lasting)))
     homes = [tmp_path / f"home-{number}" for number in range(len(cells))]
-    cold = [[one.operation for one in cells].index(operation) for operation in _PARTS]
+    cold = [
+        [one.operation for one in cells].index(operation)
+        for operation in ("submit", "poll", "cancel", "check", "download")
+    ]
     cold += [number for number, one in enumerate(cells) if one.fault == "no room"]  # a limit of the process itself
     programs = [FLUX if number in cold else warm_program for number in range(len(cells))]
 
