@@ -190,7 +190,7 @@ class HttpTransport:
         left = max(deadline - self._clock.monotonic(), _GRACE)
         read = _PAID_READ if request.paid or request.upload else min(_READ, left)
         options: dict[str, Any] = {
-            "headers": {"Accept": "application/json", **request.headers, **endpoint.headers()},
+            "headers": {"Accept": "application/json", **request.headers, **endpoint.headers(request)},
             "timeout": httpx.Timeout(read, connect=min(_CONNECT, left)),
             "params": (dict(request.query) or None) if url != request.url else None,
         }

@@ -16,7 +16,8 @@ def line(provider: Provider, request: Request, *, base_url: str) -> str:
     """Return one line of shell that sends ``request`` with the key from its environment variable."""
     name, prefix = provider.auth
     words = ["curl", "-sS", "-X", request.method, shell_word(_url(request, base_url))]
-    words += ["-H", f'"{name}: {prefix}${provider.key_variables[0]}"']
+    if not request.keyless:
+        words += ["-H", f'"{name}: {prefix}${provider.key_variables[0]}"']
     for header, value in request.headers.items():
         words += ["-H", shell_word(f"{header}: {value}")]
     if request.upload is not None and not request.upload.field:

@@ -30,7 +30,8 @@ class Endpoint:
             return request.url
         if request.origin is None:
             return self.base_url + request.path
-        if request.origin not in self.provider.origins or self.base_url != self.provider.base_url:
+        known = self.provider.public_origins if request.keyless else self.provider.origins
+        if request.origin not in known or self.base_url != self.provider.base_url:
             message = f"{request.origin} is not asked while the base URL is {self.base_url}"
             raise UsageError(message)
         return request.origin + request.path
@@ -42,8 +43,10 @@ class Endpoint:
         below = url.startswith(f"{self.base_url}/") and is_private(url)
         return below or bool(self.provider.trusted_urls and re.fullmatch(self.provider.trusted_urls, url))
 
-    def headers(self) -> dict[str, str]:
-        """Return the header that carries the key. Raises `AuthError` where there is none."""
+    def headers(self, request: Request) -> dict[str, str]:
+        """Return the header that carries the key; none for a keyless request. Raises `AuthError` without a key."""
+        if request.keyless:
+            return {}
         if not self.key:
             raise AuthError(f"there is no key for {self.provider.name}")
         name, prefix = self.provider.auth

@@ -53,13 +53,13 @@ class Router:
         self, provider: Provider, request: Request, *, sandbox: bool, policy: str, deadline: float = math.inf
     ) -> Response:
         """Return the answer to ``request``. Raises `FluxError`, whose message never quotes the key."""
-        endpoint = self.endpoint(provider, sandbox=sandbox)
+        endpoint = self.endpoint(provider, sandbox=sandbox, keyless=request.keyless)
         try:
             return self._transport(sandbox=sandbox).send(
                 endpoint, request, policy=self.policy(policy), deadline=deadline
             )
         except FluxError as error:
-            if not sandbox:  # some hosts repeat the key that they refuse
+            if endpoint.key and not sandbox:  # some hosts repeat the key that they refuse
                 error.message = error.message.replace(endpoint.key, "***")
             raise
 
@@ -67,10 +67,13 @@ class Router:
         """Yield the bytes behind a result's link until the clock's ``deadline``. Raises `FluxError`."""
         return self._transport(sandbox=sandbox).download(url, deadline=deadline)
 
-    def endpoint(self, provider: Provider, *, sandbox: bool) -> Endpoint:
-        """Return where a provider is reached, and the key. Raises `AuthError` where there is none."""
+    def endpoint(self, provider: Provider, *, sandbox: bool, keyless: bool = False) -> Endpoint:
+        """Return where a provider is reached, and the key unless ``keyless``. Raises `AuthError` without one."""
         from flux_cli.http.endpoint import Endpoint
 
+        if keyless and not sandbox:
+            base_url = self._settings().base_url(provider.name) or provider.base_url
+            return Endpoint(provider=provider, base_url=base_url, key="")
         with self._lock:
             if (provider.name, sandbox) not in self._endpoints:
                 base_url, key = provider.base_url, "sandbox"

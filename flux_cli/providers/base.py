@@ -264,6 +264,8 @@ class LostSubmit:
     idempotency_key: str
     body: Any
     """The request body as it was sent."""
+    path: str = ""
+    """The path it was sent to."""
     sent_at: float
     """Seconds since 1970, UTC, by the clock of this machine."""
 
@@ -335,6 +337,8 @@ class Provider:
     """A pattern of whole addresses in answers that may receive the key besides those below the base URL."""
     is_answer: Callable[[Response], bool] | None = None
     """Whether a response is an ordinary answer whatever its HTTP status."""
+    public_origins: tuple[str, ...] = ()
+    """Documented hosts of the provider that are public: the key is never sent there."""
     idempotency_key_is_id: bool = False
     """Whether the job's idempotency key is also its id at the provider."""
     id_pattern: str = r"[A-Za-z0-9_-]{1,128}"

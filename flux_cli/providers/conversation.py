@@ -61,6 +61,8 @@ class Request:
     """The origin, if it is not that of the base URL; must be one that the provider lists."""
     url: str | None = None
     """An address from an answer, used instead of path and query if the key may be sent there."""
+    keyless: bool = False
+    """Whether the address is public, so the key is not sent, and need not be set."""
     secret_answer: bool = False
     """Whether the answer holds a secret, which ``-v`` must not show."""
     paid: bool = False

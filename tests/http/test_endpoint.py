@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flux_cli import providers
+from flux_cli.errors import UsageError
 from flux_cli.http.endpoint import Endpoint
 from flux_cli.providers.conversation import Request
 
@@ -69,3 +70,27 @@ def test_without_a_pattern_only_the_base_url_counts():
     plain = replace(PROVIDER, trusted_urls="")
 
     assert address("https://api.eu2.host.example/v1/get_result?id=a", provider=plain).startswith("https://api.host.")
+
+
+PUBLIC = replace(PROVIDER, origins=("https://own.example",), public_origins=("https://public.example",))
+
+
+@pytest.mark.parametrize("key", ["k", ""])
+@pytest.mark.parametrize("origin", ["https://public.example", None])
+def test_a_keyless_request_carries_no_key(origin, key):
+    endpoint = Endpoint(provider=PUBLIC, base_url=PUBLIC.base_url, key=key)
+    request = Request("GET", "/schema", origin=origin, keyless=True)
+
+    assert endpoint.headers(request) == {}
+    assert endpoint.url(request) == f"{origin or PUBLIC.base_url}/schema"
+
+
+@pytest.mark.parametrize(
+    ("origin", "keyless"),
+    [("https://public.example", False), ("https://own.example", True), ("https://evil.example", True)],
+)
+def test_a_public_host_is_not_one_for_the_key(origin, keyless):
+    endpoint = Endpoint(provider=PUBLIC, base_url=PUBLIC.base_url, key="k")
+
+    with pytest.raises(UsageError, match="is not asked"):
+        endpoint.url(Request("GET", "/schema", origin=origin, keyless=keyless))

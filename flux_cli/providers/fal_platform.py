@@ -1,0 +1,104 @@
+"""The platform API of fal, on a host of its own: prices, and the list of requests that finds a lost one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from flux_cli.errors import FluxError, NotFoundError, UsageError
+from flux_cli.jobs import Cost, RemoteJob
+from flux_cli.providers.base import Account, LostSubmit, Model
+from flux_cli.providers.conversation import Flow, Request, as_float, as_id
+from flux_cli.providers.fal_models import MODELS
+
+PLATFORM = "https://api.fal.ai"
+_LIST = "/v1/models/requests/by-endpoint"
+_NO_REQUEST = "00000000-0000-0000-0000-000000000000"
+_PAGES = 10
+"""How many pages of 100 requests are searched for a lost one."""
+_SLACK, _LONGEST = 120.0, 900.0
+"""Seconds: how much two clocks may differ, and the longest a submit with its retries may take."""
+
+
+def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
+    """Look for the only request of that time with the same input. Local files are left out of the comparison."""
+    endpoint = lost.path.lstrip("/")
+    wanted = {name: value for name, value in lost.body.items() if not _describes_file(value)}
+    query = {"endpoint_id": endpoint, "start": _stamp(lost.sent_at - _SLACK), "expand": "payloads", "limit": "100"}
+    found: list[str] = []
+    for _ in range(_PAGES):
+        try:
+            reply = yield Request("GET", _LIST, query=query, origin=PLATFORM)
+        except UsageError:  # with another base URL, this host is not asked
+            return None
+        for one in reply.json["items"]:
+            fields = one.get("json_input") or {}
+            late = datetime.fromisoformat(one["sent_at"]).timestamp() - lost.sent_at
+            same = {name: fields.get(name) for name in wanted} == wanted
+            found += [as_id(one["request_id"])] if same and -_SLACK <= late <= _LONGEST else []
+        cursor = reply.json.get("next_cursor")
+        if not isinstance(cursor, str):
+            break
+        query = {**query, "cursor": cursor}
+    return RemoteJob(id=found[0], poll_state={"endpoint": endpoint}) if len(found) == 1 else None
+
+
+def look_up(remote: RemoteJob) -> Flow[str]:
+    """Return the endpoint of a request that flux did not make."""
+    every = [one.slug for model in MODELS.values() for one in (model, *model.variants)]
+    for start in range(0, len(every), 50):  # the most that one request takes
+        query = {"endpoint_id": ",".join(every[start : start + 50]), "request_id": remote.id}
+        reply = yield Request("GET", _LIST, query=query, origin=PLATFORM)
+        if reply.json["items"]:
+            return str(reply.json["items"][0]["endpoint_id"])
+    raise NotFoundError(f"fal: there is no request {remote.id} of the last 24 hours with a model that flux knows")
+
+
+def check() -> Flow[Account]:
+    """Read the prices, which needs a key. The balance needs a key of another kind."""
+    try:
+        found = yield from _read_prices(*(one.slug for one in MODELS.values() if not one.confidence))
+    except UsageError:  # with another base URL, this host is not asked: the queue knows the key, if not the request
+        with suppress(NotFoundError):
+            yield Request("GET", f"/fal-ai/flux/requests/{_NO_REQUEST}/status")
+        return Account()
+    units = {name: found[one.slug] for name, one in MODELS.items() if one.slug in found}
+    return Account(prices={name: price for name, (price, unit) in units.items() if _is_whole(MODELS[name], unit)})
+
+
+def read_cost(endpoint: str, units: float | None) -> Flow[Cost | None]:
+    """Return what the billed units cost, if the price can be read."""
+    if units is None:
+        return None
+    try:
+        prices = yield from _read_prices(endpoint)
+    except FluxError:
+        return None
+    return Cost(amount=round(units * prices[endpoint][0], 6)) if endpoint in prices else None
+
+
+def _read_prices(*endpoints: str) -> Flow[dict[str, tuple[float, str]]]:
+    """Return price and unit of endpoints that are billed in USD."""
+    reply = yield Request("GET", "/v1/models/pricing", query={"endpoint_id": ",".join(endpoints)}, origin=PLATFORM)
+    return {
+        one["endpoint_id"]: (price, str(one.get("unit")))
+        for one in reply.json["prices"]
+        if (price := as_float(one.get("unit_price"))) is not None and one.get("currency") == "USD"
+    }
+
+
+def _is_whole(model: Model, unit: str) -> bool:
+    """Whether the price of a unit is that of an image, or of each of its megapixels."""
+    evenly = model.price is not None and model.price.further == model.price.amount and not model.price.inputs
+    return unit.rstrip("s") == "image" or (unit.rstrip("s") == "megapixel" and evenly)
+
+
+def _describes_file(value: Any) -> bool:
+    """Whether a stored field describes a local file, which is not stored itself."""
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(one, str) and one.startswith("(data-uri of ") for one in texts)
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
