@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flux_cli.errors import ModeratedError, NotFoundError, RefusedError, UnavailableError
+from flux_cli.errors import ModeratedError, NotFoundError, RefusedError, UnavailableError, UsageError
 from flux_cli.jobs import Cancelled, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, PlannedJob, Provider, upload_files
 from flux_cli.providers.conversation import Flow, Request, Upload, as_bool, as_float, as_id, as_int, as_url
@@ -112,7 +112,7 @@ def _request(method: str, remote: RemoteJob, endpoint: str, name: str, suffix: s
 def _read_result(remote: RemoteJob, endpoint: str) -> Flow[State]:
     try:
         reply = yield _request("GET", remote, endpoint, "response_url", "")
-    except (ModeratedError, RefusedError) as error:
+    except (ModeratedError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # not from fal: a proxy
             raise
         cancelled = "cancelled" in error.vendor_code

@@ -152,9 +152,10 @@ def _size(body: Any, endpoint: Endpoint, inputs: list[tuple[int, int]]) -> tuple
 
 def _cost(body: Any, endpoint: Endpoint, size: tuple[int, int], inputs: list[tuple[int, int]]) -> float:
     """Return what a request costs, in USD."""
-    count = body.get("num_images", 1)
+    count: int = body.get("num_images", 1)
     if endpoint.tiers:
-        return endpoint.tiers[body.get("resolution", "1k")][1] * count
+        tier: str = body.get("resolution", "1k")
+        return endpoint.tiers[tier][1]
     first, further, each = endpoint.price
     image = first + further * (shapes.megapixels(*size) - 1)
     return round(image * count + each * sum(shapes.megapixels(*one) for one in inputs), 6)

@@ -167,9 +167,9 @@ ENDPOINTS = {
         {**_without(_DEV, "image_size"), **_ONE, "strength": _NUMBER}, 0.025, "jpeg"
     ),
     "fal-ai/flux/schnell": _open(_DEV, 0.003, "jpeg"),
-    "blackforestlabs/flux-3/text-to-image": Endpoint(fields=_FLUX_3, tiers=_TIERS, unit="images", seed=False),
+    "blackforestlabs/flux-3/text-to-image": Endpoint(fields=_FLUX_3, tiers=_TIERS, unit="images", ratio="1:1", seed=False),
     "blackforestlabs/flux-3/edit-image": Endpoint(
-        fields={**_FLUX_3, **_several(10)}, tiers=_TIERS, unit="images", seed=False
+        fields={**_FLUX_3, **_several(10)}, tiers=_TIERS, unit="images", ratio="1:1", seed=False
     ),
     "blackforestlabs/flux-3/klein/text-to-image": _open(_KLEIN, 0.009, "jpeg"),
 }

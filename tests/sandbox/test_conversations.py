@@ -113,8 +113,9 @@ def test_check(line, name):
     account = drive(talk.provider.check(), talk)
     talk.key = ""
 
-    assert account.balance is not None
-    assert account.balance.amount > 0
+    if name not in {"fal", "replicate"}:  # whose keys may not read it, or which have none
+        assert account.balance is not None
+        assert account.balance.amount > 0
     assert name != "runcomfy" or len(account.prices) == len(providers.load(name).models)
     with pytest.raises(AuthError):
         drive(talk.provider.check(), talk)
