@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from flux_cli.runtime import Runtime
 
-_MODULES = {name: f"flux_cli.commands.{name}.command" for name in ("generate", "status", "providers", "config")}
+_MODULES = {
+    name: f"flux_cli.commands.{name}.command" for name in ("generate", "status", "providers", "models", "config")
+}
 """Where the commands that have a folder are defined."""
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _UNWRITABLE = frozenset({errno.EBADF, errno.EIO, errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
@@ -134,6 +136,7 @@ COMMANDS = {
     "result": "Save the images of finished jobs.",
     "cancel": "Cancel queued jobs.",
     "providers": "Show what each provider offers, and check your keys.",
+    "models": "Show which model is hosted where, what it takes and costs.",
     "config": "Show and change the config file.",
     "help": "Read about a topic or a command.",
 }

@@ -24,6 +24,7 @@ COMMANDS = {
     "result": _lines("flux result @1 --wait", "flux result --all -o out/"),
     "cancel": _lines("flux cancel @1", "flux cancel --all --yes"),
     "providers": _lines("flux providers", "flux providers runware", "flux providers --check"),
+    "models": _lines("flux models", "flux models ultra", "flux models bfl:2@2 -p runware"),
     "config": _lines("flux config init", "flux config set generate.aspect_ratio 16:9", "flux config show"),
     "help": _lines("flux help", "flux help exit-codes", "flux help config set"),
 }

@@ -44,4 +44,6 @@ def program(
 
 
 # what `flux --help` begins with
-program.__doc__ = rf"Make images with FLUX 1.1 \[pro] and Ultra, through {listed(providers.NAMES, last='or')}."
+program.__doc__ = (
+    f"Make images with FLUX.2, FLUX 3, Kontext and FLUX 1.1, through {listed(providers.NAMES, last='or')}."
+)

@@ -27,7 +27,7 @@ def show_welcome(runtime: Runtime) -> str:
     lines = [f"  {command:<{width}}   {what}" for command, what in steps]
     return "\n".join(
         [
-            "flux makes images with FLUX 1.1 [pro] and Ultra.",
+            "flux makes images with FLUX.2, FLUX 3, Kontext and FLUX 1.1.",
             "",
             summary,
             "",

@@ -27,6 +27,8 @@ _STATUSES = {
     "result": ("submitting", "queued", "running", "succeeded", "unknown"),
 }
 """Which jobs a command can do something with; every other takes all."""
+BOUNDED = ("resolution", "steps", "guidance", "strength", "image_strength", "quality", "safety_tolerance")
+"""Options whose values depend on the model: words, or the limits of a number."""
 _YES = {"1", "true", "t", "yes", "y", "on"}
 
 
@@ -107,6 +109,7 @@ class CandidateSource:
             "model": self.models,
             "aspect_ratio": self.ratios,
             "size": self.sizes,
+            **{name: partial(self.bounds, name) for name in BOUNDED},
             **{name: partial(_words, option.choices) for name, option in IMAGE_OPTIONS.items() if option.choices},
             "by": lambda: [(name, "") for name in ("provider", "model", "day")],
             "key": self.keys,
@@ -175,22 +178,47 @@ class CandidateSource:
     def hosted(self) -> list[Mapping[str, Any]]:
         """Return the entries of the model that is typed or would be chosen: at its provider, or at all providers."""
         typed = self.cursor.given.get("model", [])
-        aliases = load_table()["models"]
         word = typed[-1] if typed else self.configured("generate", "model")
-        model = aliases.get(word.lower(), word.lower()) or load_table()["default_model"]
-        every: Mapping[str, Any] = load_table()["providers"]
-        hosts = [about for name, about in every.items() if name == self.provider()] or list(every.values())
+        word = self.own_models().get(word, word).lower()
+        model = load_table()["models"].get(word, word) or load_table()["default_model"]
+        hosts = self.hosts()
         found = [about["models"][model] for about in hosts if model in about["models"]]
         return found or ([] if typed else [about["models"][load_table()["default_model"]] for about in hosts])
 
-    def models(self) -> Words:
-        """Return those models that the provider hosts, under their short names and then their full ones."""
+    def hosts(self) -> list[Mapping[str, Any]]:
+        """Return the entry of the provider that is typed or would be chosen, or those of all providers.
+
+        The commands that compare providers choose none.
+        """
         every: Mapping[str, Any] = load_table()["providers"]
-        hosts = [about for name, about in every.items() if name == self.provider()] or list(every.values())
-        names = {
-            short: full for short, full in load_table()["models"].items() if any(full in one["models"] for one in hosts)
-        }
-        return [*names.items(), *((full, "") for full in names.values())]
+        compares = self.cursor.path[:1] in {("models",), ("providers",), ("status",)}
+        chosen = next(reversed(self.cursor.given.get("provider", [])), None) if compares else self.provider()
+        return [about for name, about in every.items() if name == chosen] or list(every.values())
+
+    def own_models(self) -> dict[str, str]:
+        """Return the bases of the models in the config, by name."""
+        tables = _part(self.document, ("models",))
+        found = tables.items() if isinstance(tables, dict) else ()
+        return {name: str(about.get("base", "")) for name, about in found if isinstance(about, dict)}
+
+    def models(self) -> Words:
+        """Return those models that the provider hosts: short names, names of the config, then full names."""
+        known: Mapping[str, str] = load_table()["models"]
+        titles: Mapping[str, str] = load_table()["titles"]
+        hosted = {name for about in self.hosts() for name in about["models"]}
+        yield from ((short, full) for short, full in known.items() if full in hosted and short not in titles)
+        for name, base in self.own_models().items():
+            if known.get(base.lower()) in hosted:
+                yield name, f"yours, a {base}"
+        yield from ((name, title) for name, title in titles.items() if name in hosted)
+
+    def bounds(self, name: str) -> Words:
+        """Return the words that an option takes, or the limits of its number, each with what it is."""
+        found: dict[str, str] = {}
+        for model in self.hosted():
+            for word, said in model["bounds"].get(name, {}).items():
+                found.setdefault(word, said)
+        return found.items()
 
     def ratios(self) -> Words:
         """Return the aspect ratios of the model; where it is clear which provider is meant, with their pixels."""

@@ -30,7 +30,7 @@ from flux_cli.errors import (
 )
 from flux_cli.jobs import SEARCH_SECONDS, Cancelled, Failed, Job, ReadyInterval, State, Succeeded, advance
 from flux_cli.money.limits import Limit
-from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Provider, Published
 from flux_cli.providers.conversation import Flow, Request, Response, describe_body, drive
 from flux_cli.providers.hints import with_hint
 from flux_cli.text import printable
@@ -295,6 +295,17 @@ class Engine:
     def check(self, provider: Provider, *, sandbox: bool) -> Account:
         """Ask a provider whether our key works, with the cheapest call that it has. Raises `FluxError`."""
         return self._ask(provider, provider.check(), sandbox=sandbox)
+
+    def describe(self, provider: Provider, model: str, *, sandbox: bool) -> Published:
+        """Ask a provider what it publishes about one of its own ids. Raises `FluxError`."""
+        if provider.describe is None:
+            hint = "`flux generate --param FIELD=VALUE` sends a field that flux does not know"
+            raise UsageError(f"{provider.name} does not publish the fields of its models", hint=hint)
+        return self._ask(provider, provider.describe(model), sandbox=sandbox)
+
+    def compare(self, provider: Provider, model: Model, *, sandbox: bool) -> tuple[str, ...]:
+        """Return how what a provider publishes about a model differs from its table. Raises `FluxError`."""
+        return () if provider.compare is None else self._ask(provider, provider.compare(model), sandbox=sandbox)
 
 
 def _hold_submit(provider: Provider, planned: PlannedJob, send: Callable[[Request], Response]) -> Accepted:

@@ -6,26 +6,26 @@ fields with 400, returns the first job for a repeated ``Idempotency-Key`` for 24
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
+from flux_cli.providers.apiframe_models import MODELS, OTHER, OTHER_IDS, PATTERN
 from flux_cli.providers.base import (
     CREDITS,
-    SEEDS,
     Accepted,
     Account,
     LostSubmit,
-    Model,
     PlannedJob,
     Provider,
+    Published,
     upload_files,
 )
 from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_float, as_id, as_percent, as_url
 from flux_cli.providers.drift import from_catalogue
-from flux_cli.providers.options import Choice, ImageInput, Link, Range, Switch, same_values
 from flux_cli.providers.refusals import error_for_status, job_failure
 from flux_cli.text import sentence
 
@@ -38,9 +38,14 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
     """
     links = yield from upload_files(planned, _upload)
     body = planned.body(links, model=planned.model.slug)
+    endpoint, filling = planned.model.endpoint or "/v2/images/generate", body.get("fluxFillParams")
+    if isinstance(filling, dict):
+        endpoint = "/v2/images/edit"  # also where all the parameters come from --param
+        if "prompt" in body:
+            body["fluxFillParams"] = {"prompt": body.pop("prompt"), **filling}
     first = Request(
         "POST",
-        planned.model.endpoint or "/v2/images/generate",
+        endpoint,
         json=body,
         headers={"Idempotency-Key": planned.job.idempotency_key},
         paid=True,
@@ -61,12 +66,13 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
 
 def _upload(file: LocalFile) -> Flow[str]:
     """Upload a local file, and return its address, which works for an hour or two."""
+    name = re.sub(r"[^\w.-]", "-", re.split(r"[/\\]", file.path)[-1], flags=re.ASCII)
     reply = yield Request(
         "POST",
         "/v2/uploads",
         upload=Upload(field="file", path=file.path, file=file),
         repeatable=True,
-        dry_run_answer={"url": "https://api.apiframe.ai/the-uploaded-file"},
+        dry_run_answer={"url": f"https://api.apiframe.ai/the-uploaded-file/{name}"},
     )
     return as_url(reply.json["url"])
 
@@ -80,8 +86,11 @@ def poll(remote: RemoteJob) -> Flow[State]:
 def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
     """Look for the job among the latest ones: list those made at about the same time, and read the input of each.
 
-    Prompt and seed identify the job. Two matches prove nothing.
+    Prompt and seed identify the job; a job without a seed cannot be told from others. Two matches prove nothing.
     """
+    wanted = _prompt_and_seed(lost.body)
+    if wanted[1] is None:
+        return None
     near: list[tuple[float, str]] = []
     query = {"limit": "100", "model": lost.body["model"]}
     for _ in range(_PAGES):
@@ -92,23 +101,25 @@ def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
         if not isinstance(following, str) or not following or all(seconds < -_SLACK for seconds, _ in ages):
             break
         query = {**query, "cursor": following}
-    wanted = lost.body["prompt"], lost.body["fluxParams"]["seed"]
     found: list[str] = []
     for _, name in sorted(near)[:_READS]:
         try:
             reply = yield Request("GET", f"/v2/jobs/{name}")
         except NotFoundError:
             continue
-        found += [name] if _prompt_and_seed(reply.json) == wanted else []
+        found += [name] if _prompt_and_seed(reply.json.get("input") or {}) == wanted else []
         if len(found) > 1:
             break
     return RemoteJob(id=found[0]) if len(found) == 1 else None
 
 
-def _prompt_and_seed(job: Any) -> tuple[Any, Any]:
-    fields = job.get("input") or {}
-    inner = fields.get("fluxParams") or fields
-    return fields.get("prompt"), inner.get("seed")
+def _prompt_and_seed(body: Any) -> tuple[Any, Any]:
+    """Return the prompt and the seed of a request, which are both inside ``fluxFillParams`` for an edit."""
+    inner = next((body[name] for name in _PARAMETERS if body.get(name)), body)
+    return inner.get("prompt", body.get("prompt")), inner.get("seed")
+
+
+_PARAMETERS = ("fluxParams", "fluxFillParams", "fluxLoraParams")
 
 
 def _seconds_after(job: Any, sent_at: float) -> float:
@@ -139,15 +150,38 @@ def check() -> Flow[Account]:
         reply = yield Request("GET", "/v2/models")
     except FluxError:
         return account
-    return replace(account, differences=from_catalogue(_MODELS, reply.json), credit_prices=_prices(reply.json))
+    differences = from_catalogue(tuple(MODELS.values()), reply.json, pattern=r"flux-.+", known=OTHER_IDS)
+    return replace(account, differences=differences, credit_prices=_prices(reply.json))
+
+
+def describe(model: str) -> Flow[Published]:
+    """Read the entry of a model in the public catalogue, which has its title and price, and no fields."""
+    reply = yield Request("GET", "/v2/models", keyless=True)
+    entry = _entries(reply.json).get(model)
+    if entry is None:
+        message = f"apiframe does not list {model} in its catalogue"
+        raise NotFoundError(message, hint="its ids are like flux-2-pro")
+    low, high = as_float(entry.get("costMin")), as_float(entry.get("costMax"))
+    facts = {"title": sentence(str(entry.get("label") or ""), limit=80)}
+    facts["kind"] = sentence(str(entry.get("modality") or ""), limit=20)
+    if low is not None and high is not None:
+        mode = sentence(str(entry.get("pricingMode") or ""), limit=20)
+        facts["price"] = f"{low:g} credits" if low == high else f"{low:g} to {high:g} credits"
+        facts["price"] += f" ({mode})" if mode else ""
+    return Published(facts={name: said for name, said in facts.items() if said})
+
+
+def _entries(published: Any) -> dict[Any, dict[str, Any]]:
+    """Return the entries of the catalogue by id."""
+    listed = published.get("models") if isinstance(published, dict) else published
+    return {one.get("id"): one for one in listed if isinstance(one, dict)} if isinstance(listed, list) else {}
 
 
 def _prices(published: Any) -> dict[str, float]:
     """Return the price of an image in credits, for models where the catalogue gives one price, not a range."""
-    listed = published.get("models") if isinstance(published, dict) else published
-    entries = {one.get("id"): one for one in listed or [] if isinstance(one, dict)} if isinstance(listed, list) else {}
+    entries = _entries(published)
     found: dict[str, float] = {}
-    for model in _MODELS:
+    for model in MODELS.values():
         entry = entries.get(model.slug, {})
         low, high = as_float(entry.get("costMin")), as_float(entry.get("costMax"))
         if high and low == high and entry.get("pricingMode") in {None, "flat", "per-output"}:
@@ -204,37 +238,6 @@ def _links(result: Any) -> list[Any]:
     return [one["url"] if isinstance(one, dict) else one for one in found]
 
 
-_OPTIONS = {
-    "aspect_ratio": Choice(field="fluxParams.aspect_ratio", values=same_values("1:1", "3:4", "4:3", "9:16", "16:9")),
-    "seed": Range(field="fluxParams.seed", low=SEEDS[0], high=SEEDS[1], default="random"),
-    "image": ImageInput(
-        field="fluxParams.image_prompt",
-        travels="upload",
-        max_bytes=25 * 2**20,
-        note="a local file goes to POST /v2/uploads first",
-    ),
-    "format": Choice(field="fluxParams.output_format", default="jpg", values=same_values("jpg", "png", "webp")),
-    "quality": Range(field="fluxParams.output_quality", low=0, high=100, default="90"),
-    "webhook": Link(field="webhookUrl"),
-}
-_PRO = Model(
-    name="flux-1.1-pro",
-    slug="flux-1.1-pro",
-    options={**_OPTIONS, "upsample_prompt": Switch(field="fluxParams.prompt_upsampling")},
-    prompt_length=(1, 2000),
-)
-_ULTRA = replace(
-    _PRO,
-    name="flux-1.1-pro-ultra",
-    slug="flux-1.1-pro-ultra",
-    options={
-        **_OPTIONS,
-        "raw": Switch(field="fluxParams.raw", default="off", note="here: no prompt enhancement"),
-        "image_strength": Range(field="fluxParams.image_prompt_strength", low=0, high=1, fractions=True, default="0.5"),
-    },
-)
-_MODELS = (_PRO, _ULTRA)
-
 PROVIDER = Provider(
     name="apiframe",
     title="Apiframe v2",
@@ -243,13 +246,17 @@ PROVIDER = Provider(
     key_variables=("APIFRAME_API_KEY",),
     key_page="your dashboard at https://apiframe.ai",
     docs="https://docs-v2.apiframe.ai",
-    models={model.name: model for model in _MODELS},
+    models=MODELS,
     submit=submit,
     poll=poll,
     check=check,
+    describe=describe,
     find=find,
     refusal=refusal,
-    reserved_fields=("prompt", "model", "fluxParams.seed"),
+    other_model=OTHER,
+    other_ids=OTHER_IDS,
+    model_pattern=PATTERN,
+    reserved_fields=("prompt", "model"),
     id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     upload_note="POST /v2/uploads",
     poll_seconds=2.0,  # the page on jobs at docs-v2.apiframe.ai: every 2 to 3 seconds for images

@@ -88,7 +88,7 @@ class Model:
     """The path it is submitted to, if that is not the provider's usual one."""
     prompt_field: str = "prompt"
     prompt_length: tuple[int, int | None] = (1, None)
-    """Shortest and longest prompt, in characters."""
+    """Shortest and longest prompt, in characters; an empty one is not sent."""
     max_images: int = 1
     """The largest number of images in one job."""
     count_field: str = ""
@@ -168,7 +168,8 @@ class PlannedJob:
         Raises `UsageError` if a ``--param`` does not fit the structure of the body.
         """
         body: dict[str, Any] = dict(fixed)
-        put_at_path(body, self.model.prompt_field, self.job.prompt)
+        if self.job.prompt:
+            put_at_path(body, self.model.prompt_field, self.job.prompt)
         for path, value in self.model.fixed.items():
             put_at_path(body, path, value)
         if self.job.count > 1:
@@ -297,6 +298,28 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedField:
+    """One field of a model, as the provider publishes it."""
+
+    name: str
+    """Dotted path in the request body."""
+    accepts: str
+    """The values, for people."""
+    required: bool = False
+    default: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a provider publishes about a model."""
+
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Such as its title and price, by what they are."""
+    fields: tuple[PublishedField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A hosted API: its data and its conversations. It does no I/O itself."""
 
@@ -317,6 +340,11 @@ class Provider:
     refusal: Callable[[Response], FluxError | None]
     """Return the error that an answer stands for, or ``None``. Called for every answer."""
     check: Callable[[], Flow[Account]]
+    describe: Callable[[str], Flow[Published]] | None = None
+    """Read what the provider publishes about one of its ids; ``None`` if it publishes nothing."""
+    compare: Callable[[Model], Flow[tuple[str, ...]]] | None = None
+    """Return how a model's published schema differs from its table; ``None`` if ``check`` does it, or no schema is
+    published."""
     cancel: Callable[[RemoteJob], Flow[State]] | None = None
     """``None`` if the API cannot cancel a job."""
     find: Callable[[LostSubmit], Flow[RemoteJob | None]] | None = None
@@ -327,6 +355,8 @@ class Provider:
     """How a model that flux does not know is submitted, by the provider's own id."""
     model_pattern: str = ""
     """A pattern that matches the provider's own ids of models."""
+    other_ids: tuple[str, ...] = ()
+    """Documented ids of models that flux has no table for, which may look like a misspelled name."""
     reserved_fields: tuple[str, ...] = ()
     """Fields that flux fills in, so ``--param`` may not."""
     param_notes: Mapping[str, str] = field(default_factory=dict[str, str])

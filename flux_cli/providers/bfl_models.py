@@ -216,4 +216,4 @@ _ALL = (
     _FILL,
 )
 MODELS = {model.name: model for model in _ALL}
-OTHER = Model(name="", slug="", options={"webhook": _WEBHOOK})
+OTHER = Model(name="", slug="", prompt_length=(0, None), options={"webhook": _WEBHOOK})

@@ -55,7 +55,8 @@ def _do(names: Sequence[str]) -> str:
 def find_model(provider: Provider, word: str, own: Mapping[str, OwnModel]) -> Model:
     """Return the provider's model for ``word``: a name of the user's ``own``, a name or alias, or the provider's id.
 
-    Raises `UsageError`, which names the providers that host it, or a similar name.
+    ``provider:ID`` is always an id, even if it looks like a misspelled name. Raises `UsageError`, which names the
+    providers that host it, or a similar name.
     """
     if word in own:
         return own[word].at(provider, find_model(provider, own[word].base, {}))
@@ -68,10 +69,15 @@ def find_model(provider: Provider, word: str, own: Mapping[str, OwnModel]) -> Mo
             f"{provider.name} does not host {name}",
             hint=f"{_do(hosts) or 'no provider does'}; `flux models` lists what each provider hosts",
         )
+    if word in provider.other_ids and provider.other_model is not None:
+        return replace(provider.other_model, name=word, slug=word)
     near = nearest(word, [*own, *providers.MODELS, *providers.ALIASES])
     template = provider.other_model
     if template is not None and re.fullmatch(provider.model_pattern, word) and (not near or re.search("[:/]", word)):
         return replace(template, name=word, slug=word)
+    identity = word.removeprefix(f"{provider.name}:")
+    if template is not None and identity != word and re.fullmatch(provider.model_pattern, identity):
+        return replace(template, name=word, slug=identity)
     raise UsageError(
         f"there is no model {word!r}", hint=f"did you mean {near}?" if near else "`flux models` lists the models"
     )
@@ -145,6 +151,7 @@ def resolve(
     kept = {**_add_always_sent(model, extra, kept), **kept}
     _require_options(provider, model, kept)
     notes += note_confidence(provider, model, kept)
+    notes += [f"{model.name} at {provider.name}: {model.note}"] if model.note else []
     if model.confidence:
         notes.append(f"{provider.name} does not document its id of {model.name}: {_CONFIDENCE[model.confidence]}")
     notes += [f"--param {path}: {provider.param_notes[path]}" for path in extra if path in provider.param_notes]
@@ -202,7 +209,7 @@ def _add_always_sent(model: Model, extra: Mapping[str, Any], kept: dict[str, Any
 def check_prompt(provider: Provider, model: Model, prompt: str) -> None:
     """Check the text and the length of a prompt. Raises `UsageError`."""
     low, high = model.prompt_length
-    if not prompt.strip():
+    if not prompt.strip() and low > 0:
         raise UsageError("the prompt is empty", hint='`flux generate "a red fox in the snow"`')
     if len(prompt) < low or (high is not None and len(prompt) > high):
         message = f"{provider.name} takes a prompt of {low} to {high} characters, not {len(prompt)}"

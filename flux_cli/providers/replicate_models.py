@@ -209,5 +209,9 @@ _ALL = (
 )
 MODELS = {model.name: model for model in _ALL}
 OTHER = Model(
-    name="", slug="", prompt_field="input.prompt", options={"webhook": _WEBHOOK, "cancel_after": _CANCEL_AFTER}
+    name="",
+    slug="",
+    prompt_field="input.prompt",
+    prompt_length=(0, None),
+    options={"webhook": _WEBHOOK, "cancel_after": _CANCEL_AFTER},
 )

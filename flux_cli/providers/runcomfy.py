@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flux_cli.errors import FluxError, ModeratedError, RefusedError, UsageError
+from flux_cli.errors import FluxError, ModeratedError, NotFoundError, RefusedError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, PlannedJob, Provider
+from flux_cli.providers.base import Accepted, Account, PlannedJob, Provider, Published
 from flux_cli.providers.conversation import Flow, Request, Response, as_float, as_id, as_int, as_url, require_object
-from flux_cli.providers.drift import from_schema
+from flux_cli.providers.drift import from_schema, read_fields
 from flux_cli.providers.refusals import as_job_failure, error_for_status, job_failure
 from flux_cli.providers.runcomfy_models import MODELS, OTHER
 from flux_cli.text import sentence
@@ -97,6 +97,22 @@ def _compare(published: dict[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def describe(model: str) -> Flow[Published]:
+    """Read the description of an id, such as ``blackforestlabs/flux-2/pro/edit``."""
+    try:
+        reply = yield Request("GET", f"/v1/models/{model}")
+    except (NotFoundError, RefusedError, UsageError):
+        message = f"runcomfy does not host {model}"
+        raise NotFoundError(message, hint="its ids are like blackforestlabs/flux-2/pro/edit") from None
+    found = reply.object
+    price = as_float(found.get("base_price_usd"))
+    facts = {"title": sentence(str(found.get("display_name") or ""), limit=80)}
+    if price is not None:
+        facts["price"] = f"${price:g} per {sentence(str(found.get('price_unit') or 'output'), limit=20)}"
+    facts["price note"] = sentence(str(found.get("pricing_note") or ""), limit=200)
+    return Published(facts={name: said for name, said in facts.items() if said}, fields=read_fields(found))
+
+
 def refusal(response: Response) -> FluxError | None:
     """Read the documented codes, whose first three digits are an HTTP status, whatever the actual status is.
 
@@ -164,6 +180,7 @@ PROVIDER = Provider(
     poll=poll,
     cancel=cancel,
     check=check,
+    describe=describe,
     refusal=refusal,
     other_model=OTHER,
     model_pattern=r"[a-z0-9._-]+(/[a-z0-9._-]+)+",

@@ -27,7 +27,7 @@ _IMAGE = ImageInput(
     max_pixels=32_000_000,
     note="the pages ask for a web address; the vendor's own nodes send local files as data URIs",
 )
-_IMAGES = replace(_IMAGE, field="image_urls", as_array=True, most=10)
+_IMAGES = replace(_IMAGE, field="image_urls", as_array=True)
 _KONTEXT_RATIO = Choice(
     field="aspect_ratio",
     default="that of the input image",
@@ -86,8 +86,8 @@ _KONTEXT = Model(
 )
 
 
-def _pair(name: str, path: str, *, edit: bool = True, **more: Option) -> Model:
-    """Return a model of FLUX.2: one id for text alone, another one for input images."""
+def _pair(name: str, path: str, *, images: int = 0, **more: Option) -> Model:
+    """Return a model of FLUX.2: one id for text alone, another one for up to so many input images, if it takes any."""
     text = Model(
         name=name,
         slug=f"{_ROOT}/{path}/text-to-image",
@@ -95,13 +95,13 @@ def _pair(name: str, path: str, *, edit: bool = True, **more: Option) -> Model:
         note=_FIXED_SEED,
         largest=4 * 2**20,
     )
-    if not edit:
+    if not images:
         return text
-    images = replace(text, slug=f"{_ROOT}/{path}/edit", options={"image": _IMAGES, **text.options})
-    return replace(text, variants=(images,))
+    options = {"image": replace(_IMAGES, most=images), **text.options}
+    return replace(text, variants=(replace(text, slug=f"{_ROOT}/{path}/edit", options=options),))
 
 
-_FLUX_2_PRO = _pair("flux-2-pro", "flux-2/pro")
+_FLUX_2_PRO = _pair("flux-2-pro", "flux-2/pro", images=8)
 _KLEIN_SIZE = Pixels(low=512, high=1536, default="1024x1024", confidence="third-party")
 _ALL = (
     _PRO,
@@ -126,23 +126,21 @@ _ALL = (
         confidence="third-party",
         variants=tuple(replace(one, options={**one.options, "aspect_ratio": _PRESETS}) for one in _FLUX_2_PRO.variants),
     ),
-    _pair("flux-2-flex", "flux-2/flex"),
-    _pair("flux-2-max", "flux-2/max", edit=False),
-    _pair("flux-2-dev", "flux-2/dev"),
+    _pair("flux-2-flex", "flux-2/flex", images=10),
+    _pair("flux-2-max", "flux-2/max"),
+    _pair("flux-2-dev", "flux-2/dev", images=4),
     _pair(
         "flux-2-klein-4b",
         "flux-2-klein/4b",
-        edit=False,
         size=_KLEIN_SIZE,
         steps=Range(field="steps", low=4, high=50, default="4", confidence="third-party"),
     ),
     _pair(
         "flux-2-klein-9b",
         "flux-2-klein/9b",
-        edit=False,
         size=_KLEIN_SIZE,
         steps=Range(field="steps", low=4, high=50, default="25", confidence="third-party"),
     ),
 )
 MODELS = {model.name: model for model in _ALL}
-OTHER = Model(name="", slug="", options={})
+OTHER = Model(name="", slug="", prompt_length=(0, None), options={})

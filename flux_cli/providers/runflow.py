@@ -11,7 +11,7 @@ from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Price, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider
 from flux_cli.providers.conversation import (
     Flow,
     Request,
@@ -24,8 +24,8 @@ from flux_cli.providers.conversation import (
     as_url,
     require_object,
 )
-from flux_cli.providers.options import Labels, Link, Option, Pixels, Range
 from flux_cli.providers.refusals import error_for_status, job_failure
+from flux_cli.providers.runflow_models import MODELS, OTHER
 from flux_cli.text import sentence
 
 _PAGES = 10
@@ -152,30 +152,6 @@ def _cost(run: Any) -> Cost | None:
     return None if amount is None else Cost(amount=amount)
 
 
-_OPTIONS: dict[str, Option] = {
-    "seed": Range(field="input.seed", low=1, high=2**63 - 1, default="random"),
-    "webhook": Link(field="callback_url", limit=2048),
-    "metadata": Labels(field="metadata"),
-}
-_ULTRA = Model(
-    name="flux-1.1-pro-ultra",
-    slug="black-forest-labs/flux-1-1-pro-ultra",
-    prompt_field="input.prompt",
-    options=_OPTIONS,
-    price=Price(amount=0.06, source="the model's page at docs.runflow.io", date="2026-11"),
-)
-_PRO = Model(
-    name="flux-1.1-pro",
-    slug="black-forest-labs/flux-1-1-pro",
-    prompt_field="input.prompt",
-    options={
-        "size": Pixels(field="input.width, input.height", low=1, high=1440, note="the smallest side is not documented"),
-        **_OPTIONS,
-    },
-    price=Price(amount=0.04, source="the model's page at runflow.io", date="2026-11"),
-    note="the name is inferred from those of Runflow's other models",
-)
-
 PROVIDER = Provider(
     name="runflow",
     title="Runflow",
@@ -184,11 +160,13 @@ PROVIDER = Provider(
     key_variables=("RUNFLOW_API_KEY",),
     key_page="your organisation's settings, see https://docs.runflow.io",
     docs="https://docs.runflow.io",
-    models={model.name: model for model in (_PRO, _ULTRA)},
+    models=MODELS,
     submit=submit,
     poll=poll,
     check=check,
     find=find,
     refusal=refusal,
-    reserved_fields=("input.prompt", "input.seed", "client_ref"),
+    other_model=OTHER,
+    model_pattern=r"[a-z0-9._-]+(/[a-z0-9._-]+)+",
+    reserved_fields=("client_ref",),
 )

@@ -25,12 +25,35 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Price, Provider
+from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Provider, Published
 from flux_cli.providers.conversation import Flow, Request, Response, as_bool, as_float, as_int, as_percent, as_url
-from flux_cli.providers.options import Choice, Link, Pixels, Range, Ratios, Switch
+from flux_cli.providers.drift import from_schema, read_fields
 from flux_cli.providers.refusals import as_job_failure, error_for_status
 from flux_cli.providers.runware_codes import CANCELLED, CONFLICT, explain
+from flux_cli.providers.runware_models import MODELS, OTHER
 from flux_cli.text import printable, sentence
+
+SCHEMA_HOST = "https://schemas.runware.ai"
+"""Publishes the schema of each model; public."""
+_TASK_FIELDS = (
+    "taskType",
+    "taskUUID",
+    "model",
+    "deliveryMethod",
+    "includeCost",
+    "numberResults",
+    "outputType",
+    "uploadEndpoint",
+    "ttl",
+    "routing",
+    "advancedFeatures",
+    "acceleration",
+    "lora",
+    "maskMargin",
+    "outpaint",
+    "scheduler",
+)
+"""Documented fields that flux fills in or leaves to ``--param``."""
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
@@ -108,6 +131,34 @@ def check() -> Flow[Account]:
         balance=None if amount is None else Cost(amount=amount),
         name=sentence(str(details.get("organizationName") or ""), limit=60),
     )
+
+
+def describe(model: str) -> Flow[Published]:
+    """Read the public schema of an AIR, such as ``bfl:9@1``."""
+    found = yield from _schema(model)
+    about = found.get("documentation")
+    title = (about.get("title") or about.get("name")) if isinstance(about, dict) else None
+    facts = {"title": sentence(str(title), limit=80)} if title else {}
+    return Published(facts=facts, fields=read_fields(found.get("requestSchema"), "positivePrompt"))
+
+
+def compare(model: Model) -> Flow[tuple[str, ...]]:
+    """Compare the public schema of each of a model's ids with its table."""
+    every = {one.slug: one for one in (model, *model.variants)}
+    found: tuple[str, ...] = ()
+    for slug, one in every.items():
+        published = yield from _schema(slug)
+        found += from_schema(one, published.get("requestSchema"), known=_TASK_FIELDS)
+    return found
+
+
+def _schema(model: str) -> Flow[dict[str, Any]]:
+    try:
+        reply = yield Request("GET", f"/resolve/{model}", origin=SCHEMA_HOST, keyless=True)
+    except NotFoundError:
+        message = f"runware publishes no schema for {model}"
+        raise NotFoundError(message, hint="its models have ids such as bfl:9@1") from None
+    return reply.object
 
 
 def refusal(response: Response) -> FluxError | None:
@@ -231,71 +282,6 @@ def _image(key: str, item: Any) -> Image:
     return replace(image, url=as_url(item["imageURL"]))
 
 
-_ULTRA_SIZES = {
-    "21:9": (3136, 1344),
-    "16:9": (2752, 1536),
-    "4:3": (2368, 1792),
-    "3:2": (2496, 1664),
-    "1:1": (2048, 2048),
-    "2:3": (1664, 2496),
-    "3:4": (1792, 2368),
-    "9:16": (1536, 2752),
-    "9:21": (1344, 3136),
-}
-_PRO_SIZES = {
-    "21:9": (1344, 576),
-    "16:9": (1344, 768),
-    "4:3": (1152, 864),
-    "3:2": (1248, 832),
-    "1:1": (1024, 1024),
-    "2:3": (832, 1248),
-    "3:4": (864, 1152),
-    "9:16": (768, 1344),
-    "9:21": (576, 1344),
-}
-_OPTIONS = {
-    "seed": Range(field="seed", low=0, high=2**63 - 1, default="random"),
-    "format": Choice(field="outputFormat", default="JPG", values={"jpg": "JPG", "png": "PNG", "webp": "WEBP"}),
-    "quality": Range(field="outputQuality", low=20, high=99, default="95"),
-    "upsample_prompt": Switch(field="providerSettings.bfl.promptUpsampling", default="off"),
-    "safety_tolerance": Range(
-        field="providerSettings.bfl.safetyTolerance", low=0, high=6, default="2", note="0 is strictest"
-    ),
-    "check_content": Switch(field="safety.checkContent", default="off"),
-    "webhook": Link(field="webhookURL"),
-}
-_PRO = Model(
-    name="flux-1.1-pro",
-    slug="bfl:2@1",
-    options={
-        "aspect_ratio": Ratios(
-            field="width, height", sizes=_PRO_SIZES, default="16:9, set by flux: the provider requires a size"
-        ),
-        "size": Pixels(field="width, height", low=256, high=1440, step=32),
-        **_OPTIONS,
-    },
-    prompt_field="positivePrompt",
-    prompt_length=(2, 3000),
-    max_images=20,
-    count_field="numberResults",
-    always_sent={"aspect_ratio": "16:9"},
-    price=Price(amount=0.04, source="the model's page at runware.ai/docs", date="2026-11"),
-)
-_ULTRA = replace(
-    _PRO,
-    name="flux-1.1-pro-ultra",
-    slug="bfl:2@2",
-    options={
-        "aspect_ratio": Ratios(
-            field="width, height", sizes=_ULTRA_SIZES, default="16:9, set by flux: the provider requires a size"
-        ),
-        "size": Pixels(field="width, height", table=tuple(_ULTRA_SIZES.values())),
-        "raw": Switch(field="providerSettings.bfl.raw", default="off", note="closer to the model's direct output"),
-        **_OPTIONS,
-    },
-    price=Price(amount=0.06, source="the model's page at runware.ai/docs", date="2026-11"),
-)
-
 PROVIDER = Provider(
     name="runware",
     title="Runware",
@@ -304,13 +290,18 @@ PROVIDER = Provider(
     key_variables=("RUNWARE_API_KEY",),
     key_page="your account at https://runware.ai",
     docs="https://runware.ai/docs",
-    models={model.name: model for model in (_PRO, _ULTRA)},
+    models=MODELS,
     submit=submit,
     poll=poll,
     check=check,
+    describe=describe,
+    compare=compare,
     find=find,
+    public_origins=(SCHEMA_HOST,),
     refusal=refusal,
-    reserved_fields=("taskType", "taskUUID", "model", "positivePrompt", "seed", "numberResults"),
+    other_model=OTHER,
+    model_pattern=r"[a-z0-9_-]+:[\w.-]+@[\w.-]+",
+    reserved_fields=("taskType", "taskUUID", "model"),
     idempotency_key_is_id=True,
     id_pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     poll_seconds=1.0,  # https://runware.ai/docs/platform/task-polling: 1 to 2 seconds at first, then longer and longer

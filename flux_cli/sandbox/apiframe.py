@@ -1,7 +1,7 @@
 """Stand in for Apiframe, version 2.
 
 Read from the OpenAPI file of the vendor's Node SDK and from https://docs-v2.apiframe.ai. Names that the schema does not
-list are refused, at the top and inside ``fluxParams``, and there also those that the model's own page does not list.
+list are refused, at the top and inside the parameters, and there also those that the model's own page does not list.
 Where an answer is known in several shapes, the seed chooses.
 """
 
@@ -14,9 +14,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from flux_cli.sandbox import shapes, uploads
+from flux_cli.sandbox import apiframe_models as models
+from flux_cli.sandbox import uploads
+from flux_cli.sandbox.apiframe_models import CREDITS, PARAMETERS
+from flux_cli.sandbox.inputs import keep_image, measure
 from flux_cli.sandbox.life import Job, rehearsals
-from flux_cli.sandbox.schema import Field, problems
+from flux_cli.sandbox.schema import problems
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
 
@@ -24,9 +27,6 @@ HOSTS = ("api.apiframe.ai",)
 FILES = "https://cdn2.apiframe.ai"
 """The base URL of image links."""
 
-MODELS = ("flux-1.1-pro", "flux-1.1-pro-ultra")
-CREDITS = {MODELS[0]: 8, MODELS[1]: 12}
-"""Credits per image, made up because they are not documented."""
 REPLAY = 24 * 3600
 """How long an ``Idempotency-Key`` returns its first job, in seconds."""
 RETENTION = 24 * 3600
@@ -35,26 +35,6 @@ RETENTION = 24 * 3600
 _LARGEST = 25 * 1024 * 1024
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _STATUSES = {"queued": "QUEUED", "running": "PROCESSING", "done": "COMPLETED", "cancelled": "CANCELLED"}
-_FLUX = {
-    "aspect_ratio": Field(kind="text", pattern=r"\d+:\d+"),
-    "width": Field(kind="integer", low=256, high=2048),
-    "height": Field(kind="integer", low=256, high=2048),
-    "image_prompt": Field(kind="link"),
-    "image_prompt_strength": Field(kind="number", low=0, high=1),
-    "input_images": Field(kind="array", high=10, items=Field(kind="link")),
-    "output_format": Field(kind="text", choices=("jpg", "png", "webp")),
-    "output_quality": Field(kind="integer", low=0, high=100),
-    "prompt_upsampling": Field(kind="boolean"),
-    "raw": Field(kind="boolean"),
-    "resolution": Field(kind="text"),
-    "seed": Field(kind="integer"),
-    "steps": Field(kind="integer", low=1, high=50),
-    "guidance": Field(kind="number", low=1.5, high=10),
-    "go_fast": Field(kind="boolean"),
-}
-_FOREIGN = {MODELS[0]: {"raw", "image_prompt_strength"}, MODELS[1]: {"prompt_upsampling"}}
-"""Fields in the schema of the family that the page of a model does not list."""
-_EVENTS = Field(kind="text", choices=("progress", "completed", "failed"))
 _LISTED: dict[str, str] = {
     "status": "QUEUED|PROCESSING|COMPLETED|FAILED|CANCELLED",
     "model": ".*",
@@ -67,29 +47,13 @@ _LISTED: dict[str, str] = {
 """The parameters of the list of jobs."""
 _ROUTES = {
     ("POST", r"/v2/images/generate"): "generate",
+    ("POST", r"/v2/images/edit"): "edit",
     ("GET", r"/v2/jobs"): "jobs",
     ("GET", r"/v2/jobs/([^/]+)"): "job",
     ("GET", r"/v2/me"): "me",
     ("GET", r"/v2/models"): "models",
     ("POST", r"/v2/uploads"): "upload",
 }
-
-
-def _body(model: Any) -> Field:
-    """Return the schema of a submit of ``model``."""
-    foreign = _FOREIGN.get(model, set()) if isinstance(model, str) else set[str]()
-    return Field(
-        kind="object",
-        fields={
-            "prompt": Field(kind="text", required=True, low=1, high=2000),
-            "model": Field(kind="text", required=True, choices=MODELS),
-            "fluxParams": Field(
-                kind="object", fields={name: field for name, field in _FLUX.items() if name not in foreign}
-            ),
-            "webhookUrl": Field(kind="link"),
-            "webhookEvents": Field(kind="array", low=1, items=_EVENTS),
-        },
-    )
 
 
 def answer(call: Call, scene: Scene) -> Answer:
@@ -104,12 +68,12 @@ def _answer(call: Call, scene: Scene) -> Answer:
         return _refuse(route, "Method not allowed" if route == 405 else "Not found")  # noqa: PLR2004 - HTTP
     name, part = route
     if name == "models":
-        return reply(200, {"models": [_describe_model(model) for model in MODELS]})
+        return reply(200, {"models": [_describe_model(model) for model in CREDITS]})
     if not re.fullmatch(r"[!-~]+", call.headers.get("x-api-key", "")):
         return _refuse(401, "Missing or invalid API key")
     match name:
-        case "generate":
-            return _generate(call, scene)
+        case "generate" | "edit":
+            return _submit(call, scene, edit=name == "edit")
         case "jobs":
             return _jobs(call, scene)
         case "job":
@@ -125,8 +89,8 @@ def _answer(call: Call, scene: Scene) -> Answer:
 
 def _describe_model(model: str) -> dict[str, Any]:
     price = CREDITS[model]
-    named = {"id": model, "label": model.replace("-", " ").title(), "modality": "image", "paramsKey": "fluxParams"}
-    return {**named, "costMin": price, "costMax": price, "pricingMode": "flat"}
+    named = {"id": model, "label": model.replace("-", " ").title(), "modality": "image"}
+    return {**named, "paramsKey": PARAMETERS[model], "costMin": price, "costMax": price, "pricingMode": "flat"}
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | Answer | None:
@@ -135,14 +99,14 @@ def locate(call: Call, scene: Scene) -> tuple[Job, int] | Answer | None:
     held = scene.uploads.get_bytes(sent[1]) if sent else None
     if sent and held is not None:
         return Answer(status=200, headers={"content-type": f"image/{sent[2]}"}, body=held)
-    found = re.fullmatch(r"/images/([^/]+)/0\.(jpg|png|webp)", call.path)
+    found = re.fullmatch(r"/images/([^/]+)/(\d)\.(jpg|png|webp)", call.path)
     job = scene.job(found[1]) if found else None
-    if found is None or job is None or not job.ready(scene.now()) or job.format != found[2] or _is_expired(job, scene):
+    if found is None or job is None or job.format != found[3] or _is_expired(job, scene):
         return None
-    return job, 0
+    return (job, int(found[2])) if int(found[2]) < job.ready(scene.now()) else None
 
 
-def _generate(call: Call, scene: Scene) -> Answer:
+def _submit(call: Call, scene: Scene, *, edit: bool) -> Answer:
     if not call.is_json:
         return _refuse(415, "Content-Type must be application/json")
     try:
@@ -150,33 +114,66 @@ def _generate(call: Call, scene: Scene) -> Answer:
     except ValueError:
         return _refuse(400, "Invalid JSON")
     wrong: dict[str, list[str]] = {}
-    for one in problems(body, _body(body.get("model") if isinstance(body, dict) else None)):
+    for one in problems(body, models.body(body.get("model") if isinstance(body, dict) else None, edit=edit)):
         wrong.setdefault(one.path, []).append("Unrecognized key" if one.why == "unknown" else one.message)
     key = call.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 255:  # noqa: PLR2004 - the schema's limit
         wrong["Idempotency-Key"] = ["length must be 1 to 255"]
-    sent = body.get("fluxParams", {}) if not wrong else {}
-    if _unknown_upload(str(sent.get("image_prompt", "")), scene):
-        wrong["fluxParams.image_prompt"] = ["no such upload"]
+    wrong = wrong or _check_images(body, scene)
     if wrong:
         return _refuse(400, "Validation failed", details=wrong)
-    refused = _rehearse(body["prompt"])
+    refused = _rehearse(_prompt(body))
     return _accept(body, key, scene) if refused is None else refused
+
+
+def _prompt(body: Any) -> str:
+    """Return the prompt, which an edit has among its parameters."""
+    found: str = body["prompt"] if "prompt" in body else body[PARAMETERS[body["model"]]]["prompt"]
+    return found
+
+
+def _check_images(body: Any, scene: Scene) -> dict[str, list[str]]:
+    """Return what is wrong with the input images of a request, by path."""
+    group = PARAMETERS[body["model"]]
+    sent = body.get(group, {})
+    links = models.images(sent) | ({"mask": sent["mask"]} if "mask" in sent else {})
+    wrong = {f"{group}.{path}": ["no such upload"] for path, link in links.items() if _unknown_upload(link, scene)}
+    needed = {"inpaint": "mask", "outpaint": "outpaint"}.get(sent.get("mode", ""))
+    if needed and needed not in sent:
+        wrong[f"{group}.{needed}"] = [f"is required for {sent['mode']}"]
+    if "mask" in sent and not wrong:
+        image, mask = (_measure(keep_image(sent[name], scene), scene) for name in ("image", "mask"))
+        if image and mask and image != mask:
+            wrong[f"{group}.mask"] = ["must have the size of the image"]
+    return wrong
+
+
+def _measure(name: str, scene: Scene) -> tuple[int, int] | None:
+    """Return the size of a stored input image in pixels, or ``None`` if it is unknown."""
+    held = scene.input(name)
+    try:
+        return None if held is None else measure(held)
+    except ValueError:
+        return None
 
 
 def _accept(body: Any, key: str | None, scene: Scene) -> Answer:
     """Make the job, or return the one made with the same key within the last day."""
-    sent = body.get("fluxParams", {})
-    width, height = shapes.size(sent.get("aspect_ratio", "16:9"), ultra=body["model"] == MODELS[1])
+    sent = body.get(PARAMETERS[body["model"]], {})
+    names = [keep_image(link, scene) for link in models.images(sent).values()]
+    sizes = {name: found for name in names if (found := _measure(name, scene)) is not None}
+    width, height = models.size(body["model"], sent, list(sizes.values()))
     name, turn = str(uuid4()) if key is None else _id_for_key(key, 0), 0
     while True:
         job, new = scene.accept(
             id=name,
             model=body["model"],
-            prompt=body["prompt"],
+            prompt=_prompt(body),
             seed=sent.get("seed", secrets.randbelow(2**31)),
-            width=sent.get("width", width),
-            height=sent.get("height", height),
+            width=width,
+            height=height,
+            count=sent.get("num_outputs", 1),
+            inputs=[name if name in sizes else "" for name in names],
             format=sent.get("output_format", "jpg"),
             quality=sent.get("output_quality", 90),
             asked=body,
@@ -229,8 +226,9 @@ def _is_expired(job: Job, scene: Scene) -> bool:
 def _describe(job: Job, scene: Scene) -> dict[str, Any]:
     """Return a job as in the list, which does not contain the job's input."""
     status, now = _status(job, scene), scene.now()
-    link = f"{scene.links}/images/{job.id}/0.{job.format}"
-    result = ({"images": [link]}, [link], link)[job.seed % 3]
+    links = [f"{scene.links}/images/{job.id}/{index}.{job.format}" for index in range(job.count)]
+    shapes = ({"images": links}, links, links[0])
+    result = shapes[job.seed % (3 if job.count == 1 else 2)]
     failure = job.block if job.blocked else "The provider could not make the image"
     return {
         "id": job.id,
@@ -239,7 +237,7 @@ def _describe(job: Job, scene: Scene) -> dict[str, Any]:
         "progress": None if status == "QUEUED" else job.progress(now),
         "result": result if status == "COMPLETED" else None,
         "error": failure if status == "FAILED" else None,
-        "creditCost": CREDITS[job.model] if status in {"QUEUED", "PROCESSING", "COMPLETED"} else 0,
+        "creditCost": CREDITS[job.model] * job.count if status in {"QUEUED", "PROCESSING", "COMPLETED"} else 0,
         "webhookStatus": "pending" if "webhookUrl" in job.asked else None,
         "createdAt": stamp(job.created),
         "completedAt": stamp(job.ended) if status in {"COMPLETED", "FAILED"} else None,

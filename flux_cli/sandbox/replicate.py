@@ -6,6 +6,7 @@ takes no unknown field, and neither does a model's input. Everything of a predic
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from datetime import datetime
@@ -244,8 +245,12 @@ def _upload(call: Call, scene: Scene) -> Answer:
     name = str(uuid4())
     record = {
         "id": name,
+        "name": "image",
+        "etag": hashlib.md5(held, usedforsecurity=False).hexdigest(),
         "content_type": f"image/{kind_of(held) or 'octet-stream'}",
         "size": len(held),
+        "checksums": {"sha256": hashlib.sha256(held).hexdigest()},
+        "metadata": {},
         "created_at": stamp(scene.now()),
         "expires_at": stamp(scene.now() + 86400),
         "urls": {"get": f"{call.base}/v1/files/{name}"},

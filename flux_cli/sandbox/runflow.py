@@ -13,7 +13,10 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flux_cli.sandbox import runflow_list, shapes
+from flux_cli.sandbox.files import MEDIA
+from flux_cli.sandbox.inputs import keep_image, measure, shorten
 from flux_cli.sandbox.life import Job, rehearsals
+from flux_cli.sandbox.runflow_models import ENTRIES, PRESETS, Entry
 from flux_cli.sandbox.schema import Field, problems
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
@@ -22,37 +25,24 @@ HOSTS = ("api.runflow.io",)
 FILES = "https://runflow-outputs.s3.amazonaws.com"
 """The base URL of image links."""
 
-MODEL = "black-forest-labs/flux-1-1-pro-ultra"
-PRO = "black-forest-labs/flux-1-1-pro"
 LINK_LIFE = 3 * 24 * 3600
 """How long a signed link works, in seconds."""
 
 _ORGANISATION = "0198f000-0000-7000-8000-000000000001"
 _STATUSES = ("queued", "dispatching", "running", "succeeded", "failed", "canceled", "partial_succeeded")
-_SIDE = Field(kind="integer", low=1, high=1440)
-_INPUTS = {
-    MODEL: {"prompt": Field(kind="text", required=True), "seed": Field(kind="integer", low=1)},
-    PRO: {
-        "prompt": Field(kind="text", required=True),
-        "seed": Field(kind="integer", low=1),
-        "width": _SIDE,
-        "height": _SIDE,
-    },
-}
+_OWNER = "black-forest-labs/"
 _BODIES = {
-    model: Field(
+    _OWNER + name: Field(
         kind="object",
         fields={
-            "input": Field(kind="object", required=True, fields=fields),
+            "input": Field(kind="object", required=True, fields=entry.fields),
             "callback_url": Field(kind="link", nullable=True, high=2048),
             "metadata": Field(kind="object", nullable=True),
             "client_ref": Field(kind="text", nullable=True, high=255),
         },
     )
-    for model, fields in _INPUTS.items()
+    for name, entry in ENTRIES.items()
 }
-PRICES = {MODEL: "0.0600", PRO: "0.0400"}
-"""USD per image, from the models' pages."""
 _INVALID = "the request is not valid"
 _ROUTES = {
     ("POST", r"/v1/models/(.+)/runs"): "submit",
@@ -106,16 +96,16 @@ def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
 
     Raises ``PermissionError`` for a signature that is wrong or too old.
     """
-    found = re.fullmatch(r"/runs/([^/]+)/0\.jpg", call.path)
+    found = re.fullmatch(r"/runs/([^/]+)/(\d)\.(jpg|png|webp)", call.path)
     job = scene.job(found[1]) if found else None
-    if job is None or not job.ready(scene.now()):
+    if found is None or job is None or int(found[2]) >= job.ready(scene.now()) or job.format != found[3]:
         return None
     signed = call.query.get("X-Amz-Date", "")
     nonce = call.query.get("X-Amz-Security-Token", "")
     fresh = re.fullmatch(r"\d{1,12}", signed) is not None and int(signed) + LINK_LIFE >= scene.now()
     if not fresh or call.query.get("X-Amz-Signature") != _signature(job.id, signed, nonce):
         raise PermissionError(job.id)
-    return job, 0
+    return job, int(found[2])
 
 
 def _submit(call: Call, scene: Scene, model: str) -> Answer:
@@ -134,8 +124,14 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
     refused = _rehearse(prompt)
     if refused is not None:
         return refused
-    size = shapes.ULTRA["16:9"] if model == MODEL else shapes.PRO["1:1"]
-    width, height = (body["input"].get(name, side) for name, side in zip(("width", "height"), size, strict=True))
+    entry, fields = ENTRIES[model.removeprefix(_OWNER)], body["input"]
+    try:
+        inputs = [keep_image(value, scene) for value in _images(fields)]
+        sizes = [measure(held) for one in inputs if (held := scene.input(one)) is not None]
+    except ValueError as error:
+        wrong = [{"field": "input", "message": str(error), "type": "invalid"}]
+        return _refuse(422, "VALIDATION_ERROR", _INVALID, wrong)
+    width, height = _size(fields, entry, sizes)
     job, _ = scene.accept(
         id=_make_uuid7(scene.now()),
         model=model,
@@ -143,12 +139,39 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         seed=body["input"].get("seed", 1 + secrets.randbelow(2**31 - 1)),
         width=width,
         height=height,
-        format="jpg",
-        asked=body,
+        format={"jpeg": "jpg"}.get(fields.get("output_format", ""), fields.get("output_format", entry.format)),
+        count=fields.get("num_images", 1),
+        inputs=inputs,
+        asked={**shorten(body), "_cost": _cost(entry, width, height, sizes)},
     )
     if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
     return reply(201, _run(job, scene))
+
+
+def _images(fields: Any) -> list[str]:
+    return [*fields.get("image_urls", []), *(fields[name] for name in ("image_url", "image_b64") if name in fields)]
+
+
+def _size(fields: Any, entry: Entry, inputs: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return the size of the image: as requested, or in the shape of the input image."""
+    size = fields.get("image_size")
+    if isinstance(size, dict):
+        return size["width"], size["height"]
+    if isinstance(size, str):
+        return PRESETS[size]
+    if "width" in fields or "height" in fields:
+        return fields.get("width", entry.size[0]), fields.get("height", entry.size[1])
+    if "aspect_ratio" in fields:
+        return shapes.size_of_area(fields["aspect_ratio"], shapes.MEGAPIXEL, 16)
+    return shapes.size_of_area(f"{inputs[0][0]}:{inputs[0][1]}", shapes.MEGAPIXEL, 16) if inputs else entry.size
+
+
+def _cost(entry: Entry, width: int, height: int, inputs: list[tuple[int, int]]) -> float:
+    """Return the price of an image in USD."""
+    first, further, each = entry.price
+    more = further * (shapes.megapixels(width, height) - 1) + each * sum(shapes.megapixels(*one) for one in inputs)
+    return round(first + more, 6)
 
 
 def _rehearse(prompt: str) -> Answer | None:
@@ -188,7 +211,9 @@ def _run(job: Job, scene: Scene) -> dict[str, Any]:
         "output": _output(job, scene) if status == "succeeded" else None,
         "context": None,
         "duration_ms": round(1000 * job.hold) if done else None,
-        "cost": ("0.00" if failed else PRICES[job.model]) if done else None,  # a cancel refunds nothing
+        "cost": ("0.00" if failed else f"{job.asked['_cost'] * job.count:.4f}")
+        if done
+        else None,  # a cancel refunds nothing
         "cost_breakdown": None,
         "nodes_total": 1,
         "nodes_completed": int(status == "succeeded"),
@@ -208,6 +233,11 @@ def _run(job: Job, scene: Scene) -> dict[str, Any]:
         "logs": [],
     }
     return _other_shape(run, job) if status == "failed" else run
+
+
+def _bill(job: Job) -> str:
+    """Return what a finished run cost, in USD; a cancel refunds nothing."""
+    return "0.00" if job.blocked or job.broken else f"{job.asked['_cost'] * job.count:.4f}"
 
 
 def _other_shape(run: dict[str, Any], job: Job) -> dict[str, Any]:
@@ -234,15 +264,18 @@ def _output(job: Job, scene: Scene) -> dict[str, Any]:
         "X-Amz-Security-Token": nonce,
         "X-Amz-Signature": _signature(job.id, signed, nonce),
     }
-    made = {
-        "url": f"{scene.links}/runs/{job.id}/0.jpg?{urlencode(query)}",
-        "type": "image",
-        "width": job.width,
-        "height": job.height,
-        "content_type": "image/jpeg",
-    }
+    made = [
+        {
+            "url": f"{scene.links}/runs/{job.id}/{index}.{job.format}?{urlencode(query)}",
+            "type": "image",
+            "width": job.width,
+            "height": job.height,
+            "content_type": MEDIA[job.format],
+        }
+        for index in range(job.count)
+    ]
     return {
-        "outputs": [made],
+        "outputs": made,
         "seed": job.seed,
         "timing": {"inference_ms": round(1000 * (job.ended - job.started))},
         "nsfw_detected": True if "nsfw" in job.plays else None,  # null: nothing was checked

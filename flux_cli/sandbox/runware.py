@@ -13,13 +13,16 @@ import secrets
 from typing import Any
 from uuid import UUID
 
-from flux_cli.sandbox import files
+from flux_cli.sandbox import files, shapes
+from flux_cli.sandbox.inputs import keep_image, measure, shorten
 from flux_cli.sandbox.life import Job, rehearsals
-from flux_cli.sandbox.runware_tasks import COSTS, complaint, complaints
+from flux_cli.sandbox.runware_models import ENTRIES
+from flux_cli.sandbox.runware_tasks import complaint, complaints, image_schema
+from flux_cli.sandbox.schema import as_json_schema
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call, LostReply, reply
 
-HOSTS = ("api.runware.ai",)
+HOSTS = ("api.runware.ai", "schemas.runware.ai")
 FILES = "https://im.runware.ai"
 """The base URL of image links."""
 
@@ -43,6 +46,8 @@ class _Refused(Exception):  # noqa: N818 - what happened to the task
 
 def answer(call: Call, scene: Scene) -> Answer:
     """Answer as the API does. Raises `LostReply` if a rehearsal requests it."""
+    if call.method == "GET" and call.path.startswith("/resolve/"):
+        return _publish(call.path.removeprefix("/resolve/"))
     if call.path != "/v1" or call.method != "POST":
         status = 404 if call.path != "/v1" else 405
         return reply(status, {"errors": [complaint("invalidRequest", "only POST to /v1", {}, "")]})
@@ -63,6 +68,13 @@ def answer(call: Call, scene: Scene) -> Answer:
     if not keyed:
         return reply(401, {"errors": [complaint("invalidApiKey", "the API key is missing or not valid", {}, "")]})
     return _answer_all(tasks, scene, dry=call.headers.get("x-runware-dry-run") == "1")
+
+
+def _publish(model: str) -> Answer:
+    """Return the schema of a model, which is public."""
+    if model not in ENTRIES:
+        return reply(404, {"error": "unknown model"})
+    return reply(200, {"requestSchema": as_json_schema(image_schema(model)), "responseSchema": {}, "documentation": {}})
 
 
 def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
@@ -108,7 +120,7 @@ def _answer(task: Any, scene: Scene, *, dry: bool) -> tuple[list[Any], list[Any]
         raise _Refused(400, *wrong)
     match task["taskType"]:
         case "imageInference" if dry:
-            cost = round(COSTS[task["model"]] * task.get("numberResults", 1), 6)
+            cost = round(_cost(task, *_size(task, []), []) * task.get("numberResults", 1), 6)
             return [{"taskType": "imageInference", "taskUUID": task["taskUUID"], "cost": cost}], []
         case "imageInference":
             return _infer(task, scene)
@@ -143,17 +155,21 @@ def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
     if scene.tasks.get(task["taskUUID"].lower()) is not None:
         raise _Refused(400, _conflict(task))
     sync = task.get("deliveryMethod", "sync") == "sync"
+    inputs = _keep_inputs(task, scene)
+    sizes = [measure(held) for one in inputs if (held := scene.input(one)) is not None]
+    width, height = _size(task, sizes)
     job, new = scene.accept(
         id=task["taskUUID"].lower(),
         model=task["model"],
-        prompt=task["positivePrompt"],
+        prompt=task.get("positivePrompt", ""),
         seed=task.get("seed", secrets.randbits(32)),
-        width=task["width"],
-        height=task["height"],
+        width=width,
+        height=height,
         format=task.get("outputFormat", "JPG").lower(),
         quality=task.get("outputQuality", 95),
         count=task.get("numberResults", 1),
-        asked=task,
+        inputs=inputs,
+        asked={**shorten(task), "_cost": _cost(task, width, height, sizes)},
         **({"hold": 0.0} if sync else {}),
     )
     if "lost-replies" in job.plays:
@@ -169,13 +185,58 @@ def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
     return _items(job, job.count, scene), []
 
 
+def _keep_inputs(task: dict[str, Any], scene: Scene) -> list[str]:
+    """Store the input images of a task. Raises `_Refused` for one that is no image, or a mask of another size."""
+    fields = task.get("inputs", {})
+    images = [*fields.get("referenceImages", []), *(fields[name] for name in ("seedImage", "image") if name in fields)]
+    try:
+        names = [keep_image(value, scene) for value in images if isinstance(value, str)]
+        held = (
+            [scene.input(name) for name in (*names[:1], keep_image(fields["maskImage"], scene))]
+            if "maskImage" in fields
+            else []
+        )
+    except ValueError as error:
+        raise _Refused(400, complaint("invalidInputs", f"an input image {error}", task, "inputs")) from None
+    sizes = {measure(one) for one in held if one is not None}
+    if len(sizes) > 1:
+        text = "the mask must have the size of the image"
+        raise _Refused(400, complaint("invalidMaskImage", text, task, "inputs.maskImage"))
+    return names
+
+
+def _size(task: dict[str, Any], inputs: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return the size of the image: as requested, or in the shape of the first input image."""
+    if "width" in task:
+        return task["width"], task["height"]
+    entry = ENTRIES.get(task["model"])
+    if not inputs:
+        return 1024, 1024
+    if entry is None or (entry.table == () and entry.sides is None):
+        return inputs[0]
+    area = entry.tiers.get(task.get("resolution", "1K"), 2**20)
+    return shapes.size_of_area(f"{inputs[0][0]}:{inputs[0][1]}", area, 16)
+
+
+def _cost(task: dict[str, Any], width: int, height: int, inputs: list[tuple[int, int]]) -> float:
+    """Return the price of an image in USD."""
+    entry = ENTRIES.get(task["model"])
+    if entry is None:
+        return 0.05
+    if entry.steps:
+        return next((amount for most, amount in entry.steps if width * height <= most), entry.steps[-1][1])
+    first, further, each = entry.price
+    more = further * (shapes.megapixels(width, height) - 1) + each * sum(shapes.megapixels(*one) for one in inputs)
+    return round(first + more, 8)
+
+
 def _conflict(task: dict[str, Any]) -> dict[str, Any]:
     return complaint("conflictTaskUUID", "a task with this taskUUID exists already", task, "taskUUID")
 
 
 def _rehearse(task: dict[str, Any]) -> None:
     """Raise `_Refused` if the prompt requests it."""
-    plays = rehearsals(task["positivePrompt"])
+    plays = rehearsals(task.get("positivePrompt", ""))
     if "unauthorized" in plays:
         raise _Refused(401, complaint("invalidApiKey", "the API key is not valid", task, ""))
     if "credits" in plays:
@@ -222,7 +283,7 @@ def _item(job: Job, index: int, scene: Scene) -> dict[str, Any]:
         "taskType": "imageInference",
         "taskUUID": job.asked["taskUUID"],
         "imageUUID": name,
-        "seed": job.seed + index,
+        **({"seed": job.seed + index} if _has_seed(job.model) else {}),
     }
     match job.asked.get("outputType", "URL"):
         case "URL":
@@ -234,7 +295,11 @@ def _item(job: Job, index: int, scene: Scene) -> dict[str, Any]:
     safety = job.asked.get("safety", {})
     if safety.get("checkContent") or safety.get("mode") == "fast":
         item["NSFWContent"] = "nsfw" in job.plays
-    return item | ({"cost": COSTS[job.model]} if job.asked.get("includeCost") else {})
+    return item | ({"cost": job.asked["_cost"]} if job.asked.get("includeCost") else {})
+
+
+def _has_seed(model: str) -> bool:
+    return model not in ENTRIES or "seed" in ENTRIES[model].fields
 
 
 def _details(task: dict[str, Any], scene: Scene) -> dict[str, Any]:
@@ -244,4 +309,9 @@ def _details(task: dict[str, Any], scene: Scene) -> dict[str, Any]:
         raise _Refused(404, complaint("taskFailedOrNotFound", "no such task", task, "taskUUID"))
     data, errors = _progress(job, scene)
     response = {"data": data, **({"errors": errors} if errors else {})}
-    return {"taskType": "getTaskDetails", "taskUUID": task["taskUUID"], "request": [job.asked], "response": response}
+    return {
+        "taskType": "getTaskDetails",
+        "taskUUID": task["taskUUID"],
+        "request": [{name: value for name, value in job.asked.items() if name != "_cost"}],
+        "response": response,
+    }

@@ -7,58 +7,51 @@ from __future__ import annotations
 
 from typing import Any
 
+from flux_cli.sandbox.runware_models import ENTRIES, LOOSE, Entry
 from flux_cli.sandbox.schema import Field, Problem, problems
-from flux_cli.sandbox.shapes import ULTRA as ULTRA_SIZES
-
-PRO = "bfl:2@1"
-ULTRA = "bfl:2@2"
-
-COSTS = {PRO: 0.04, ULTRA: 0.06}
-"""USD per image, from the models' pages."""
 
 UUID4 = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
 
 _DOCUMENTATION = "https://runware.ai/docs/models/bfl-flux-1-1-pro-ultra"
-_BFL = {
-    "promptUpsampling": Field(kind="boolean"),
-    "safetyTolerance": Field(kind="integer", low=0, high=6),
+_COMMON = {
+    "taskType": Field(kind="text", required=True),
+    "taskUUID": Field(kind="text", required=True, pattern=UUID4),
+    "model": Field(kind="text", required=True, choices=(*ENTRIES, *LOOSE)),
+    "numberResults": Field(kind="integer", low=1, high=20),
+    "outputType": Field(kind="text", choices=("URL", "base64Data", "dataURI")),
+    "outputFormat": Field(kind="text", choices=("JPG", "PNG", "WEBP")),
+    "outputQuality": Field(kind="integer", low=20, high=99),
+    "deliveryMethod": Field(kind="text", choices=("sync", "async")),
+    "webhookURL": Field(kind="link"),
+    "uploadEndpoint": Field(kind="link"),
+    "ttl": Field(kind="integer", low=60),
+    "includeCost": Field(kind="boolean"),
+    "safety": Field(
+        kind="object",
+        fields={"checkContent": Field(kind="boolean"), "mode": Field(kind="text", choices=("none", "fast"))},
+    ),
+    "routing": Field(kind="object"),
+    "advancedFeatures": Field(kind="object"),
 }
-_LOW, _HIGH, _STEP = 256, 1440, 32
-"""Sides of a FLUX 1.1 [pro] image, in pixels."""
+"""The fields of every model."""
 
 
-def _image(bfl: dict[str, Field]) -> Field:
-    settings = Field(kind="object", fields={"bfl": Field(kind="object", fields=bfl)})
-    safety = {"checkContent": Field(kind="boolean"), "mode": Field(kind="text", choices=("none", "fast"))}
-    fields = {
-        "taskType": Field(kind="text", required=True),
-        "taskUUID": Field(kind="text", required=True, pattern=UUID4),
-        "model": Field(kind="text", required=True, choices=(PRO, ULTRA)),
-        "positivePrompt": Field(kind="text", required=True, low=2, high=3000),
-        "width": Field(kind="integer", required=True),
-        "height": Field(kind="integer", required=True),
-        "seed": Field(kind="integer", low=0, high=2**63 - 1),
-        "numberResults": Field(kind="integer", low=1, high=20),
-        "outputType": Field(kind="text", choices=("URL", "base64Data", "dataURI")),
-        "outputFormat": Field(kind="text", choices=("JPG", "PNG", "WEBP")),
-        "outputQuality": Field(kind="integer", low=20, high=99),
-        "deliveryMethod": Field(kind="text", choices=("sync", "async")),
-        "webhookURL": Field(kind="link"),
-        "uploadEndpoint": Field(kind="link"),
-        "ttl": Field(kind="integer", low=60),
-        "includeCost": Field(kind="boolean"),
-        "safety": Field(kind="object", fields=safety),
-        "providerSettings": settings,
-        "routing": Field(kind="object"),
-        "advancedFeatures": Field(kind="object"),
-    }
-    return Field(kind="object", fields=fields)
+def image_schema(model: Any) -> Field:
+    """Return the fields of an image task: those of its model, or any for one that is not checked here."""
+    name = model if isinstance(model, str) else ""
+    entry = ENTRIES.get(name)
+    if entry is None and name in LOOSE:
+        return Field(kind="object")
+    entry = entry or ENTRIES["bfl:2@2"]
+    low, high = entry.prompt or (0, 0)
+    prompt = {"positivePrompt": Field(kind="text", required=True, low=low, high=high)} if entry.prompt else {}
+    return Field(kind="object", fields={**_COMMON, **prompt, **entry.fields})
 
 
 _UUID = Field(kind="text", required=True, pattern=UUID4)
 _TASK = Field(kind="text", required=True)
 SCHEMAS = {
-    "imageInference": _image({**_BFL, "raw": Field(kind="boolean")}),
+    "imageInference": Field(kind="object"),
     "getResponse": Field(kind="object", fields={"taskType": _TASK, "taskUUID": _UUID}),
     "getTaskDetails": Field(kind="object", fields={"taskType": _TASK, "taskUUID": _UUID}),
     "accountManagement": Field(
@@ -71,9 +64,7 @@ SCHEMAS = {
     ),
     "ping": Field(kind="object", fields={"taskType": _TASK, "ping": Field(kind="boolean", required=True)}),
 }
-"""The fields of each task; those of an image are Ultra's."""
-
-_PRO = _image(_BFL)
+"""The fields of each task; those of an image depend on its model."""
 
 
 def complaints(task: Any) -> list[dict[str, Any]]:
@@ -84,7 +75,7 @@ def complaints(task: Any) -> list[dict[str, Any]]:
     if not isinstance(kind, str) or kind not in SCHEMAS:
         code = "invalidTaskType" if "taskType" in task else "missingTaskType"
         return [complaint(code, "taskType must be one that is documented", task, "taskType")]
-    schema = _PRO if kind == "imageInference" and task.get("model") == PRO else SCHEMAS[kind]
+    schema = image_schema(task.get("model")) if kind == "imageInference" else SCHEMAS[kind]
     found = [_as_complaint(one, task) for one in problems(task, schema)]
     if not found and kind == "imageInference":
         found += _check_size(task)
@@ -112,14 +103,27 @@ def _as_complaint(problem: Problem, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_size(task: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the errors of width and height: nine pairs are valid for Ultra, a grid for the other model."""
-    if task["model"] == ULTRA:
-        if (task["width"], task["height"]) in ULTRA_SIZES.values():
+    """Return the errors of width, height and resolution: sizes of a table or on a grid, and no contradiction."""
+    entry = ENTRIES.get(task["model"], Entry())
+    width, height = task.get("width"), task.get("height")
+    if (width is None) != (height is None):
+        name = "height" if height is None else "width"
+        return [complaint(f"missing{name.capitalize()}", "width and height go together", task, name)]
+    if "resolution" in task and (width is not None or not task.get("inputs", {}).get("referenceImages")):
+        text = "resolution is allowed with reference images only, and without width and height"
+        return [complaint("incompatibleParameters", text, task, "resolution")]
+    if width is None or height is None:
+        return []
+    if entry.table:
+        if (width, height) in entry.table:
             return []
-        known = ", ".join(f"{width}x{height}" for width, height in ULTRA_SIZES.values())
+        known = ", ".join(f"{wide}x{high}" for wide, high in entry.table)
         return [complaint("invalidDimensions", f"width and height must be one of {known}", task, "width")]
+    if entry.sides is None:
+        return []
+    low, high, step = entry.sides
     return [
-        complaint(f"invalid{name.capitalize()}", f"{name} must be {_LOW} to {_HIGH}, a multiple of {_STEP}", task, name)
+        complaint(f"invalid{name.capitalize()}", f"{name} must be {low} to {high}, a multiple of {step}", task, name)
         for name in ("width", "height")
-        if not _LOW <= task[name] <= _HIGH or task[name] % _STEP
+        if not low <= task[name] <= high or task[name] % step
     ]

@@ -43,6 +43,27 @@ class Problem:
     field: Field | None = None
 
 
+_BOUNDS: dict[Kind, tuple[str, str]] = {
+    "text": ("minLength", "maxLength"),
+    "integer": ("minimum", "maximum"),
+    "number": ("minimum", "maximum"),
+    "array": ("minItems", "maxItems"),
+}
+
+
+def as_json_schema(field: Field) -> dict[str, Any]:
+    """Return a field as a JSON schema, as providers publish it."""
+    found: dict[str, Any] = {"type": {"text": "string", "link": "string"}.get(field.kind, field.kind)}
+    for name, limit in zip(_BOUNDS.get(field.kind, ()), (field.low, field.high), strict=False):
+        found |= {} if limit is None else {name: limit}
+    found |= {"enum": list(field.choices)} if field.choices else {}
+    found |= {"items": as_json_schema(field.items)} if field.items else {}
+    if field.fields is not None:
+        found["properties"] = {name: as_json_schema(one) for name, one in field.fields.items()}
+        found["required"] = [name for name, one in field.fields.items() if one.required]
+    return found
+
+
 def problems(value: Any, field: Field, path: str = "") -> list[Problem]:
     """Return every violation in ``value``, in the order of the schema, with unknown names last."""
     return list(_problems(value, field, path))

@@ -9,7 +9,7 @@ from flux_cli.ledger.ledger import Ledger
 from flux_cli.providers import ALIASES, NAMES, load
 from flux_cli.sandbox.wire import reply
 
-PROVIDERS = NAMES
+PROVIDERS = list(NAMES)
 
 
 def test_the_table(flux, monkeypatch):
@@ -28,17 +28,41 @@ def test_the_table(flux, monkeypatch):
 
 
 def test_which_models(flux):
-    """The models of the contract, and whether a job can be cancelled."""
+    """How many models each hosts, the price of the default one, and whether a job can be cancelled."""
     told = {one["provider"]: one for one in flux("providers", "--json").objects}
+    rows = {row[0]: row for row in (line.split("\t") for line in flux("providers").lines)}
 
-    both = ["flux-1.1-pro", "flux-1.1-pro-ultra"]
-    assert {name: one["models"] for name, one in told.items()} == {
-        "runcomfy": both,
-        "runflow": both,
-        "apiframe": both,
-        "runware": both,
-    }
-    assert [name for name, one in told.items() if one["cancel"]] == ["runcomfy"]
+    assert {name: one["models"] for name, one in told.items()} == {name: list(load(name).models) for name in NAMES}
+    assert {name: int(row[1]) for name, row in rows.items()} == {name: len(load(name).models) for name in NAMES}
+    assert {row[3] for row in rows.values()} <= {"ultra $0.06", "ultra unknown"}
+    assert [name for name, one in told.items() if one["cancel"]] == ["runcomfy", "replicate"]
+
+
+def test_the_price_of_one_model(flux):
+    """With ``-m``, only those that host it, each with its price."""
+    rows = {row[0]: row for row in (line.split("\t") for line in flux("providers", "-m", "kontext").lines)}
+
+    assert list(rows) == [name for name in NAMES if "flux-kontext-pro" in load(name).models]
+    assert rows["bfl"][3] == "kontext $0.04"
+
+
+def test_one_provider_lists_its_models(flux):
+    """A line a model with its id and price; the options of one with ``-m``."""
+    whole = flux("providers", "runware")
+    one = flux("providers", "runware", "-m", "ultra")
+
+    assert "bfl:2@2, $0.06" in whole.out
+    assert "--safety-tolerance" not in whole.out
+    assert "flux-1.1-pro-ultra\t--safety-tolerance\t0 to 6\t" in one.out
+    assert "flux-1.1-pro\t" not in one.out
+
+
+@pytest.mark.parametrize("words", [("-m", "kontxt"), ("runware", "-m", "kontxt"), ("--check", "-m", "kontxt")])
+def test_a_model_that_does_not_exist(flux, words):
+    done = flux("providers", *words)
+
+    assert (done.code, done.out) == (2, "")
+    assert "did you mean kontext?" in done.err
 
 
 def test_your_own_price(flux, config):
@@ -48,10 +72,9 @@ def test_your_own_price(flux, config):
     told = {one["provider"]: one for one in flux("providers", "--json").objects}
 
     assert told["runware"]["prices"]["flux-1.1-pro-ultra"] == "$0.05"
-    assert told["runware"]["price_sources"] == {
-        "flux-1.1-pro": "the model's page at runware.ai/docs",
-        "flux-1.1-pro-ultra": "your config",
-    }
+    sources = told["runware"]["price_sources"]
+    assert sources["flux-1.1-pro"] == "the model's page at runware.ai/docs"
+    assert [name for name, source in sources.items() if source == "your config"] == ["flux-1.1-pro-ultra"]
 
 
 def test_a_price_that_was_learned_here(flux, home):
@@ -67,7 +90,7 @@ def test_a_price_that_was_learned_here(flux, home):
     (line,) = [line for line in flux("providers", "runcomfy").lines if line.startswith("flux-1.1-pro-ultra\t")][:1]
     sandbox = {one["provider"]: one for one in flux("providers", "--sandbox", "--json").objects}["runcomfy"]
 
-    assert row["prices"] == {"flux-1.1-pro": None, "flux-1.1-pro-ultra": "$0.05"}
+    assert {name: price for name, price in row["prices"].items() if price} == {"flux-1.1-pro-ultra": "$0.05"}
     assert row["price_sources"]["flux-1.1-pro-ultra"] == "from 1 job on this machine"
     learned = models["flux-1.1-pro-ultra"]
     assert (learned["price"], learned["price_source"], learned["price_date"]) == (
@@ -109,6 +132,8 @@ OPTIONS = {
     "runcomfy": ["image_size", "aspect_ratio", "1:1 (hd)", "--raw", "queued"],
     "runflow": ["callback_url", "metadata", "input.width, input.height", "1440", "input.seed", "1 to|1 or more"],
     "apiframe": ["fluxParams.image_prompt_strength", "POST /v2/uploads", "webhookUrl", "0 to 100"],
+    "replicate": ["input.input_images", "input.seed", "webhook"],
+    "bfl": ["webhook_url", "input_image", "safety_tolerance"],
     "runware": ["positivePrompt", "1344x768", "2752x1536", "20 to 99", "numberResults", "safety.checkContent"],
 }
 
@@ -118,18 +143,18 @@ def test_every_option_of_one(flux, provider):
     """Each option with its range, its default and the provider's own name for it."""
     import re
 
-    done = flux("providers", provider)
+    done = "".join(flux("providers", provider, "-m", model).out for model in load(provider).models)
     told = flux("providers", provider, "--json").object
 
     for words in OPTIONS[provider]:
-        assert re.search(re.escape(words).replace(r"\|", "|"), done.out), words
+        assert re.search(re.escape(words).replace(r"\|", "|"), done), words
     assert [one["model"] for one in told["models"]]
     assert all({"option", "field", "accepts", "default", "note"} <= one.keys() for one in told["models"][0]["options"])
 
 
 def test_the_options_on_a_terminal(flux):
     """The same table, aligned, and nothing in it is read as markup."""
-    done = flux("providers", "runware", tty=True)
+    done = flux("providers", "runware", "-m", "ultra", tty=True)
 
     assert done.code == 0
     assert "--safety-tolerance" in done.out
@@ -162,7 +187,7 @@ def test_check_tells_which_key_fails(flux, host):
     alone = flux("providers", "apiframe", "--check")
 
     told = {name: one["works"] for name, one in keys(done).items()}
-    assert told == {"runcomfy": True, "runflow": True, "apiframe": False, "runware": True}
+    assert told == {name: name != "apiframe" for name in NAMES}
     assert done.code == 9
     assert alone.code == 3
 
@@ -200,7 +225,8 @@ def test_check_looks_at_this_machine_too(flux, host, config):
     told = {one["check"]: one for one in flux("providers", "--check", "--json").objects if one["provider"] is None}
 
     assert done.code == 0
-    assert [line.split("\t")[0] for line in done.lines] == [*PROVIDERS, "config", "PATH", "proxy", "certificates"]
+    checked = dict.fromkeys(line.split("\t")[0] for line in done.lines)
+    assert list(checked) == [*PROVIDERS, "config", "PATH", "proxy", "certificates"]
     assert list(told) == ["config", "PATH", "proxy", "certificates"]
     assert (told["config"]["works"], told["config"]["state"]) == (False, "open")
     assert "chmod 600" in told["config"]["hint"]
@@ -209,8 +235,9 @@ def test_check_looks_at_this_machine_too(flux, host, config):
 
 def test_check_tells_where_our_tables_are_behind(flux, host):
     """A field that the host's own schema has and ours has not: a line of its own, and what to do."""
-    schema = {"input": {"properties": {"prompt": {}, "glitter": {"type": "string"}}}}
-    host.script = lambda call: reply(200, schema) if call.path.endswith("-pro/text-to-image") else None
+    schema = {"properties": {"prompt": {}, "glitter": {"type": "string"}}}
+    entry = {"model_id": load("runcomfy").models["flux-1.1-pro"].slug, "input_schema": schema}
+    host.script = lambda call: reply(200, {"models": [entry], "total": 1}) if call.path == "/v1/models" else None
 
     done = flux("providers", "runcomfy", "--check")
     told = flux("providers", "runcomfy", "--check", "--json").object
@@ -234,16 +261,14 @@ def test_a_models_name_that_is_inferred_says_so(flux):
 
 
 def described(**prices):
-    """Return a script that answers as RunComfy describes its models, at these prices; an alias a name."""
-    paths = {f"/v1/models/{model.slug}": model.name for model in load("runcomfy").models.values()}
-    amounts = {ALIASES[alias]: amount for alias, amount in prices.items()}
+    """Return a script that answers as RunComfy lists its models, at these prices; an alias a name."""
+    models = load("runcomfy").models
+    listed = [
+        {"model_id": models[ALIASES[alias]].slug, "base_price_usd": amount, "price_unit": "output"}
+        for alias, amount in prices.items()
+    ]
 
-    def script(call):
-        if call.path not in paths:
-            return None
-        return reply(200, {"base_price_usd": amounts.get(paths[call.path]), "price_unit": "output"})
-
-    return script
+    return lambda call: reply(200, {"models": listed, "total": len(listed)}) if call.path == "/v1/models" else None
 
 
 def test_check_keeps_the_prices_that_a_host_tells(flux, host):
@@ -293,7 +318,10 @@ def test_check_says_where_a_hosts_price_is_not_ours(flux, host, config):
     assert ultra.startswith("flux-1.1-pro-ultra costs $0.08 an image, not $0.06 (your config); ")
     assert "`flux config set providers.runcomfy.price.flux-1.1-pro-ultra 0.08`" in ultra
     assert [line.split(" ")[0] for line in again["drift"] if "costs" in line] == ["flux-1.1-pro-ultra"]
-    assert prices == {"flux-1.1-pro": "$0.07", "flux-1.1-pro-ultra": "$0.06"}
+    assert {name: price for name, price in prices.items() if price} == {
+        "flux-1.1-pro": "$0.07",
+        "flux-1.1-pro-ultra": "$0.06",
+    }
 
 
 def test_prices_that_cannot_be_kept_are_no_reason_to_stop(flux, host, home):
@@ -320,6 +348,8 @@ def priced(**told):
         }
         for alias, (low, high) in told.items()
     ]
+    others = load("apiframe").models.keys() - {one["id"] for one in models}
+    models += [{"id": model, "label": model, "modality": "image"} for model in others]
 
     return lambda call: reply(200, {"models": models}) if call.path == "/v2/models" else None
 
@@ -341,7 +371,7 @@ def test_check_tells_and_keeps_prices_in_credits(flux, host):
     assert shown["flux-1.1-pro"]["price"] == "8 credits"
     assert shown["flux-1.1-pro"]["price_source"] == "published by apiframe"
     assert shown["flux-1.1-pro"]["price_date"].startswith("2026-11-")
-    assert "\tpro 8 credits, ultra 12 credits\t" in row
+    assert "\tultra 12 credits\t" in row
     assert limited.code == 2
     assert "no price is known for flux-1.1-pro-ultra at apiframe" in limited.err
 
@@ -368,7 +398,19 @@ def test_your_own_price_stands_before_one_in_credits(flux, host, config):
 
     prices = {one["model"]: one["price"] for one in flux("providers", "apiframe", "--json").object["models"]}
 
-    assert prices == {"flux-1.1-pro": "8 credits", "flux-1.1-pro-ultra": "$0.07"}
+    known = {model: price for model, price in prices.items() if price is not None}
+    assert known == {"flux-1.1-pro": "8 credits", "flux-1.1-pro-ultra": "$0.07"}
+
+
+def test_check_tells_which_models_of_the_catalogue_have_no_table_and_which_have_left_it(flux, host):
+    models = [{"id": model} for model in (*load("apiframe").models, "flux-3-image", "flux-lora") if "dev" not in model]
+    host.script = lambda call: reply(200, {"models": models}) if call.path == "/v2/models" else None
+
+    done = flux("providers", "apiframe", "--check")
+
+    gone, new = [line.split("\t")[3] for line in done.lines if "\tdrift\t" in line]
+    assert gone.startswith("flux-2-dev is no longer in the catalogue; ")
+    assert new.startswith("the catalogue lists flux-3-image, which flux does not know; ")
 
 
 def test_two_checks_of_runware_in_a_row(flux):

@@ -21,18 +21,21 @@ from flux_cli.cli import app
 from flux_cli.commands.help import topics
 from flux_cli.completion import parse as cursor
 from flux_cli.completion.answer import answer, split
-from flux_cli.completion.candidates import find_candidates
+from flux_cli.completion.candidates import BOUNDED, find_candidates
 from flux_cli.completion.scripts import current_shell, install, script
 from flux_cli.config.paths import config_path, state_path
 from flux_cli.config.schema import KEYS
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.providers.options import Choice, Range
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER, TABLE = ROOT / "completions", ROOT / "flux_cli" / "completion" / "table.json"
 PROGRAMS = ("flux", "flux-cli")
 FILES = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish", "powershell": "{}.ps1"}
+FEW = 10
+"""Of so many values each is offered."""
 RUNFLOW_ONLY = ["21:9", "16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16", "9:21"]
 
 
@@ -59,13 +62,31 @@ def described(command) -> dict:
 
 
 def hosted(model) -> dict:
-    """Return which ratios and sizes a model takes."""
-    ratios, sizes = model.options.get("aspect_ratio"), model.options.get("size")
+    """Return which ratios, sizes and other values a model takes, under any of its ids."""
+    options: dict = {}
+    for one in reversed((model, *model.variants)):
+        options |= one.options
+    ratios, sizes = options.get("aspect_ratio"), options.get("size")
     pixels = {name: f"{width}x{height}" for name, (width, height) in getattr(ratios, "sizes", {}).items()}
+    limits = {name: bounds(options[name]) for name in BOUNDED if name in options}
     return {
         "ratios": pixels or dict.fromkeys(getattr(ratios, "values", {}), ""),
         "sizes": [f"{width}x{height}" for width, height in getattr(sizes, "table", ())],
+        "bounds": {name: found for name, found in limits.items() if found},
     }
+
+
+def bounds(option) -> dict[str, str]:
+    """Return the words of an option; of a number every value if they are few, else its limits."""
+    if isinstance(option, Choice):
+        return dict.fromkeys(option.values, "")
+    if not isinstance(option, Range) or option.high is None:
+        return {}
+    if not option.fractions and option.high - option.low < FEW:
+        found = {str(number): "" for number in range(int(option.low), int(option.high) + 1)}
+    else:
+        found = {f"{option.low:g}": "the least", f"{option.high:g}": "the most"}
+    return {word: "the default" if word == option.default else said for word, said in found.items()}
 
 
 def table() -> str:
@@ -74,6 +95,7 @@ def table() -> str:
     whole = {
         "program": described(get_command(app())),
         "models": {**providers.ALIASES, **{name: name for name in providers.MODELS}},
+        "titles": providers.MODELS,
         "default_model": providers.DEFAULT_MODEL,
         "providers": {
             one.name: {
@@ -160,7 +182,7 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("", ["generate", "status", "result", "cancel", "providers", "help", "config"]),
+        ("", ["generate", "status", "result", "cancel", "providers", "models", "help", "config"]),
         ("gen", ["generate"]),
         ("--ver", ["--version"]),
         ("--install", ["--install-completion"]),
@@ -188,7 +210,23 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
         ("generate -p runflow -m p", ["pro"]),
         ("generate -f p", ["png"]),
         ("generate --fallback runc", ["runcomfy"]),
-        ("generate -p runware --fallback runcomfy,", ["runcomfy,runflow", "runcomfy,apiframe"]),
+        (
+            "generate -p runware --fallback runcomfy,",
+            ["runcomfy,runflow", "runcomfy,apiframe", "runcomfy,bfl", "runcomfy,replicate"],
+        ),
+        ("generate -p runflow -m flux-3", []),
+        ("generate -p bfl -m kon", ["kontext"]),
+        ("generate -p bfl -m flux-3", ["flux-3", "flux-3-image"]),
+        ("models flux-3-image", ["flux-3-image", "flux-3-image-klein"]),
+        ("models -p runflow flux-3", []),
+        ("models ult", ["ultra"]),
+        ("providers bfl -m kon", ["kontext"]),
+        ("providers --check -m flux-2-m", ["flux-2-max"]),
+        ("generate -p bfl -m flux-3 --resolution ", ["768", "1k", "1.5k", "2k", "4k"]),
+        ("generate -p runware -m ultra --quality ", ["20", "99"]),
+        ("generate -p runware -m ultra --safety-tolerance ", ["0", "1", "2", "3", "4", "5", "6"]),
+        ("generate -p bfl -m flux-2-pro --safety-tolerance ", ["0", "1", "2", "3", "4", "5"]),
+        ("generate -p runware -m ultra --steps ", []),
         ("status --by d", ["day"]),
         ("generate -s 1", []),
         ("help mon", ["money"]),
@@ -245,7 +283,9 @@ def test_files_are_offered_where_files_go(line, wanted):
 )
 def test_ratios_are_those_that_the_model_takes(provider, model):
     """What is offered passes the check of the provider and model that were typed, and nothing is left out."""
-    option = providers.load(provider).models[model].options.get("aspect_ratio")
+    found = providers.load(provider).models[model]
+    every = [one.options["aspect_ratio"] for one in (found, *found.variants) if "aspect_ratio" in one.options]
+    option = next(iter(every), None)
     known = [*(getattr(option, "values", None) or getattr(option, "sizes", None) or ())]
 
     ratios = offered("generate", "-p", provider, "-m", model, "-a", "")
@@ -272,6 +312,23 @@ def test_ratios_follow_the_config(monkeypatch):
     assert from_key == offered("generate", "-p", "runcomfy", "-a", "")
 
 
+def test_models_of_the_config_are_offered():
+    """Where the provider hosts their base; their values are those of the base."""
+    configure('[models]\nodd = 3\n[models.poster]\nbase = "ultra"\n[models.winter]\nbase = "flux-3"\n')
+
+    assert offered("generate", "-p", "runflow", "-m", "poster") == ["poster"]
+    assert offered("generate", "-p", "runflow", "-m", "winter") == []
+    assert said("models", "winter") == {"winter": "yours, a flux-3"}
+    assert offered("generate", "-p", "bfl", "-m", "winter", "--resolution", "4") == ["4k"]
+
+
+def test_short_names_of_models_come_first():
+    assert [word for word in offered("models", "") if word in {"ultra", "flux-1.1-pro-ultra"}] == [
+        "ultra",
+        "flux-1.1-pro-ultra",
+    ]
+
+
 def test_nobody_knows_which_provider_is_meant():
     """Then the ratios of all of them are offered, each once, and no provider's pixels."""
     ratios = said("generate", "-m", "ultra", "-a", "")
@@ -293,6 +350,8 @@ def test_a_provider_comes_with_its_key(monkeypatch):
         "runflow": "key is set",
         "apiframe": "key is set",
         "runware": "key is set",
+        "bfl": "no key yet",
+        "replicate": "no key yet",
     }
     assert all(words.endswith(", sandbox") for words in sandboxed.values())
     assert not Path("ran").exists()

@@ -136,7 +136,7 @@ def test_without_any_source_there_is_no_price(provider):
 
 
 def test_a_model_that_the_provider_does_not_host_has_no_price():
-    assert Desk().prices.of("runflow", "flux-2-pro") is None
+    assert Desk().prices.of("runflow", "flux-3-image") is None
 
 
 @given(st.lists(st.floats(min_value=0.001, max_value=10), min_size=1, max_size=50))

@@ -288,7 +288,9 @@ def test_a_key_that_works_is_not_called_bad_because_the_catalogue_is_silent(talk
 
 
 def test_a_model_that_left_the_catalogue_is_told(talk):
-    said = talk(PROVIDER, PROVIDER.check(), {"team": None}, {"models": [{"id": "flux-1.1-pro"}, {"id": "flux-2"}]})
+    left = [{"id": model} for model in PROVIDER.models if model != "flux-1.1-pro-ultra"]
+
+    said = talk(PROVIDER, PROVIDER.check(), {"team": None}, {"models": left})
 
     assert said.result.differences == ("flux-1.1-pro-ultra is no longer in the catalogue",)
 

@@ -8,6 +8,9 @@ from flux_cli import providers
 from flux_cli.providers.drift import from_catalogue, from_schema
 
 PRO, ULTRA = (providers.load("runcomfy").models[name] for name in ("flux-1.1-pro", "flux-1.1-pro-ultra"))
+PRO_AT_APIFRAME, ULTRA_AT_APIFRAME = (
+    providers.load("apiframe").models[name] for name in ("flux-1.1-pro", "flux-1.1-pro-ultra")
+)
 FIELDS = {
     "prompt": {"type": "string"},
     "aspect_ratio": {"type": "string", "enum": ["21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21"]},
@@ -60,11 +63,30 @@ def test_without_a_schema_nothing_is_said(answer):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"models": [{"id": "flux-1.1-pro"}, {"id": "flux-1.1-pro-ultra"}]}, ()),
+        ({"models": [{"id": "flux-1.1-pro"}, {"id": "flux-1.1-pro-ultra"}, {"id": "flux-9"}]}, ()),
         (["flux-1.1-pro-ultra"], ("flux-1.1-pro is no longer in the catalogue",)),
         ([], ()),
         (None, ()),
     ],
 )
 def test_a_catalogue_that_lost_a_model_is_told(answer, said):
-    assert from_catalogue(tuple(providers.load("apiframe").models.values()), answer) == said
+    assert from_catalogue((PRO_AT_APIFRAME, ULTRA_AT_APIFRAME), answer) == said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"models": [{"id": "flux-1.1-pro"}]}, ()),
+        (
+            [{"id": "flux-1.1-pro"}, {"id": "flux-9"}, {"id": "flux-8\x1b"}, {"id": "flux-old"}, {"id": "other"}],
+            (
+                "the catalogue lists flux-8\\x1b, which flux does not know",
+                "the catalogue lists flux-9, which flux does not know",
+            ),
+        ),
+        ([{"id": "flux-1.1-pro", "label": "flux-9"}, {"id": 5}], ()),
+        (None, ()),
+    ],
+)
+def test_a_catalogue_with_a_model_that_has_no_table_is_told(answer, said):
+    assert from_catalogue((PRO_AT_APIFRAME,), answer, pattern="flux-.+", known=("flux-old",)) == said

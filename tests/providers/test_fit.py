@@ -124,7 +124,7 @@ def test_of_two_options_that_set_the_shape_the_typed_one_wins_and_the_other_is_n
     assert done.skipped == (gone,)
 
 
-@pytest.mark.parametrize(("name", "kept"), [("runware", "size"), ("apiframe", "aspect_ratio")])
+@pytest.mark.parametrize(("name", "kept"), [("runware", "size"), ("runcomfy", "aspect_ratio")])
 def test_of_two_shapes_in_the_config_the_one_that_the_model_has_is_kept(name, kept):
     done = fitted(name, "pro", typed="", size="512x512", aspect_ratio="1:1")
 
@@ -230,8 +230,8 @@ def test_a_check_that_runflow_makes_or_not_as_it_likes_cannot_be_asked_for():
     """``nsfw_detected`` is null where nothing was checked, so a check is not to be relied on there."""
     error = refusal("runflow", check_content=True)
 
-    assert error.message == "runflow has no --check-content"
-    assert error.hint == "runware does for flux-1.1-pro-ultra"
+    assert error.message == "runflow has no --check-content for flux-1.1-pro-ultra"
+    assert error.hint.startswith("runware does for flux-1.1-pro-ultra; at runflow, ")
 
 
 def test_a_param_with_a_known_snag_comes_with_a_note():
@@ -308,8 +308,10 @@ def test_a_model_that_one_provider_hosts_is_found():
     assert find_model(providers.load("runflow"), "flux-1.1-pro-ultra", {}).name == "flux-1.1-pro-ultra"
 
 
-def test_a_model_that_nobody_hosts_is_refused():
+def test_a_model_that_no_provider_hosts_is_refused(monkeypatch):
+    monkeypatch.setitem(providers.MODELS, "flux-9", "FLUX 9")
+
     with pytest.raises(UsageError) as caught:
-        find_model(ULTRA_ONLY, "flux-3-image-klein", {})
+        find_model(ULTRA_ONLY, "flux-9", {})
 
     assert caught.value.hint.startswith("no provider does; ")

@@ -89,6 +89,10 @@ SENT = [
         ("runflow", "pro", "size", f"{width}x{height}", {"input.width": width, "input.height": height})
         for width, height in ((1440, 1440), (1024, 768), (333, 1))
     ],
+    *[
+        ("apiframe", "pro", "size", f"{width}x{height}", {"fluxParams.width": width, "fluxParams.height": height})
+        for width, height in ((256, 256), (1440, 1440), (1024, 768))
+    ],
     *[(*model, "seed", seed, {"fluxParams.seed": seed}) for model in APIFRAME for seed in (-1, 0, 2**40)],
     *[(*model, "seed", seed, {"seed": seed}) for model in RUNWARE for seed in (0, 2**63 - 1)],
     *[(*model, "raw", value, {"raw": value}) for model in RUNCOMFY for value in (True, False)],
@@ -145,7 +149,7 @@ SAMPLES = {
 
 CAN = {
     "aspect_ratio": {*RUNCOMFY, *APIFRAME, *RUNWARE},
-    "size": {("runflow", "pro"), *RUNWARE},
+    "size": {("runflow", "pro"), ("apiframe", "pro"), *RUNWARE},
     "raw": {*RUNCOMFY, ("apiframe", "ultra"), ("runware", "ultra")},
     "image": {*APIFRAME},
     "image_strength": {("apiframe", "ultra")},

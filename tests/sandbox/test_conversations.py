@@ -40,7 +40,7 @@ def test_success(line, world, clock, name, model):
     )
     if price is not None and end.cost is not None and price.currency == end.cost.currency:
         assert end.cost.amount == pytest.approx(price.estimate(image.width * image.height, inputs))
-    assert end.images[0].seed in {5, None}
+    assert end.images[0].seed in {5, None} or not talk.provider.models[model].takes_seed
     assert end.images[0].width in {image.width, None}
     assert talk.paid == 1
 
@@ -113,9 +113,7 @@ def test_check(line, name):
     account = drive(talk.provider.check(), talk)
     talk.key = ""
 
-    if name not in {"fal", "replicate"}:  # whose keys may not read it, or which have none
-        assert account.balance is not None
-        assert account.balance.amount > 0
+    assert name in {"fal", "replicate"} or account.balance.amount > 0  # an ordinary key of fal may not read it
     assert name != "runcomfy" or len(account.prices) == len(providers.load(name).models)
     with pytest.raises(AuthError):
         drive(talk.provider.check(), talk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ from flux_cli.errors import AuthError, FluxError
 from flux_cli.http.router import missing_key
 from flux_cli.jobs import Cost
 from flux_cli.money.limits import format_usd
+from flux_cli.providers import canonical_name
 from flux_cli.providers.base import CREDITS, USD, Account, Provider
+from flux_cli.providers.fit import find_model
 from flux_cli.runs.outcome import exit_code_for
 from flux_cli.runs.workers import WorkerPool
 from flux_cli.runtime import Runtime
@@ -28,8 +31,10 @@ AT_ONCE = 4
 _HEAD = ("CHECK", "STATE", "BALANCE", "DETAIL")
 
 
-def check_providers(runtime: Runtime, chosen: list[Provider], *, named: bool) -> int:
+def check_providers(runtime: Runtime, chosen: list[Provider], *, named: bool, model: str | None = None) -> int:
     """Check the key of each provider and, unless one was ``named``, this machine too.
+
+    What the providers publish is compared with the tables of flux: for every model, or for ``model`` alone.
 
     Providers without a key are skipped, unless ``named``. Return the exit code, which depends on the keys alone. Raises
     `AuthError` if there is no key at all.
@@ -39,7 +44,8 @@ def check_providers(runtime: Runtime, chosen: list[Provider], *, named: bool) ->
     def ask(provider: Provider) -> Account:
         if key_source(runtime, provider) is None:
             raise missing_key(provider)
-        return engine.check(provider, sandbox=runtime.sandbox)
+        account = engine.check(provider, sandbox=runtime.sandbox)
+        return _compare(runtime, provider, account, model)
 
     answers = WorkerPool[Account](runtime.clock, at_once=AT_ONCE).run([partial(ask, one) for one in chosen])
     rows: list[tuple[str, ...]] = []
@@ -59,6 +65,23 @@ def check_providers(runtime: Runtime, chosen: list[Provider], *, named: bool) ->
             "no provider has a key yet", hint="`flux config init` sets one up; `flux generate --sandbox` needs none"
         )
     return exit_code_for(outcomes)
+
+
+def _compare(runtime: Runtime, provider: Provider, account: Account, word: str | None) -> Account:
+    """Return the account with the differences of the published schemas: of every model, or of one."""
+    wanted = [find_model(provider, word, runtime.settings.models)] if word else list(provider.models.values())
+    found = list(account.differences)
+    if word:
+        base = runtime.settings.models[word].base if word in runtime.settings.models else word
+        name = canonical_name(base) or base
+        found = [one for one in found if one.startswith((f"{name} ", f"{name}: "))]
+    documented = runtime.sandbox or runtime.settings.base_url(provider.name) in (None, provider.base_url)
+    for one in wanted if documented or not provider.public_origins else []:
+        try:
+            found += runtime.engine.compare(provider, one, sandbox=runtime.sandbox)
+        except FluxError as error:
+            found.append(f"the schema of {one.name} could not be compared: {error.message}")
+    return replace(account, differences=tuple(found))
 
 
 def key_source(runtime: Runtime, provider: Provider) -> str | None:

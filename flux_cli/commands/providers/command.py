@@ -8,9 +8,11 @@ import typer
 
 from flux_cli import providers as registry
 from flux_cli.commands import options
+from flux_cli.commands.providers import facts
 from flux_cli.commands.providers.check import check_providers, key_source
-from flux_cli.providers.base import USD, Model, Price, Provider
-from flux_cli.providers.fit import flag_name
+from flux_cli.errors import UsageError
+from flux_cli.providers.base import Provider
+from flux_cli.providers.fit import find_model
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed
 
@@ -25,6 +27,16 @@ def providers(
             help=options.PROVIDER_HELP,
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="Only this model: its price, options or schema.",
+            show_default=False,
+        ),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option("--check", metavar="", help="Check the keys and this machine.", show_default=False),
@@ -37,15 +49,35 @@ def providers(
 ) -> int:
     """Show what each provider offers, what it costs, and whether its key is set.
 
-    With a PROVIDER, show its options with their ranges, defaults and field names.
+    With a PROVIDER, list its models; with a model too, its options.
     """
     runtime = options.runtime_of(ctx)
-    chosen = [registry.load(provider)] if provider else [registry.load(name) for name in registry.NAMES]
+    chosen = [registry.load(provider)] if provider else registry.load_all()
+    if model is not None:
+        chosen = _hosts_of(runtime, chosen, model)
     if check:
-        return check_providers(runtime, chosen, named=provider is not None)
+        return check_providers(runtime, chosen, named=provider is not None, model=model)
     if provider:
-        _describe(runtime, chosen[0])
+        _describe(runtime, chosen[0], model)
         return 0
+    _list(runtime, chosen, model or registry.DEFAULT_MODEL)
+    return 0
+
+
+def _hosts_of(runtime: Runtime, chosen: list[Provider], word: str) -> list[Provider]:
+    """Return the providers that host a model. Raises `UsageError` if there are none."""
+    own = runtime.settings.models
+    base = registry.canonical_name(own[word].base if word in own else word)
+    found = [one for one in chosen if base in one.models]
+    if not found:
+        find_model(chosen[0], word, own)  # raises, unless it is an id of the provider's own
+        message = f"flux knows nothing about {word!r}"
+        raise UsageError(message, hint=f"`flux models {word} -p {chosen[0].name}` shows what the provider publishes")
+    return found
+
+
+def _list(runtime: Runtime, chosen: list[Provider], word: str) -> None:
+    """Print a row for each provider, with the price of the model ``word``."""
     history = runtime.ledger.history(sandbox=runtime.sandbox)
     rows, data = [], []
     for one in chosen:
@@ -53,17 +85,17 @@ def providers(
         median = f"{seen.median:.0f} s" if seen and seen.median is not None else "-"
         failed = f"{100 * seen.failures / seen.jobs:.0f} %" if seen and seen.jobs else "-"
         key = key_source(runtime, one)
-        models = [registry.alias(name) for name in one.models]
-        prices = {name: _price(runtime, one, name) for name in one.models}
-        known = [f"{registry.alias(name)} {_amount(price)}" for name, price in prices.items() if price]
-        shown = ", ".join(known) or "unknown"
+        prices = {name: facts.find_price(runtime, one, found) for name, found in one.models.items()}
+        shown = _shown_price(runtime, one, word)
         cancel = (one.cancel_note or "yes") if one.cancel else "no"
-        rows.append((one.name, " ".join(models), f"set ({key})" if key else "missing", shown, cancel, median, failed))
+        rows.append(
+            (one.name, str(len(one.models)), f"set ({key})" if key else "missing", shown, cancel, median, failed)
+        )
         data.append(
             {
                 "provider": one.name,
                 "models": list(one.models),
-                "prices": {name: _amount(price) for name, price in prices.items()},
+                "prices": {name: facts.amount(price) for name, price in prices.items()},
                 "price_sources": {name: price.source if price else None for name, price in prices.items()},
                 "cancel": one.cancel is not None,
                 "key": key,
@@ -73,24 +105,20 @@ def providers(
             }
         )
     runtime.output.table(("PROVIDER", "MODELS", "KEY", "PRICE", "CANCEL", "MEDIAN", "FAILED"), rows, data)
-    return 0
 
 
-def _price(runtime: Runtime, provider: Provider, model: str) -> Price | None:
-    """Return what an image costs, in USD where that is known, else in the host's credits if it told so."""
-    return runtime.price(provider.name, model) or runtime.prices.reported.find(provider.name, model)
+def _shown_price(runtime: Runtime, provider: Provider, word: str) -> str:
+    """Return the name and the price of a model, for people."""
+    base = registry.canonical_name(word)
+    if base is not None and base not in provider.models:
+        return "-"
+    found = find_model(provider, word, runtime.settings.models)
+    return f"{registry.alias(found.name)} {facts.amount(facts.find_price(runtime, provider, found)) or 'unknown'}"
 
 
-def _amount(price: Price | None) -> str | None:
-    """Return what an image costs, for people, or ``None`` if it is unknown."""
-    if price is None:
-        return None
-    return f"${price.amount:g}" if price.currency == USD else f"{price.amount:g} {price.currency}"
-
-
-def _describe(runtime: Runtime, provider: Provider) -> None:
-    """Show every option of one provider, model by model."""
-    facts = [
+def _describe(runtime: Runtime, provider: Provider, word: str | None) -> None:
+    """List the models of one provider, or show every option of one of them."""
+    about = [
         ("provider", f"{provider.title} ({provider.docs})"),
         ("address", (None if runtime.sandbox else runtime.settings.base_url(provider.name)) or provider.base_url),
         (
@@ -102,15 +130,17 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
         ("upload", provider.upload_note or "no local files"),
         ("--param", f"any other field of the request body; {listed(provider.reserved_fields)} are filled in by flux"),
     ]
-    facts += [(f"--param {path}", note) for path, note in provider.param_notes.items()]
+    about += [(f"--param {path}", note) for path, note in provider.param_notes.items()]
+    chosen = [find_model(provider, word, runtime.settings.models)] if word else list(provider.models.values())
     sections: dict[str, list[tuple[str, ...]]] = {}
     listing: list[dict[str, Any]] = []
-    for model in provider.models.values():
-        price = _price(runtime, provider, model.name)
-        cost = (_amount(price) or "price unknown", *((price.source, price.date) if price else ()))
-        facts.append((model.name, ", ".join(word for word in (model.slug, *cost, model.note) if word)))
-        rows = _options(model)
-        sections[model.name] = rows
+    for model in chosen:
+        price = facts.find_price(runtime, provider, model)
+        cost = (facts.amount(price) or "price unknown", *((price.source, price.date) if price else ()))
+        about.append((model.name, ", ".join(part for part in (facts.slugs(model), *cost, model.note) if part)))
+        rows = facts.table(model)
+        if word:
+            sections[model.name] = rows
         names = ("option", "accepts", "default", "field", "note")
         option_data = [dict(zip(names, row, strict=True)) for row in rows]
         listing.append(
@@ -118,26 +148,11 @@ def _describe(runtime: Runtime, provider: Provider) -> None:
                 "model": model.name,
                 "slug": model.slug,
                 "note": model.note,
-                "price": _amount(price),
+                "price": facts.amount(price),
                 "price_source": price.source if price else None,
                 "price_date": (price.date or None) if price else None,
                 "options": option_data,
             }
         )
     head = ("OPTION", "ACCEPTS", "DEFAULT", "FIELD", "NOTE")
-    runtime.output.listing(facts, head, sections, {"provider": provider.name, "models": listing})
-
-
-def _options(model: Model) -> list[tuple[str, ...]]:
-    """Return every option of a model: how it is typed, its values, the default, the provider's name, a note."""
-    low, high = model.prompt_length
-    length = f"{low} to {high} characters" if high else f"{low} or more characters"
-    count = f"1 to {model.max_images} in one job" if model.max_images > 1 else "1 to 20, a job each"
-    return [
-        ("PROMPT", length, "-", model.prompt_field, ""),
-        ("--count", count, "1", model.count_field or "-", ""),
-        *(
-            (flag_name(name), option.accepts, option.default or "-", option.field or "-", option.note)
-            for name, option in model.options.items()
-        ),
-    ]
+    runtime.output.listing(about, head, sections, {"provider": provider.name, "models": listing})
