@@ -8,6 +8,7 @@ its input in the list of the platform API, which is on another host, as are pric
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from flux_cli.errors import ModeratedError, NotFoundError, RefusedError, UnavailableError, UsageError
@@ -16,7 +17,7 @@ from flux_cli.providers.base import Accepted, PlannedJob, Provider, upload_files
 from flux_cli.providers.conversation import Flow, Request, Upload, as_bool, as_float, as_id, as_int, as_url
 from flux_cli.providers.fal_errors import failure, is_answer, refusal
 from flux_cli.providers.fal_models import MODELS, OTHER
-from flux_cli.providers.fal_platform import PLATFORM, check, find, look_up, read_cost
+from flux_cli.providers.fal_platform import PLATFORM, check, find, read_cost
 from flux_cli.providers.refusals import as_job_failure
 from flux_cli.text import sentence
 
@@ -72,8 +73,8 @@ def _upload(file: LocalFile) -> Flow[str]:
 
 def poll(remote: RemoteJob) -> Flow[State]:
     """Read the state in the queue, and once the request has left it, the result."""
-    endpoint = remote.poll_state.get("endpoint") or (yield from look_up(remote))
-    reply = yield _request("GET", remote, endpoint, "status_url", "/status")
+    app = yield from _find_app(remote)
+    reply = yield _request("GET", remote, app, "status_url", "/status")
     if reply.status >= 400:  # noqa: PLR2004 - HTTP classes: whatever fails here, it is not the model
         raise UnavailableError(f"fal: the queue answered HTTP {reply.status}")
     match reply.json["status"]:
@@ -82,15 +83,15 @@ def poll(remote: RemoteJob) -> Flow[State]:
         case "IN_PROGRESS":
             return Running()
         case "COMPLETED":
-            return (yield from _read_result(remote, endpoint))
+            return (yield from _read_result(remote, app))
         case other:
             return Running(detail=sentence(str(other), limit=60))
 
 
 def cancel(remote: RemoteJob) -> Flow[State]:
     """Cancel the request. A queued one leaves the queue; a running one is asked to stop, and may go on."""
-    endpoint = remote.poll_state.get("endpoint") or (yield from look_up(remote))
-    put = _request("PUT", remote, endpoint, "cancel_url", "/cancel", repeatable=True, mutates=True)
+    app = yield from _find_app(remote)
+    put = _request("PUT", remote, app, "cancel_url", "/cancel", repeatable=True, mutates=True)
     reply = yield put
     accepted = reply.object.get("status") == "CANCELLATION_REQUESTED" or reply.object.get("success") is True
     try:
@@ -102,16 +103,32 @@ def cancel(remote: RemoteJob) -> Flow[State]:
     return Cancelled() if accepted and isinstance(state, Queued) else state
 
 
-def _request(method: str, remote: RemoteJob, endpoint: str, name: str, suffix: str, **more: Any) -> Request:
-    """Return a request at one of the job's addresses. Their path has only the first two parts of the endpoint."""
-    parts = endpoint.split("/")[: 3 if endpoint.startswith(("workflows/", "comfy/")) else 2]
-    path = f"/{'/'.join(parts)}/requests/{remote.id}{suffix}"
-    return Request(method, path, url=remote.poll_state.get(name), **more)
+def _request(method: str, remote: RemoteJob, app: str, name: str, suffix: str, **more: Any) -> Request:
+    """Return a request at the address of that name, or where the queue has it."""
+    url = remote.poll_state.get(name)
+    return Request(method, f"/{app}/requests/{remote.id}{suffix}", url=url if isinstance(url, str) else None, **more)
 
 
-def _read_result(remote: RemoteJob, endpoint: str) -> Flow[State]:
+def _app(endpoint: str) -> str:
+    """Return the part of an endpoint's id that the addresses of its requests have."""
+    return "/".join(endpoint.split("/")[: 3 if endpoint.startswith(("workflows/", "comfy/")) else 2])
+
+
+def _find_app(remote: RemoteJob) -> Flow[str]:
+    """Return where the queue has a request; one that flux did not submit is looked for under each of the models."""
+    endpoint = remote.poll_state.get("endpoint")
+    if isinstance(endpoint, str):
+        return _app(endpoint)
+    for app in dict.fromkeys(_app(model.slug) for model in MODELS.values()):
+        with suppress(NotFoundError):
+            yield _request("GET", remote, app, "", "/status")
+            return app
+    raise NotFoundError(f"fal: no model that flux knows has a request {remote.id}")
+
+
+def _read_result(remote: RemoteJob, app: str) -> Flow[State]:
     try:
-        reply = yield _request("GET", remote, endpoint, "response_url", "")
+        reply = yield _request("GET", remote, app, "response_url", "")
     except (ModeratedError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # not from fal: a proxy
             raise
@@ -130,7 +147,7 @@ def _read_result(remote: RemoteJob, endpoint: str) -> Flow[State]:
         )
         for place, one in enumerate(body["images"])
     )
-    cost = yield from read_cost(endpoint, as_float(reply.headers.get("x-fal-billable-units")))
+    cost = yield from read_cost(remote.poll_state.get("endpoint"), as_float(reply.headers.get("x-fal-billable-units")))
     return Succeeded(images=images, seed=as_int(body.get("seed")), cost=cost)
 
 

@@ -27,8 +27,13 @@ _MEGAPIXEL = 2**20
 _RATIOS = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")
 _AUTO = "that of the input image"
 _WEBHOOK = Link(field="", note="sent as fal_webhook in the address")
-_FORMAT = Choice(field="output_format", default="jpg", values={"jpg": "jpeg", "png": "png"})
-_ANY_FORMAT = replace(_FORMAT, default="png", values={**_FORMAT.values, "webp": "webp"})
+_FORMAT = Choice(
+    field="output_format",
+    default="jpg",
+    values={"jpg": "jpeg", "png": "png", "webp": "png"},
+    note="for webp, a PNG is made, and flux converts it",
+)
+_ANY_FORMAT = replace(_FORMAT, default="png", values={**_FORMAT.values, "webp": "webp"}, note="")
 _CHECK = Switch(field="enable_safety_checker", default="on", note="a blocked image comes black")
 _ENHANCE = Switch(field="enhance_prompt", default="off")
 _EXPAND = Switch(field="enable_prompt_expansion", default="off")

@@ -44,17 +44,6 @@ def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
     return RemoteJob(id=found[0], poll_state={"endpoint": endpoint}) if len(found) == 1 else None
 
 
-def look_up(remote: RemoteJob) -> Flow[str]:
-    """Return the endpoint of a request that flux did not make."""
-    every = [one.slug for model in MODELS.values() for one in (model, *model.variants)]
-    for start in range(0, len(every), 50):  # the most that one request takes
-        query = {"endpoint_id": ",".join(every[start : start + 50]), "request_id": remote.id}
-        reply = yield Request("GET", _LIST, query=query, origin=PLATFORM)
-        if reply.json["items"]:
-            return str(reply.json["items"][0]["endpoint_id"])
-    raise NotFoundError(f"fal: there is no request {remote.id} of the last 24 hours with a model that flux knows")
-
-
 def check() -> Flow[Account]:
     """Read the prices, which needs a key. The balance needs a key of another kind."""
     try:
@@ -67,9 +56,9 @@ def check() -> Flow[Account]:
     return Account(prices={name: price for name, (price, unit) in units.items() if _is_whole(MODELS[name], unit)})
 
 
-def read_cost(endpoint: str, units: float | None) -> Flow[Cost | None]:
+def read_cost(endpoint: str | None, units: float | None) -> Flow[Cost | None]:
     """Return what the billed units cost, if the price can be read."""
-    if units is None:
+    if endpoint is None or units is None:
         return None
     try:
         prices = yield from _read_prices(endpoint)
