@@ -14,7 +14,7 @@ from typing import Any
 from flux_cli.errors import ModeratedError, NotFoundError, RefusedError, UnavailableError, UsageError
 from flux_cli.jobs import Cancelled, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, PlannedJob, Provider, upload_files
-from flux_cli.providers.conversation import Flow, Request, Upload, as_bool, as_float, as_id, as_int, as_url
+from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_bool, as_float, as_id, as_int, as_url
 from flux_cli.providers.fal_errors import failure, is_answer, refusal
 from flux_cli.providers.fal_models import MODELS, OTHER
 from flux_cli.providers.fal_platform import PLATFORM, check, find, read_cost
@@ -73,8 +73,7 @@ def _upload(file: LocalFile) -> Flow[str]:
 
 def poll(remote: RemoteJob) -> Flow[State]:
     """Read the state in the queue, and once the request has left it, the result."""
-    app = yield from _find_app(remote)
-    reply = yield _request("GET", remote, app, "status_url", "/status")
+    app, reply = yield from _read_status(remote)
     if reply.status >= 400:  # noqa: PLR2004 - HTTP classes: whatever fails here, it is not the model
         raise UnavailableError(f"fal: the queue answered HTTP {reply.status}")
     match reply.json["status"]:
@@ -90,9 +89,8 @@ def poll(remote: RemoteJob) -> Flow[State]:
 
 def cancel(remote: RemoteJob) -> Flow[State]:
     """Cancel the request. A queued one leaves the queue; a running one is asked to stop, and may go on."""
-    app = yield from _find_app(remote)
-    put = _request("PUT", remote, app, "cancel_url", "/cancel", repeatable=True, mutates=True)
-    reply = yield put
+    app, _ = yield from _read_status(remote)
+    reply = yield _request("PUT", remote, app, "cancel_url", "/cancel", repeatable=True, mutates=True)
     accepted = reply.object.get("status") == "CANCELLATION_REQUESTED" or reply.object.get("success") is True
     try:
         state = yield from poll(remote)
@@ -114,15 +112,14 @@ def _app(endpoint: str) -> str:
     return "/".join(endpoint.split("/")[: 3 if endpoint.startswith(("workflows/", "comfy/")) else 2])
 
 
-def _find_app(remote: RemoteJob) -> Flow[str]:
-    """Return where the queue has a request; one that flux did not submit is looked for under each of the models."""
+def _read_status(remote: RemoteJob) -> Flow[tuple[str, Response]]:
+    """Return where the queue has a request, and its status; one that flux did not submit is tried under each model."""
     endpoint = remote.poll_state.get("endpoint")
-    if isinstance(endpoint, str):
-        return _app(endpoint)
-    for app in dict.fromkeys(_app(model.slug) for model in MODELS.values()):
+    apps = [_app(endpoint)] if isinstance(endpoint, str) else [_app(model.slug) for model in MODELS.values()]
+    for app in dict.fromkeys(apps):
         with suppress(NotFoundError):
-            yield _request("GET", remote, app, "", "/status")
-            return app
+            reply = yield _request("GET", remote, app, "status_url", "/status")
+            return app, reply
     raise NotFoundError(f"fal: no model that flux knows has a request {remote.id}")
 
 

@@ -116,6 +116,10 @@ def _flux_2(price: tuple[float, float, float], fields: dict[str, Field]) -> Endp
     return Endpoint(fields=fields, price=price, plain=True)
 
 
+def _flux_3(fields: dict[str, Field]) -> Endpoint:
+    return Endpoint(fields=fields, tiers=_TIERS, unit="images", ratio="1:1", seed=False)
+
+
 def _open(fields: dict[str, Field], price: float, form: str = "png") -> Endpoint:
     return Endpoint(fields=fields, price=(price, price, 0), format=form)
 
@@ -167,10 +171,8 @@ ENDPOINTS = {
         {**_without(_DEV, "image_size"), **_ONE, "strength": _NUMBER}, 0.025, "jpeg"
     ),
     "fal-ai/flux/schnell": _open(_DEV, 0.003, "jpeg"),
-    "blackforestlabs/flux-3/text-to-image": Endpoint(fields=_FLUX_3, tiers=_TIERS, unit="images", ratio="1:1", seed=False),
-    "blackforestlabs/flux-3/edit-image": Endpoint(
-        fields={**_FLUX_3, **_several(10)}, tiers=_TIERS, unit="images", ratio="1:1", seed=False
-    ),
+    "blackforestlabs/flux-3/text-to-image": _flux_3(_FLUX_3),
+    "blackforestlabs/flux-3/edit-image": _flux_3({**_FLUX_3, **_several(10)}),
     "blackforestlabs/flux-3/klein/text-to-image": _open(_KLEIN, 0.009, "jpeg"),
 }
 """By id."""
