@@ -82,14 +82,15 @@ def poll(remote: RemoteJob) -> Flow[State]:
         case "IN_PROGRESS":
             return Running()
         case "COMPLETED":
-            return (yield from _read_result(remote, app))
+            return (yield from _read_result(remote, app, reply.json))
         case other:
             return Running(detail=sentence(str(other), limit=60))
 
 
 def cancel(remote: RemoteJob) -> Flow[State]:
     """Cancel the request. A queued one leaves the queue; a running one is asked to stop, and may go on."""
-    app, _ = yield from _read_status(remote)
+    endpoint = remote.poll_state.get("endpoint")
+    app = _app(endpoint) if isinstance(endpoint, str) else (yield from _read_status(remote))[0]
     reply = yield _request("PUT", remote, app, "cancel_url", "/cancel", repeatable=True, mutates=True)
     accepted = reply.object.get("status") == "CANCELLATION_REQUESTED" or reply.object.get("success") is True
     try:
@@ -123,14 +124,17 @@ def _read_status(remote: RemoteJob) -> Flow[tuple[str, Response]]:
     raise NotFoundError(f"fal: no model that flux knows has a request {remote.id}")
 
 
-def _read_result(remote: RemoteJob, app: str) -> Flow[State]:
+def _read_result(remote: RemoteJob, app: str, status: Any) -> Flow[State]:
     try:
         reply = yield _request("GET", remote, app, "response_url", "")
     except (ModeratedError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # not from fal: a proxy
             raise
-        cancelled = "cancelled" in error.vendor_code
-        return Cancelled() if cancelled else Failed(error=as_job_failure(error))
+        if not re.search(r"cancell?ed|http-499", error.vendor_code):
+            return Failed(error=as_job_failure(error))
+        ran = (status.get("metrics") or {}).get("inference_time") is not None
+        reason = "fal: the request was cancelled while it ran"
+        return Cancelled(error=RefusedError(reason, charged="unknown", retry="never") if ran else None)
     if reply.status >= 400:  # noqa: PLR2004 - HTTP classes
         return Failed(error=failure(reply))
     flags, body = reply.json.get("has_nsfw_concepts"), reply.json

@@ -215,7 +215,7 @@ def _status(call: Call, scene: Scene, job: Job) -> Answer:
             return reply((200, 202)[job.seed % 2], {"status": "IN_PROGRESS", **told})
         case _:
             failed = {"error": "Request failed", "error_type": "failed"} if job.imageless else {}
-            metrics = {"inference_time": round(job.ended - job.started, 3)}
+            metrics = {} if job.cancelled else {"inference_time": round(job.ended - job.started, 3)}
             return reply(200, {"status": "COMPLETED", "metrics": metrics, **failed, **told})
 
 
