@@ -214,7 +214,10 @@ def _status(call: Call, scene: Scene, job: Job) -> Answer:
         case "running":
             return reply((200, 202)[job.seed % 2], {"status": "IN_PROGRESS", **told})
         case _:
-            failed = {"error": "Request failed", "error_type": "failed"} if job.imageless else {}
+            kind = "client_cancelled" if job.stopped or job.cancelled else "content_policy_violation"
+            kind = "internal_server_error" if job.broken else kind
+            bad = job.imageless or job.cancelled
+            failed = {"error": "the request failed", "error_type": kind} if bad else {}
             metrics = {} if job.cancelled else {"inference_time": round(job.ended - job.started, 3)}
             return reply(200, {"status": "COMPLETED", "metrics": metrics, **failed, **told})
 
