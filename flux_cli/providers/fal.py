@@ -128,9 +128,10 @@ def _read_result(remote: RemoteJob, app: str, status: Any) -> Flow[State]:
     try:
         reply = yield _request("GET", remote, app, "response_url", "")
     except (ModeratedError, RefusedError, UsageError) as error:
-        if not error.vendor_code:  # not from fal: a proxy
+        kind = str(error.vendor_code or status.get("error_type") or status.get("error") or "")
+        if not kind:  # not of the model: a proxy, or the queue itself
             raise
-        if not re.search(r"cancell?ed|http-499", error.vendor_code):
+        if not re.search("cancell?ed", kind):
             return Failed(error=as_job_failure(error))
         ran = (status.get("metrics") or {}).get("inference_time") is not None
         reason = "fal: the request was cancelled while it ran"

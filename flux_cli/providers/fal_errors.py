@@ -22,7 +22,7 @@ def refusal(response: Response) -> FluxError | None:
     """Read ``detail``, a text or a list of what is wrong with which field, or the error of the platform API."""
     problem = response.object.get("error")
     text = _describe(problem if isinstance(problem, dict) else _detail(response))
-    code = _code(response) or (f"http-{response.status}" if text else "")
+    code = _code(response)
     error = error_for_status(response, text, provider="fal", vendor_code=code)
     if response.status == 403 and "exhausted balance" in text.lower():  # noqa: PLR2004 - HTTP
         return PaymentError(f"fal: {sentence(text)}", vendor_code=code)

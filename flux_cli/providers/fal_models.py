@@ -164,7 +164,7 @@ def _flux_2(name: str, most: int, price: Price, **more: Option) -> Model:
     """Return a FLUX.2 model of the maker's own: one image a request."""
     options = {**_sizes(256, 2048, 16), **_COMMON, "safety_tolerance": _tolerance(5), "check_content": _CHECK, **more}
     text = Model(name=name, slug=f"fal-ai/{name}", options=options, price=price)
-    images = replace(_image(1, most), confidence="third-party", note="how many is not documented")
+    images = replace(_image(1, most), note="how many it takes is not documented")
     edit = _edit(text, f"fal-ai/{name}/edit", images, **_sizes(256, 2048, 16, _AUTO))
     return replace(edit, variants=tuple(replace(one, largest=4 * _MEGAPIXEL) for one in edit.variants))
 

@@ -246,7 +246,6 @@ def test_without_units_no_price_is_read(hold):
             "face_detection_error; 5",
             "unknown",
         ),
-        (400, {"detail": "the partner failed"}, {}, RefusedError, "the partner failed", "unknown"),
         (500, {"detail": [{"msg": "crash", "type": "internal_server_error"}]}, {}, RefusedError, "crash", "no"),
         (504, {"detail": "late", "error_type": "generation_timeout"}, {}, RefusedError, "late", "no"),
         (503, b"gone", {"x_fal_error_type": "runner_disconnected"}, RefusedError, "runner_disconnected", "no"),
@@ -272,9 +271,18 @@ def test_a_status_that_fails_says_nothing_about_the_model(hold, reply):
         hold(PROVIDER.poll(REMOTE), reply({"detail": "x", "error_type": "y"}, 503))
 
 
-def test_a_result_that_a_proxy_refuses_is_no_failure_of_the_model(hold, reply):
+@pytest.mark.parametrize(("status", "body"), [(413, b"<html>"), (400, {"detail": "Request is still in progress"})])
+def test_a_refusal_without_a_type_is_no_failure_of_the_model(hold, reply, status, body):
     with pytest.raises(UsageError):
-        hold(PROVIDER.poll(REMOTE), DONE, reply(b"<html>", 413))
+        hold(PROVIDER.poll(REMOTE), DONE, reply(body, status))
+
+
+@pytest.mark.parametrize("told", [{"error": "the partner failed"}, {"error_type": "downstream_service_error"}])
+def test_a_refusal_without_a_type_is_a_failure_where_the_status_says_so(hold, reply, told):
+    state, _ = hold(PROVIDER.poll(REMOTE), {**DONE, **told}, reply({"detail": "the partner failed"}, 400))
+
+    assert isinstance(state, Failed)
+    assert state.error.message == "fal: the partner failed"
 
 
 @pytest.mark.parametrize(("metrics", "charged"), [({"inference_time": 2.0}, "unknown"), ({}, None), (None, None)])
