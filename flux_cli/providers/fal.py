@@ -17,7 +17,7 @@ from flux_cli.providers.base import Accepted, PlannedJob, Provider, upload_files
 from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_bool, as_float, as_id, as_int, as_url
 from flux_cli.providers.fal_errors import failure, is_answer, refusal
 from flux_cli.providers.fal_models import MODELS, OTHER
-from flux_cli.providers.fal_platform import PLATFORM, check, find, read_cost
+from flux_cli.providers.fal_platform import PLATFORM, check, compare, describe, find, read_cost
 from flux_cli.providers.refusals import as_job_failure
 from flux_cli.text import sentence
 
@@ -167,13 +167,15 @@ PROVIDER = Provider(
     cancel=cancel,
     find=find,
     check=check,
+    describe=describe,
+    compare=compare,
     refusal=refusal,
     is_answer=is_answer,
     other_model=OTHER,
     model_pattern=r"[a-z0-9_-]+(/[a-z0-9._-]+)+",
     reserved_fields=("sync_mode",),
     origins=(PLATFORM, STORAGE),
-    public_origins=(FILES,),
+    public_origins=(PLATFORM, FILES),
     trusted_urls=r"https://([a-z0-9-]+\.)*(fal\.run|falrun\.com)(/[A-Za-z0-9._-]+)+/requests/[A-Za-z0-9_-]{1,128}"
     r"(/status|/cancel)?",
     cancel_note="while queued; a running one is asked to stop",

@@ -106,6 +106,8 @@ _PRO = _edit(
     ),
     "fal-ai/flux-pro/v1.1/redux",
     _image(1, 1),
+    steps=_steps(28),
+    guidance=_guidance(3.5),
 )
 _ULTRA = Model(
     name="flux-1.1-pro-ultra",

@@ -8,12 +8,16 @@ from typing import Any
 
 from flux_cli.errors import FluxError, NotFoundError, UsageError
 from flux_cli.jobs import Cost, RemoteJob
-from flux_cli.providers.base import Account, LostSubmit, Model
+from flux_cli.providers.base import Account, LostSubmit, Model, Published
 from flux_cli.providers.conversation import Flow, Request, as_float, as_id
+from flux_cli.providers.drift import from_schema, read_fields
 from flux_cli.providers.fal_models import MODELS
+from flux_cli.text import sentence
 
 PLATFORM = "https://api.fal.ai"
 _LIST = "/v1/models/requests/by-endpoint"
+_UNUSED = ("sync_mode", "version", "acceleration")
+"""Fields that need no option."""
 _NO_REQUEST = "00000000-0000-0000-0000-000000000000"
 _PAGES = 10
 """How many pages of 100 requests are searched for a lost one."""
@@ -75,6 +79,40 @@ def _read_prices(*endpoints: str) -> Flow[dict[str, tuple[float, str]]]:
         for one in reply.json["prices"]
         if (price := as_float(one.get("unit_price"))) is not None and one.get("currency") == "USD"
     }
+
+
+def describe(model: str) -> Flow[Published]:
+    """Read the title of an endpoint and the schema of its input, which are public."""
+    found = (yield from _read_models(model)).get(model)
+    if found is None:
+        raise NotFoundError(f"fal has no endpoint {model}", hint="its ids are those of https://fal.ai/models")
+    about = found.get("metadata")
+    title = about.get("display_name") if isinstance(about, dict) else None
+    return Published(
+        facts={"title": sentence(str(title), limit=80)} if title else {}, fields=read_fields(_input(found))
+    )
+
+
+def compare(model: Model) -> Flow[tuple[str, ...]]:
+    """Compare the published schema of each of a model's endpoints with its table."""
+    every = {one.slug: one for one in (model, *model.variants)}
+    published = yield from _read_models(*every)
+    known = (*_UNUSED, *filter(None, [model.count_field]))
+    found = [from_schema(one, _input(published.get(slug, {})), known=known) for slug, one in every.items()]
+    return tuple(dict.fromkeys(difference for one in found for difference in one))
+
+
+def _read_models(*endpoints: str) -> Flow[dict[str, Any]]:
+    query = {"endpoint_id": ",".join(endpoints), "expand": "openapi-3.0"}
+    reply = yield Request("GET", "/v1/models", query=query, origin=PLATFORM, keyless=True)
+    return {one["endpoint_id"]: one for one in reply.json["models"]}
+
+
+def _input(found: Any) -> Any:
+    """Return the schema of what an endpoint takes; that of what it makes has a prompt, too."""
+    schemas = ((found.get("openapi") or {}).get("components") or {}).get("schemas") or {}
+    fields = [one for one in schemas.values() if isinstance(one, dict) and "prompt" in (one.get("properties") or {})]
+    return next((one for one in fields if "images" not in one["properties"]), None)
 
 
 def _is_whole(model: Model, unit: str) -> bool:

@@ -16,7 +16,7 @@ from flux_cli.sandbox import shapes
 from flux_cli.sandbox.fal_models import ENDPOINTS, PRESETS, Endpoint
 from flux_cli.sandbox.inputs import keep_image, measure, shorten
 from flux_cli.sandbox.life import Job, rehearsals
-from flux_cli.sandbox.schema import Field, problems
+from flux_cli.sandbox.schema import Field, as_json_schema, problems
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.uploads import kind_of
 from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
@@ -26,6 +26,7 @@ FILES = "https://v3b.fal.media"
 """The base URL of image links."""
 
 _ROUTES = {
+    ("GET", r"/v1/models"): "models",
     ("GET", r"/v1/models/pricing"): "pricing",
     ("GET", r"/v1/models/requests/by-endpoint"): "list",
     ("POST", r"/storage/auth/token"): "token",
@@ -47,6 +48,8 @@ def answer(call: Call, scene: Scene) -> Answer:
     name, part = route
     if name == "upload":
         return _upload(call, scene)
+    if name == "models":
+        return _models(call)
     if not re.fullmatch(r"Key [!-~]+", call.headers.get("authorization", "")):
         return _refuse(401, "Cannot access application. Authentication is required to access this application.")
     match name:
@@ -293,6 +296,32 @@ def _describe(job: Job, scene: Scene, *, payloads: bool) -> dict[str, Any]:
     }
     asked = {name: value for name, value in job.asked.items() if name != "_cost"}
     return {**told, "json_input": asked} if payloads else told
+
+
+def _models(call: Call) -> Answer:
+    """Describe endpoints, which is public."""
+    wanted = call.query.get("endpoint_id", "").split(",")
+    unknown = [name for name in wanted if name not in ENDPOINTS]
+    if unknown:
+        return _platform(404, "not_found", f"Endpoint id '{unknown[0]}' not found")
+    made = {"properties": {"images": {"type": "array"}, "prompt": {"type": "string"}}}
+    found = [
+        {
+            "endpoint_id": name,
+            "metadata": {"display_name": name, "status": "active"},
+            "openapi": {
+                "openapi": "3.0.4",
+                "components": {
+                    "schemas": {
+                        "Made": made,
+                        "Input": as_json_schema(Field(kind="object", fields=ENDPOINTS[name].fields)),
+                    }
+                },
+            },
+        }
+        for name in wanted
+    ]
+    return reply(200, {"models": found, "has_more": False, "next_cursor": None})
 
 
 def _pricing(call: Call) -> Answer:

@@ -173,7 +173,7 @@ ENDPOINTS = {
     "fal-ai/flux/schnell": _open(_DEV, 0.003, "jpeg"),
     "blackforestlabs/flux-3/text-to-image": _flux_3(_FLUX_3),
     "blackforestlabs/flux-3/edit-image": _flux_3({**_FLUX_3, **_several(10)}),
-    "blackforestlabs/flux-3/klein/text-to-image": _open(_KLEIN, 0.009, "jpeg"),
+    "blackforestlabs/flux-3/klein/text-to-image": _open(_without(_KLEIN, "enable_safety_checker"), 0.009, "jpeg"),
 }
 """By id."""
 

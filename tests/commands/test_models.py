@@ -169,7 +169,7 @@ def test_an_id_that_a_provider_does_not_have(flux, provider):
     assert "paid job" not in done.err
 
 
-@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe"])
+@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe", "fal"])
 def test_the_stand_ins_publish_what_the_providers_do(provider):
     """`describe` of a known id: its fields, where the provider publishes them."""
     one = load(provider)

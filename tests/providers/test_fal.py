@@ -429,6 +429,52 @@ def test_the_key_check_reads_the_prices(hold):
     assert PROVIDER.models["flux-2-klein-4b"].slug not in asked  # an id that only third parties name
 
 
+def published(*endpoints, **fields):
+    """Return what the platform says of endpoints; the schema of what one makes comes first."""
+    made = {"properties": {"images": {}, "prompt": {}}}
+    taken = {"properties": {"prompt": {"type": "string"}, **fields}, "required": ["prompt"]}
+    schemas = {"components": {"schemas": {"AMade": made, "Input": taken, "Other": 5}}}
+    about = {"display_name": "FLUX.2 [pro]"}
+    return {"models": [{"endpoint_id": one, "metadata": about, "openapi": schemas} for one in endpoints]}
+
+
+def test_an_endpoint_is_described_by_its_public_schema(hold):
+    found, (request,) = hold(PROVIDER.describe(ENDPOINT), published(ENDPOINT, seed={"type": "integer"}))
+
+    assert found.facts == {"title": "FLUX.2 [pro]"}
+    assert [(field.name, field.required) for field in found.fields] == [("prompt", True), ("seed", False)]
+    assert (request.origin, request.path, request.keyless) == ("https://api.fal.ai", "/v1/models", True)
+    assert request.query == {"endpoint_id": ENDPOINT, "expand": "openapi-3.0"}
+
+
+@pytest.mark.parametrize("told", [{}, {"metadata": 5, "openapi": None}, {"openapi": {"components": None}}])
+def test_an_endpoint_of_which_little_is_published(hold, told):
+    found, _ = hold(PROVIDER.describe(ENDPOINT), {"models": [{"endpoint_id": ENDPOINT, **told}]})
+
+    assert (found.facts, found.fields) == ({}, ())
+
+
+def test_an_endpoint_that_is_not_there_is_not_described(hold):
+    with pytest.raises(NotFoundError, match="fal has no endpoint fal-ai/x"):
+        hold(PROVIDER.describe("fal-ai/x"), {"models": []})
+
+
+def test_a_published_schema_is_compared_with_the_table(hold):
+    model = PROVIDER.models["flux-3-image"]
+    every = [one.slug for one in (model, *model.variants)]
+    fields = {name: words for name, words in SCHEMAS[every[1]]["properties"].items() if name != "resolution"}
+
+    found, (request,) = hold(PROVIDER.compare(model), published(*every, **fields, seed={"type": "integer"}))
+
+    assert request.query["endpoint_id"] == ",".join(every)
+    assert set(found) == {
+        "flux-3-image no longer has a field resolution",
+        "flux-3-image has a field seed that flux does not know",
+        "flux-3-image has a field image_urls that flux does not know",
+    }
+    assert hold(PROVIDER.compare(model), {"models": []})[0] == ()
+
+
 @pytest.mark.parametrize("answer", [({"detail": "Request not found"}, 404), ({"status": "IN_QUEUE"}, 200)])
 def test_with_another_base_url_the_queue_checks_the_key(hold, reply, answer):
     account, requests = hold(PROVIDER.check(), UsageError("is not asked"), reply(*answer))

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from flux_cli.providers import load
+from flux_cli.providers.conversation import drive
+
 PICTURES = Path(__file__).parents[1] / "pictures"
 FOX, MASK = (
     f"data:image/png;base64,{base64.b64encode((PICTURES / name).read_bytes()).decode()}"
@@ -193,6 +196,17 @@ def test_a_list_with_wrong_parameters(ask, query):
 @pytest.mark.parametrize(("ids", "status"), [("", 400), (",".join([PRO] * 51), 400), ("fal-ai/x", 404), (PRO, 200)])
 def test_prices_are_asked_by_id(ask, ids, status):
     assert ask("GET", f"{PLATFORM}/pricing?endpoint_id={ids}").status == status
+
+
+@pytest.mark.parametrize("model", list(load("fal").models))
+def test_what_it_publishes_is_our_table(line, model):
+    talk = line("fal")
+
+    assert drive(talk.provider.compare(talk.provider.models[model]), talk) == ()
+
+
+def test_an_endpoint_that_is_not_there_is_not_described(ask):
+    assert ask("GET", f"{PLATFORM}?endpoint_id=fal-ai/x", headers={"authorization": ""}).status == 404
 
 
 def test_an_upload_needs_its_token_and_no_key(ask, told, post):
