@@ -61,20 +61,22 @@ class Fetcher:
     def _fetch(self, job: Job, index: int, store: ImageStore, deadline: float) -> tuple[Job, UnsavedError | None]:
         """Save one image. Return the newest version of the job and, if the image is not saved, why.
 
-        A link that fails twice, or does not work any more, is renewed once by reading the job again.
+        A link that fails twice, or does not work any more, is renewed once by reading the job again, and then tried
+        again in any case.
         """
         pauses = self._policy.pauses()
         found = self._try(job, index, store, deadline, pauses)
         if isinstance(found, FluxError) and not isinstance(found, UnsavedError):
-            dead, before = isinstance(found, NotFoundError), job.images[index].url
+            dead, before, why = isinstance(found, NotFoundError), job.images[index].url, ""
             try:
                 job = self._renew(job, index)
             except FluxError as error:
-                if dead:
-                    return job, _unsaved(job, f"{found.message}, and {error.message}")
+                why = f", and {error.message}" if dead else ""
             if dead or self._pause(next(pauses), deadline):
                 patient = not dead or job.images[index].url != before
                 found = self._try(job, index, store, deadline, pauses, patient=patient)
+            if why and isinstance(found, NotFoundError):
+                found = _unsaved(job, f"{found.message}{why}")
         if isinstance(found, Job):
             return found, None
         return job, found if isinstance(found, UnsavedError) else _unsaved(job, found.message)

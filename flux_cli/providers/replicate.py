@@ -58,9 +58,9 @@ def poll(remote: RemoteJob) -> Flow[State]:
 
 
 def cancel(remote: RemoteJob) -> Flow[State]:
-    """Cancel the prediction; what the answer says of a finished one is its state."""
-    reply = yield Request("POST", f"/predictions/{remote.id}/cancel", repeatable=True, mutates=True)
-    return _state(reply.json)
+    """Cancel the prediction, and look what became of it."""
+    yield Request("POST", f"/predictions/{remote.id}/cancel", repeatable=True, mutates=True)
+    return (yield from poll(remote))
 
 
 def find(lost: LostSubmit) -> Flow[RemoteJob | None]:

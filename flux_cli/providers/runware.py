@@ -48,10 +48,18 @@ _TASK_FIELDS = (
     "routing",
     "advancedFeatures",
     "acceleration",
+    "acceleratorOptions",
+    "controlNet",
+    "hiresFix",
+    "ipAdapters",
     "lora",
     "maskMargin",
     "outpaint",
+    "promptWeighting",
+    "pulid",
     "scheduler",
+    "trueCFGScale",
+    "ultralytics",
 )
 """Documented fields that flux fills in or leaves to ``--param``."""
 

@@ -19,7 +19,7 @@ from flux_cli.providers.options import (
 )
 
 _MEGAPIXEL = 2**20
-_SET_BY_FLUX = "16:9, set by flux: the provider requires a size"
+_WIDE, _SQUARE = (f"{ratio}, set by flux: the provider requires a size" for ratio in ("16:9", "1:1"))
 _NINE = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")
 _ULTRA_SIZES = {
     "21:9": (3136, 1344),
@@ -85,7 +85,10 @@ _DELIVERY: dict[str, Option] = {
 }
 _SEED = {"seed": Range(field="seed", low=0, high=2**63 - 1, default="random")}
 _UPSAMPLE = {"upsample_prompt": Switch(field="providerSettings.bfl.promptUpsampling", default="off")}
-_NEGATIVE = {"negative": Words(field="negativePrompt", note="heeded if the guidance is above 1")}
+
+
+def _negative(limit: int) -> dict[str, Option]:
+    return {"negative": Words(field="negativePrompt", limit=limit, note="heeded if the guidance is above 1")}
 
 
 def _tolerance(high: int) -> dict[str, Option]:
@@ -95,14 +98,14 @@ def _tolerance(high: int) -> dict[str, Option]:
 
 def _sizes(low: int, high: int, step: int) -> dict[str, Option]:
     """Return any size on a grid, and ratios of about a megapixel."""
-    ratios = Ratios(sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=step), default=_SET_BY_FLUX)
+    ratios = Ratios(sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=step), default=_SQUARE)
     return {"aspect_ratio": ratios, "size": Pixels(low=low, high=high, step=step)}
 
 
-def _table(sizes: dict[str, tuple[int, int]]) -> dict[str, Option]:
+def _table(sizes: dict[str, tuple[int, int]], default: str) -> dict[str, Option]:
     """Return the sizes of a table, by ratio and one by one."""
     return {
-        "aspect_ratio": Ratios(sizes=sizes, default=_SET_BY_FLUX),
+        "aspect_ratio": Ratios(sizes=sizes, default=default),
         "size": Pixels(table=tuple(sizes.values())),
     }
 
@@ -127,11 +130,11 @@ def _seed_image(least: int = 0) -> ImageInput:
 _MASK = ImageInput(field="inputs.maskImage", travels="data-uri", max_bytes=20 * 2**20, note="white changes")
 
 
-def _steps(low: int, high: int, default: str) -> dict[str, Option]:
+def _steps(low: int, high: int, default: str = "") -> dict[str, Option]:
     return {"steps": Range(field="steps", low=low, high=high, default=default)}
 
 
-def _guidance(low: float, high: float, default: str) -> dict[str, Option]:
+def _guidance(low: float, high: float, default: str = "") -> dict[str, Option]:
     return {"guidance": Range(field="CFGScale", low=low, high=high, fractions=True, default=default)}
 
 
@@ -140,11 +143,16 @@ def _price(amount: float, further: float = 0.0, inputs: float = 0.0) -> Price:
     return Price(amount=amount, further=further, inputs=inputs, source=source, date="2026-11")
 
 
+def _open_price(amount: float) -> Price:
+    """Return the price of a model whose page gives only that of 1024x1024."""
+    return replace(_price(amount, amount), source="the model's page for 1024x1024; more is inferred")
+
+
 _PRO = Model(
     name="flux-1.1-pro",
     slug="bfl:2@1",
     options={
-        "aspect_ratio": Ratios(sizes=_PRO_SIZES, default=_SET_BY_FLUX),
+        "aspect_ratio": Ratios(sizes=_PRO_SIZES, default=_WIDE),
         "size": Pixels(low=256, high=1440, step=32),
         **_SEED,
         **_DELIVERY,
@@ -163,7 +171,7 @@ _ULTRA = replace(
     name="flux-1.1-pro-ultra",
     slug="bfl:2@2",
     options={
-        **_table(_ULTRA_SIZES),
+        **_table(_ULTRA_SIZES, _WIDE),
         "raw": Switch(field="providerSettings.bfl.raw", default="off", note="closer to the model's direct output"),
         **_SEED,
         **_DELIVERY,
@@ -177,23 +185,24 @@ _KONTEXT = replace(
     name="flux-kontext-pro",
     slug="bfl:3@1",
     options={
-        **_table(_KONTEXT_SIZES),
+        **_table(_KONTEXT_SIZES, _SQUARE),
         **_references(2),
         **_SEED,
         **_DELIVERY,
         **_UPSAMPLE,
         **_tolerance(6),
     },
+    always_sent={"aspect_ratio": "1:1"},
 )
 _KONTEXT_DEV = replace(
     _PRO,
     name="flux-kontext-dev",
     slug="runware:106@1",
     options={
-        **_references(2),
+        **{name: replace(option, confidence="inferred") for name, option in _references(2).items()},
         **_SEED,
         **_DELIVERY,
-        **_NEGATIVE,
+        **_negative(3000),
         "steps": Range(field="steps", low=1, high=100, confidence="inferred"),
         "guidance": Range(field="CFGScale", low=0, high=20, fractions=True, confidence="inferred"),
         "size": Pixels(low=128, high=2048, step=16, confidence="inferred"),
@@ -214,7 +223,10 @@ _FLUX_2 = replace(
     },
     prompt_length=(1, 32_000),
     always_sent={"aspect_ratio": "1:1"},
-    price=_price(0.03, 0.015, 0.015),
+    price=replace(
+        _price(0.03, 0.015, 0.015),
+        source="the model's page for 1024x1024; more, and input images, by the price list of the model's maker",
+    ),
     largest=4 * _MEGAPIXEL,
 )
 _KLEIN = replace(
@@ -226,15 +238,16 @@ _KLEIN = replace(
         **_references(4),
         **_SEED,
         **_DELIVERY,
-        **_NEGATIVE,
+        **_negative(10_000),
         **_steps(1, 50, "4"),
         **_guidance(1, 20, "3.5"),
     },
     prompt_length=(1, 10_000),
     always_sent={"aspect_ratio": "1:1"},
-    price=_price(0.00078, 0.00078),
+    price=_open_price(0.00078),
     largest=4 * _MEGAPIXEL,
 )
+_KLEIN_BASE = replace(_KLEIN, options={**_KLEIN.options, **_steps(1, 50), **_guidance(1, 20)})
 _DEV = replace(
     _PRO,
     name="flux-dev",
@@ -246,12 +259,17 @@ _DEV = replace(
         "strength": Range(field="strength", low=0, high=1, fractions=True, default="0.8"),
         **_SEED,
         **_DELIVERY,
-        **_NEGATIVE,
+        **_negative(3000),
         **_steps(1, 100, "28"),
-        **_guidance(0, 20, "3.5"),
+        **_guidance(0, 20),
     },
     always_sent={"aspect_ratio": "1:1"},
-    price=_price(0.0038, 0.0038),
+    price=Price(
+        amount=0.0038,
+        steps=((2**18, 0.0019), *((count * _MEGAPIXEL, count * 0.0038) for count in (1, 2, 3, 4))),
+        source="the model's page at runware.ai/docs for 28 steps and up to 1024x1024; more is inferred",
+        date="2026-10",
+    ),
     largest=4 * _MEGAPIXEL,
 )
 _FILL = replace(
@@ -265,7 +283,7 @@ _FILL = replace(
         **_DELIVERY,
         **_steps(15, 50, "50"),
         **_guidance(1.5, 100, "60"),
-        **_tolerance(6),
+        "safety_tolerance": replace(_tolerance(6)["safety_tolerance"], confidence="inferred"),
     },
     always_sent={},
     price=Price(amount=0.05, source="the price list of the model's maker", date="2026-11"),
@@ -316,7 +334,7 @@ _FLUX_3_KLEIN = replace(
     name="flux-3-image-klein",
     slug="bfl:flux@3-image-klein",
     options={
-        **{name: replace(option, confidence="inferred") for name, option in _sizes(512, 4096, 16).items()},
+        **{name: replace(one, default="", confidence="inferred") for name, one in _sizes(512, 4096, 16).items()},
         **{name: replace(option, confidence="inferred") for name, option in _references(10).items()},
         **_DELIVERY,
         "steps": Range(field="steps", low=1, high=50, default="16", confidence="inferred"),
@@ -342,20 +360,20 @@ _ALL = (
         _FLUX_2,
         name="flux-2-flex",
         slug="bfl:6@1",
-        options={**_FLUX_2.options, **_references(10), **_steps(1, 50, "50"), **_guidance(1, 20, "2.5")},
+        options={**_FLUX_2.options, **_references(10), **_steps(1, 50), **_guidance(1, 20, "2.5")},
         price=replace(_price(0.06, 0.06, 0.06), source="the model's page for up to 1024x1024; more is inferred"),
     ),
     replace(_FLUX_2, name="flux-2-max", slug="bfl:7@1", price=_price(0.07, 0.03, 0.03)),
     replace(
-        _KLEIN,
+        _KLEIN_BASE,
         name="flux-2-dev",
         slug="runware:400@1",
         price=Price(amount=0.009, further=0.009, source="third parties", date="2026-10"),
     ),
-    replace(_KLEIN, name="flux-2-klein-4b", slug="runware:400@4", price=_price(0.0006, 0.0006)),
-    replace(_KLEIN, name="flux-2-klein-4b-base", slug="runware:400@5", price=None),
+    replace(_KLEIN, name="flux-2-klein-4b", slug="runware:400@4", price=_open_price(0.0006)),
+    replace(_KLEIN_BASE, name="flux-2-klein-4b-base", slug="runware:400@5", price=None),
     _KLEIN,
-    replace(_KLEIN, name="flux-2-klein-9b-base", slug="runware:400@3", price=_price(0.00416, 0.00416)),
+    replace(_KLEIN_BASE, name="flux-2-klein-9b-base", slug="runware:400@3", price=_open_price(0.00416)),
     _FLUX_3,
     _FLUX_3_KLEIN,
     _DEV,
@@ -363,7 +381,7 @@ _ALL = (
         _DEV,
         name="flux-schnell",
         slug="runware:100@1",
-        options={**_DEV.options, **_steps(1, 100, "4")},
+        options={**_DEV.options, **_steps(1, 100)},
         price=None,
     ),
     _FILL,

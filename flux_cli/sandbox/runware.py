@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 import secrets
 from typing import Any
@@ -157,6 +158,10 @@ def _infer(task: dict[str, Any], scene: Scene) -> tuple[list[Any], list[Any]]:
     sync = task.get("deliveryMethod", "sync") == "sync"
     inputs = _keep_inputs(task, scene)
     sizes = [measure(held) for one in inputs if (held := scene.input(one)) is not None]
+    least = ENTRIES[task["model"]].least_side if task["model"] in ENTRIES else 1
+    if any(min(size) < least for size in sizes):
+        text = f"each side of a reference image must have at least {least} pixels"
+        raise _Refused(400, complaint("invalidReferenceImages", text, task, "inputs.referenceImages"))
     width, height = _size(task, sizes)
     job, new = scene.accept(
         id=task["taskUUID"].lower(),
@@ -214,8 +219,11 @@ def _size(task: dict[str, Any], inputs: list[tuple[int, int]]) -> tuple[int, int
         return 1024, 1024
     if entry is None or (entry.table == () and entry.sides is None):
         return inputs[0]
-    area = entry.tiers.get(task.get("resolution", "1K"), 2**20)
-    return shapes.size_of_area(f"{inputs[0][0]}:{inputs[0][1]}", area, 16)
+    if entry.tiers:
+        shape = math.log(inputs[0][0] / inputs[0][1])
+        tier = entry.tiers[task.get("resolution", "1K")]
+        return min(tier, key=lambda size: abs(math.log(size[0] / size[1]) - shape))
+    return shapes.size_of_area(f"{inputs[0][0]}:{inputs[0][1]}", 2**20, 16)
 
 
 def _cost(task: dict[str, Any], width: int, height: int, inputs: list[tuple[int, int]]) -> float:

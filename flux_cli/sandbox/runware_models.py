@@ -12,7 +12,7 @@ from flux_cli.sandbox import shapes
 from flux_cli.sandbox.schema import Field
 
 _IMAGE = Field(kind="text")
-_SIDE = Field(kind="integer")
+_NEEDED = Field(kind="text", required=True)
 _OBJECT = Field(kind="object")
 
 
@@ -32,8 +32,14 @@ class Entry:
     """USD for the first megapixel, each further one, and each of the input images."""
     steps: tuple[tuple[int, float], ...] = ()
     """Instead, the price of images of up to so many pixels."""
-    tiers: dict[str, int] = field(default_factory=dict[str, int])
-    """Pixels by resolution."""
+    tiers: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict[str, tuple[tuple[int, int], ...]])
+    """Sizes by resolution."""
+    least_side: int = 1
+    """Shortest side of a reference image, in pixels."""
+    conflicts: tuple[str, ...] = ()
+    """Fields of which at most one may be sent."""
+    safety_modes: bool = True
+    """Whether ``safety`` has a ``mode``."""
 
 
 def _bfl(tolerance: int, *, raw: bool = False) -> dict[str, Field]:
@@ -70,7 +76,16 @@ def _tier(pairs: str) -> tuple[tuple[int, int], ...]:
 
 
 _SEED = {"seed": Field(kind="integer", low=0, high=2**63 - 1)}
-_TEXTS = {"negativePrompt": Field(kind="text"), "scheduler": Field(kind="text"), "lora": Field(kind="array")}
+_ARRAY = Field(kind="array")
+_OPEN = {"scheduler": Field(kind="text"), "lora": _ARRAY, "acceleratorOptions": _OBJECT}
+_OPEN_1 = {"trueCFGScale": Field(kind="number"), "ultralytics": _OBJECT}
+"""Documented fields of the open models, and of those of FLUX.1."""
+
+
+def _negative(low: int, high: int) -> dict[str, Field]:
+    return {"negativePrompt": Field(kind="text", low=low, high=high)}
+
+
 _KONTEXT_TABLE = _tier("1568x672 1392x752 1184x880 1248x832 1024x1024")
 _FLUX_3 = {
     "0.75K": _tier("1168x496 1088x544 1024x576 944x624 912x656 880x672 864x688 768x768"),
@@ -81,24 +96,45 @@ _FLUX_3 = {
 _FLUX_3_PRICES = {"0.75K": 0.041, "1K": 0.048, "2K": 0.10, "4K": 0.607}
 _FLUX_2 = {**_references(8), **_size(), **_SEED, **_bfl(6)}
 _KLEIN = {
-    **_references(4),
+    **_references(4, low=1),
     **_size(),
     **_SEED,
-    **_TEXTS,
+    **_OPEN,
+    **_negative(1, 10_000),
     **_numbers((1, 50), (1, 20)),
-    "acceleration": Field(kind="text"),
+    "acceleration": Field(kind="text", choices=("none", "low", "medium", "high")),
 }
-_DEV = {
+_SCHNELL = {
     **_inputs(seedImage=_IMAGE, maskImage=_IMAGE),
     **_size(),
     **_SEED,
-    **_TEXTS,
+    **_OPEN,
+    **_OPEN_1,
+    **_negative(2, 3000),
     **_numbers((1, 100), (0, 20)),
     "strength": Field(kind="number", low=0, high=1),
     "maskMargin": Field(kind="integer", low=32, high=128),
     "outpaint": _OBJECT,
+    "promptWeighting": Field(kind="text", choices=("sdEmbeds",)),
 }
+_DEV = {**_SCHNELL, "controlNet": _ARRAY, "ipAdapters": _ARRAY, "pulid": _OBJECT}
+_BOX = Field(kind="array", nullable=True, low=4, high=4, items=Field(kind="integer", low=0, high=1000))
+_BOXES = Field(
+    kind="array",
+    low=1,
+    items=Field(
+        kind="object",
+        fields={
+            "id": Field(kind="text", required=True),
+            "description": Field(kind="text"),
+            "referenceIndex": Field(kind="integer", nullable=True, low=0, high=9),
+            "sourceBox": _BOX,
+            "targetBox": _BOX,
+        },
+    ),
+)
 _ANY = (1, 32_000)
+_ACCELERATION = ("acceleration", "acceleratorOptions")
 _GRID, _KLEIN_GRID = (256, 2048, 16), (128, 2048, 16)
 
 ENTRIES = {
@@ -111,7 +147,15 @@ ENTRIES = {
         fields={**_references(2), **_size(), **_SEED, **_bfl(6)}, table=_KONTEXT_TABLE, price=(0.08, 0, 0)
     ),
     "runware:106@1": Entry(
-        fields={**_references(2), **_size(required=False), **_SEED, **_TEXTS, **_numbers((1, 100), (0, 20))},
+        fields={
+            **_references(2),
+            **_size(required=False),
+            **_SEED,
+            **_OPEN,
+            **_OPEN_1,
+            **_negative(2, 3000),
+            **_numbers((1, 100), (0, 20)),
+        },
         sides=_KLEIN_GRID,
         price=(0.0105, 0, 0),
     ),
@@ -123,12 +167,24 @@ ENTRIES = {
         price=(0.06, 0.06, 0.06),
     ),
     "bfl:7@1": Entry(fields={**_FLUX_2, **_size(required=False)}, prompt=_ANY, sides=_GRID, price=(0.07, 0.03, 0.03)),
-    "runware:400@1": Entry(fields=_KLEIN, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.009, 0.009, 0)),
-    "runware:400@4": Entry(fields=_KLEIN, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.0006, 0.0006, 0)),
-    "runware:400@5": Entry(fields=_KLEIN, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.003, 0.003, 0)),
-    "runware:400@2": Entry(fields=_KLEIN, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.00078, 0.00078, 0)),
-    "runware:400@6": Entry(fields=_KLEIN, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.00078, 0.00078, 0)),
-    "runware:400@3": Entry(fields=_KLEIN, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.00416, 0.00416, 0)),
+    "runware:400@1": Entry(
+        fields=_KLEIN, conflicts=_ACCELERATION, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.009, 0.009, 0)
+    ),
+    "runware:400@4": Entry(
+        fields=_KLEIN, conflicts=_ACCELERATION, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.0006, 0.0006, 0)
+    ),
+    "runware:400@5": Entry(
+        fields=_KLEIN, conflicts=_ACCELERATION, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.003, 0.003, 0)
+    ),
+    "runware:400@2": Entry(
+        fields=_KLEIN, conflicts=_ACCELERATION, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.00078, 0.00078, 0)
+    ),
+    "runware:400@6": Entry(
+        fields=_KLEIN, conflicts=_ACCELERATION, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.00078, 0.00078, 0)
+    ),
+    "runware:400@3": Entry(
+        fields=_KLEIN, conflicts=_ACCELERATION, prompt=(1, 10_000), sides=_KLEIN_GRID, price=(0.00416, 0.00416, 0)
+    ),
     "bfl:flux@3-image": Entry(
         fields={
             **_references(10, low=1),
@@ -138,14 +194,16 @@ ENTRIES = {
                 kind="object",
                 fields={
                     "safetyTolerance": Field(kind="integer", low=0, high=4),
-                    "boundingBoxes": Field(kind="array", items=_OBJECT),
+                    "boundingBoxes": _BOXES,
                 },
             ),
         },
         prompt=(2, 32_000),
         table=tuple(size for sizes in _FLUX_3.values() for size in sizes),
         steps=tuple((max(w * h for w, h in sizes), _FLUX_3_PRICES[tier]) for tier, sizes in _FLUX_3.items()),
-        tiers={"0.75K": 768 * 768, "1K": 2**20, "2K": 2**22, "4K": 2**24},
+        tiers=_FLUX_3,
+        least_side=128,
+        safety_modes=False,
     ),
     "bfl:flux@3-image-klein": Entry(
         fields={**_references(10), **_size(required=False), "steps": Field(kind="integer", low=1, high=50)},
@@ -153,11 +211,15 @@ ENTRIES = {
         sides=(512, 4096, 16),
         steps=((2**18, 0.003), (2**20, 0.006), (1536 * 1024, 0.0089), (2**22, 0.0179), (2**24, 0.101)),
     ),
-    "runware:101@1": Entry(fields=_DEV, sides=(128, 2048, 64), price=(0.0038, 0.0038, 0)),
-    "runware:100@1": Entry(fields=_DEV, sides=(128, 2048, 64), price=(0.0013, 0.0013, 0)),
+    "runware:101@1": Entry(
+        fields=_DEV,
+        sides=(128, 2048, 64),
+        steps=((2**18, 0.0019), *((count * 2**20, count * 0.0038) for count in (1, 2, 3, 4))),
+    ),
+    "runware:100@1": Entry(fields=_SCHNELL, sides=(128, 2048, 64), price=(0.0013, 0.0013, 0)),
     "bfl:1@2": Entry(
         fields={
-            **_inputs(required=True, seedImage=Field(kind="text", required=True), maskImage=_IMAGE),
+            **_inputs(required=True, seedImage=_NEEDED, maskImage=_NEEDED),
             **_SEED,
             **_numbers((15, 50), (1.5, 100)),
             **_bfl(6),

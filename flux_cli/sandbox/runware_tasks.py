@@ -34,6 +34,7 @@ _COMMON = {
     "advancedFeatures": Field(kind="object"),
 }
 """The fields of every model."""
+_CHECK_ONLY = Field(kind="object", fields={"checkContent": Field(kind="boolean")})
 
 
 def image_schema(model: Any) -> Field:
@@ -45,7 +46,8 @@ def image_schema(model: Any) -> Field:
     entry = entry or ENTRIES["bfl:2@2"]
     low, high = entry.prompt or (0, 0)
     prompt = {"positivePrompt": Field(kind="text", required=True, low=low, high=high)} if entry.prompt else {}
-    return Field(kind="object", fields={**_COMMON, **prompt, **entry.fields})
+    safety = {} if entry.safety_modes else {"safety": _CHECK_ONLY}
+    return Field(kind="object", fields={**_COMMON, **safety, **prompt, **entry.fields})
 
 
 _UUID = Field(kind="text", required=True, pattern=UUID4)
@@ -78,7 +80,7 @@ def complaints(task: Any) -> list[dict[str, Any]]:
     schema = image_schema(task.get("model")) if kind == "imageInference" else SCHEMAS[kind]
     found = [_as_complaint(one, task) for one in problems(task, schema)]
     if not found and kind == "imageInference":
-        found += _check_size(task)
+        found += [*_check_size(task), *_check_together(task), *_check_boxes(task)]
     return found
 
 
@@ -127,3 +129,32 @@ def _check_size(task: dict[str, Any]) -> list[dict[str, Any]]:
         for name in ("width", "height")
         if not low <= task[name] <= high or task[name] % step
     ]
+
+
+def _check_together(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the errors of fields that exclude each other, and of a prompt where the model takes none."""
+    if "positivePrompt" in task and not LOOSE.get(task["model"], True):
+        return [complaint("unsupportedParameter", "positivePrompt is not a known field", task, "positivePrompt")]
+    given = [name for name in ENTRIES.get(task["model"], Entry()).conflicts if name in task]
+    if len(given) > 1:
+        return [complaint("incompatibleParameters", f"send only one of {' and '.join(given)}", task, given[0])]
+    return []
+
+
+def _check_boxes(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the errors of bounding boxes: unique names, and places that fit a task with or without references."""
+    if task["model"] in LOOSE:
+        return []
+    boxes = task.get("settings", {}).get("boundingBoxes", [])
+    where = "settings.boundingBoxes"
+    if len({box["id"] for box in boxes}) < len(boxes):
+        return [complaint("invalidBoundingBoxes", "every id must be different", task, where)]
+    if task.get("inputs", {}).get("referenceImages"):
+        wrong = any(box.get("sourceBox") is not None and box.get("referenceIndex") is None for box in boxes)
+        return [complaint("invalidBoundingBoxes", "sourceBox needs referenceIndex", task, where)] if wrong else []
+    for box in boxes:
+        if box.get("targetBox") is None:
+            return [complaint("invalidBoundingBoxes", "targetBox is required without references", task, where)]
+        if box.keys() & {"referenceIndex", "sourceBox"}:
+            return [complaint("invalidBoundingBoxes", "there is no reference image", task, where)]
+    return []

@@ -53,6 +53,10 @@ class World:
         """Return all jobs that ``provider`` has accepted, the newest first."""
         return self._scene(provider).jobs()
 
+    def image(self, provider: str, job: Job, index: int) -> bytes:
+        """Return the bytes of an image of ``job``, counted from 0."""
+        return files.content(job, index, self._scene(provider))
+
     def answer(self, call: Call) -> Answer:
         """Answer a call by its host. Raises ``ValueError`` for an unknown host, and `LostReply`."""
         for name in sorted(self._names, key=lambda name: name not in call.host):  # the likely one first: few are loaded

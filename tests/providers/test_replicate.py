@@ -139,10 +139,11 @@ def test_a_failed_prediction_is_a_block_or_not_by_its_words_and_code(talk, text,
 
 
 def test_a_cancel_says_how_the_prediction_is(talk):
-    queued = talk(PROVIDER, PROVIDER.cancel(REMOTE), prediction("canceled"))
-    done = talk(PROVIDER, PROVIDER.cancel(REMOTE), prediction("succeeded", output=LINK))
+    queued = talk(PROVIDER, PROVIDER.cancel(REMOTE), prediction("canceled"), prediction("canceled"))
+    done = talk(PROVIDER, PROVIDER.cancel(REMOTE), b"", prediction("succeeded", output=LINK))
 
-    assert queued.requests == [Request("POST", f"/predictions/{ID}/cancel", repeatable=True, mutates=True)]
+    assert queued.requests[0] == Request("POST", f"/predictions/{ID}/cancel", repeatable=True, mutates=True)
+    assert queued.requests[1:] == talk(PROVIDER, PROVIDER.poll(REMOTE), prediction("canceled")).requests
     assert queued.result == Cancelled()
     assert isinstance(done.result, Succeeded)
 

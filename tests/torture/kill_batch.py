@@ -17,7 +17,6 @@ from pathlib import Path
 from flux_cli.cli import main as flux
 from flux_cli.jobs import Job
 from flux_cli.runtime import Runtime
-from flux_cli.sandbox import files
 from tests.bare import bare
 from tests.conftest import FakeClock, Stream
 from tests.loopback import PROVIDERS
@@ -69,7 +68,7 @@ class BatchShot(Shot):
         self.wrong += [f"{prompt} bought {count} times" for prompt, count in bought.items() if count > 1]
         self.wrong += [f"{prompt} is lost" for prompt in self.prompts if prompt not in saved | unknown]
         self.wrong += ["unknown, and could be asked about"] * bool(
-            bought.keys() & unknown and self.provider != "runcomfy"
+            bought.keys() & unknown and load(self.provider).find is not None
         )
         self.wrong += [f"exit {code}, {len(unknown)} unknown" for code in codes if (code == 0) == bool(unknown)]
         self._check_files()
@@ -79,7 +78,7 @@ class BatchShot(Shot):
         return [job for job in self.host.world.jobs(self.provider) if job.prompt in self.prompts]
 
     def _check_files(self) -> None:
-        whole = {files.content(job, index, self.provider) for job in self._bought() for index in range(job.count)}
+        whole = {self.host.world.image(self.provider, job, index) for job in self._bought() for index in range(job.count)}
         self.wrong += [f"{path.name} is not whole" for path in self._found() if bare(path.read_bytes()) not in whole]
         saved = [image.path for row in self._rows() for image in row.images if image.path]
         self.wrong += [f"{path} is not there" for path in saved if not Path(path).is_file()]

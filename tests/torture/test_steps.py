@@ -14,8 +14,7 @@ import pytest
 
 from flux_cli.jobs import Job
 from flux_cli.ledger.codec import decode
-from flux_cli.providers import NAMES
-from flux_cli.sandbox import files
+from flux_cli.providers import NAMES, load
 from flux_cli.sandbox.world import World
 from tests.bare import bare
 from tests.torture.share import every
@@ -120,7 +119,10 @@ class Stage:
             return command(world, START, words, steps, hold=HOLD)
 
     def accepted(self) -> list:
-        return World(self._folder / "world", lambda: LATER, HOLD, providers=NAMES).jobs(self.scenario.provider)
+        return self._world().jobs(self.scenario.provider)
+
+    def _world(self) -> World:
+        return World(self._folder / "world", lambda: LATER, HOLD, providers=NAMES)
 
     def ledger(self) -> list[Job]:
         path = next((self._folder / "home").rglob("ledger.sqlite3"), None)
@@ -137,8 +139,9 @@ class Stage:
 
     def images(self) -> dict[str, bytes]:
         """Return the images of every job that was accepted, as the host has them."""
+        world = self._world()
         return {
-            f"{job.id} {index}": files.content(job, index, self.scenario.provider)
+            f"{job.id} {index}": world.image(self.scenario.provider, job, index)
             for job in self.accepted()
             for index in range(job.count)
         }
@@ -234,7 +237,7 @@ def faults_in_the_end(stage: Stage, *, temporary: bool) -> list[str]:
     for job in stage.accepted():
         row = row_of(rows, job)
         if row is not None and row.status == "unknown":
-            known = row.remote_id is not None or stage.scenario.provider != "runcomfy"
+            known = row.remote_id is not None or load(stage.scenario.provider).find is not None
             wrong += ["a job that can be asked about is unknown"] * known
             wrong += ["an unknown job has no hint"] * (row.error is None or not row.error.hint)
             continue

@@ -173,7 +173,7 @@ def attempt(cell: Cell, home: Path, program: str, warm: str) -> str:
         server.script = None
         if cell.accepted and cell.code and cell.operation != "cancel":
             later = _flux(home, env, "result", "--wait", "@1", "-o", "out/", program=warm)
-            lost = cell.provider == "runcomfy" and cell.operation == "submit"
+            lost = load(cell.provider).find is None and cell.operation == "submit"
             found += [] if later.returncode == (7 if lost else 0) else [f"follow-up {later.returncode}: {later.stderr}"]
             found += _wrong(cell, home, server, later.stdout + later.stderr, "unknown" if lost else "succeeded")
             images = [bare(path.read_bytes()) for path in home.glob("out/*")]
