@@ -73,12 +73,10 @@ def _image(least: int, most: int) -> ImageInput:
 def _sizes(low: int, high: int, step: int, default: str = "4:3") -> dict[str, Option]:
     """Return the options of ``image_size``, which is sent in pixels."""
     most = 4 * _MEGAPIXEL
-    shapes = Ratios(
-        field="image_size",
-        as_object=True,
-        sizes=sizes_of_area(_RATIOS[1:-1], area=_MEGAPIXEL, step=step),
-        default=default,
-    )
+    found = sizes_of_area(_RATIOS, area=_MEGAPIXEL, step=step)
+    if max(found["21:9"]) > high:
+        found |= {"21:9": (1344, 576), "9:21": (576, 1344)}
+    shapes = Ratios(field="image_size", as_object=True, sizes=found, default=default)
     size = Pixels(field="image_size", as_object=True, low=low, high=high, step=step, most=most)
     return {"aspect_ratio": shapes, "size": size}
 

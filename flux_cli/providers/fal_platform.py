@@ -83,7 +83,9 @@ def _read_prices(*endpoints: str) -> Flow[dict[str, tuple[float, str]]]:
 
 def describe(model: str) -> Flow[Published]:
     """Read the title of an endpoint and the schema of its input, which are public."""
-    found = (yield from _read_models(model)).get(model)
+    found = None
+    with suppress(NotFoundError):
+        found = (yield from _read_models(model)).get(model)
     if found is None:
         raise NotFoundError(f"fal has no endpoint {model}", hint="its ids are those of https://fal.ai/models")
     about = found.get("metadata")

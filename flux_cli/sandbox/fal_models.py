@@ -43,6 +43,7 @@ _GUIDED = {**_STEPS, "guidance_scale": _NUMBER}
 _SPEED = {"acceleration": Field(kind="text", choices=("none", "regular", "high"))}
 _OPEN = {**_COMMON, **_SIZE, **_COUNT, **_ANY_FORMAT, "enable_safety_checker": _BOOLEAN}
 _FLUX_2 = {**_OPEN, **_GUIDED, **_SPEED, "enable_prompt_expansion": _BOOLEAN}
+_FAST = {**_OPEN, "guidance_scale": _NUMBER, "enable_prompt_expansion": _BOOLEAN}
 _KLEIN = {**_OPEN, **_STEPS}
 _BASE = {**_OPEN, **_GUIDED, **_SPEED, "negative_prompt": _TEXT}
 _DEV = {**_COMMON, **_SIZE, **_COUNT, **_GUIDED, **_SPEED, "enable_safety_checker": _BOOLEAN}
@@ -158,6 +159,10 @@ ENDPOINTS = {
     "fal-ai/flux-2-max/edit": _flux_2(_MAX_PRICE, {**_NEW, **_several()}),
     "fal-ai/flux-2": _open(_FLUX_2, 0.012),
     "fal-ai/flux-2/edit": _open({**_FLUX_2, **_several(4)}, 0.012),
+    "fal-ai/flux-2/turbo": _open(_FAST, 0.008),
+    "fal-ai/flux-2/turbo/edit": _open({**_FAST, **_several(4)}, 0.008),
+    "fal-ai/flux-2/flash": _open(_FAST, 0.005),
+    "fal-ai/flux-2/flash/edit": _open({**_FAST, **_several(4)}, 0.005),
     "fal-ai/flux-2/klein/4b": _open(_KLEIN, 0.014),
     "fal-ai/flux-2/klein/4b/edit": _open({**_KLEIN, **_several(4)}, 0.014),
     "fal-ai/flux-2/klein/9b": _open({**_KLEIN, **_JPEG_PNG}, 0.015, "jpeg"),
@@ -171,6 +176,7 @@ ENDPOINTS = {
         {**_without(_DEV, "image_size"), **_ONE, "strength": _NUMBER}, 0.025, "jpeg"
     ),
     "fal-ai/flux/schnell": _open(_DEV, 0.003, "jpeg"),
+    "fal-ai/flux/krea": _open(_DEV, 0.025, "jpeg"),
     "blackforestlabs/flux-3/text-to-image": _flux_3(_FLUX_3),
     "blackforestlabs/flux-3/edit-image": _flux_3({**_FLUX_3, **_several(10)}),
     "blackforestlabs/flux-3/klein/text-to-image": _open(_without(_KLEIN, "enable_safety_checker"), 0.009, "jpeg"),

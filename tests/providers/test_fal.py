@@ -454,9 +454,12 @@ def test_an_endpoint_of_which_little_is_published(hold, told):
     assert (found.facts, found.fields) == ({}, ())
 
 
-def test_an_endpoint_that_is_not_there_is_not_described(hold):
-    with pytest.raises(NotFoundError, match="fal has no endpoint fal-ai/x"):
-        hold(PROVIDER.describe("fal-ai/x"), {"models": []})
+def test_an_endpoint_that_is_not_there_is_not_described(hold, reply):
+    unknown = reply({"error": {"type": "not_found", "message": "no such id"}}, 404)
+
+    for answer in ({"models": []}, unknown):
+        with pytest.raises(NotFoundError, match="fal has no endpoint fal-ai/x"):
+            hold(PROVIDER.describe("fal-ai/x"), answer)
 
 
 def test_a_published_schema_is_compared_with_the_table(hold):
@@ -573,6 +576,8 @@ def test_several_images_are_one_field_of_the_open_models(order):
     ("model", "name", "value", "sent"),
     [
         ("flux-2-pro", "aspect_ratio", "16:9", {"image_size": {"width": 1360, "height": 768}}),
+        ("flux-2-pro", "aspect_ratio", "21:9", {"image_size": {"width": 1568, "height": 672}}),
+        ("flux-1.1-pro", "aspect_ratio", "21:9", {"image_size": {"width": 1344, "height": 576}}),
         ("flux-2-pro", "size", "2048x2048", {"image_size": {"width": 2048, "height": 2048}}),
         ("flux-2-pro", "safety_tolerance", 5, {"safety_tolerance": "5"}),
         ("flux-3-image", "safety_tolerance", 4, {"safety_tolerance": 4}),
