@@ -159,7 +159,7 @@ def test_a_schema_is_not_read_elsewhere(flux, monkeypatch):
     assert "https://schemas.runware.ai is not asked" in done.err
 
 
-@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe"])
+@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe", "fal"])
 def test_an_id_that_a_provider_does_not_have(flux, provider):
     """In the sandbox as at the provider: not found, and how its ids look."""
     done = flux("models", "none/such", "-p", provider, "--sandbox")

@@ -576,7 +576,7 @@ def test_several_images_are_one_field_of_the_open_models(order):
     ("model", "name", "value", "sent"),
     [
         ("flux-2-pro", "aspect_ratio", "16:9", {"image_size": {"width": 1360, "height": 768}}),
-        ("flux-2-pro", "aspect_ratio", "21:9", {"image_size": {"width": 1568, "height": 672}}),
+        ("flux-2-pro", "aspect_ratio", "21:9", {"image_size": {"width": 1552, "height": 672}}),
         ("flux-1.1-pro", "aspect_ratio", "21:9", {"image_size": {"width": 1344, "height": 576}}),
         ("flux-2-pro", "size", "2048x2048", {"image_size": {"width": 2048, "height": 2048}}),
         ("flux-2-pro", "safety_tolerance", 5, {"safety_tolerance": "5"}),
