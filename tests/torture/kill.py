@@ -162,9 +162,7 @@ class Shot:
             self.wrong += ["bought, and not in the ledger"] * bought
         elif row.status == "unknown":
             lost = before is not None and before.remote_id is not None
-            self.wrong += ["unknown, and could be asked about"] * (
-                bought and (lost or load(self.provider).find is not None)
-            )
+            self.wrong += ["unknown, and could be asked about"] * (bought and (lost or load(self.provider).find is not None))
             self.wrong += ["unknown, without a hint"] * (row.error is None or not row.error.hint)
         elif row.status != "succeeded" or row.has_unsaved_images or not bought:
             self.wrong.append(f"{row.status} in the end, {'bought' if bought else 'not bought'}")
@@ -184,9 +182,7 @@ class Shot:
             return [decode(row[0]) for row in database.execute("SELECT document FROM jobs")]
 
     def _check_files(self) -> None:
-        whole = {
-            self.host.world.image(self.provider, job, index) for job in self._bought() for index in range(job.count)
-        }
+        whole = {self.host.world.image(self.provider, job, index) for job in self._bought() for index in range(job.count)}
         found = [path for path in self.work.iterdir() if path.suffix != ".part"]
         self.wrong += [
             f"{path.name} is not what the host has" for path in found if bare(path.read_bytes()) not in whole

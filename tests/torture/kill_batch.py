@@ -78,9 +78,7 @@ class BatchShot(Shot):
         return [job for job in self.host.world.jobs(self.provider) if job.prompt in self.prompts]
 
     def _check_files(self) -> None:
-        whole = {
-            self.host.world.image(self.provider, job, index) for job in self._bought() for index in range(job.count)
-        }
+        whole = {self.host.world.image(self.provider, job, index) for job in self._bought() for index in range(job.count)}
         self.wrong += [f"{path.name} is not whole" for path in self._found() if bare(path.read_bytes()) not in whole]
         saved = [image.path for row in self._rows() for image in row.images if image.path]
         self.wrong += [f"{path} is not there" for path in saved if not Path(path).is_file()]
