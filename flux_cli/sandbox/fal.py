@@ -94,7 +94,7 @@ def _submit(call: Call, scene: Scene, name: str) -> Answer:
         return _invalid(kind, first.message, "body", *filter(None, first.path.split(".")))
     try:
         inputs = [keep_image(value, scene) for value in _images(body)]
-        sizes = [measure(held) for one in inputs if (held := scene.input(one)) is not None]
+        sizes = _measure(inputs, scene)
         mask = scene.input(keep_image(body["mask_url"], scene)) if "mask_url" in body else None
     except ValueError as error:
         return _invalid("image_load_error", str(error), "body", "image_url")
@@ -106,8 +106,7 @@ def _submit(call: Call, scene: Scene, name: str) -> Answer:
 
 def _accept(call: Call, scene: Scene, name: str, body: Any, inputs: list[str]) -> Answer:
     endpoint = ENDPOINTS[name]
-    sizes = [measure(held) for one in inputs if (held := scene.input(one)) is not None]
-    width, height = _size(body, endpoint, sizes)
+    width, height = _size(body, endpoint, _measure(inputs, scene))
     form = body.get("output_format", endpoint.format)
     job, _ = scene.accept(
         id=str(uuid4()),
@@ -119,7 +118,7 @@ def _accept(call: Call, scene: Scene, name: str, body: Any, inputs: list[str]) -
         format="jpg" if form == "jpeg" else form,
         count=body.get("num_images", 1),
         inputs=inputs,
-        asked={**shorten(body), "_cost": _cost(body, endpoint, (width, height), sizes)},
+        asked=shorten(body),
     )
     if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
@@ -153,15 +152,20 @@ def _size(body: Any, endpoint: Endpoint, inputs: list[tuple[int, int]]) -> tuple
     return shapes.size_of_area(ratio, area, 16)
 
 
-def _cost(body: Any, endpoint: Endpoint, size: tuple[int, int], inputs: list[tuple[int, int]]) -> float:
+def _measure(inputs: list[str], scene: Scene) -> list[tuple[int, int]]:
+    """Return the sizes of input images, without those behind links."""
+    return [measure(held) for one in inputs if (held := scene.input(one)) is not None]
+
+
+def _cost(job: Job, scene: Scene) -> float:
     """Return what a request costs, in USD."""
-    count: int = body.get("num_images", 1)
+    endpoint = ENDPOINTS[job.model]
     if endpoint.tiers:
-        tier: str = body.get("resolution", "1k")
+        tier: str = job.asked.get("resolution", "1k")
         return endpoint.tiers[tier][1]
     first, further, each = endpoint.price
-    image = first + further * (shapes.megapixels(*size) - 1)
-    return round(image * count + each * sum(shapes.megapixels(*one) for one in inputs), 6)
+    image = first + further * (shapes.megapixels(job.width, job.height) - 1)
+    return image * job.count + each * sum(shapes.megapixels(*one) for one in _measure(job.inputs, scene))
 
 
 def _unit_price(endpoint: Endpoint) -> float:
@@ -254,7 +258,7 @@ def _result(scene: Scene, job: Job) -> Answer:
         body |= {"seed": job.seed}
         if not endpoint.plain:
             body |= {"has_nsfw_concepts": ["nsfw" in job.plays] * job.count, "prompt": job.prompt, "timings": {}}
-    units = round(job.asked["_cost"] / _unit_price(endpoint), 6)
+    units = round(_cost(job, scene) / _unit_price(endpoint), 6)
     return reply(200, body, x_fal_billable_units=f"{units:g}", x_fal_request_id=job.id)
 
 
@@ -294,8 +298,7 @@ def _describe(job: Job, scene: Scene, *, payloads: bool) -> dict[str, Any]:
         "status_code": _result(scene, job).status if done else None,
         "duration": round(job.ended - job.started, 3) if done else None,
     }
-    asked = {name: value for name, value in job.asked.items() if name != "_cost"}
-    return {**told, "json_input": asked} if payloads else told
+    return {**told, "json_input": job.asked} if payloads else told
 
 
 def _models(call: Call) -> Answer:
