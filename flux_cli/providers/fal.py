@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from flux_cli.errors import ModeratedError, NotFoundError, RefusedError, UnavailableError, UsageError
+from flux_cli.errors import LostReplyError, ModeratedError, NotFoundError, RefusedError, UnavailableError, UsageError
 from flux_cli.jobs import Cancelled, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, PlannedJob, Provider, upload_files
 from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_bool, as_float, as_id, as_int, as_url
@@ -37,6 +37,8 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
         headers={"x-fal-no-retry": "1"},
         paid=True,
     )
+    if reply.status >= 500:  # noqa: PLR2004 - HTTP classes
+        raise LostReplyError(f"fal answered HTTP {reply.status}")
     kept = {name: reply.json[name] for name in _ADDRESSES if isinstance(reply.json.get(name), str)}
     remote = RemoteJob(id=as_id(reply.json["request_id"]), poll_state={"endpoint": endpoint, **kept})
     return Accepted(remote=remote, state=Queued(position=as_int(reply.json.get("queue_position"))))

@@ -11,6 +11,7 @@ import pytest
 
 from flux_cli.errors import (
     AuthError,
+    LostReplyError,
     ModeratedError,
     NotFoundError,
     PaymentError,
@@ -517,7 +518,7 @@ def test_what_may_have_been_accepted_is_no_refusal(reply, status):
 
 def test_a_submit_that_a_runner_failed_may_have_been_accepted(hold, reply, order):
     """It is neither a refusal nor repeated."""
-    with pytest.raises(ProtocolError):
+    with pytest.raises(LostReplyError, match="fal answered HTTP 504"):
         hold(PROVIDER.submit(order("fal")), reply({"detail": "x", "error_type": "request_timeout"}, 504))
 
 
