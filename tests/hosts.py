@@ -33,6 +33,13 @@ _KINDS = {
         r"GET /v2/jobs/.+": "read",
         r"GET /v2/me": "check",
     },
+    "fal": {
+        r"GET /[^/]+/[^/]+/requests/[^/]+/status": "queue",
+        r"GET /[^/]+/[^/]+/requests/[^/]+": "outcome",
+        r"PUT /[^/]+/[^/]+/requests/[^/]+/cancel": "cancel",
+        r"POST /(fal-ai|blackforestlabs)/.+": "submit",
+        r"GET /v1/models/pricing": "check",
+    },
     "replicate": {
         r"POST /v1/models/.*/predictions": "submit",
         r"POST /v1/predictions/[^/]+/cancel": "cancel",

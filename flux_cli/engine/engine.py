@@ -231,15 +231,23 @@ class Engine:
         if job.status != "unknown" or provider.find is None or job.request is None:
             return job
         lost = LostSubmit(
-            job_id=job.id, idempotency_key=job.idempotency_key, body=_stored_body(job), sent_at=job.created_at
+            job_id=job.id,
+            idempotency_key=job.idempotency_key,
+            body=_stored_body(job),
+            path=str(job.request.get("path", "")),
+            sent_at=job.created_at,
         )
         remote = self._ask(
             provider, provider.find(lost), sandbox=job.sandbox, policy="poll", deadline=deadline, job=job
         )
         if remote is None:
             return job
+        state = {**job.poll_state, **remote.poll_state}
         job = self._store.change(
-            job.id, lambda known: replace(known, remote_id=remote.id, status="queued", error=None, detail=None)
+            job.id,
+            lambda known: replace(
+                known, remote_id=remote.id, poll_state=state, status="queued", error=None, detail=None
+            ),
         )
         return self._poll(job, deadline=deadline)
 

@@ -12,7 +12,7 @@ from flux_cli.text import listed, nearest
 if TYPE_CHECKING:
     from flux_cli.providers.base import Provider
 
-NAMES = ("runcomfy", "runflow", "apiframe", "runware", "bfl", "replicate")
+NAMES = ("runcomfy", "runflow", "apiframe", "runware", "bfl", "fal", "replicate")
 """Every provider, in display order."""
 
 MODELS = {

@@ -265,6 +265,8 @@ class LostSubmit:
     idempotency_key: str
     body: Any
     """The request body as it was sent."""
+    path: str = ""
+    """The path it was sent to."""
     sent_at: float
     """Seconds since 1970, UTC, by the clock of this machine."""
 

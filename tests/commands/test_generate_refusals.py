@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flux_cli.providers import NAMES, load_all
+from flux_cli.providers import NAMES, load, load_all
 from flux_cli.text import listed
 
 PROVIDERS = NAMES
@@ -212,7 +212,7 @@ def test_no_key_for_the_provider(flux, provider):
 
     assert provider in said
     assert f"config set providers.{provider}.api_key" in hint
-    assert "_API_" in hint
+    assert load(provider).key_variables[0] in hint
 
 
 WRONG_KEY = {

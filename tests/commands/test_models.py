@@ -159,7 +159,7 @@ def test_a_schema_is_not_read_elsewhere(flux, monkeypatch):
     assert "https://schemas.runware.ai is not asked" in done.err
 
 
-@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe"])
+@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe", "fal"])
 def test_an_id_that_a_provider_does_not_have(flux, provider):
     """In the sandbox as at the provider: not found, and how its ids look."""
     done = flux("models", "none/such", "-p", provider, "--sandbox")
@@ -169,7 +169,7 @@ def test_an_id_that_a_provider_does_not_have(flux, provider):
     assert "paid job" not in done.err
 
 
-@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe"])
+@pytest.mark.parametrize("provider", ["runware", "runcomfy", "apiframe", "fal"])
 def test_the_stand_ins_publish_what_the_providers_do(provider):
     """`describe` of a known id: its fields, where the provider publishes them."""
     one = load(provider)

@@ -35,7 +35,7 @@ def test_which_models(flux):
     assert {name: one["models"] for name, one in told.items()} == {name: list(load(name).models) for name in NAMES}
     assert {name: int(row[1]) for name, row in rows.items()} == {name: len(load(name).models) for name in NAMES}
     assert {row[3] for row in rows.values()} <= {"ultra $0.06", "ultra unknown"}
-    assert [name for name, one in told.items() if one["cancel"]] == ["runcomfy", "replicate"]
+    assert [name for name, one in told.items() if one["cancel"]] == ["runcomfy", "fal", "replicate"]
 
 
 def test_the_price_of_one_model(flux):
@@ -133,6 +133,7 @@ OPTIONS = {
     "runflow": ["callback_url", "metadata", "input.width, input.height", "1440", "input.seed", "1 to|1 or more"],
     "apiframe": ["fluxParams.image_prompt_strength", "POST /v2/uploads", "webhookUrl", "0 to 100"],
     "replicate": ["input.input_images", "input.seed", "webhook"],
+    "fal": ["image_size", "num_inference_steps", "output_format", "enable_safety_checker", "fal_webhook"],
     "bfl": ["webhook_url", "input_image", "safety_tolerance"],
     "runware": ["positivePrompt", "1344x768", "2752x1536", "20 to 99", "numberResults", "safety.checkContent"],
 }

@@ -136,7 +136,8 @@ def test_a_broken_download_is_saved_whole(flux):
 
 
 @pytest.mark.parametrize(
-    ("provider", "status"), [("runflow", "succeeded"), ("apiframe", "succeeded"), ("runware", "succeeded")]
+    ("provider", "status"),
+    [("runflow", "succeeded"), ("apiframe", "succeeded"), ("runware", "succeeded"), ("fal", "succeeded")],
 )
 def test_a_job_whose_replies_stay_lost_is_found_later(flux, clock, provider, status):
     """Exit 7; once it can be looked for, it is found under its label or its id, and nothing is bought again."""

@@ -212,7 +212,7 @@ def test_zsh_finds_whom_a_script_is_for_in_its_first_line(program):
         ("generate --fallback runc", ["runcomfy"]),
         (
             "generate -p runware --fallback runcomfy,",
-            ["runcomfy,runflow", "runcomfy,apiframe", "runcomfy,bfl", "runcomfy,replicate"],
+            ["runcomfy,runflow", "runcomfy,apiframe", "runcomfy,bfl", "runcomfy,fal", "runcomfy,replicate"],
         ),
         ("generate -p runflow -m flux-3", []),
         ("generate -p bfl -m kon", ["kontext"]),
@@ -351,6 +351,7 @@ def test_a_provider_comes_with_its_key(monkeypatch):
         "apiframe": "key is set",
         "runware": "key is set",
         "bfl": "no key yet",
+        "fal": "no key yet",
         "replicate": "no key yet",
     }
     assert all(words.endswith(", sandbox") for words in sandboxed.values())

@@ -520,7 +520,7 @@ def test_a_submit_that_another_process_has_finished_meanwhile_is_read_from_the_b
 def lost(**changes):
     told = {
         "created_at": 1_795_000_000.0,
-        "request": {"body": {"prompt": "a fox"}},
+        "request": {"path": "/jobs", "body": {"prompt": "a fox"}},
         "idempotency_key": "h-1",
         **changes,
     }
@@ -534,7 +534,7 @@ def test_a_lost_job_is_looked_for_and_followed(desk):
     def find(what):
         asked.append(what)
         yield Request("GET", "/jobs")
-        return RemoteJob(id="r-9")
+        return RemoteJob(id="r-9", poll_state={"where": "there"})
 
     found = desk(replace(toy([Running()]), find=find), None, None)
     found.known(lost())
@@ -542,6 +542,8 @@ def test_a_lost_job_is_looked_for_and_followed(desk):
     job = found.engine.refresh(lost())
 
     assert (job.status, job.remote_id, job.error) == ("running", "r-9", None)
+    assert job.poll_state == {"where": "there"}
+    assert asked[0].path == "/jobs"
     assert (asked[0].job_id, asked[0].idempotency_key, asked[0].body) == ("k3f9q2mx", "h-1", {"prompt": "a fox"})
     assert all(not request.paid for request in found.wire.sent)
 

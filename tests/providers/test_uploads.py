@@ -18,7 +18,7 @@ FILE = LocalFile(path="/a.png", media_type="image/png", size=2**20, sha256="5a",
 def uploading() -> list:
     """Return every model that uploads its input images, as parameters of a test."""
     return [
-        pytest.param(provider, model, id=f"{provider.name}-{model.name}")
+        pytest.param(provider, model, id=f"{provider.name}-{model.slug}")
         for provider in providers.load_all()
         for main in provider.models.values()
         for model in (main, *main.variants)

@@ -45,13 +45,16 @@ class Line:
         base = urlsplit(request.url or (request.origin or self.provider.base_url) + request.path)
         query = dict(parse_qsl(base.query)) if request.url else dict(request.query)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        headers |= {name.lower(): prefix + self.key} if self.key else {}
+        headers |= {name.lower(): prefix + self.key} if self.key and not request.keyless else {}
         body = b""
         if request.json is not None:
             headers["content-type"] = "application/json"
             parts = encode(request.json)
             body = b"".join(part if isinstance(part, bytes) else b64encode(_read(part)) for part in parts)
-        if request.upload is not None:
+        if request.upload is not None and not request.upload.field:
+            headers["content-type"] = request.upload.media_type
+            body = PICTURE
+        elif request.upload is not None:
             headers["content-type"] = "multipart/form-data; boundary=b"
             head = f'--b\r\nContent-Disposition: form-data; name="{request.upload.field}"; filename="x"\r\n\r\n'
             body = head.encode() + PICTURE + b"\r\n--b--\r\n"

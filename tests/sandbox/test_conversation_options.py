@@ -66,7 +66,7 @@ def test_every_option(line, world, name, model, option, value):
     assert len(world.jobs(name)) == 1
 
 
-LENIENT = {"bfl"}
+LENIENT = {"bfl", "fal"}
 
 
 @pytest.mark.parametrize(("name", "model"), SMALL)

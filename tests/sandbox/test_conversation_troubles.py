@@ -86,7 +86,7 @@ def test_successes_with_a_catch(line, world, clock, name, model, word):
     (image,) = drive(talk.provider.poll(accepted.remote), talk).images
 
     answer = fetched(world, image.url)
-    flags = {"runflow": True if word == "nsfw" else None, "runware": word == "nsfw"}
+    flags = {"runflow": True if word == "nsfw" else None, "runware": word == "nsfw", "fal": word == "nsfw"}
     assert image.nsfw is flags.get(name)
     assert answer.headers["content-length"] == str(len(answer.body))
     if word == "bad-image":

@@ -80,8 +80,8 @@ def impossible(fault: Fault, operation: str, provider: str) -> str:
         return "an image is no JSON: it has no fields to alter"
     if fault.scope == "links" and operation not in {"poll", "result"}:
         return "links come with the answer to a read"
-    if fault.scope == "links" and (provider, operation) == ("runcomfy", "poll"):
-        return "runcomfy's queue tells no links: its result does"
+    if fault.scope == "links" and (provider, operation) in {("runcomfy", "poll"), ("fal", "poll")}:
+        return "the queue tells no links: its result does"
     if fault.scope not in {"any", "api", "file", "links"} and operation not in fault.scope.split():
         return "the answer has no such field"
     return ""

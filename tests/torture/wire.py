@@ -75,6 +75,7 @@ class Wire(httpx.BaseTransport):
             "/images/": "apiframe",
             "/image/": "runware",
             "/results/": "bfl",
+            "/files/b/": "fal",
             "/xezq/": "replicate",
         }
         return next((FILES[name] + path for start, name in starts.items() if path.startswith(start)), str(url))
