@@ -407,7 +407,8 @@ class Pixels(Option):
         """The sizes."""
         if self.table:
             return " ".join(f"{width}x{height}" for width, height in self.table)
-        sides = f"{self.low} to {self.high} a side"
+        open_ended = self.most is not None and self.high * self.low >= self.most
+        sides = f"{self.low} or more a side" if open_ended else f"{self.low} to {self.high} a side"
         sides += "" if self.step == 1 else f", in multiples of {self.step}"
         return sides if self.most is None else f"{sides}, up to {self.most / 2**20:g} megapixels"
 

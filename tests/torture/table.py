@@ -18,7 +18,7 @@ OPERATIONS = {
     "check": frozenset({"check"}),
 }
 """Each operation, and the kinds of request that are it."""
-ABSENCE = dict.fromkeys(NAMES, 10_000.0) | {"bfl": 300.0, "replicate": 1800.0}
+ABSENCE = dict.fromkeys(NAMES, 10_000.0) | {"bfl": 300.0, "replicate": 3000.0}
 """Seconds until the user comes back, by provider: some keep images for minutes."""
 REPEATABLE = frozenset({"apiframe", "runware"})
 """Who has a handle that makes a repeat of the submit safe."""

@@ -196,7 +196,7 @@ def _compare(runtime: Runtime, word: str, hosted: list[tuple[Provider, Model]]) 
             runtime.output.listing([("provider", provider.name), *_summary(one, prices[provider.name])], head, {}, {})
             runtime.output.table(head, facts.table(one, brief=True), [])
     if doubtful:
-        runtime.streams.out(f"\n{facts.LEGEND}")
+        runtime.streams.out(f"\n{facts.DOUBT} {facts.LEGEND}")
 
 
 def _summary(model: Model, price: Price | None) -> list[tuple[str, str]]:

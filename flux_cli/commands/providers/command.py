@@ -118,6 +118,7 @@ def _shown_price(runtime: Runtime, provider: Provider, word: str) -> str:
 
 def _describe(runtime: Runtime, provider: Provider, word: str | None) -> None:
     """List the models of one provider, or show every option of one of them."""
+    reserved = listed(provider.reserved_fields)
     about = [
         ("provider", f"{provider.title} ({provider.docs})"),
         ("address", (None if runtime.sandbox else runtime.settings.base_url(provider.name)) or provider.base_url),
@@ -127,8 +128,8 @@ def _describe(runtime: Runtime, provider: Provider, word: str | None) -> None:
             or f"missing: set {provider.key_variables[0]}, created in {provider.key_page}",
         ),
         ("cancel", (provider.cancel_note or "yes") if provider.cancel else "not offered"),
-        ("upload", provider.upload_note or "no local files"),
-        ("--param", f"any other field of the request body; {listed(provider.reserved_fields)} are filled in by flux"),
+        ("upload", provider.upload_note or "none: a local file goes with the request"),
+        ("--param", "any other field of the request body" + (f" except {reserved}" if reserved else "")),
     ]
     about += [(f"--param {path}", note) for path, note in provider.param_notes.items()]
     chosen = [find_model(provider, word, runtime.settings.models)] if word else list(provider.models.values())
@@ -154,5 +155,7 @@ def _describe(runtime: Runtime, provider: Provider, word: str | None) -> None:
                 "options": option_data,
             }
         )
+    if any(facts.DOUBT in one for line in about for one in line[1].split()):
+        about.append((facts.DOUBT, facts.LEGEND))
     head = ("OPTION", "ACCEPTS", "DEFAULT", "FIELD", "NOTE")
     runtime.output.listing(about, head, sections, {"provider": provider.name, "models": listing})

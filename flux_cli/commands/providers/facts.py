@@ -12,7 +12,7 @@ from flux_cli.runtime import Runtime
 
 DOUBT = "?"
 """Marks what the provider itself does not document."""
-LEGEND = f"{DOUBT} not documented by the provider: reported by others, or inferred"
+LEGEND = "not documented by the provider: reported by others, or inferred"
 
 
 def find_price(runtime: Runtime, provider: Provider, model: Model) -> Price | None:
