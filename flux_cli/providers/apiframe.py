@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-from flux_cli.errors import FluxError, NotFoundError, UsageError
+from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, RemoteJob, Running, State, Succeeded
+from flux_cli.providers.apiframe_catalogue import describe, list_prices
 from flux_cli.providers.apiframe_models import MODELS, OTHER, OTHER_IDS, PATTERN
+from flux_cli.providers.apiframe_search import find
 from flux_cli.providers.base import (
     CREDITS,
     Accepted,
     Account,
-    LostSubmit,
     PlannedJob,
     Provider,
-    Published,
     upload_files,
 )
 from flux_cli.providers.conversation import Flow, Request, Response, Upload, as_float, as_id, as_percent, as_url
@@ -83,60 +82,6 @@ def poll(remote: RemoteJob) -> Flow[State]:
     return _state(reply.json)
 
 
-def find(lost: LostSubmit) -> Flow[RemoteJob | None]:
-    """Look for the job among the latest ones: list those made at about the same time, and read the input of each.
-
-    Prompt and seed identify the job; a job without a seed cannot be told from others. Two matches prove nothing.
-    """
-    wanted = _prompt_and_seed(lost.body)
-    if wanted[1] is None:
-        return None
-    near: list[tuple[float, str]] = []
-    query = {"limit": "100", "model": lost.body["model"]}
-    for _ in range(_PAGES):
-        reply = yield Request("GET", "/v2/jobs", query=query)
-        ages = [(_seconds_after(job, lost.sent_at), job["id"]) for job in reply.json["jobs"]]
-        near += [(abs(seconds), as_id(name)) for seconds, name in ages if -_SLACK <= seconds <= _LONGEST + _SLACK]
-        following = reply.json.get("nextCursor")
-        if not isinstance(following, str) or not following or all(seconds < -_SLACK for seconds, _ in ages):
-            break
-        query = {**query, "cursor": following}
-    found: list[str] = []
-    for _, name in sorted(near)[:_READS]:
-        try:
-            reply = yield Request("GET", f"/v2/jobs/{name}")
-        except NotFoundError:
-            continue
-        found += [name] if _prompt_and_seed(reply.json.get("input") or {}) == wanted else []
-        if len(found) > 1:
-            break
-    return RemoteJob(id=found[0]) if len(found) == 1 else None
-
-
-def _prompt_and_seed(body: Any) -> tuple[Any, Any]:
-    """Return the prompt and the seed of a request, which are both inside ``fluxFillParams`` for an edit."""
-    inner = next((body[name] for name in _PARAMETERS if body.get(name)), body)
-    return inner.get("prompt", body.get("prompt")), inner.get("seed")
-
-
-_PARAMETERS = ("fluxParams", "fluxFillParams", "fluxLoraParams")
-
-
-def _seconds_after(job: Any, sent_at: float) -> float:
-    """Return how many seconds after ``sent_at`` a job was made; 0 if it does not say."""
-    created_at = job.get("createdAt")
-    if not isinstance(created_at, str):
-        return 0.0
-    made = datetime.fromisoformat(created_at)
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp() - sent_at
-
-
-_LONGEST, _SLACK = 900.0, 120.0
-"""Seconds: the longest a submit with its retries may take, and how much two clocks may differ."""
-_PAGES, _READS = 10, 100
-"""How many pages of the list are read, and how many jobs, those nearest in time first."""
-
-
 def check() -> Flow[Account]:
     """Read the account, with the team's credits, and then the public catalogue of models."""
     reply = yield Request("GET", "/v2/me")
@@ -151,42 +96,7 @@ def check() -> Flow[Account]:
     except FluxError:
         return account
     differences = from_catalogue(tuple(MODELS.values()), reply.json, pattern=r"flux-.+", known=OTHER_IDS)
-    return replace(account, differences=differences, credit_prices=_prices(reply.json))
-
-
-def describe(model: str) -> Flow[Published]:
-    """Read the entry of a model in the public catalogue, which has its title and price, and no fields."""
-    reply = yield Request("GET", "/v2/models", keyless=True)
-    entry = _entries(reply.json).get(model)
-    if entry is None:
-        message = f"apiframe does not list {model} in its catalogue"
-        raise NotFoundError(message, hint="its ids are like flux-2-pro")
-    low, high = as_float(entry.get("costMin")), as_float(entry.get("costMax"))
-    facts = {"title": sentence(str(entry.get("label") or ""), limit=80)}
-    facts["kind"] = sentence(str(entry.get("modality") or ""), limit=20)
-    if low is not None and high is not None:
-        mode = sentence(str(entry.get("pricingMode") or ""), limit=20)
-        facts["price"] = f"{low:g} credits" if low == high else f"{low:g} to {high:g} credits"
-        facts["price"] += f" ({mode})" if mode else ""
-    return Published(facts={name: said for name, said in facts.items() if said})
-
-
-def _entries(published: Any) -> dict[Any, dict[str, Any]]:
-    """Return the entries of the catalogue by id."""
-    listed = published.get("models") if isinstance(published, dict) else published
-    return {one.get("id"): one for one in listed if isinstance(one, dict)} if isinstance(listed, list) else {}
-
-
-def _prices(published: Any) -> dict[str, float]:
-    """Return the price of an image in credits, for models where the catalogue gives one price, not a range."""
-    entries = _entries(published)
-    found: dict[str, float] = {}
-    for model in MODELS.values():
-        entry = entries.get(model.slug, {})
-        low, high = as_float(entry.get("costMin")), as_float(entry.get("costMax"))
-        if high and low == high and entry.get("pricingMode") in {None, "flat", "per-output"}:
-            found[model.name] = high
-    return found
+    return replace(account, differences=differences, credit_prices=list_prices(reply.json))
 
 
 def refusal(response: Response) -> FluxError | None:

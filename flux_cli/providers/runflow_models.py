@@ -135,7 +135,13 @@ def _klein(size: str, text: Price, edit: Price) -> Model:
         **_OPTIONS,
     }
     images = replace(
-        model, slug=f"{model.slug}/edit", options=options, price=edit, max_images=1, count_field="", largest=4 * _MEGAPIXEL
+        model,
+        slug=f"{model.slug}/edit",
+        options=options,
+        price=edit,
+        max_images=1,
+        count_field="",
+        largest=4 * _MEGAPIXEL,
     )
     return replace(model, variants=(images,))
 

@@ -8,7 +8,6 @@ answer to a repeat means that the first attempt arrived. Polls are cumulative, a
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -18,50 +17,20 @@ from flux_cli.errors import (
     LostReplyError,
     ModeratedError,
     NotFoundError,
-    PartialError,
     PaymentError,
     RefusedError,
     UnknownOutcomeError,
     UsageError,
 )
-from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
-from flux_cli.providers.base import Accepted, Account, LostSubmit, Model, PlannedJob, Provider, Published
-from flux_cli.providers.conversation import Flow, Request, Response, as_bool, as_float, as_int, as_percent, as_url
-from flux_cli.providers.drift import from_schema, read_fields
+from flux_cli.jobs import Cancelled, Cost, Failed, RemoteJob, State
+from flux_cli.providers.base import Accepted, Account, LostSubmit, PlannedJob, Provider
+from flux_cli.providers.conversation import Flow, Request, Response, as_float
 from flux_cli.providers.refusals import as_job_failure, error_for_status
 from flux_cli.providers.runware_codes import CANCELLED, CONFLICT, explain
 from flux_cli.providers.runware_models import MODELS, OTHER
-from flux_cli.text import printable, sentence
-
-SCHEMA_HOST = "https://schemas.runware.ai"
-"""Publishes the schema of each model; public."""
-_TASK_FIELDS = (
-    "taskType",
-    "taskUUID",
-    "model",
-    "deliveryMethod",
-    "includeCost",
-    "numberResults",
-    "outputType",
-    "uploadEndpoint",
-    "ttl",
-    "routing",
-    "advancedFeatures",
-    "acceleration",
-    "acceleratorOptions",
-    "controlNet",
-    "hiresFix",
-    "ipAdapters",
-    "lora",
-    "maskMargin",
-    "outpaint",
-    "promptWeighting",
-    "pulid",
-    "scheduler",
-    "trueCFGScale",
-    "ultralytics",
-)
-"""Documented fields that flux fills in or leaves to ``--param``."""
+from flux_cli.providers.runware_results import cancelled_error, list_errors, read_state
+from flux_cli.providers.runware_schemas import SCHEMA_HOST, compare, describe
+from flux_cli.text import sentence
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
@@ -88,7 +57,7 @@ def submit(planned: PlannedJob) -> Flow[Accepted]:
         if error.vendor_code != CONFLICT:
             raise
         raise UnknownOutcomeError(error.message) from error  # the UUID is new, so something on the way sent it twice
-    state = _read(reply.json, remote, last=task["deliveryMethod"] == "sync")
+    state = read_state(reply.json, remote, last=task["deliveryMethod"] == "sync")
     if isinstance(state, Failed):
         raise state.error
     return Accepted(remote=remote, state=state)
@@ -101,12 +70,12 @@ def poll(remote: RemoteJob) -> Flow[State]:
     except NotFoundError as error:
         if error.vendor_code != CANCELLED:
             raise
-        return Cancelled(error=_cancelled_error())
+        return Cancelled(error=cancelled_error())
     except (ModeratedError, PaymentError, RefusedError, UsageError) as error:
         if not error.vendor_code:  # not from the provider: a proxy, or an address that has moved
             raise
         return Failed(error=as_job_failure(error))
-    state = _read(reply.json, remote)
+    state = read_state(reply.json, remote)
     return replace(state, error=as_job_failure(state.error)) if isinstance(state, Failed) else state
 
 
@@ -141,34 +110,6 @@ def check() -> Flow[Account]:
     )
 
 
-def describe(model: str) -> Flow[Published]:
-    """Read the public schema of an AIR, such as ``bfl:9@1``."""
-    found = yield from _schema(model)
-    about = found.get("documentation")
-    title = (about.get("title") or about.get("name")) if isinstance(about, dict) else None
-    facts = {"title": sentence(str(title), limit=80)} if title else {}
-    return Published(facts=facts, fields=read_fields(found.get("requestSchema"), "positivePrompt"))
-
-
-def compare(model: Model) -> Flow[tuple[str, ...]]:
-    """Compare the public schema of each of a model's ids with its table."""
-    every = {one.slug: one for one in (model, *model.variants)}
-    found: tuple[str, ...] = ()
-    for slug, one in every.items():
-        published = yield from _schema(slug)
-        found += from_schema(one, published.get("requestSchema"), known=_TASK_FIELDS)
-    return found
-
-
-def _schema(model: str) -> Flow[dict[str, Any]]:
-    try:
-        reply = yield Request("GET", f"/resolve/{model}", origin=SCHEMA_HOST, keyless=True)
-    except NotFoundError:
-        message = f"runware publishes no schema for {model}"
-        raise NotFoundError(message, hint="its models have ids such as bfl:9@1") from None
-    return reply.object
-
-
 def refusal(response: Response) -> FluxError | None:
     """Return the first of ``errors`` as an error. 5xx is left to the transport."""
     if not 400 <= response.status < 500:  # noqa: PLR2004 - HTTP classes
@@ -183,7 +124,7 @@ def refusal(response: Response) -> FluxError | None:
 def _account() -> Flow[Any]:
     """Read the account, under a new UUID: each is valid for one task, even one that only reads."""
     reply = yield _post({"taskType": "accountManagement", "operation": "getDetails", "taskUUID": str(uuid4())})
-    errors = _errors(reply.json)
+    errors = list_errors(reply.json)
     if errors:
         raise explain(errors[0])
     return next(iter(reply.json["data"]), {})
@@ -191,103 +132,6 @@ def _account() -> Flow[Any]:
 
 def _post(task: dict[str, Any]) -> Request:
     return Request("POST", "", json=[task], repeatable=True)
-
-
-def _read(body: Any, remote: RemoteJob, *, last: bool = False) -> State:
-    """Return the state of one task from an answer: its images, its errors, and whether more will follow.
-
-    ``last`` marks an answer after which nothing follows (synchronous delivery).
-    """
-    items = [one for one in body.get("data") or [] if _belongs_to(one, remote, silent=False)]
-    errors = [one for one in _errors(body) if _belongs_to(one, remote, silent=True)]
-    errors += [one.get("error") or one for one in items if one.get("status") == "error"]
-    made = {_key(one, place): one for place, one in enumerate(items) if _has_image(one)}
-    waiting = [one for one in items if not _has_image(one) and one.get("status") != "error"]
-    wanted, settled = as_int(remote.poll_state.get("count")) or 0, len(made) + len(errors)
-    complete = settled >= wanted if wanted else bool(settled and not waiting)
-    only_refused = bool(errors and not made and not waiting)  # then one error applies to every image
-    if not (last or complete or only_refused):
-        return _unfinished(waiting) if waiting or made else Queued(seen=False)
-    if not made:
-        return _end_without_image(errors)
-    images = _sort_by_seed([_image(key, one) for key, one in made.items()])
-    costs = [cost for one in made.values() if (cost := as_float(one.get("cost"))) is not None]
-    wanted = max(wanted, settled)
-    reason = explain(errors[0]).message if errors else "runware gave no reason"
-    return Succeeded(
-        images=images,
-        seed=images[0].seed,
-        cost=Cost(amount=round(sum(costs), 6)) if costs else None,
-        error=PartialError(f"{wanted - len(made)} of {wanted} images were not made: {reason}")
-        if len(made) < wanted
-        else None,
-    )
-
-
-def _end_without_image(errors: list[Any]) -> State:
-    """Return the state of a task that made no image. A block, which a repeat would meet again, takes precedence."""
-    reasons = [explain(one) for one in errors] or [RefusedError("runware: the task ended without an image")]
-    blocked = next((one for one in reasons if isinstance(one, ModeratedError)), None)
-    if blocked is None and all(one.vendor_code == CANCELLED for one in reasons):
-        return Cancelled(error=_cancelled_error())
-    return Failed(error=blocked or reasons[0])
-
-
-def _cancelled_error() -> RefusedError:
-    """Return the error of a cancelled task. Whether it is billed is not documented; the vendor's client does so."""
-    return RefusedError("runware: the task was cancelled", charged="unknown", retry="never")
-
-
-def _sort_by_seed(images: list[Image]) -> tuple[Image, ...]:
-    """Sort images by seed if they all have one: they come in any order, and their seeds count up from the first."""
-    seeds = [image.seed for image in images]
-    if None in seeds:
-        return tuple(images)
-    return tuple(sorted(images, key=lambda image: image.seed or 0))
-
-
-def _unfinished(waiting: list[Any]) -> State:
-    """Return the state of an unfinished task. An item without a status only acknowledges the task."""
-    if waiting and all(one.get("status") is None for one in waiting):
-        return Queued()
-    named = (one["status"] for one in waiting if one.get("status") not in (None, "processing", "pending", "success"))
-    known = next(named, None)
-    return Running(
-        progress=as_percent(next((one.get("progress") for one in waiting), None)),
-        detail=None if known is None else sentence(str(known), limit=60),
-    )
-
-
-def _belongs_to(item: Any, remote: RemoteJob, *, silent: bool) -> bool:
-    """Whether an item belongs to this task; ``silent`` is the answer for an item without a task id."""
-    named = item.get("taskUUID")
-    return silent if named is None else str(named).lower() == remote.id.lower()
-
-
-def _key(item: Any, place: int) -> str:
-    """Return a key that is unique within the task, because polls repeat earlier images."""
-    names = (item.get("imageUUID"), item.get("resultIndex"), place)
-    return printable(str(next(name for name in names if name not in (None, ""))), limit=128)
-
-
-def _errors(body: Any) -> list[Any]:
-    found = body.get("errors") or body.get("error") or []
-    return found if isinstance(found, list) else [found]
-
-
-def _has_image(item: Any) -> bool:
-    return any(item.get(name) for name in ("imageURL", "imageBase64Data", "imageDataURI"))
-
-
-def _image(key: str, item: Any) -> Image:
-    """Return the image of an item: a link, or its data in one of two encodings."""
-    encoded = item.get("imageBase64Data") or (
-        item["imageDataURI"].partition(";base64,")[2] if item.get("imageDataURI") else None
-    )
-    image = Image(key=key, seed=as_int(item.get("seed")), nsfw=as_bool(item.get("NSFWContent")))
-    if encoded:
-        return replace(image, data=base64.b64decode(encoded, validate=True))
-    return replace(image, url=as_url(item["imageURL"]))
 
 
 PROVIDER = Provider(
