@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -354,6 +355,21 @@ def test_a_forged_webhook_of_apiframe_is_recognised(verify):
     assert not verify["from_apiframe"](body, hexed, "afk_example")
 
 
-def test_a_call_of_runware_is_recognised_by_its_token(verify):
-    assert verify["from_runware"]("s3cret", "s3cret")
-    assert not verify["from_runware"]("guess", "s3cret")
+def test_a_forged_webhook_of_replicate_is_recognised(verify):
+    """The signature is that of id, time and raw body; while a secret is replaced, there are two of them."""
+    body, secret = b'{"id": "p1"}', base64.b64encode(b"example secret").decode()
+    digest = bytes.fromhex(hmac_by_hand(b"example secret", b"msg_1.1795000000." + body))
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": "1795000000",
+        "webhook-signature": f"v1,{base64.b64encode(bytes(32)).decode()} v1,{base64.b64encode(digest).decode()}",
+    }
+
+    assert verify["from_replicate"](body, headers, f"whsec_{secret}")
+    assert not verify["from_replicate"](body + b" ", headers, f"whsec_{secret}")
+    assert not verify["from_replicate"](body, {**headers, "webhook-timestamp": "1795000001"}, f"whsec_{secret}")
+
+
+def test_an_unsigned_call_is_recognised_by_its_token(verify):
+    assert verify["by_token"]("s3cret", "s3cret")
+    assert not verify["by_token"]("guess", "s3cret")
