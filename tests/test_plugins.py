@@ -178,3 +178,14 @@ def test_the_example_is_installed_and_used_in_a_clean_environment(tmp_path):
     assert sandbox.returncode == 2
     assert "acme is a plug-in, and the sandbox has no stand-in for it" in sandbox.stderr
     assert "acme-key-1234" not in listed.stdout + planned.stdout + sandbox.stderr
+
+
+def test_of_two_packages_with_one_name_the_first_counts(monkeypatch):
+    entries = [EntryPoint("acme", "flux_acme:PROVIDER", plugins.GROUP), EntryPoint("acme", "x:y", plugins.GROUP)]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
+    plugins.list_entry_points.cache_clear()
+
+    found = plugins.list_entry_points()
+
+    plugins.list_entry_points.cache_clear()
+    assert found == {"acme": entries[0]}

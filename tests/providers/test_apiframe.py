@@ -326,3 +326,21 @@ def test_a_key_check_tells_what_an_image_costs_in_credits(talk, published, price
 
 def test_a_job_cannot_be_cancelled():
     assert PROVIDER.cancel is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "price"),
+    [
+        ({}, None),
+        ({"costMin": 4, "costMax": 4}, "4 credits"),
+        ({"costMin": 4, "costMax": 9.5, "pricingMode": "per-mp"}, "4 to 9.5 credits (per-mp)"),
+    ],
+)
+def test_a_model_is_described_by_its_entry_in_the_catalogue(talk, entry, price):
+    said = talk(PROVIDER, PROVIDER.describe("flux-9"), {"models": [{"id": "flux-9", "label": "FLUX 9", **entry}]})
+
+    assert dict(said.result.facts) == {"title": "FLUX 9"} | ({} if price is None else {"price": price})
+
+
+def test_a_model_that_the_catalogue_does_not_list_is_not_described(talk):
+    assert "does not list flux-9" in talk(PROVIDER, PROVIDER.describe("flux-9"), []).error.message

@@ -20,6 +20,7 @@ from flux_cli.providers.conversation import (
     as_percent,
     as_url,
     drive,
+    encode,
     require_object,
 )
 
@@ -269,3 +270,8 @@ def test_a_page_in_place_of_the_api_has_not_spoken(body):
         require_object(Response(status=200, body=body))
 
     require_object(Response(status=200, body=b"{}"))
+
+
+def test_only_local_files_may_stand_for_themselves_in_a_body():
+    with pytest.raises(TypeError, match="bytes cannot be sent as JSON"):
+        encode({"image": b"bytes"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flux_cli import providers
-from flux_cli.providers.drift import from_catalogue, from_schema
+from flux_cli.providers.drift import from_catalogue, from_schema, read_fields
 
 PRO, ULTRA = (providers.load("runcomfy").models[name] for name in ("flux-1.1-pro", "flux-1.1-pro-ultra"))
 PRO_AT_APIFRAME, ULTRA_AT_APIFRAME = (
@@ -90,3 +90,39 @@ def test_a_catalogue_that_lost_a_model_is_told(answer, said):
 )
 def test_a_catalogue_with_a_model_that_has_no_table_is_told(answer, said):
     assert from_catalogue((PRO_AT_APIFRAME,), answer, pattern="flux-.+", known=("flux-old",)) == said
+
+
+@pytest.mark.parametrize(
+    ("about", "accepts"),
+    [
+        ({"type": "string"}, "string"),
+        ({"enum": ["a", 2]}, "a 2"),
+        ({"const": "bfl:9@1"}, "bfl:9@1"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}, "text"]}, "integer or null"),
+        ({"oneOf": [{"type": "string"}, {"type": "string"}]}, "string"),
+        ({"type": ["integer", "null"], "minimum": 1}, "integer/null, 1 or more"),
+        ({"type": "array", "items": {"type": "string"}, "maxItems": 4}, "array of string, up to 4 items"),
+        (
+            {"type": "integer", "minimum": 64, "maximum": 2048, "multipleOf": 16},
+            "integer, 64 to 2048, in multiples of 16",
+        ),
+        ({}, "any"),
+    ],
+)
+def test_a_published_field_is_shown_with_what_it_accepts(about, accepts):
+    (field,) = read_fields({"properties": {"prompt": about}})
+
+    assert (field.name, field.accepts) == ("prompt", accepts)
+
+
+def test_the_fields_of_objects_are_shown_in_their_place_and_required_ones_first():
+    inner = {"properties": {"tolerance": {"type": "integer", "default": 2}}, "required": ["tolerance"]}
+    schema = {"properties": {"seed": {"title": "Seed"}, "safety": inner, "prompt": "?"}, "required": "all"}
+
+    found = read_fields({"allOf": [{"type": "object"}, schema]})
+
+    assert [(one.name, one.required, one.default, one.note) for one in found] == [
+        ("safety.tolerance", True, "2", ""),
+        ("seed", False, "", "Seed"),
+        ("prompt", False, "", ""),
+    ]

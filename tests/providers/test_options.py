@@ -21,6 +21,7 @@ from flux_cli.providers.options import (
     Range,
     Ratios,
     Switch,
+    Words,
     same_values,
     sizes_of_area,
 )
@@ -208,3 +209,22 @@ def test_a_ratio_follows_the_resolution():
     assert ratios.wire("1:1", {}) == {"width": 8, "height": 8}
     assert ratios.wire("1:1", {"resolution": "2k"}) == {"width": 16, "height": 16}
     assert ratios.pixels("1:1", {"resolution": "2k"}) == 256
+
+
+@pytest.mark.parametrize("value", ["", "  ", 7, None, "x" * 11])
+def test_words_are_a_text_of_limited_length(value):
+    option = Words(field="negative", limit=10)
+
+    assert option.check("a blur") == "a blur"
+    with pytest.raises(InvalidValue):
+        option.check(value)
+
+
+@pytest.mark.parametrize("size", [(9999, 100), (100, 9999), (4000, 4000)])
+def test_the_nearest_size_stays_below_the_most_pixels(size):
+    option = Pixels(low=512, high=4096, step=16, most=2**20)
+
+    width, height = option.nearest(size)
+
+    assert width * height <= option.most
+    assert (width >= height) is (size[0] >= size[1])

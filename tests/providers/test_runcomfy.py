@@ -356,3 +356,9 @@ def test_a_bad_key_is_seen_at_the_first_request(talk, reply):
     said = talk(PROVIDER, PROVIDER.check(), reply({"code": 400004, "error": "UserAccountError"}, 400))
 
     assert isinstance(said.error, AuthError)
+
+
+def test_a_model_is_described_without_a_price_where_none_is_published(talk):
+    said = talk(PROVIDER, PROVIDER.describe("a/b"), {"display_name": "B"})
+
+    assert dict(said.result.facts) == {"title": "B"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flux_cli import providers
@@ -297,3 +299,13 @@ def test_a_param_reaches_every_other_field(name, alias, path, value):
         body = body[step]
 
     assert body == value
+
+
+def test_a_model_by_its_id_may_have_no_prompt():
+    """Such as one that erases: all of its fields come from ``--param``."""
+    provider = providers.load("runware")
+    job = Job(id="k", run="r", provider="runware", model="bfl:flux@erase", prompt="", created_at=0.0, parameters={})
+
+    body = PlannedJob(job=job, model=replace(provider.other_model, slug="bfl:flux@erase")).body(model="bfl:flux@erase")
+
+    assert body == {"model": "bfl:flux@erase"}
