@@ -130,11 +130,13 @@ class Ledger:
         query = f"SELECT document FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
         return [decode(row[0]) for row in self._database.rows(query, values)]
 
-    def recent(
-        self, *, sandbox: bool, limit: int, active: bool = False, provider: str | None = None, batch: str | None = None
-    ) -> list[Job]:
-        """Return the latest jobs, the newest first; all of them where ``limit`` is -1."""
-        where, values = _filter(sandbox, provider, batch)
+    def recent(self, *, sandbox: bool, limit: int, active: bool = False, **narrow: str | None) -> list[Job]:
+        """Return the latest jobs, the newest first; all of them where ``limit`` is -1.
+
+        ``narrow`` is what `unsettled` and `count` take too: ``provider``, ``batch``, ``model``, and ``search``, a
+        part of the prompt.
+        """
+        where, values = _filter(sandbox, **narrow)
         where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
         return self._select(f"{where} ORDER BY seq DESC LIMIT ?", *values, limit)
 
@@ -142,29 +144,19 @@ class Ledger:
         """Return every job that a provider may still be working on, the oldest first."""
         return self.recent(sandbox=sandbox, limit=-1, active=True, provider=provider)[::-1]
 
-    def unsettled(
-        self, *, sandbox: bool, since: float, provider: str | None = None, batch: str | None = None
-    ) -> list[Job]:
+    def unsettled(self, *, sandbox: bool, since: float, **narrow: str | None) -> list[Job]:
         """Return every job that its provider may know something new about, the oldest first.
 
         These are the active ones, and those of unknown outcome that were made after ``since``.
         """
-        where, values = _filter(sandbox, provider, batch)
+        where, values = _filter(sandbox, **narrow)
         where += " AND status IN ('submitting', 'queued', 'running', 'unknown')"
         where += " AND (status <> 'unknown' OR created_at > ?)"
         return self._select(f"{where} ORDER BY +seq", *values, since)  # the plus: else SQLite walks through all jobs
 
-    def count(
-        self,
-        *,
-        sandbox: bool,
-        active: bool = False,
-        provider: str | None = None,
-        batch: str | None = None,
-        oldest: str | None = None,
-    ) -> int:
+    def count(self, *, sandbox: bool, active: bool = False, oldest: str | None = None, **narrow: str | None) -> int:
         """Return how many jobs `recent` would list without a limit, down to the job ``oldest`` where one is given."""
-        where, values = _filter(sandbox, provider, batch)
+        where, values = _filter(sandbox, **narrow)
         where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
         if oldest is not None:
             where += " AND seq >= (SELECT seq FROM jobs WHERE id = ?)"
@@ -339,9 +331,22 @@ def _seconds_until_seen(job: Job) -> float | None:
     return None if job.finished_at is None else job.finished_at - job.started_at
 
 
-def _filter(sandbox: bool, provider: str | None, batch: str | None) -> tuple[str, list[Any]]:  # noqa: FBT001 - a column
+def _filter(
+    sandbox: bool,  # noqa: FBT001 - a column
+    provider: str | None = None,
+    batch: str | None = None,
+    model: str | None = None,
+    search: str | None = None,
+) -> tuple[str, list[Any]]:
     """Return a condition on jobs and its values; a ``+`` keeps SQLite from an index of no use."""
-    values = {"sandbox": sandbox, "provider": provider, "batch": None if batch is None else storable(batch)}
+    name = None if batch is None else storable(batch)
+    values = {"sandbox": sandbox, "provider": provider, "batch": name, "model": model}
     found = {name: value for name, value in values.items() if value is not None}
     plus = "" if batch is None else "+"
-    return " AND ".join(f"{'' if name == 'batch' else plus}{name} = ?" for name in found), list(found.values())
+    where = " AND ".join(f"{'' if name == 'batch' else plus}{name} = ?" for name in found)
+    if search is None:
+        return where, list(found.values())
+    return f"{where} AND instr(lower(json_extract(document, '$.prompt')), lower(?))", [
+        *found.values(),
+        storable(search),
+    ]

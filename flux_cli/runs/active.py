@@ -29,10 +29,13 @@ _LOOKS_AT_ONCE = 8
 """Jobs that are looked at side by side; a host slows all of them down where this is too many."""
 
 
-def list_unsettled(runtime: Runtime, *, provider: str | None = None, batch: str | None = None) -> list[Job]:
-    """Return every job whose state at its provider may have changed, the oldest first."""
+def list_unsettled(runtime: Runtime, **narrow: str | None) -> list[Job]:
+    """Return every job whose state at its provider may have changed, the oldest first.
+
+    ``narrow`` is as in `Ledger.recent`.
+    """
     since = runtime.clock.now() - SEARCH_SECONDS
-    return runtime.ledger.unsettled(sandbox=runtime.sandbox, since=since, provider=provider, batch=batch)
+    return runtime.ledger.unsettled(sandbox=runtime.sandbox, since=since, **narrow)
 
 
 def refresh_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:

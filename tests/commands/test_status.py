@@ -271,3 +271,30 @@ def test_where_there_is_nothing_it_says_so_and_what_the_sandbox_has(flux, queued
 
 def test_an_empty_sandbox_says_so_too(flux):
     assert flux("status", "--sandbox").err == "flux: note: no jobs yet\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "prompts"),
+    [
+        (["-m", "flux-3"], ["an owl"]),
+        (["--model", "ULTRA"], ["Ein Bär", "a Red fox"]),
+        (["--search", "red"], ["a Red fox"]),
+        (["--search", "Bär"], ["Ein Bär"]),
+        (["--search", "%"], []),
+        (["-m", "flux-3", "--search", "fox"], []),
+        (["-m", "acme/other"], []),
+    ],
+)
+def test_the_list_can_be_narrowed_to_a_model_and_to_words_of_the_prompt(flux, words, prompts):
+    for prompt, model in (("a Red fox", "ultra"), ("an owl", "flux-3"), ("Ein Bär", "ultra")):
+        flux("generate", "-q", prompt, "-m", model, "--sandbox")
+
+    done = flux("status", "--sandbox", *words)
+
+    assert [line.split("\t")[-1] for line in done.lines] == prompts
+    assert ("no job matches" in done.err) is (prompts == [])
+
+
+@pytest.mark.parametrize("option", [["-m", "ultra"], ["--search", "fox"]])
+def test_options_that_narrow_the_list_do_not_go_with_a_job(flux, option):
+    assert flux("status", "@1", *option).code == 2

@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,6 +51,14 @@ def status(
     batch: Annotated[
         str | None,
         typer.Option("--batch", "-b", metavar="FILE", help="Only the jobs of this batch file.", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME", help="Only the jobs of this model.", show_default=False),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option("--search", metavar="TEXT", help="Only jobs with this in the prompt.", show_default=False),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", metavar="", help="Keep watching until all are finished.", show_default=False)
@@ -130,7 +138,7 @@ def status(
     Unfinished jobs are refreshed first, unless --offline. A single JOB is shown in full.
     """
     runtime = options.runtime_of(ctx)
-    narrowed = bool(active or exit_status or watch or offline or limit is not None)
+    narrowed = bool(active or exit_status or watch or offline or model or search or limit is not None)
     name = None if batch is None else _batch(batch)
     if accept_loss:
         from flux_cli.commands.status.forget import accept_loss_of  # noqa: PLC0415 - only here
@@ -149,10 +157,13 @@ def status(
             jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes
         )
         return forget_jobs(runtime, forget_options, named=forget, alone=not narrowed)
-    _check_list(jobs, active=active, batch=batch, watch=watch, offline=offline)
+    narrowing = {"--active": active, "--batch": batch, "--model": model, "--search": search}
+    _check_list(jobs, [option for option, value in narrowing.items() if value], watch=watch, offline=offline)
     known: Sequence[Job]
     unlisted: Sequence[Job] = ()
-    listing = _Listing(runtime=runtime, provider=provider, batch=batch, active=active or watch)
+    listing = _Listing(
+        runtime=runtime, provider=provider, batch=batch, model=model, search=search, active=active or watch
+    )
     if jobs:
         known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_show_job, runtime))
     else:
@@ -188,6 +199,9 @@ class _Listing:
     provider: str | None
     batch: str | None
     """The batch file as typed."""
+    model: str | None
+    """The model as typed."""
+    search: str | None
     active: bool
 
     def newest(self, most: int) -> Sequence[Job]:
@@ -197,9 +211,7 @@ class _Listing:
         """
         if self.provider is not None:
             providers.load(self.provider)
-        found = self.runtime.ledger.recent(
-            sandbox=self.runtime.sandbox, limit=most, active=self.active, provider=self.provider, batch=self._name
-        )
+        found = self.runtime.ledger.recent(sandbox=self.runtime.sandbox, limit=most, active=self.active, **self._narrow)
         if not found:
             self._note_empty()
         return found
@@ -207,14 +219,12 @@ class _Listing:
     def left_out(self, shown: Sequence[Job]) -> Sequence[Job]:
         """Return the unfinished jobs that the list would hold if it were longer than ``shown``, the oldest first."""
         there = {job.id for job in shown}
-        found = list_unsettled(self.runtime, provider=self.provider, batch=self._name)
+        found = list_unsettled(self.runtime, **self._narrow)
         return [job for job in found if job.id not in there and (job.active or not self.active)]
 
     def note_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
         """Say how many jobs are not listed, and what lists them; ``jobs`` has the oldest of them first."""
-        deep = self.runtime.ledger.count(
-            sandbox=self.runtime.sandbox, provider=self.provider, batch=self._name, oldest=jobs[0].id
-        )
+        deep = self.runtime.ledger.count(sandbox=self.runtime.sandbox, oldest=jobs[0].id, **self._narrow)
         states = listed(f"{number} {state}" for state, number in Counter(job.status for job in jobs).items())
         world = " --sandbox" if self.runtime.flags.sandbox else ""
         number = "1 older job" if len(jobs) == 1 else f"{len(jobs)} older jobs"
@@ -225,6 +235,9 @@ class _Listing:
 
     def _note_empty(self) -> None:
         """Say that there is nothing to list. Raises `UsageError` for a batch file that there is nothing of."""
+        if self.model is not None or self.search is not None:
+            self.runtime.output.note("no job matches")
+            return
         words = "no job is in progress" if self.active else "no jobs yet"
         if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
             words = f"no job was made from {printable(self.batch or '')}"
@@ -243,10 +256,16 @@ class _Listing:
         return None if self.batch is None else _batch(self.batch)
 
     @property
+    def _narrow(self) -> dict[str, Any]:
+        """What narrows the list, as the ledger takes it."""
+        model = None if self.model is None else providers.canonical_name(self.model) or self.model
+        return {"provider": self.provider, "batch": self._name, "model": model, "search": self.search}
+
+    @property
     def _typed(self) -> str:
         """The options that narrow the list, as they are typed."""
-        provider = "" if self.provider is None else f" -p {self.provider}"
-        return provider + ("" if self.batch is None else f" --batch {shlex.quote(self.batch)}")
+        typed = {"-p": self.provider, "--batch": self.batch, "-m": self.model, "--search": self.search}
+        return "".join(f" {option} {shlex.quote(value)}" for option, value in typed.items() if value is not None)
 
 
 def _warn_of_failures(
@@ -280,11 +299,10 @@ def _show_job(runtime: Runtime, reference: str) -> Job | None:
     return known or found.metadata.as_job(found.image)
 
 
-def _check_list(jobs: Sequence[str] | None, *, active: bool, batch: str | None, watch: bool, offline: bool) -> None:
+def _check_list(jobs: Sequence[str] | None, narrowing: Sequence[str], *, watch: bool, offline: bool) -> None:
     """Raise `UsageError` for options that contradict each other."""
-    if jobs and (active or batch is not None):
-        wrong = "--active" if active else "--batch"
-        raise UsageError(f"{wrong} cannot be combined with a JOB", hint="leave out one of them")
+    if jobs and narrowing:
+        raise UsageError(f"{narrowing[0]} cannot be combined with a JOB", hint="leave out one of them")
     if watch and offline:
         raise UsageError("--watch cannot be combined with --offline", hint="leave out one of them")
 
