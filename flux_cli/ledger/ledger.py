@@ -346,7 +346,5 @@ def _filter(
     where = " AND ".join(f"{'' if name == 'batch' else plus}{name} = ?" for name in found)
     if search is None:
         return where, list(found.values())
-    return f"{where} AND instr(lower(json_extract(document, '$.prompt')), lower(?))", [
-        *found.values(),
-        storable(search),
-    ]
+    where += " AND instr(lower(json_extract(document, '$.prompt')), lower(?))"
+    return where, [*found.values(), storable(search)]
