@@ -214,19 +214,19 @@ def _request(call: Call, scene: Scene, name: str, part: str) -> Answer:
 
 def _status(call: Call, scene: Scene, job: Job) -> Answer:
     now = scene.now()
-    phase, told = job.phase(now), {**_addresses(call, job), "logs": None}
+    phase, shown = job.phase(now), {**_addresses(call, job), "logs": None}
     match phase:
         case "queued":
-            return reply(202, {"status": "IN_QUEUE", "queue_position": job.position(now), **told})
+            return reply(202, {"status": "IN_QUEUE", "queue_position": job.position(now), **shown})
         case "running":
-            return reply((200, 202)[job.seed % 2], {"status": "IN_PROGRESS", **told})
+            return reply((200, 202)[job.seed % 2], {"status": "IN_PROGRESS", **shown})
         case _:
             kind = "client_cancelled" if job.stopped or job.cancelled else "content_policy_violation"
             kind = "internal_server_error" if job.broken else kind
             bad = job.imageless or job.cancelled
             failed = {"error": "the request failed", "error_type": kind} if bad else {}
             metrics = {} if job.cancelled else {"inference_time": round(job.ended - job.started, 3)}
-            return reply(200, {"status": "COMPLETED", "metrics": metrics, **failed, **told})
+            return reply(200, {"status": "COMPLETED", "metrics": metrics, **failed, **shown})
 
 
 def _result(scene: Scene, job: Job) -> Answer:
@@ -289,7 +289,7 @@ def _list(call: Call, scene: Scene) -> Answer:
 
 def _describe(job: Job, scene: Scene, *, payloads: bool) -> dict[str, Any]:
     done = job.phase(scene.now()) == "done"
-    told = {
+    shown = {
         "request_id": job.id,
         "endpoint_id": job.model,
         "sent_at": stamp(job.created),
@@ -298,7 +298,7 @@ def _describe(job: Job, scene: Scene, *, payloads: bool) -> dict[str, Any]:
         "status_code": _result(scene, job).status if done else None,
         "duration": round(job.ended - job.started, 3) if done else None,
     }
-    return {**told, "json_input": job.asked} if payloads else told
+    return {**shown, "json_input": job.asked} if payloads else shown
 
 
 def _models(call: Call) -> Answer:

@@ -16,7 +16,7 @@ LEGEND = "not documented by the provider: reported by others, or inferred"
 
 
 def find_price(runtime: Runtime, provider: Provider, model: Model) -> Price | None:
-    """Return what an image costs, in USD where that is known, else in the host's credits if it told so."""
+    """Return what an image costs, in USD where that is known, else in the host's credits if it said so."""
     return runtime.price(provider.name, model.name, model.price) or runtime.prices.reported.find(
         provider.name, model.name
     )
