@@ -48,6 +48,7 @@ _PRESETS = Choice(
     },
 )
 _JPG_PNG = Choice(field="input.output_format", default="jpg", values={"jpg": "jpeg", "png": "png"})
+_SQUARE = "1:1, set by flux: the provider's own default is not documented"
 _EARLY = "early access: it may not be open to every key"
 
 
@@ -98,7 +99,10 @@ _KONTEXT = _model(
 )
 _FLUX_2: dict[str, Option] = {
     "aspect_ratio": Ratios(
-        field="input.image_size", as_object=True, sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=16)
+        field="input.image_size",
+        as_object=True,
+        sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=16),
+        default=_SQUARE,
     ),
     "size": Pixels(
         field="input.image_size", as_object=True, low=1, high=4096, note="the smallest side is not documented"
@@ -119,6 +123,12 @@ _KLEIN: dict[str, Option] = {
 }
 
 
+def _flux_2(size: str, price: Price, **more: Option) -> Model:
+    """Return a model of FLUX.2. A size is always sent, so that the price is known before."""
+    name = f"flux-2-{size}"
+    return _model(name, name, {**_FLUX_2, **more}, price, note=_EARLY, always_sent={"aspect_ratio": "1:1"})
+
+
 def _klein(size: str, text: Price, edit: Price) -> Model:
     """Return a klein model: one id for text alone, another one for input images."""
     model = _model(
@@ -135,7 +145,13 @@ def _klein(size: str, text: Price, edit: Price) -> Model:
         **_OPTIONS,
     }
     images = replace(
-        model, slug=f"{model.slug}/edit", options=options, price=edit, max_images=1, count_field="", largest=4 * _MEGAPIXEL
+        model,
+        slug=f"{model.slug}/edit",
+        options=options,
+        price=edit,
+        max_images=1,
+        count_field="",
+        largest=4 * _MEGAPIXEL,
     )
     return replace(model, variants=(images,))
 
@@ -144,18 +160,12 @@ _ALL = (
     _PRO,
     _ULTRA,
     _KONTEXT,
-    _model("flux-2-pro", "flux-2-pro", _FLUX_2, _price(0.03, 0.015), note=_EARLY, largest=16 * _MEGAPIXEL),
-    _model(
-        "flux-2-flex",
-        "flux-2-flex",
-        {
-            **_FLUX_2,
-            "steps": Range(field="input.num_inference_steps", low=1, high=50, confidence="inferred"),
-            "guidance": Range(field="input.guidance_scale", low=1.5, high=10, fractions=True, confidence="inferred"),
-        },
+    _flux_2("pro", _price(0.03, 0.015)),
+    _flux_2(
+        "flex",
         _price(0.05, 0.05),
-        note=_EARLY,
-        largest=16 * _MEGAPIXEL,
+        steps=Range(field="input.num_inference_steps", low=1, high=50, confidence="inferred"),
+        guidance=Range(field="input.guidance_scale", low=1.5, high=10, fractions=True, confidence="inferred"),
     ),
     _klein("4b", _price(0.014, 0.014, source="the dearer of two prices"), _price(0.005, 0.005)),
     _klein("9b", _price(0.006, 0.006), _price(0.011, 0.011, 0.011)),
