@@ -7,6 +7,7 @@ from dataclasses import replace
 from flux_cli.providers.base import Model, Price
 from flux_cli.providers.options import (
     Choice,
+    Confidence,
     ImageInput,
     Labels,
     Link,
@@ -129,20 +130,30 @@ def _flux_2(size: str, price: Price, **more: Option) -> Model:
     return _model(name, name, {**_FLUX_2, **more}, price, note=_EARLY, always_sent={"aspect_ratio": "1:1"})
 
 
-def _klein(size: str, text: Price, edit: Price) -> Model:
-    """Return a klein model: one id for text alone, another one for input images."""
+def _klein(size: str, text: Price, edit: Price, unsure: Confidence = "") -> Model:
+    """Return a klein model: one id for text alone, another one for input images.
+
+    ``unsure`` marks what the pages show of the other klein model only.
+    """
     model = _model(
         f"flux-2-klein-{size}",
         f"flux-2-klein-{size}",
-        _KLEIN,
+        {**_KLEIN, "guidance": replace(_KLEIN["guidance"], confidence=unsure)},
         text,
         max_images=4,
         count_field="input.num_images",
     )
     options = {
-        "image": replace(_IMAGE, field="input.image_urls", as_array=True, most=4),
-        "steps": Range(field="input.num_inference_steps", low=1, high=25, default="4"),
+        "image": replace(
+            _IMAGE,
+            field="input.image_urls",
+            as_array=True,
+            most=4,
+            note=f"{_IMAGE.note}; how many it takes is not documented",
+        ),
+        "steps": Range(field="input.num_inference_steps", low=1, high=25, confidence=unsure),
         **_OPTIONS,
+        "seed": replace(_OPTIONS["seed"], confidence="inferred"),
     }
     images = replace(
         model,
@@ -168,7 +179,7 @@ _ALL = (
         guidance=Range(field="input.guidance_scale", low=1.5, high=10, fractions=True, confidence="inferred"),
     ),
     _klein("4b", _price(0.014, 0.014, source="the dearer of two prices"), _price(0.005, 0.005)),
-    _klein("9b", _price(0.006, 0.006), _price(0.011, 0.011, 0.011)),
+    _klein("9b", _price(0.006, 0.006), _price(0.011, 0.011, 0.011), unsure="inferred"),
     replace(
         _model("flux-dev", "flux-dev-lt1", _LABELS, _price(0.025, 0.025), note="its fields are not documented"),
         variants=(
