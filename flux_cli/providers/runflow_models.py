@@ -125,7 +125,7 @@ _KLEIN: dict[str, Option] = {
 
 
 def _flux_2(size: str, price: Price, **more: Option) -> Model:
-    """Return a model of FLUX.2. A size is always sent, so that the price is known before."""
+    """Return a model of FLUX.2. A size is always sent, so that its price is known."""
     name = f"flux-2-{size}"
     return _model(name, name, {**_FLUX_2, **more}, price, note=_EARLY, always_sent={"aspect_ratio": "1:1"})
 

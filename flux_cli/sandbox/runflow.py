@@ -142,7 +142,7 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
 
 
 def _schema(entry: Entry, body: Any) -> Field:
-    """Return the schema of a body. Wherever a size has a field of its own, it may also be a preset."""
+    """Return the schema of a body, in which a preset may stand for a width and a height."""
     asked: Any = body.get("input") if isinstance(body, dict) else None
     preset = isinstance(asked, dict) and isinstance(asked.get("image_size"), str) and "image_size" in entry.fields
     fields = {**entry.fields, "image_size": PRESET_SIZE} if preset else entry.fields
