@@ -28,6 +28,7 @@ _IMAGE = ImageInput(
     note="the pages ask for a web address; the vendor's own nodes send local files as data URIs",
 )
 _IMAGES = replace(_IMAGE, field="image_urls", as_array=True)
+_UNCOUNTED = replace(_IMAGES, note=f"{_IMAGE.note}; how many it takes is not documented")
 _KONTEXT_RATIO = Choice(
     field="aspect_ratio",
     default="that of the input image",
@@ -45,6 +46,7 @@ _PRESETS = Choice(
         "3:4": "portrait_4_3",
         "9:16": "portrait_16_9",
     },
+    unoffered=("square",),
     confidence="inferred",
 )
 
@@ -86,8 +88,8 @@ _KONTEXT = Model(
 )
 
 
-def _pair(name: str, path: str, *, images: int = 0, **more: Option) -> Model:
-    """Return a model of FLUX.2: one id for text alone, another one for up to so many input images, if it takes any."""
+def _pair(name: str, path: str, *, image: ImageInput | None = None, **more: Option) -> Model:
+    """Return a model of FLUX.2: one id for text alone, and another one for input images if it takes any."""
     text = Model(
         name=name,
         slug=f"{_ROOT}/{path}/text-to-image",
@@ -95,14 +97,16 @@ def _pair(name: str, path: str, *, images: int = 0, **more: Option) -> Model:
         note=_FIXED_SEED,
         largest=4 * 2**20,
     )
-    if not images:
+    if image is None:
         return text
-    options = {"image": replace(_IMAGES, most=images), **text.options}
+    options = {"image": image, **text.options}
     return replace(text, variants=(replace(text, slug=f"{_ROOT}/{path}/edit", options=options),))
 
 
-_FLUX_2_PRO = _pair("flux-2-pro", "flux-2/pro", images=8)
-_KLEIN_SIZE = Pixels(low=512, high=1536, default="1024x1024", confidence="third-party")
+_FLUX_2_PRO = _pair("flux-2-pro", "flux-2/pro", image=replace(_UNCOUNTED, most=8))
+_KLEIN_SIZE = Pixels(
+    low=512, high=1536, default="1024x1024", confidence="third-party", note="no wider than 16:9, no taller than 9:16"
+)
 _ALL = (
     _PRO,
     _ULTRA,
@@ -126,9 +130,9 @@ _ALL = (
         confidence="third-party",
         variants=tuple(replace(one, options={**one.options, "aspect_ratio": _PRESETS}) for one in _FLUX_2_PRO.variants),
     ),
-    _pair("flux-2-flex", "flux-2/flex", images=10),
+    _pair("flux-2-flex", "flux-2/flex", image=replace(_IMAGES, most=10)),
     _pair("flux-2-max", "flux-2/max"),
-    _pair("flux-2-dev", "flux-2/dev", images=4),
+    _pair("flux-2-dev", "flux-2/dev", image=replace(_UNCOUNTED, most=4)),
     _pair(
         "flux-2-klein-4b",
         "flux-2-klein/4b",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from flux_cli.providers.base import Model, Price
 from flux_cli.providers.options import (
     Choice,
+    Confidence,
     ImageInput,
     Labels,
     Link,
@@ -48,6 +49,7 @@ _PRESETS = Choice(
     },
 )
 _JPG_PNG = Choice(field="input.output_format", default="jpg", values={"jpg": "jpeg", "png": "png"})
+_SQUARE = "1:1, set by flux: the provider's own default is not documented"
 _EARLY = "early access: it may not be open to every key"
 
 
@@ -98,7 +100,10 @@ _KONTEXT = _model(
 )
 _FLUX_2: dict[str, Option] = {
     "aspect_ratio": Ratios(
-        field="input.image_size", as_object=True, sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=16)
+        field="input.image_size",
+        as_object=True,
+        sizes=sizes_of_area(_NINE, area=_MEGAPIXEL, step=16),
+        default=_SQUARE,
     ),
     "size": Pixels(
         field="input.image_size", as_object=True, low=1, high=4096, note="the smallest side is not documented"
@@ -119,20 +124,36 @@ _KLEIN: dict[str, Option] = {
 }
 
 
-def _klein(size: str, text: Price, edit: Price) -> Model:
-    """Return a klein model: one id for text alone, another one for input images."""
+def _flux_2(size: str, price: Price, **more: Option) -> Model:
+    """Return a model of FLUX.2. A size is always sent, so that its price is known."""
+    name = f"flux-2-{size}"
+    return _model(name, name, {**_FLUX_2, **more}, price, note=_EARLY, always_sent={"aspect_ratio": "1:1"})
+
+
+def _klein(size: str, text: Price, edit: Price, unsure: Confidence = "") -> Model:
+    """Return a klein model: one id for text alone, another one for input images.
+
+    ``unsure`` marks what the pages show of the other klein model only.
+    """
     model = _model(
         f"flux-2-klein-{size}",
         f"flux-2-klein-{size}",
-        _KLEIN,
+        {**_KLEIN, "guidance": replace(_KLEIN["guidance"], confidence=unsure)},
         text,
         max_images=4,
         count_field="input.num_images",
     )
     options = {
-        "image": replace(_IMAGE, field="input.image_urls", as_array=True, most=4),
-        "steps": Range(field="input.num_inference_steps", low=1, high=25, default="4"),
+        "image": replace(
+            _IMAGE,
+            field="input.image_urls",
+            as_array=True,
+            most=4,
+            note=f"{_IMAGE.note}; how many it takes is not documented",
+        ),
+        "steps": Range(field="input.num_inference_steps", low=1, high=25, confidence=unsure),
         **_OPTIONS,
+        "seed": replace(_OPTIONS["seed"], confidence="inferred"),
     }
     images = replace(
         model,
@@ -150,21 +171,15 @@ _ALL = (
     _PRO,
     _ULTRA,
     _KONTEXT,
-    _model("flux-2-pro", "flux-2-pro", _FLUX_2, _price(0.03, 0.015), note=_EARLY, largest=16 * _MEGAPIXEL),
-    _model(
-        "flux-2-flex",
-        "flux-2-flex",
-        {
-            **_FLUX_2,
-            "steps": Range(field="input.num_inference_steps", low=1, high=50, confidence="inferred"),
-            "guidance": Range(field="input.guidance_scale", low=1.5, high=10, fractions=True, confidence="inferred"),
-        },
+    _flux_2("pro", _price(0.03, 0.015)),
+    _flux_2(
+        "flex",
         _price(0.05, 0.05),
-        note=_EARLY,
-        largest=16 * _MEGAPIXEL,
+        steps=Range(field="input.num_inference_steps", low=1, high=50, confidence="inferred"),
+        guidance=Range(field="input.guidance_scale", low=1.5, high=10, fractions=True, confidence="inferred"),
     ),
     _klein("4b", _price(0.014, 0.014, source="the dearer of two prices"), _price(0.005, 0.005)),
-    _klein("9b", _price(0.006, 0.006), _price(0.011, 0.011, 0.011)),
+    _klein("9b", _price(0.006, 0.006), _price(0.011, 0.011, 0.011), unsure="inferred"),
     replace(
         _model("flux-dev", "flux-dev-lt1", _LABELS, _price(0.025, 0.025), note="its fields are not documented"),
         variants=(

@@ -43,12 +43,9 @@ class Entry:
     """Pixels of an image whose size is not requested."""
 
 
-def _edit(most: int) -> dict[str, Field]:
-    images = Field(kind="array", required=True, low=1, high=most, items=Field(kind="text"))
-    size = Field(kind="text", choices=tuple(_SIZES))
-    return {**_PROMPT, **_SEED, "image_urls": images, "image_size": size}
-
-
+_IMAGES = {"image_urls": Field(kind="array", required=True, low=1, high=10, items=Field(kind="text"))}
+_EDIT = {**_PROMPT, **_SEED, **_IMAGES}
+_SIZED_EDIT = {**_EDIT, "image_size": Field(kind="text", choices=tuple(_SIZES))}
 _KONTEXT = {**_PROMPT, **_SEED, **_RATIO, "image_url": Field(kind="text", required=True)}
 _KLEIN = {
     **_PROMPT,
@@ -91,7 +88,9 @@ ENTRIES = {
         for path, price in {"pro": 0.03, "flex": 0.05, "max": 0.07, "dev": 0.01, "turbo": 0.01, "flash": 0.01}.items()
     },
     **{
-        f"{_ROOT}/flux-2/{path}/edit": Entry(title=f"FLUX 2 {path} edit", fields=_edit(10), price=price)
+        f"{_ROOT}/flux-2/{path}/edit": Entry(
+            title=f"FLUX 2 {path} edit", fields=_SIZED_EDIT if path == "pro" else _EDIT, price=price
+        )
         for path, price in {"pro": 0.045, "flex": 0.1, "dev": 0.02, "turbo": 0.02, "flash": 0.02}.items()
     },
     f"{_ROOT}/flux-2-klein/4b/text-to-image": Entry(title="FLUX 2 klein 4B", fields=_KLEIN, price=0.014),

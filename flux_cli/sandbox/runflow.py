@@ -16,7 +16,7 @@ from flux_cli.sandbox import runflow_list, shapes
 from flux_cli.sandbox.files import MEDIA
 from flux_cli.sandbox.inputs import keep_image, measure, shorten
 from flux_cli.sandbox.life import Job, rehearsals
-from flux_cli.sandbox.runflow_models import ENTRIES, PRESETS, Entry
+from flux_cli.sandbox.runflow_models import ENTRIES, PRESET_SIZE, PRESETS, Entry
 from flux_cli.sandbox.schema import Field, problems
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.wire import Answer, Call, LostReply, find, reply, stamp
@@ -31,18 +31,6 @@ LINK_LIFE = 3 * 24 * 3600
 _ORGANISATION = "0198f000-0000-7000-8000-000000000001"
 _STATUSES = ("queued", "dispatching", "running", "succeeded", "failed", "canceled", "partial_succeeded")
 _OWNER = "black-forest-labs/"
-_BODIES = {
-    _OWNER + name: Field(
-        kind="object",
-        fields={
-            "input": Field(kind="object", required=True, fields=entry.fields),
-            "callback_url": Field(kind="link", nullable=True, high=2048),
-            "metadata": Field(kind="object", nullable=True),
-            "client_ref": Field(kind="text", nullable=True, high=255),
-        },
-    )
-    for name, entry in ENTRIES.items()
-}
 _INVALID = "the request is not valid"
 _ROUTES = {
     ("POST", r"/v1/models/(.+)/runs"): "submit",
@@ -109,7 +97,8 @@ def locate(call: Call, scene: Scene) -> tuple[Job, int] | None:
 
 
 def _submit(call: Call, scene: Scene, model: str) -> Answer:
-    if model not in _BODIES:
+    entry = ENTRIES.get(model.removeprefix(_OWNER)) if model.startswith(_OWNER) else None
+    if entry is None:
         return _refuse(404, "MODEL_NOT_FOUND", "no model has this name")
     if not call.is_json:
         return _refuse(415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json")
@@ -117,14 +106,16 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
         body: Any = call.json()
     except ValueError:
         return _refuse(422, "VALIDATION_ERROR", "the body is not JSON", [])
-    wrong = [{"field": one.path, "message": one.message, "type": one.why} for one in problems(body, _BODIES[model])]
+    wrong = [
+        {"field": one.path, "message": one.message, "type": one.why} for one in problems(body, _schema(entry, body))
+    ]
     if wrong:
         return _refuse(422, "VALIDATION_ERROR", _INVALID, wrong)
     prompt = body["input"]["prompt"]
     refused = _rehearse(prompt)
     if refused is not None:
         return refused
-    entry, fields = ENTRIES[model.removeprefix(_OWNER)], body["input"]
+    fields = body["input"]
     try:
         inputs = [keep_image(value, scene) for value in _images(fields)]
         sizes = [measure(held) for one in inputs if (held := scene.input(one)) is not None]
@@ -148,6 +139,22 @@ def _submit(call: Call, scene: Scene, model: str) -> Answer:
     if job.plays & {"lost-reply", "lost-replies"}:
         raise LostReply(job.id)
     return reply(201, _run(job, scene))
+
+
+def _schema(entry: Entry, body: Any) -> Field:
+    """Return the schema of a body, in which a preset may stand for a width and a height."""
+    asked: Any = body.get("input") if isinstance(body, dict) else None
+    preset = isinstance(asked, dict) and isinstance(asked.get("image_size"), str) and "image_size" in entry.fields
+    fields = {**entry.fields, "image_size": PRESET_SIZE} if preset else entry.fields
+    return Field(
+        kind="object",
+        fields={
+            "input": Field(kind="object", required=True, fields=fields),
+            "callback_url": Field(kind="link", nullable=True, high=2048),
+            "metadata": Field(kind="object", nullable=True),
+            "client_ref": Field(kind="text", nullable=True, high=255),
+        },
+    )
 
 
 def _images(fields: Any) -> list[str]:

@@ -21,7 +21,7 @@ _SEED = {"seed": Field(kind="integer", low=1)}
 _OLD_SIDE = Field(kind="integer", low=1, high=1440)
 _SIDE = Field(kind="integer", required=True, low=1, high=4096)
 _OBJECT_SIZE = Field(kind="object", fields={"width": _SIDE, "height": _SIDE})
-_PRESET_SIZE = Field(kind="text", choices=tuple(PRESETS))
+PRESET_SIZE = Field(kind="text", choices=tuple(PRESETS))
 _RATIO = Field(kind="text", choices=("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21"))
 
 
@@ -56,7 +56,7 @@ _STEPS = Field(kind="integer", low=1, high=50)
 _KLEIN = {
     **_PROMPT,
     **_SEED,
-    "image_size": _PRESET_SIZE,
+    "image_size": PRESET_SIZE,
     "num_images": Field(kind="integer", low=1, high=4),
     "num_inference_steps": _STEPS,
     "guidance_scale": Field(kind="number", low=0, high=20),
