@@ -296,7 +296,7 @@ def test_the_table_of_providers_is_theirs(page):
         [
             one.name,
             str(len(one.models)),
-            "no" if one.cancel is None else "while queued",
+            "no" if one.cancel is None else "while queued" if one.cancel_note == "while queued" else "yes",
         ]
         for one in loaded
     ]

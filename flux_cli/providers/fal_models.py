@@ -86,8 +86,10 @@ def _price(amount: float, further: float = 0.0, inputs: float = 0.0) -> Price:
 
 
 def _edit(model: Model, slug: str, image: ImageInput, **options: Option) -> Model:
-    """Return ``model`` with an endpoint of its own for input images."""
-    variant = replace(model, slug=slug, options={**model.options, "image": image, **options}, variants=())
+    """Return ``model`` with an endpoint of its own for input images, whose shape the result has, up to 4 megapixels."""
+    largest = model.largest if model.price is not None and model.price.steps else 4 * _MEGAPIXEL
+    options = {**model.options, "image": image, **options}
+    variant = replace(model, slug=slug, options=options, variants=(), largest=largest)
     return replace(model, variants=(*model.variants, variant))
 
 
@@ -165,8 +167,7 @@ def _flux_2(name: str, most: int, price: Price, **more: Option) -> Model:
     options = {**_sizes(256, 2048, 16), **_COMMON, "safety_tolerance": _tolerance(5), "check_content": _CHECK, **more}
     text = Model(name=name, slug=f"fal-ai/{name}", options=options, price=price)
     images = replace(_image(1, most), note="how many it takes is not documented")
-    edit = _edit(text, f"fal-ai/{name}/edit", images, **_sizes(256, 2048, 16, _AUTO))
-    return replace(edit, variants=tuple(replace(one, largest=4 * _MEGAPIXEL) for one in edit.variants))
+    return _edit(text, f"fal-ai/{name}/edit", images, **_sizes(256, 2048, 16, _AUTO))
 
 
 def _open(

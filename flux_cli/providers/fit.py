@@ -45,6 +45,10 @@ def flag_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _describe(provider: Provider, model: Model) -> str:
+    return f"`flux models {model.name} -p {provider.name}` shows what it takes"
+
+
 def _do(names: Sequence[str]) -> str:
     """Return names with the verb "do", of many only the first; empty if there are none."""
     if len(names) > _NAMED + 1:
@@ -78,9 +82,11 @@ def find_model(provider: Provider, word: str, own: Mapping[str, OwnModel]) -> Mo
     identity = word.removeprefix(f"{provider.name}:")
     if template is not None and identity != word and re.fullmatch(provider.model_pattern, identity):
         return replace(template, name=word, slug=identity)
-    raise UsageError(
-        f"there is no model {word!r}", hint=f"did you mean {near}?" if near else "`flux models` lists the models"
-    )
+    similar = [near] if near else [one for one in providers.MODELS if word.lower() in one.split("-")]
+    hint = f"did you mean {listed(similar, last='or')}?" if similar else "`flux models` lists the models"
+    if template is not None and re.fullmatch(provider.model_pattern, word):
+        hint += f" `-m {provider.name}:{word}` sends it as an id of {provider.name}'s own"
+    raise UsageError(f"there is no model {word!r}", hint=hint)
 
 
 def fit_images(
@@ -142,7 +148,7 @@ def resolve(
                 raise (
                     error
                     if isinstance(error, UsageError)
-                    else UsageError(f"{provider.name}: {flag_name(name)} {error}")
+                    else UsageError(f"{provider.name}: {flag_name(name)} {error}", hint=_describe(provider, model))
                 ) from None
             skipped.append(name)
     for name in _check_extra(provider, model, extra, kept, typed):
@@ -162,7 +168,8 @@ def _require_options(provider: Provider, model: Model, kept: Mapping[str, Any]) 
     """Raise `UsageError` if an option is missing that the model cannot do without."""
     for name, option in model.options.items():
         if option.required and name not in kept:
-            raise UsageError(f"{provider.name}: {model.name} needs {flag_name(name)}")
+            message = f"{provider.name}: {model.name} needs {flag_name(name)}"
+            raise UsageError(message, hint=_describe(provider, model))
 
 
 def note_confidence(provider: Provider, model: Model, names: Iterable[str]) -> list[str]:
@@ -267,7 +274,7 @@ def _overlap(one: str, other: str) -> bool:
 
 def _refuse(provider: Provider, model: Model, name: str) -> None:
     """Raise `UsageError` for an option that the model does not have, naming the models and providers that have it."""
-    if provider.other_model is not None and model.options is provider.other_model.options:
+    if providers.canonical_name(model.name) is None and model.name not in provider.models:
         message = f"{model.name} is not a model that flux knows, so it takes no {flag_name(name)}"
         raise UsageError(message, hint="`--param FIELD=VALUE` sets any field of its request")
     elsewhere = any(_has(one, name) for one in provider.models.values())
@@ -282,7 +289,8 @@ def _name_able(provider: Provider, model: Model, able: Callable[[Model], bool]) 
     same = [one.name for one in others if model.name in one.models and able(one.models[model.name])]
     hints = [f"{_do(same)} for {model.name}"] if same else []
     hints += [f"at {provider.name}, {_do(here)}"] if here else []
-    return "; ".join(hints) or _do([one.name for one in others if any(able(found) for found in one.models.values())])
+    able_hosts = [one.name for one in others if any(able(found) for found in one.models.values())]
+    return "; ".join(hints) or (f"{_do(able_hosts)} for other models" if able_hosts else "")
 
 
 def _takes_images(model: Model, images: int) -> bool:

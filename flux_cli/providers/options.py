@@ -332,6 +332,15 @@ class Ratios(Option):
         """Return the ratio. Raises `InvalidValue` with the nearest one."""
         return Choice(values=self.sizes).check(value)
 
+    def nearest_to(self, width: int, height: int) -> str:
+        """Return the ratio that is nearest to that of a size in pixels."""
+
+        def distance(ratio: str) -> float:
+            columns, rows = map(int, ratio.split(":"))
+            return abs(math.log(columns * height / (rows * width)))
+
+        return min(self.sizes, key=distance)
+
     def size(self, value: Any, others: Mapping[str, Any]) -> tuple[int, int]:
         """Return width and height in pixels."""
         return self.tiers.get(others.get("resolution", ""), self.sizes)[value]

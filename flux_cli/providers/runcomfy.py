@@ -183,7 +183,7 @@ PROVIDER = Provider(
     describe=describe,
     refusal=refusal,
     other_model=OTHER,
-    model_pattern=r"[a-z0-9._-]+(/[a-z0-9._-]+)+",
+    model_pattern=r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)+",
     param_notes={
         "image_size": "the provider takes image_size=Custom with sides in multiples of 32 and rounds others; "
         "it does not document the fields for the sides"

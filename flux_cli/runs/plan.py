@@ -15,7 +15,7 @@ from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import Model, OwnModel, PlannedJob, Price, Provider
 from flux_cli.providers.fit import check_prompt, check_seed, find_model, fit_images, flag_name, note_confidence, resolve
 from flux_cli.providers.hints import with_hint
-from flux_cli.providers.options import ImageInput, InvalidValue, list_images
+from flux_cli.providers.options import ImageInput, InvalidValue, Ratios, list_images
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
@@ -192,6 +192,8 @@ def _make_request(
     if wants_seed and model.takes_seed:
         options = {name: value for name, value in options.items() if name != "seed"}
     found = resolve(provider, model, options, typed=typed, extra=extra)
+    files = _read_files(provider, model, found.options, read)
+    shaped = found.options if "aspect_ratio" in options else _follow_image(model, found.options, files)
     converts = "quality" in model.options or "format" in found.options
     if "quality" in typed and not converts:
         raise UsageError(
@@ -202,12 +204,21 @@ def _make_request(
         provider=provider,
         model=model,
         count=count,
-        options=found.options,
+        options=shaped,
         extra=extra,
-        files=_read_files(provider, model, found.options, read),
+        files=files,
         skipped=(*left_out, *found.skipped),
         notes=(*found.notes, *(note_confidence(provider, model, ["seed"]) if wants_seed and model.takes_seed else ())),
     )
+
+
+def _follow_image(model: Model, options: Mapping[str, Any], files: Mapping[str, LocalFile]) -> Mapping[str, Any]:
+    """Return the options with the ratio nearest to the first input image, in place of one that flux sets itself."""
+    image = files.get(next(iter(list_images(options.get("image"))), ""))
+    shapes = model.options.get("aspect_ratio")
+    if image is None or not isinstance(shapes, Ratios) or "aspect_ratio" not in {*model.always_sent} & options.keys():
+        return options
+    return {**options, "aspect_ratio": shapes.nearest_to(image.width, image.height)}
 
 
 def _read_files(
