@@ -42,7 +42,7 @@ _TASK_FIELDS = (
 
 
 def describe(model: str) -> Flow[Published]:
-    """Read the public schema of an AIR, such as ``bfl:9@1``."""
+    """Read the public schema of an AIR, such as ``bfl:5@1``."""
     found = yield from _schema(model)
     about = found.get("documentation")
     title = (about.get("title") or about.get("name")) if isinstance(about, dict) else None
@@ -65,5 +65,5 @@ def _schema(model: str) -> Flow[dict[str, Any]]:
         reply = yield Request("GET", f"/resolve/{model}", origin=SCHEMA_HOST, keyless=True)
     except NotFoundError:
         message = f"runware publishes no schema for {model}"
-        raise NotFoundError(message, hint="its models have ids such as bfl:9@1") from None
+        raise NotFoundError(message, hint="its models have ids such as bfl:5@1") from None
     return reply.object
