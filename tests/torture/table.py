@@ -82,6 +82,8 @@ def impossible(fault: Fault, operation: str, provider: str) -> str:
         return "links come with the answer to a read"
     if fault.scope == "links" and (provider, operation) in {("runcomfy", "poll"), ("fal", "poll")}:
         return "the queue tells no links: its result does"
+    if "status" in fault.name and (provider, operation) == ("fal", "result"):
+        return "fal's results have no status: its queue does"
     if fault.scope not in {"any", "api", "file", "links"} and operation not in fault.scope.split():
         return "the answer has no such field"
     return ""
@@ -165,6 +167,8 @@ def _read(cell: Cell, proof: str) -> Truth:
         if "scheme" in cell.fault.name or "file" in cell.fault.name:
             return Truth(8 if waits else 1, _GOES_ON) if cell.lasting else _SAVED
         return Truth(10, frozenset({"succeeded"})) if cell.lasting else _SAVED
+    if proof == "strange" and (cell.provider, cell.operation) == ("fal", "result"):  # all that it has is links
+        return Truth(1, _GOES_ON) if cell.lasting else _SAVED
     if proof == "strange":
         return Truth(8, _GOES_ON) if cell.lasting or not waits else _SAVED
     if proof in {"refused", "moved"}:

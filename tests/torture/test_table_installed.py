@@ -167,7 +167,8 @@ def attempt(cell: Cell, home: Path, program: str, warm: str) -> str:
         server.script = None
         if cell.accepted and cell.code and cell.operation != "cancel":
             later = _flux(home, env, "result", "--wait", "@1", "-o", "out/", program=warm)
-            lost = load(cell.provider).find is None and cell.operation == "submit"
+            found_again = load(cell.provider).find is not None and not load(cell.provider).origins  # at one address
+            lost = not found_again and cell.operation == "submit"
             found += [] if later.returncode == (7 if lost else 0) else [f"follow-up {later.returncode}: {later.stderr}"]
             found += _wrong(cell, home, server, later.stdout + later.stderr, "unknown" if lost else "succeeded")
             images = [bare(path.read_bytes()) for path in home.glob("out/*")]
