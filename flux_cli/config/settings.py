@@ -30,12 +30,11 @@ from flux_cli.config.paths import config_path, variable_name
 from flux_cli.config.schema import KEYS, SECRETS, Tree, check_header_value
 from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
 from flux_cli.errors import AuthError, ConfigError
-from flux_cli.providers.base import OwnModel
 from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
-    from flux_cli.providers.base import Provider
+    from flux_cli.providers.base import OwnModel, Provider
 
 _FILE = "config file"
 COMMAND_SECONDS = 30.0
@@ -111,6 +110,8 @@ def _expand(value: str | list[str]) -> str | list[str]:
 
 
 def _own_model(name: str, table: Mapping[str, Any]) -> OwnModel:
+    from flux_cli.providers.base import OwnModel  # noqa: PLC0415 - only where there are some
+
     ids = {provider: table[provider] for provider in providers.names() if table.get(provider)}
     return OwnModel(name=name, base=table["base"], ids=ids, price=table.get("price"))
 

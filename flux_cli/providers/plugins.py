@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.image_options import IMAGE_OPTIONS
-from flux_cli.providers.base import INTERFACE, Model, Provider
 from flux_cli.text import listed, sentence
+
+if TYPE_CHECKING:
+    from flux_cli.providers.base import Model, Provider
 
 GROUP = "flux_image.providers"
 _NAME = r"[a-z][a-z0-9-]{1,31}"
@@ -67,6 +70,8 @@ def load_plugin(name: str) -> Provider:
 
 def list_problems(name: str, provider: object) -> list[str]:
     """Return what is wrong with a provider of another package, each as a clause; empty if it can be used."""
+    from flux_cli.providers.base import INTERFACE, Provider  # noqa: PLC0415 - every start asks for the names alone
+
     if not isinstance(provider, Provider):
         return [f"its entry point is a {type(provider).__name__}, not a Provider"]
     if provider.interface != INTERFACE:
