@@ -18,8 +18,10 @@ from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Cancelled, Failed, Job, LocalFile, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, Example, LostSubmit, Model, PlannedJob, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, drive, encode
-from flux_cli.providers.options import Choice, ImageInput, Option, Pixels, Range, Ratios, Switch
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Option, Range, Switch
 from flux_cli.providers.plugins import list_problems
+from flux_cli.providers.sizes import Pixels, Ratios
 
 _NEEDED = ("accepted", "queued", "running", "succeeded", "failed", "auth")
 """Results that the examples must show."""

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flux_cli.providers.base import SEEDS, Model
-from flux_cli.providers.options import Choice, ImageInput, Link, Pixels, Range, Switch, same_values
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Link, Range, Switch, same_values
+from flux_cli.providers.sizes import Pixels
 
 if TYPE_CHECKING:
     from flux_cli.providers.options import Option

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Cost, Job, LocalFile, Queued, RemoteJob, State
 from flux_cli.providers.conversation import Flow, Response
-from flux_cli.providers.options import Confidence, ImageInput, InvalidValue, Option, list_images
+from flux_cli.providers.image_input import ImageInput, list_images
+from flux_cli.providers.options import Confidence, InvalidValue, Option
 
 SEED_LIMIT = 2**31 - 1
 """The largest seed that flux draws; every provider accepts it."""

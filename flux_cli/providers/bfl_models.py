@@ -5,18 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flux_cli.providers.base import SEEDS, Model, Price
-from flux_cli.providers.options import (
-    Choice,
-    ImageInput,
-    Link,
-    Option,
-    Pixels,
-    Range,
-    Ratios,
-    Switch,
-    same_values,
-    sizes_of_area,
-)
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Link, Option, Range, Switch, same_values
+from flux_cli.providers.sizes import Pixels, Ratios, sizes_of_area
 
 _MEGAPIXEL = 2**20
 _RATIOS = ("21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16", "9:21")

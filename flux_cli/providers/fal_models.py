@@ -9,19 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flux_cli.providers.base import SEEDS, Model, Price
-from flux_cli.providers.options import (
-    Choice,
-    ImageInput,
-    Link,
-    Option,
-    Pixels,
-    Range,
-    Ratios,
-    Switch,
-    Words,
-    same_values,
-    sizes_of_area,
-)
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Link, Option, Range, Switch, Words, same_values
+from flux_cli.providers.sizes import Pixels, Ratios, sizes_of_area
 
 _MEGAPIXEL = 2**20
 _RATIOS = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")

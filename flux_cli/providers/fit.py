@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.providers.options import Choice, InvalidValue, Option, Range, list_images, same_values
+from flux_cli.providers.image_input import list_images
+from flux_cli.providers.options import Choice, InvalidValue, Option, Range, same_values
 from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:

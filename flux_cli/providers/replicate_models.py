@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flux_cli.providers.base import SEEDS, Model, Price
-from flux_cli.providers.options import Choice, ImageInput, Link, Option, Pixels, Range, Switch, same_values
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Link, Option, Range, Switch, same_values
+from flux_cli.providers.sizes import Pixels
 
 _SEED = Range(field="input.seed", low=SEEDS[0], high=SEEDS[1], default="random")
 _WEBHOOK = Link(field="webhook", note="https only")

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flux_cli.providers.base import SEEDS, Model
-from flux_cli.providers.options import Choice, ImageInput, Option, Pixels, Range, Switch, same_values
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Option, Range, Switch, same_values
+from flux_cli.providers.sizes import Pixels
 
 _ROOT = "blackforestlabs"
 SQUARE_HD = "1:1 (hd)"

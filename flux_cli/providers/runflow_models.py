@@ -5,20 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flux_cli.providers.base import Model, Price
-from flux_cli.providers.options import (
-    Choice,
-    Confidence,
-    ImageInput,
-    Labels,
-    Link,
-    Option,
-    Pixels,
-    Range,
-    Ratios,
-    Switch,
-    same_values,
-    sizes_of_area,
-)
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Confidence, Labels, Link, Option, Range, Switch, same_values
+from flux_cli.providers.sizes import Pixels, Ratios, sizes_of_area
 
 _MEGAPIXEL = 2**20
 _NINE = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")

@@ -5,18 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flux_cli.providers.base import Model, Price
-from flux_cli.providers.options import (
-    Choice,
-    ImageInput,
-    Link,
-    Option,
-    Pixels,
-    Range,
-    Ratios,
-    Switch,
-    Words,
-    sizes_of_area,
-)
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Link, Option, Range, Switch, Words
+from flux_cli.providers.sizes import Pixels, Ratios, sizes_of_area
 
 _MEGAPIXEL = 2**20
 _WIDE, _SQUARE = (f"{ratio}, set by flux: the provider requires a size" for ratio in ("16:9", "1:1"))

@@ -15,7 +15,9 @@ from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import Model, OwnModel, PlannedJob, Price, Provider
 from flux_cli.providers.fit import check_prompt, check_seed, find_model, fit_images, flag_name, note_confidence, resolve
 from flux_cli.providers.hints import with_hint
-from flux_cli.providers.options import ImageInput, InvalidValue, Ratios, list_images
+from flux_cli.providers.image_input import ImageInput, list_images
+from flux_cli.providers.options import InvalidValue
+from flux_cli.providers.sizes import Ratios
 from flux_cli.text import printable
 
 if TYPE_CHECKING:

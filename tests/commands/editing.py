@@ -13,7 +13,9 @@ from PIL import Image
 
 from flux_cli.providers import runware
 from flux_cli.providers.base import Model, Price
-from flux_cli.providers.options import ImageInput, Link, Pixels, Range
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Link, Range
+from flux_cli.providers.sizes import Pixels
 from flux_cli.sandbox.wire import Answer, Call, reply
 
 FOX = (Path(__file__).parents[1] / "pictures" / "fox.png").read_bytes()

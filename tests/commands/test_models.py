@@ -12,7 +12,8 @@ from flux_cli.commands.providers import facts
 from flux_cli.errors import NotFoundError
 from flux_cli.providers import MODELS, NAMES, load
 from flux_cli.providers.base import Model, Price
-from flux_cli.providers.options import ImageInput, Range, Switch
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Range, Switch
 from flux_cli.runtime import Runtime
 
 SCHEMA = {

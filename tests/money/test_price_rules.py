@@ -10,7 +10,8 @@ import pytest
 from flux_cli.money.prices import PriceFile, Prices
 from flux_cli.providers import runware
 from flux_cli.providers.base import Model, Price, count_megapixels
-from flux_cli.providers.options import Choice, Pixels, Ratios
+from flux_cli.providers.options import Choice
+from flux_cli.providers.sizes import Pixels, Ratios
 
 MEGAPIXEL = 2**20
 NOON = 1_795_003_200.0

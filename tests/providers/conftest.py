@@ -13,7 +13,7 @@ from flux_cli.errors import FluxError, RefusedError, UnavailableError
 from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.conversation import Request, Response, drive
-from flux_cli.providers.options import list_images
+from flux_cli.providers.image_input import list_images
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 

@@ -23,7 +23,9 @@ from flux_cli.jobs import Cost, Failed, Image, LocalFile, Queued, RemoteJob, Run
 from flux_cli.providers.base import Accepted, Account
 from flux_cli.providers.bfl import PROVIDER
 from flux_cli.providers.conversation import Response
-from flux_cli.providers.options import Choice, ImageInput, Pixels, Range, Ratios, Switch
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Range, Switch
+from flux_cli.providers.sizes import Pixels, Ratios
 
 ID = "0e2b5c4e-6f1b-4c0a-8f0e-1c2d3e4f5a6b"
 POLLING = f"https://api.eu2.bfl.ai/v1/get_result?id={ID}"

@@ -25,7 +25,9 @@ from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, Rem
 from flux_cli.providers.base import Accepted, LostSubmit
 from flux_cli.providers.conversation import Response, drive
 from flux_cli.providers.fal import PROVIDER
-from flux_cli.providers.options import Choice, ImageInput, Pixels, Range, Ratios, Switch, Words
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Range, Switch, Words
+from flux_cli.providers.sizes import Pixels, Ratios
 
 ID = "764cabcf-b745-4b3e-ae38-1200304cf45b"
 ENDPOINT = "fal-ai/flux-2-pro/edit"

@@ -10,21 +10,9 @@ from hypothesis import strategies as st
 from flux_cli.errors import UsageError
 from flux_cli.jobs import LocalFile
 from flux_cli.providers.base import put_at_path
-from flux_cli.providers.options import (
-    Choice,
-    ImageInput,
-    InvalidValue,
-    Labels,
-    Link,
-    Option,
-    Pixels,
-    Range,
-    Ratios,
-    Switch,
-    Words,
-    same_values,
-    sizes_of_area,
-)
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, InvalidValue, Labels, Link, Option, Range, Switch, Words, same_values
+from flux_cli.providers.sizes import Pixels, Ratios, sizes_of_area
 
 TABLE = ((3136, 1344), (2752, 1536), (2048, 2048))
 

@@ -22,8 +22,10 @@ from flux_cli.errors import (
 from flux_cli.jobs import Cancelled, Failed, Image, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, LostSubmit
 from flux_cli.providers.conversation import Request
-from flux_cli.providers.options import Choice, ImageInput, Labels, Pixels, Range, Ratios, Switch
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Labels, Range, Switch
 from flux_cli.providers.replicate import PROVIDER
+from flux_cli.providers.sizes import Pixels, Ratios
 
 ID = "rrr4z55ocneqzikepnug6xezpe"
 REMOTE = RemoteJob(id=ID)

@@ -10,7 +10,7 @@ from flux_cli import providers
 from flux_cli.engine.engine import dry_run_requests
 from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import PlannedJob
-from flux_cli.providers.options import ImageInput
+from flux_cli.providers.image_input import ImageInput
 
 FILE = LocalFile(path="/a.png", media_type="image/png", size=2**20, sha256="5a", width=512, height=512, modified=1)
 

@@ -18,7 +18,7 @@ from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers import fit as checks
 from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.conversation import Response, encode
-from flux_cli.providers.options import list_images
+from flux_cli.providers.image_input import list_images
 from flux_cli.sandbox.wire import Call, LostReply
 
 if TYPE_CHECKING:

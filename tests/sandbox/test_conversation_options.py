@@ -11,7 +11,8 @@ from flux_cli.errors import (
     UsageError,
 )
 from flux_cli.providers.conversation import drive
-from flux_cli.providers.options import Choice, Pixels, Range, Ratios
+from flux_cli.providers.options import Choice, Range
+from flux_cli.providers.sizes import Pixels, Ratios
 from tests.sandbox.talk import EVERY, SMALL, order
 
 FOX, MASK = (str(Path(__file__).parents[1] / "pictures" / name) for name in ("fox.png", "mask.png"))

@@ -11,7 +11,9 @@ import runware
 from runware.types import task_map
 
 from flux_cli import providers
-from flux_cli.providers.options import Choice, ImageInput, Pixels, Range, Ratios
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Range
+from flux_cli.providers.sizes import Pixels, Ratios
 from tests.loopback import LoopbackServer
 from tests.sandbox.talk import PICTURES, order
 

@@ -17,7 +17,7 @@ from flux_cli.engine.engine import dry_run_requests
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.providers.base import PlannedJob
-from flux_cli.providers.options import list_images
+from flux_cli.providers.image_input import list_images
 from flux_cli.runs import rows
 from flux_cli.runs.batch import BatchRunner, RowTask
 from flux_cli.runs.outcome import Outcome

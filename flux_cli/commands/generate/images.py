@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flux_cli.errors import UsageError
-from flux_cli.providers.options import list_images
+from flux_cli.providers.image_input import list_images
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 from flux_cli.text import printable

@@ -19,7 +19,8 @@ from flux_cli.image_options import IMAGE_SHAPING, replaced_by
 from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import check_seed, flag_name
-from flux_cli.providers.options import InvalidValue, list_images
+from flux_cli.providers.image_input import list_images
+from flux_cli.providers.options import InvalidValue
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 from flux_cli.text import listed, printable

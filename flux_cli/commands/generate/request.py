@@ -16,7 +16,7 @@ from flux_cli.errors import AuthError, UsageError
 from flux_cli.image_options import IMAGE_OPTIONS, IMAGE_SHAPING, replaced_by
 from flux_cli.providers.base import Model, Provider
 from flux_cli.providers.fit import flag_name
-from flux_cli.providers.options import list_images
+from flux_cli.providers.image_input import list_images
 from flux_cli.runs import plan as orders
 from flux_cli.runs.plan import GenerateRequest, Once
 from flux_cli.runs.save import SaveOptions

@@ -7,7 +7,9 @@ from typing import Any
 
 from flux_cli.providers.base import SEEDS, USD, Model, Price, Provider
 from flux_cli.providers.fit import flag_name
-from flux_cli.providers.options import ImageInput, Option, Range, Ratios
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Option, Range
+from flux_cli.providers.sizes import Ratios
 from flux_cli.runtime import Runtime
 
 DOUBT = "?"

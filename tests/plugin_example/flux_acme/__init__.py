@@ -8,8 +8,10 @@ from flux_cli.errors import FluxError
 from flux_cli.jobs import Cancelled, Cost, Failed, Image, Queued, RemoteJob, Running, State, Succeeded
 from flux_cli.providers.base import Accepted, Account, Example, Model, PlannedJob, Price, Provider
 from flux_cli.providers.conversation import Flow, Request, Response, as_float, as_id, as_int, as_url
-from flux_cli.providers.options import Choice, ImageInput, Pixels, Range, same_values
+from flux_cli.providers.image_input import ImageInput
+from flux_cli.providers.options import Choice, Range, same_values
 from flux_cli.providers.refusals import error_for_status, job_failure
+from flux_cli.providers.sizes import Pixels
 
 
 def submit(planned: PlannedJob) -> Flow[Accepted]:
