@@ -115,7 +115,8 @@ from flux_cli.jobs import Image, Job
 from flux_cli.runs.rows import read
 rows, errors = read('{"prompt": "a fox", "mood": "wild"}', "x.jsonl", "jsonl")
 job = Job(id="a", run="b", provider="runware", model=None, prompt="a fox", created_at=1.0, parameters={"mood": "calm"})
-print(rows[0].fields, errors, parse_text(("generate", "mood"), "calm", "it"), command_line(job, Image(seed=1))[0])
+line = command_line(job, Image(seed=1))[0]
+print(rows[0].fields, errors, parse_text(("generate", "mood"), "calm", "it"), line, flush=True)
 sys.exit(main(["generate", "a fox", "--sandbox", "-p", "runware", "--mood", "WILD", "--dry-run"]))
 """
 
