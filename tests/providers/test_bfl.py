@@ -23,9 +23,7 @@ from flux_cli.jobs import Cost, Failed, Image, LocalFile, Queued, RemoteJob, Run
 from flux_cli.providers.base import Accepted, Account
 from flux_cli.providers.bfl import PROVIDER
 from flux_cli.providers.conversation import Response
-from flux_cli.providers.image_input import ImageInput
-from flux_cli.providers.options import Choice, Range, Switch
-from flux_cli.providers.sizes import Pixels, Ratios
+from tests.providers.cells import list_cells, list_needed
 
 ID = "0e2b5c4e-6f1b-4c0a-8f0e-1c2d3e4f5a6b"
 POLLING = f"https://api.eu2.bfl.ai/v1/get_result?id={ID}"
@@ -187,46 +185,16 @@ def test_an_answer_without_a_status_is_not_understood(talk):
     assert isinstance(talk(PROVIDER, PROVIDER.poll(REMOTE), {"id": ID}).error, ProtocolError)
 
 
-def values(option):
-    """Return values at the ends of what an option takes."""
-    match option:
-        case ImageInput():
-            return [["https://example.com/a.png"] * number for number in {max(option.least, 1), option.most}]
-        case Choice():
-            return list(option.values)
-        case Ratios():
-            return list(option.sizes)
-        case Range():
-            return [option.low, option.high]
-        case Switch():
-            return [True, False]
-        case Pixels():
-            return [f"{option.low}x{option.low}", "1024x1024"]
-        case _:
-            return ["https://example.com/hook"]
-
-
-CELLS = [
-    (model.name, name, value)
-    for model in PROVIDER.models.values()
-    for name, option in model.options.items()
-    for value in values(option)
-]
-
-
-@pytest.mark.parametrize(("model", "name", "value"), CELLS)
+@pytest.mark.parametrize(("model", "name", "value"), list_cells(PROVIDER))
 def test_every_option_of_every_model_fits_the_vendors_schema(order, model, name, value):
-    hosted = PROVIDER.models[model]
-    needed = {"image": "https://example.com/a.png"} if hosted.image_input and hosted.image_input.least else {}
-    needed |= {one: "https://example.com/m.png" for one, option in hosted.options.items() if option.required}
-    schema = SCHEMAS[hosted.slug]
+    schema = SCHEMAS[model.slug]
 
-    request = next(PROVIDER.submit(order("bfl", model, **{**needed, name: value})))
+    request = next(PROVIDER.submit(order("bfl", model.name, **{**list_needed(model), name: value})))
 
     jsonschema.validate(request.json, schema)
     assert set(request.json) <= set(schema["properties"])
-    if name != "seed" or hosted.takes_seed:
-        option = hosted.options[name]
+    if name != "seed" or model.takes_seed:
+        option = model.options[name]
         assert {path.split(".")[0] for path in option.field.split(", ")} & set(request.json)
 
 

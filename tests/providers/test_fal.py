@@ -25,9 +25,7 @@ from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, Rem
 from flux_cli.providers.base import Accepted, LostSubmit
 from flux_cli.providers.conversation import Response, drive
 from flux_cli.providers.fal import PROVIDER
-from flux_cli.providers.image_input import ImageInput
-from flux_cli.providers.options import Choice, Range, Switch, Words
-from flux_cli.providers.sizes import Pixels, Ratios
+from tests.providers.cells import list_cells, list_needed
 
 ID = "764cabcf-b745-4b3e-ae38-1200304cf45b"
 ENDPOINT = "fal-ai/flux-2-pro/edit"
@@ -524,44 +522,11 @@ def test_a_submit_that_a_runner_failed_may_have_been_accepted(hold, reply, order
         hold(PROVIDER.submit(order("fal")), reply({"detail": "x", "error_type": "request_timeout"}, 504))
 
 
-def values(option):
-    """Return values at the ends of what an option takes."""
-    match option:
-        case ImageInput():
-            return [["https://example.com/a.png"] * number for number in {max(option.least, 1), option.most}]
-        case Choice():
-            return list(option.values)
-        case Ratios():
-            return list(option.sizes)
-        case Range():
-            return [option.low, option.high]
-        case Switch():
-            return [True, False]
-        case Pixels():
-            return [f"{option.low}x{option.low}", "1024x1024"]
-        case Words():
-            return ["blur"]
-        case _:
-            return ["https://example.com/hook"]
-
-
-EVERY = [model for main in PROVIDER.models.values() for model in (main, *main.variants)]
-CELLS = [
-    pytest.param(model, name, value, id=f"{model.slug}-{name}-{value}")
-    for model in EVERY
-    for name, option in model.options.items()
-    for value in values(option)
-]
-
-
-@pytest.mark.parametrize(("model", "name", "value"), CELLS)
+@pytest.mark.parametrize(("model", "name", "value"), list_cells(PROVIDER))
 def test_every_option_of_every_endpoint_fits_the_vendors_schema(order, model, name, value):
-    fewest = model.image_input.least if model.image_input else 0
-    options = {"image": ["https://example.com/a.png"] * fewest} if fewest else {}
-    options |= {one: "https://example.com/m.png" for one, option in model.options.items() if option.required}
     schema = SCHEMAS[model.slug]
 
-    request = next(PROVIDER.submit(order("fal", model.name, **{**options, name: value})))
+    request = next(PROVIDER.submit(order("fal", model.name, **{**list_needed(model), name: value})))
 
     assert request.path == f"/{model.slug}" or name == "image"
     jsonschema.validate(request.json, SCHEMAS[request.path[1:]])

@@ -22,10 +22,8 @@ from flux_cli.errors import (
 from flux_cli.jobs import Cancelled, Failed, Image, Queued, RemoteJob, Running, Succeeded
 from flux_cli.providers.base import Accepted, Account, LostSubmit
 from flux_cli.providers.conversation import Request
-from flux_cli.providers.image_input import ImageInput
-from flux_cli.providers.options import Choice, Labels, Range, Switch
 from flux_cli.providers.replicate import PROVIDER
-from flux_cli.providers.sizes import Pixels, Ratios
+from tests.providers.cells import list_cells, list_needed
 
 ID = "rrr4z55ocneqzikepnug6xezpe"
 REMOTE = RemoteJob(id=ID)
@@ -233,42 +231,11 @@ def test_nonsense_is_an_ordinary_error(talk, body):
     assert isinstance(talk(PROVIDER, PROVIDER.poll(REMOTE), body).error, ProtocolError)
 
 
-def values(option):
-    """Return values at the ends of what an option takes."""
-    match option:
-        case ImageInput():
-            return [["https://example.com/a.png"] * number for number in {max(option.least, 1), option.most}]
-        case Choice():
-            return list(option.values)
-        case Range():
-            return [option.low, option.high]
-        case Switch():
-            return [True, False]
-        case Pixels():
-            return [f"{option.low}x{option.high}", "1024x1024"]
-        case Ratios() | Labels():
-            raise AssertionError(option)
-        case _:
-            return ["https://example.com/hook"]
-
-
-CELLS = [
-    (model.name, name, value)
-    for model in PROVIDER.models.values()
-    for name, option in model.options.items()
-    for value in values(option)
-]
-
-
-@pytest.mark.parametrize(("model", "name", "value"), CELLS)
+@pytest.mark.parametrize(("model", "name", "value"), list_cells(PROVIDER))
 def test_every_option_of_every_model_fits_the_versions_schema(order, model, name, value):
-    hosted = PROVIDER.models[model]
-    needed = {"image": "https://example.com/a.png"} if hosted.image_input and hosted.image_input.least else {}
-    needed |= {one: "https://example.com/m.png" for one, option in hosted.options.items() if option.required}
+    request = next(PROVIDER.submit(order("replicate", model.name, **{**list_needed(model), name: value})))
 
-    request = next(PROVIDER.submit(order("replicate", model, **{**needed, name: value})))
-
-    schema = SCHEMAS[hosted.slug.removeprefix("black-forest-labs/")]
+    schema = SCHEMAS[model.slug.removeprefix("black-forest-labs/")]
     jsonschema.validate(request.json["input"], schema)
     assert set(request.json["input"]) <= set(schema["properties"])
     assert set(request.json) <= {"input", "webhook"}

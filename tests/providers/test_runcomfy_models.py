@@ -18,6 +18,7 @@ from flux_cli.providers.options import InvalidValue
 from flux_cli.providers.runcomfy import PROVIDER
 from flux_cli.sandbox.runcomfy_models import PRESETS as SIZES
 from flux_cli.sandbox.world import World
+from tests.providers.cells import ANY, send_as, write_uri
 from tests.sandbox.talk import PICTURES, Line, fetched
 from tests.sandbox.talk import order as checked
 
@@ -62,30 +63,22 @@ WORDS = {
 }
 
 
-def uri(path):
-    return f"data:image/png;base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
-
-
 def rows(slugs, option, pairs):
     return [(slug, option, value, sent) for slug in slugs for value, sent in pairs]
 
 
-def at(field, *values):
-    return [(value, {field: value}) for value in values]
-
-
 SENT = [
-    *rows(NAMES, "seed", at("seed", -(2**63), 0, 2**63 - 1)),
-    *rows((PRO, ULTRA), "raw", at("raw", True, False)),
-    *rows([PRO], "aspect_ratio", at("image_size", "16:9", "4:3", "1:1", "1:1 (hd)", "3:4", "9:16")),
-    *rows([ULTRA], "aspect_ratio", at("aspect_ratio", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21")),
-    *rows(KONTEXT, "aspect_ratio", at("aspect_ratio", "21:9", "3:2", "1:1", "2:3", "9:21")),
+    *rows(NAMES, "seed", send_as("seed", -(2**63), 0, 2**63 - 1)),
+    *rows((PRO, ULTRA), "raw", send_as("raw", True, False)),
+    *rows([PRO], "aspect_ratio", send_as("image_size", "16:9", "4:3", "1:1", "1:1 (hd)", "3:4", "9:16")),
+    *rows([ULTRA], "aspect_ratio", send_as("aspect_ratio", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "9:21")),
+    *rows(KONTEXT, "aspect_ratio", send_as("aspect_ratio", "21:9", "3:2", "1:1", "2:3", "9:21")),
     *rows([PRO_EDIT], "aspect_ratio", [(ratio, {"image_size": word}) for ratio, word in WORDS.items()]),
     *rows(KLEIN, "size", [(f"{w}x{h}", {"width": w, "height": h}) for w, h in [(512, 512), (1536, 1536), (513, 900)]]),
-    *rows(KLEIN, "steps", at("steps", 4, 25, 50)),
-    *rows(KONTEXT_EDIT, "image", [*at("image_url", A), (FOX, {"image_url": uri(FOX)})]),
+    *rows(KLEIN, "steps", send_as("steps", 4, 25, 50)),
+    *rows(KONTEXT_EDIT, "image", [*send_as("image_url", A), (FOX, {"image_url": write_uri(FOX)})]),
     *rows(MOST, "image", [([B, A], {"image_urls": [B, A]})]),
-    *rows(MOST, "image", [([FOX, A, MASK], {"image_urls": [uri(FOX), A, uri(MASK)]})]),
+    *rows(MOST, "image", [([FOX, A, MASK], {"image_urls": [write_uri(FOX), A, write_uri(MASK)]})]),
     *[(slug, "image", [A] * most, {"image_urls": [A] * most}) for slug, most in MOST.items()],
 ]
 OUTSIDE = [
@@ -98,24 +91,6 @@ OUTSIDE = [
     *[(slug, "image", [A, B]) for slug in KONTEXT_EDIT],
     *[(slug, "image", [A] * (most + 1)) for slug, most in MOST.items()],
 ]
-ANY = {
-    "aspect_ratio": "1:1",
-    "size": "1024x1024",
-    "resolution": "1k",
-    "image": A,
-    "image_strength": 0.5,
-    "mask": B,
-    "strength": 0.5,
-    "raw": True,
-    "steps": 20,
-    "guidance": 3,
-    "negative": "cats",
-    "upsample_prompt": True,
-    "safety_tolerance": 2,
-    "check_content": True,
-    "webhook": "https://you.example/h",
-    "metadata": {"shelf": "3"},
-}
 HAVE = {row[:2] for row in SENT}
 EDITED = {NAMES[slug] for slug in IMAGES}
 LACKING = [

@@ -17,6 +17,7 @@ from flux_cli.providers.conversation import drive, encode
 from flux_cli.providers.runflow import PROVIDER
 from flux_cli.sandbox.runflow_models import PRESETS as SIZES
 from flux_cli.sandbox.world import World
+from tests.providers.cells import ANY, encode_file, send_as, write_uri
 from tests.sandbox.talk import PICTURES, Line, fetched
 from tests.sandbox.talk import order as checked
 
@@ -54,28 +55,16 @@ PRESETS = {
 }
 
 
-def encoded(path):
-    return base64.b64encode(Path(path).read_bytes()).decode()
-
-
-def uri(path):
-    return f"data:image/png;base64,{encoded(path)}"
-
-
 IMAGES = {
     KONTEXT: (A, {"image_url": A}),
     **dict.fromkeys(KLEIN_EDIT, (A, {"image_urls": [A]})),
-    DEV_EDIT: (FOX, {"image_b64": encoded(FOX)}),
+    DEV_EDIT: (FOX, {"image_b64": encode_file(FOX)}),
 }
 """The image of each id that needs one, and how it is sent."""
 
 
 def rows(slugs, option, pairs):
     return [(slug, option, value, {"input": sent}) for slug in slugs for value, sent in pairs]
-
-
-def at(field, *values):
-    return [(value, {field: value}) for value in values]
 
 
 def size(width, height):
@@ -86,29 +75,29 @@ HOOK = "https://you.example/h"
 SENT = [
     *[(slug, "webhook", HOOK, {"callback_url": HOOK}) for slug in NAMES],
     *[(slug, "metadata", {"shelf": "3"}, {"metadata": {"shelf": "3"}}) for slug in NAMES],
-    *rows([slug for slug in NAMES if slug not in UNSEEDED], "seed", at("seed", 1, 2**63 - 1)),
+    *rows([slug for slug in NAMES if slug not in UNSEEDED], "seed", send_as("seed", 1, 2**63 - 1)),
     *rows(["flux-1-1-pro"], "size", [(f"{w}x{h}", {"width": w, "height": h}) for w, h in [(1, 1440), (1440, 333)]]),
-    *rows([KONTEXT], "image", [*at("image_url", A), (FOX, {"image_url": uri(FOX)})]),
-    *rows([KONTEXT], "aspect_ratio", at("aspect_ratio", *RATIOS)),
-    *rows([KONTEXT], "guidance", at("guidance_scale", 1, 3.5, 20)),
-    *rows([KONTEXT], "upsample_prompt", at("enhance_prompt", True, False)),
+    *rows([KONTEXT], "image", [*send_as("image_url", A), (FOX, {"image_url": write_uri(FOX)})]),
+    *rows([KONTEXT], "aspect_ratio", send_as("aspect_ratio", *RATIOS)),
+    *rows([KONTEXT], "guidance", send_as("guidance_scale", 1, 3.5, 20)),
+    *rows([KONTEXT], "upsample_prompt", send_as("enhance_prompt", True, False)),
     *rows([KONTEXT], "safety_tolerance", [(1, {"safety_tolerance": "1"}), (6, {"safety_tolerance": "6"})]),
     *rows([KONTEXT, *TWO], "format", [("jpg", {"output_format": "jpeg"}), ("png", {"output_format": "png"})]),
     *rows(TWO, "size", [(f"{w}x{h}", size(w, h)) for w, h in [(1, 4096), (4096, 4096), (1920, 1080)]]),
     *rows(TWO, "aspect_ratio", [("21:9", size(1552, 672)), ("1:1", size(1024, 1024)), ("9:16", size(768, 1360))]),
     *rows(TWO, "safety_tolerance", [(1, {"safety_tolerance": "1"}), (5, {"safety_tolerance": "5"})]),
-    *rows(["flux-2-flex", *KLEIN], "steps", at("num_inference_steps", 1, 50)),
-    *rows(["flux-2-flex"], "guidance", at("guidance_scale", 1.5, 10)),
+    *rows(["flux-2-flex", *KLEIN], "steps", send_as("num_inference_steps", 1, 50)),
+    *rows(["flux-2-flex"], "guidance", send_as("guidance_scale", 1.5, 10)),
     *rows(KLEIN, "aspect_ratio", [(ratio, {"image_size": word}) for ratio, word in PRESETS.items()]),
-    *rows(KLEIN, "guidance", at("guidance_scale", 0, 2.5, 20)),
-    *rows(KLEIN, "check_content", at("enable_safety_checker", True, False)),
+    *rows(KLEIN, "guidance", send_as("guidance_scale", 0, 2.5, 20)),
+    *rows(KLEIN, "check_content", send_as("enable_safety_checker", True, False)),
     *rows(KLEIN, "format", [(word, {"output_format": word.replace("jpg", "jpeg")}) for word in ("jpg", "png", "webp")]),
     *rows(KLEIN_EDIT, "image", [([B, A], {"image_urls": [B, A]}), ([A, B] * 2, {"image_urls": [A, B] * 2})]),
-    *rows(KLEIN_EDIT, "image", [([FOX, A, MASK], {"image_urls": [uri(FOX), A, uri(MASK)]})]),
-    *rows(KLEIN_EDIT, "steps", at("num_inference_steps", 1, 25)),
-    *rows([DEV_EDIT], "image", [(MASK, {"image_b64": encoded(MASK)})]),
-    *rows([DEV_EDIT], "strength", at("strength", 0, 0.35, 1)),
-    *rows([DEV_EDIT], "steps", at("steps", 1, 50)),
+    *rows(KLEIN_EDIT, "image", [([FOX, A, MASK], {"image_urls": [write_uri(FOX), A, write_uri(MASK)]})]),
+    *rows(KLEIN_EDIT, "steps", send_as("num_inference_steps", 1, 25)),
+    *rows([DEV_EDIT], "image", [(MASK, {"image_b64": encode_file(MASK)})]),
+    *rows([DEV_EDIT], "strength", send_as("strength", 0, 0.35, 1)),
+    *rows([DEV_EDIT], "steps", send_as("steps", 1, 50)),
 ]
 OUTSIDE = [
     *[(slug, "webhook", value) for slug in NAMES for value in ("you.example", HOOK + "x" * 2048)],
@@ -128,22 +117,6 @@ OUTSIDE = [
     *[(KONTEXT, "image", [A, B]), (DEV_EDIT, "image", [FOX, MASK]), (DEV_EDIT, "image", A)],
     *[(DEV_EDIT, "strength", value) for value in (-0.1, 1.1)],
 ]
-ANY = {
-    "aspect_ratio": "1:1",
-    "size": "1024x1024",
-    "resolution": "1k",
-    "image": A,
-    "image_strength": 0.5,
-    "mask": B,
-    "strength": 0.5,
-    "raw": True,
-    "steps": 4,
-    "guidance": 3,
-    "negative": "cats",
-    "upsample_prompt": True,
-    "safety_tolerance": 2,
-    "check_content": True,
-}
 HAVE = {row[:2] for row in SENT}
 LACKING = [
     (slug, option, value)
