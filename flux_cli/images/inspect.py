@@ -56,7 +56,7 @@ def _parse(source: Path | bytes, segments: list[Segment]) -> ImageFile:
         head = data[:1024]
         name, known = next(((name, known) for name, known in FORMATS.items() if known.mark.match(head)), ("", None))
         if known is None:
-            raise ProtocolError(f"the download is not an image that flux knows: {_describe(head)}")
+            raise ProtocolError(f"the download is not an image that flux knows: it {_describe(head)}")
         cursor = Cursor(data, known.name, segments)
         known.parse(cursor)
         if not (0 < cursor.width <= MAX_SIDE and 0 < cursor.height <= MAX_SIDE):

@@ -74,7 +74,7 @@ def large_png() -> bytes:
         (
             "notes.png",
             b"Dear diary, ...",
-            "it is not an image that flux knows: looks like text",
+            "it is not an image that flux knows: it looks like text",
         ),
     ],
 )

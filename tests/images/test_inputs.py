@@ -101,7 +101,7 @@ def saved(form: str) -> bytes:
         ("cut.png", lambda: saved("png")[:-20], "it is a PNG that is cut off after", "intact"),
         ("cut.jpg", lambda: saved("jpg")[:-20], "it is a JPEG that is cut off after", "intact"),
         ("cut.webp", lambda: saved("webp")[:-20], "it is a WebP that is cut off after", "intact"),
-        ("a.gif", lambda: b"GIF89a" + bytes(20), "it is not an image that flux knows: looks like a GIF", "convert"),
+        ("a.gif", lambda: b"GIF89a" + bytes(20), "it is not an image that flux knows: it looks like a GIF", "convert"),
         ("a.avif", lambda: bytes(4) + b"ftypavif" + bytes(9), "looks like an AVIF", "convert"),
         ("page.jpg", lambda: b"<html><body>404</body>", "looks like HTML", "convert"),
         ("empty.png", lambda: b"", "it is not an image: it is empty", "convert"),
