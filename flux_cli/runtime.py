@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flux_cli.http.client import Connect
     from flux_cli.http.router import Router
     from flux_cli.images.inputs import InputReader
-    from flux_cli.jobs import Job, ReadyInterval
+    from flux_cli.jobs import Job, LocalFile, ReadyInterval
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
     from flux_cli.money.prices import Prices
@@ -179,6 +179,10 @@ class Runtime:
         from flux_cli.images.inputs import InputReader
 
         return InputReader(lambda: self._copies)
+
+    def read_image(self, name: str) -> LocalFile:
+        """Return a local input image, checked. Raises `UsageError`."""
+        return self.input_images.read(name)
 
     @cached_property
     def _copies(self) -> Path:

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
@@ -39,8 +39,7 @@ def strip_prompt(prompt: str) -> str:
     return prompt.rstrip(" \t\r\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Once:
+class Once(NamedTuple):
     """A name under which one request is bought at most once."""
 
     name: str

@@ -93,7 +93,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
             provider,
             model,
             merged,
-            read=runtime.input_images.read,
+            read=runtime.read_image,
             typed=frozenset(own),
             extra=extra,
             count=count,
