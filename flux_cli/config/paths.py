@@ -56,7 +56,7 @@ def _can_create(path: Path) -> bool:
     while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - which raises nothing
         path = path.parent
     # a file in its place is an error to report, not one to go round
-    return not path.is_dir() or os.access(path, os.W_OK | os.X_OK)
+    return not path.is_dir() or os.access(path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _require_home(look: Callable[[], Path]) -> Path:

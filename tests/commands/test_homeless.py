@@ -111,7 +111,7 @@ def test_the_sandbox_takes_a_home_that_cannot_be_written_to_for_none(flux, homel
     """HOME is ``/`` in a container with a user id that has no name."""
     monkeypatch.setenv("HOME", str(home / "missing"))
     allowed = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != home and allowed(path, mode))
+    monkeypatch.setattr(os, "access", lambda path, *how, **more: path != home and allowed(path, *how, **more))
 
     made = flux("generate", "a fox", "-s", "7", "-q", "--sandbox")
     listed = flux("status", "--sandbox")
