@@ -188,7 +188,9 @@ class Runtime:
     def _copies(self) -> Path:
         from tempfile import mkdtemp
 
-        return Path(mkdtemp(prefix="flux-"))
+        from flux_cli.saving.home import temporary_folder
+
+        return Path(mkdtemp(prefix="flux-", dir=temporary_folder()))
 
     def keep_copies(self) -> Path | None:
         """Leave copies of input images where they are, and return their folder; ``None`` if there are none."""

@@ -35,7 +35,7 @@ PROGRESS = re.compile(
 TOOLS = ("parallel", "make", "exiftool")
 """What examples need beside a shell and jq."""
 RUN_IN_ORDER = {"console", "sh", "make"}
-CHECKED = {"toml", "json", "python", "cron"}
+CHECKED = {"toml", "json", "python", "cron", "dockerfile"}
 """Languages of blocks: those that a section's shell runs, and those that have a test of their own."""
 
 
@@ -159,6 +159,7 @@ def test_every_block_is_run_or_checked():
 
     assert {language for _, language in languages} == RUN_IN_ORDER | CHECKED
     assert [name for name, language in languages if language == "python"] == ["webhooks"]
+    assert [name for name, language in languages if language == "dockerfile"] == ["README"]  # see tests/e2e
 
 
 @pytest.mark.slow
@@ -211,7 +212,8 @@ def test_the_pages_name_only_options_and_topics_that_exist():
         command = described.pop()
         options |= {name for option in command["options"] for name in option["names"]}
         described += command.get("commands", {}).values()
-    foreign = {"--group", "--count", "--seed"}  # of pip, and of the torture
+    of_pip_and_docker = {"--group", "--user", "--no-cache-dir", "--rm", "--read-only"}
+    foreign = of_pip_and_docker | {"--count", "--seed"}  # these of the torture
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text)) - foreign
     topics = set(re.findall(r"`flux help ([a-z-]+)", text)) - set(table()["program"]["commands"])
