@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 
 from flux_cli import providers
-from flux_cli.commands.help import FOLDER
+from flux_cli.commands.help.topics import FOLDER
 from flux_cli.completion.parse import load_table as table
 from flux_cli.config.schema import KEYS
 from flux_cli.errors import tree
 from flux_cli.sandbox.life import REHEARSALS
 from flux_cli.saving.names import FIELDS
+from tests import json_lines
 from tests.e2e.process import FLUX
 
 ROOT = Path(__file__).parent.parent
@@ -123,7 +124,9 @@ def run_in_bash(commands: list[str], folder: Path, program: str = FLUX) -> list[
         timeout=110,
         check=True,
     )
-    return done.stdout.decode().split("\n@@next@@\n")[:-1]
+    printed = done.stdout.decode()
+    json_lines.check_output(printed)
+    return printed.split("\n@@next@@\n")[:-1]
 
 
 def shown(output: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from flux_cli.cli import COMMANDS
 from flux_cli.commands.examples import CONFIG
-from flux_cli.commands.help import FOLDER, topics
+from flux_cli.commands.help.topics import FOLDER, topics
 
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.md"))
 ESCAPE = re.compile(r"\x1b\[[\d;]*m")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from flux_cli.commands import examples, options
+from flux_cli.commands.help.topics import read_schema, read_topic, topics
 from flux_cli.errors import UsageError
+from flux_cli.runtime import Runtime
 from flux_cli.text import nearest
-
-FOLDER = Path(__file__).parent.parent / "help"
-"""One Markdown file for each topic: a heading, an empty line, a one-line summary, and the rest."""
 
 
 def help(  # noqa: A001 - the command's name
@@ -23,39 +21,50 @@ def help(  # noqa: A001 - the command's name
             metavar="TOPIC", help="A topic or a command. Without one, all topics are listed.", show_default=False
         ),
     ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", metavar="", help="With json: the JSON Schema of what --json prints.", show_default=False
+        ),
+    ] = False,
+    json: options.AsJson = False,
 ) -> int:
     """Read about a topic, such as exit-codes or batches, or about a command."""
-    streams = options.runtime_of(ctx).streams
-    match topic or []:
+    runtime = options.runtime_of(ctx)
+    words = topic or []
+    if schema and (words != ["json"] or json):
+        raise UsageError("--schema only works as `flux help json --schema`", hint="`flux help json --schema`")
+    match words:
         case []:
-            _list_topics(ctx)
+            _list_topics(runtime)
+        case ["json"] if schema:
+            runtime.streams.out(read_schema())
         case [name] if name in topics():
-            text = (FOLDER / f"{name}.md").read_text(encoding="utf-8").rstrip("\n")
-            if streams.stdout.isatty():
-                from flux_cli.display.markdown import render_markdown  # noqa: PLC0415 - only a terminal needs it
-
-                text = render_markdown(text, streams.stdout)
-            streams.out(text)
-        case words:
-            if text := _command_help(ctx, words):  # empty where Typer has printed it
-                streams.out(text)
+            _show_topic(runtime, name)
+        case _:
+            text = _command_help(ctx, words)
+            if text:  # empty where Typer has printed it
+                runtime.streams.out(text)
     return 0
 
 
-def topics() -> dict[str, str]:
-    """Return the summary of each topic, by name."""
-    files = sorted(FOLDER.glob("*.md"))
-    return {file.stem: file.read_text(encoding="utf-8").split("\n", 3)[2].rstrip(".") for file in files}
-
-
-def _list_topics(ctx: typer.Context) -> None:
-    runtime = options.runtime_of(ctx)
+def _list_topics(runtime: Runtime) -> None:
     found = topics()
     runtime.output.table(
         ["topic", "about"], list(found.items()), [{"topic": name, "about": about} for name, about in found.items()]
     )
-    if runtime.stdout.isatty():
+    if runtime.stdout.isatty() and not runtime.flags.json:
         runtime.streams.out("\n`flux help TOPIC` shows one of them, `flux help COMMAND` the help of a command.")
+
+
+def _show_topic(runtime: Runtime, name: str) -> None:
+    text = read_topic(name)
+    shown = text
+    if runtime.stdout.isatty() and not runtime.flags.json:
+        from flux_cli.display.markdown import render_markdown  # noqa: PLC0415 - only a terminal needs it
+
+        shown = render_markdown(text, runtime.stdout)
+    runtime.output.lines([shown], {"topic": name, "about": topics()[name], "text": text})
 
 
 def _command_help(ctx: typer.Context, words: list[str]) -> str:
@@ -75,4 +84,7 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
                 hint=f"did you mean `{called} {near}`?" if near else f"`{called}` lists them",
             )
         context, known = typer.Context(commands[word], info_name=word, parent=context), set()
+    if options.runtime_of(ctx).flags.json:
+        called = " ".join(["flux", *words])
+        raise UsageError("--json shows topics, not the help of a command", hint=f"`{called} --help`")
     return context.get_help()
