@@ -43,6 +43,8 @@ class FluxError(Exception):
     exit_code: ClassVar[int] = 1
     default_charged: ClassVar[Charged] = "unknown"
     default_retry: ClassVar[Retry] = "safe"
+    docs: ClassVar[str | None] = "exit-codes"
+    """The topic of ``flux help`` that explains it; ``None`` if only the message does."""
 
     def __init__(
         self,
@@ -74,10 +76,13 @@ class UsageError(FluxError):
     exit_code = 2
     default_charged = "no"
     default_retry = "never"
+    docs: ClassVar[str | None] = None
 
 
 class ConfigError(UsageError):
     """The config file cannot be read, or has invalid contents."""
+
+    docs = "config"
 
 
 class AuthError(FluxError):
@@ -87,6 +92,7 @@ class AuthError(FluxError):
     exit_code = 3
     default_charged = "no"
     default_retry = "later"
+    docs = "environment"
 
 
 class UnavailableError(FluxError):
@@ -100,6 +106,8 @@ class UnavailableError(FluxError):
 
 class UnreachedError(UnavailableError):
     """There was no connection to the provider, so nothing was sent."""
+
+    docs = "environment"
 
 
 class ModeratedError(FluxError):
@@ -117,6 +125,7 @@ class PaymentError(FluxError):
     exit_code = 6
     default_charged = "no"
     default_retry = "later"
+    docs = "money"
 
 
 class LimitError(PaymentError):
@@ -159,6 +168,7 @@ class PartialError(FluxError):
     exit_code = 9
     default_charged = "unknown"
     default_retry = "never"
+    docs = "batches"
 
 
 class UnsavedError(FluxError):

@@ -41,7 +41,7 @@ KEYS = {
     "topic": "version topic about",
     "image": "path url width height content_type bytes seed nsfw",
     "money": MONEY,
-    "error": "code message hint charged retry exit_code",
+    "error": "code message hint charged retry exit_code docs commands",
     "request": "method url headers body upload curl",
     "estimate": f"{MONEY} unknown_jobs parts",
     "estimate_part": "provider model images price",
