@@ -15,7 +15,7 @@ _WITH_JOBS = {"result", "cancel"}
 """Commands that need a job."""
 _OF_CONFIG = {"get", "show", "path"}
 """What reads the config file."""
-_REMOVING = {"--forget", "--forget-older-than", "--accept-loss"}
+_CHANGING = {"--forget", "--forget-older-than", "--accept-loss", "--install", "--uninstall"}
 _PROGRAM = re.compile(r"(?:flux|flux-cli|python -m flux_cli) ")
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z0-9_-]*(=.*)?|.*(…|\.\.\.).*")
 
@@ -46,7 +46,7 @@ def _complete(quoted: str, options: Sequence[str]) -> str:
 
 def _is_ready(words: Sequence[str]) -> bool:
     """Whether the words after the program are a whole command of a kind that is always safe."""
-    if not words or any(_PLACEHOLDER.fullmatch(word) for word in words) or _REMOVING & set(words):
+    if not words or any(_PLACEHOLDER.fullmatch(word) for word in words) or _CHANGING & set(words):
         return False
     command, *more = words
     if words[-1] == "--help" or command in _READING:

@@ -39,6 +39,7 @@ KEYS = {
     "config_path": "version path exists",
     "config_written": "version provider key output path",
     "topic": "version topic about",
+    "skill": "version path change",
     "image": "path url width height content_type bytes seed nsfw",
     "money": MONEY,
     "error": "code message hint charged retry exit_code docs commands",

@@ -27,13 +27,34 @@ def help(  # noqa: A001 - the command's name
             "--schema", metavar="", help="With json: the JSON Schema of what --json prints.", show_default=False
         ),
     ] = False,
+    install: Annotated[
+        bool,
+        typer.Option(
+            "--install",
+            metavar="",
+            help="With agents: write the page as a skill, to [DIR]/flux/SKILL.md or where agents look.",
+            show_default=False,
+        ),
+    ] = False,
+    uninstall: Annotated[
+        bool,
+        typer.Option("--uninstall", metavar="", help="With agents: remove it from there.", show_default=False),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", metavar="", help="With --install: do not ask.", show_default=False)
+    ] = False,
     json: options.AsJson = False,
 ) -> int:
     """Read about a topic, such as exit-codes or batches, or about a command."""
     runtime = options.runtime_of(ctx)
     words = topic or []
-    if schema and (words != ["json"] or json):
+    if schema and (words != ["json"] or json or install or uninstall):
         raise UsageError("--schema only works as `flux help json --schema`", hint="`flux help json --schema`")
+    if yes and not install:
+        raise UsageError("--yes only works together with --install", hint="leave it out")
+    if install or uninstall:
+        _change_skill(runtime, words, remove=uninstall, both=install and uninstall, yes=yes)
+        return 0
     match words:
         case []:
             _list_topics(runtime)
@@ -48,6 +69,24 @@ def help(  # noqa: A001 - the command's name
     return 0
 
 
+def _change_skill(runtime: Runtime, words: list[str], *, remove: bool, both: bool, yes: bool) -> None:
+    """Write or remove the page for agents as a skill. Raises `UsageError`."""
+    from flux_cli.commands.help import install  # noqa: PLC0415 - not for reading
+
+    called = f"flux help agents --{'un' if remove else ''}install"
+    match words:
+        case _ if both:
+            raise UsageError("--install cannot be combined with --uninstall", hint="use only one of them")
+        case ["agents", *rest] if len(rest) <= 1 and rest != [""]:
+            folder = rest[0] if rest else None
+            if remove:
+                install.uninstall(runtime, folder)
+            else:
+                install.install(runtime, folder, yes=yes)
+        case _:
+            raise UsageError(f"--{'un' if remove else ''}install only works as `{called} [DIR]`", hint=f"`{called}`")
+
+
 def _list_topics(runtime: Runtime) -> None:
     found = topics()
     runtime.output.table(
@@ -58,12 +97,15 @@ def _list_topics(runtime: Runtime) -> None:
 
 
 def _show_topic(runtime: Runtime, name: str) -> None:
-    text = read_topic(name)
-    shown = text
+    text = shown = read_topic(name)
     if runtime.stdout.isatty() and not runtime.flags.json:
         from flux_cli.display.markdown import render_markdown  # noqa: PLC0415 - only a terminal needs it
 
         shown = render_markdown(text, runtime.stdout)
+    elif name == "agents":
+        from flux_cli.commands.help.skill import read_skill  # noqa: PLC0415 - only for this topic
+
+        text = shown = read_skill().rstrip("\n")
     runtime.output.lines([shown], {"topic": name, "about": topics()[name], "text": text})
 
 

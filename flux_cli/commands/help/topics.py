@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+from flux_cli.commands.help import tables
 
 FOLDER = Path(__file__).parent.parent.parent / "help"
 """One Markdown file for each topic: a heading, an empty line, a one-line summary, and the rest."""
@@ -15,8 +18,9 @@ def topics() -> dict[str, str]:
 
 
 def read_topic(name: str) -> str:
-    """Return the page of a topic, as Markdown."""
-    return (FOLDER / f"{name}.md").read_text(encoding="utf-8").rstrip("\n")
+    """Return the page of a topic, as Markdown, with the parts that come from the program."""
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8").rstrip("\n")
+    return re.sub(r"<!-- from the program: ([a-z-]+) -->", lambda found: tables.PARTS[found[1]](), text)
 
 
 def read_schema() -> str:
