@@ -143,6 +143,7 @@ SAFE = [
     ["providers"],
     ["help"],
     ["generate", "a hare", "--dry-run"],
+    ["generate", "a hare", "--sandbox"],
 ]
 
 
