@@ -81,6 +81,10 @@ class Flags:
     preview: bool | None = None
     """Whether saved images are shown in the terminal; ``None`` leaves it to the config."""
 
+    def words(self) -> list[str]:
+        """Return what a later command has to be typed with to find the same jobs and keys."""
+        return [*(["--sandbox"] if self.sandbox else []), *(["--config", self.config] if self.config else [])]
+
 
 @dataclass
 class Runtime:
@@ -109,7 +113,7 @@ class Runtime:
         from flux_cli.display.output import Human, Json
 
         if self.flags.json:
-            return Json(self.streams, quiet=self.flags.quiet)
+            return Json(self.streams, quiet=self.flags.quiet, options=self.flags.words())
         return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
     def progress(self, totals: BatchTotals | None = None, *, batch: bool = False) -> Progress:
