@@ -17,7 +17,7 @@ LOOKS = {
     "a batch": lambda ledger: ledger.recent(sandbox=False, limit=-1, batch="/b5"),
     "the other world": lambda ledger: ledger.recent(sandbox=True, limit=20),
     "by id": lambda ledger: ledger.find("j0000003", sandbox=False),
-    "those to be asked about": lambda ledger: ledger.unsettled(sandbox=False, since=0.0),
+    "those to be asked about": lambda ledger: ledger.unsettled(sandbox=False, unknown_since=0.0),
     "the active ones, counted": lambda ledger: ledger.count(sandbox=False, active=True),
     "not saved yet": lambda ledger: ledger.unsaved(sandbox=False),
     "how long jobs take": lambda ledger: ledger.durations("runware", "m", sandbox=False),
