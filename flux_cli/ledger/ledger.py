@@ -156,9 +156,10 @@ class Ledger:
         query = f"SELECT COUNT(*) FROM {table(narrow, active=active)} WHERE {where}"  # noqa: S608 - ours
         return int(self._database.rows(query, values)[0][0])
 
-    def unsaved(self, *, sandbox: bool) -> list[Job]:
+    def unsaved(self, *, sandbox: bool, batch: str | None = None) -> list[Job]:
         """Return every succeeded job with images that were never saved, the oldest first."""
-        return self._select("sandbox = ? AND unsaved = 1 ORDER BY seq", sandbox)
+        where, values = condition(sandbox, {"batch": batch})
+        return self._select(f"{where} AND unsaved = 1 ORDER BY seq", *values)
 
     def find(self, reference: str, *, sandbox: bool, provider: str | None = None) -> list[Job]:
         """Return the jobs that ``reference`` means: none, one, or all of a run.

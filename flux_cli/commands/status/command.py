@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flux_cli.commands import options
-from flux_cli.commands.status.listing import Listing, Selection, batch_name
+from flux_cli.commands.status.listing import Listing, Selection
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs.active import refresh_jobs
@@ -159,7 +159,7 @@ def status(
     if forget or forget_older_than is not None or yes:
         from flux_cli.commands.status.forget import ForgetOptions, forget_jobs  # noqa: PLC0415 - only here
 
-        name = None if batch is None else batch_name(batch)
+        name = None if batch is None else options.batch_name(batch)
         forget_options = ForgetOptions(
             jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes
         )

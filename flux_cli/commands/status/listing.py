@@ -42,7 +42,7 @@ class Selection:
         now = runtime.clock.now()
         return {
             "provider": self.provider,
-            "batch": None if self.batch is None else batch_name(self.batch),
+            "batch": None if self.batch is None else options.batch_name(self.batch),
             "model": None if self.model is None else providers.canonical_name(self.model) or self.model,
             "search": self.search,
             "since": None if self.since is None else parse_moment(self.since, option="--since", now=now),
@@ -59,13 +59,6 @@ class Selection:
             "--since": self.since,
         }
         return "".join(f" {option} {shlex.quote(value)}" for option, value in typed.items() if value is not None)
-
-
-def batch_name(file: str) -> str:
-    """Return the ledger's name of a batch file; ``-`` is standard input."""
-    from flux_cli.runs import rows  # noqa: PLC0415 - only here
-
-    return file if file == "-" else rows.batch_name(str(Path(expand_home(file)).resolve()))
 
 
 class Listing:
@@ -112,7 +105,7 @@ class Listing:
         chosen = self._selection
         words = "no job is in progress" if self._active else "no jobs yet"
         made = chosen.batch is None or self._runtime.ledger.count(
-            sandbox=self._runtime.sandbox, batch=batch_name(chosen.batch)
+            sandbox=self._runtime.sandbox, batch=options.batch_name(chosen.batch)
         )
         if chosen.batch is not None and not made:
             self._note_no_batch(chosen.batch)
@@ -124,7 +117,9 @@ class Listing:
     def _note_no_batch(self, file: str) -> None:
         """Say that nothing was made of a batch file. Raises `UsageError` where there is no such file either."""
         words = f"no job was made from {printable(file)}"
-        elsewhere = 0 if self._runtime.sandbox else self._runtime.ledger.count(sandbox=True, batch=batch_name(file))
+        elsewhere = (
+            0 if self._runtime.sandbox else self._runtime.ledger.count(sandbox=True, batch=options.batch_name(file))
+        )
         if not elsewhere and not Path(expand_home(file)).exists():
             raise UsageError(f"{words}, and the file does not exist", hint="`flux status`")
         there = options.count_sandbox_jobs(elsewhere, f" --batch {shlex.quote(file)}")
