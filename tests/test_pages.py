@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(FOLDER.glob("*.md")))}
 """The text of each page by its name."""
 PROGRESS = re.compile(
-    r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ done).*$"
+    r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ (done|submitted)\b).*$"
 )
 """What a terminal shows only while it lasts."""
 TOOLS = ("parallel", "make", "exiftool")

@@ -87,7 +87,7 @@ def status(
         typer.Option(
             "--by",
             metavar="WORD",
-            help="Group --spend by provider, model, day or label.",
+            help="Group --spend by provider, model, day, label or label:KEY.",
             show_default=False,
             rich_help_panel="Money",
         ),
@@ -107,7 +107,7 @@ def status(
         typer.Option(
             "--forget-older-than",
             metavar="TIME",
-            help="Forget all jobs older than this, such as 90d.",
+            help="Forget all jobs older than this: 90d, 12w or 2026-11-01.",
             show_default=False,
             rich_help_panel="Records",
         ),
