@@ -356,3 +356,16 @@ def test_waiting_goes_on_over_trouble_that_passes(flux, host, trouble):
     assert impatient.code in {1, 4}
     assert done.code == 0
     assert Path(done.lines[0]).is_file()
+
+
+UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+
+@pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe", "runware", "bfl", "fal"])
+@pytest.mark.parametrize("command", [["result"], ["result", "--wait"], ["status"]], ids=" ".join)
+def test_an_id_that_its_provider_does_not_know_leaves_no_job_and_a_hint(flux, provider, command):
+    done = flux(*command, f"{provider}:{UUID}", "--sandbox")
+
+    assert (done.code, done.out) == (1, "")
+    assert "hint: check the id" in done.err
+    assert flux("status", "--sandbox").err == "flux: note: no jobs yet\n"

@@ -109,9 +109,9 @@ def _forget_older(runtime: Runtime, selection: ForgetOptions, before: float) -> 
 
 def _in_the_way(job: Job, *, anyway: bool) -> tuple[str, str]:
     """Return why a record has to stay and what to do about it, or empty texts if it can be removed."""
-    if job.status == "unknown":
+    if job.status == "unknown" and job.model is not None:  # without a model, flux never sent it
         return "it may have been accepted and charged", f"`flux status {job.id}` asks about it"
-    if job.status not in FINISHED:
+    if job.status not in FINISHED | {"unknown"}:
         return "it is not finished, and its images would be lost", f"`flux result --wait {job.id}` fetches it"
     if job.has_unsaved_images and not anyway:
         hint = f"`flux result {job.id}` saves them; --yes forgets it anyway"
