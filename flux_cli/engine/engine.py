@@ -255,11 +255,7 @@ class Engine:
         """Add a job that was made elsewhere, once its provider confirms it. Raises `FluxError`."""
         provider = self._load(job.provider)
         state = self._ask(provider, provider.poll(job.remote), sandbox=job.sandbox)
-        found = advance(job, state, now=self._clock.now())
-        if found.status == "unknown":
-            hint = f"check the id, and try again if the job is new; `flux status -p {provider.name}` lists your jobs"
-            raise NotFoundError(f"{provider.name} does not know a job {printable(job.remote_id or '')}", hint=hint)
-        return self._store.add(found)
+        return self._store.add(advance(job, state, now=self._clock.now()))
 
     def watch(self, job: Job, *, timeout: float, deadline: float | None = None) -> Iterator[Job]:
         """Yield the job after each look at it, until it is finished, as `Poller.watch` does. Raises `FluxError`."""

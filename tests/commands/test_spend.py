@@ -277,3 +277,4 @@ def test_spending_is_narrowed_to_a_time_and_a_model(flux, labelled, options, tot
     done = flux("status", "--spend", *options)
 
     assert (done.lines[-1].split("\t")[1], done.lines[-1].split("\t")[3]) == total
+    assert done.err == ("" if total[0] != "0" else "flux: note: no job matches -p runcomfy -m ultra --since 7d\n")

@@ -598,17 +598,6 @@ def test_a_job_made_elsewhere_that_its_provider_denies_is_not_stored(desk):
     assert found.book.versions == []
 
 
-def test_a_job_made_elsewhere_that_its_provider_does_not_confirm_is_not_stored(desk):
-    """Some providers answer for an id that they do not know as for a job that waits."""
-    found = desk(toy([Queued(seen=False)]), None)
-
-    with pytest.raises(NotFoundError, match="toy does not know a job r-7") as caught:
-        found.engine.adopt(make("unknown", remote_id="r-7"))
-
-    assert caught.value.hint.startswith("check the id")
-    assert found.book.versions == []
-
-
 def test_cancelling_tells_how_the_job_stands(desk):
     for state, status in ((Cancelled(), "cancelled"), (Running(), "running")):
         found = desk(toy(cancels=state), None)

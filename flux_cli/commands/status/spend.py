@@ -49,6 +49,8 @@ def show_spend(runtime: Runtime, *, by: str | None, selection: Selection) -> int
     ]
     head = (word.upper(), "JOBS", "IMAGES", "COST", "ESTIMATE", "CREDITS", "UNKNOWN")
     runtime.output.table(head, [*rows, _row(total, "total")], [*data, _data(total, "total"), *budget_data])
+    if not groups and selection.typed:
+        runtime.output.note(f"no job matches{selection.typed}")
     if word not in GROUPS and groups and all(group.name is None for group in groups):
         runtime.output.note(f"no job has a label {printable(word.partition(':')[2])}")
     for limit, spent in budgets:
