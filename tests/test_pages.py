@@ -32,7 +32,7 @@ PAGES = {"README": (ROOT / "README.md").read_text(encoding="utf-8")} | {
 }
 """The text of each page by its name."""
 PROGRESS = re.compile(
-    r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ done).*$"
+    r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ (done|submitted)\b).*$"
 )
 """What a terminal shows only while it lasts."""
 TOOLS = ("parallel", "make", "exiftool")

@@ -125,6 +125,7 @@ def test_the_jobs_of_an_old_file_are_all_there_and_can_be_summed_up(old):
         0.05,
         1,
     )
+    assert {job.id for job in ledger.recent(sandbox=False, limit=9, search="FOX")} == {"k3f9q2mx", "p5w2r7ta"}
     assert ledger.spent_since(BUDGET, sandbox=False) == (0.05, 1)
     assert ledger.paid_prices("runware", "flux-1.1-pro-ultra", sandbox=False) == [(0.05, 1000.0)]
     ledger.close()

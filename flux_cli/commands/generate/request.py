@@ -89,7 +89,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
 
     configured = runtime.settings.generate
-    no_wait = _check_no_wait(runtime, typed)
+    no_wait = check_no_wait(runtime, typed)
     timeout = options.check_timeout(typed.timeout, configured.get("timeout"))
     like = typed.like
     usual = like.count if like is not None else configured.get("count", 1)
@@ -155,7 +155,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     )
 
 
-def _check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
+def check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
     """Return whether to leave once the jobs are submitted. Raises `UsageError` where images are to be saved too."""
     saves = typed.overwrite or any(one is not None for one in (typed.output, typed.timeout, typed.embed))
     if typed.no_wait and saves:
