@@ -107,6 +107,7 @@ class CandidateSource:
             "default_provider": self.providers,
             "fallback": self.fallbacks,
             "model": self.models,
+            "preset": self.presets,
             "aspect_ratio": self.ratios,
             "size": self.sizes,
             **{name: partial(self.bounds, name) for name in BOUNDED},
@@ -200,6 +201,14 @@ class CandidateSource:
         tables = _part(self.document, ("models",))
         found = tables.items() if isinstance(tables, dict) else ()
         return {name: str(about.get("base", "")) for name, about in found if isinstance(about, dict)}
+
+    def presets(self) -> Words:
+        """Return the presets of the config, each with what it holds."""
+        tables = _part(self.document, ("presets",))
+        found = tables.items() if isinstance(tables, dict) else ()
+        for name, table in found:
+            if isinstance(table, dict):
+                yield name, ", ".join(f"{key} {value}" for key, value in table.items() if not isinstance(value, dict))
 
     def models(self) -> Words:
         """Return those models that the provider hosts: short names, names of the config, then full names."""

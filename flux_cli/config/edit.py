@@ -146,7 +146,7 @@ def _put(document: MutableMapping[str, Any], names: Names, value: Any, table: Ca
         if name not in here:
             if value is None:
                 return
-            here[name] = table(name == "providers")
+            here[name] = table(name in {"providers", "presets"})
         here = here[name]
     if value is not None:
         here[names[-1]] = value

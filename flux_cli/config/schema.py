@@ -155,6 +155,14 @@ class GenerateTable(_ImageOptions, defer_build=False):
     timeout: Positive | None = Field(default=None, description="a number of seconds above 0")
 
 
+class PresetTable(GenerateTable):
+    """Options of ``flux generate`` under a name."""
+
+    provider: Annotated[str, AfterValidator(_check_provider)] | None = Field(
+        default=None, description="the name of a provider"
+    )
+
+
 class _Budget(_Table):
     """The most that all jobs together may cost."""
 
@@ -210,6 +218,7 @@ class Tree(_Table, defer_build=True):  # without a file, it is not needed
     )
     generate: GenerateTable = GenerateTable()
     budget: _Budget = _Budget()
+    presets: dict[str, PresetTable] = {}
     providers: dict[str, _Host] = {}
 
 
@@ -218,8 +227,12 @@ def _fields(table: type[BaseModel], *section: str) -> dict[Names, str]:
     return {(*section, name): field.description for name, field in table.model_fields.items() if field.description}
 
 
+_PRESET = _fields(PresetTable)
+_PRESET_NAME = r"[A-Za-z0-9_-]+"
+
+
 class Keys(Mapping[Names, str]):
-    """Every key, with what it takes.
+    """Every key, with what it takes. Iteration leaves out presets, which may have any name.
 
     Packages may add providers. They are looked for only where a key names a provider that flux does not have.
     """
@@ -236,6 +249,8 @@ class Keys(Mapping[Names, str]):
         match names:
             case ("providers", str(provider), key) if provider not in providers.NAMES and provider in providers.names():
                 return self.own["providers", providers.DEFAULT_PROVIDER, key]
+            case ("presets", str(name), key) if re.fullmatch(_PRESET_NAME, name):
+                return _PRESET[key,]
             case _:
                 return self.own[names]
 
@@ -273,9 +288,20 @@ def is_secret(names: Names) -> bool:
 def is_section(names: Names) -> bool:
     """Whether this is a table that holds keys, or the whole file."""
     match names:
-        case () | ("generate" | "budget" | "providers",):
+        case () | ("generate" | "budget" | "providers" | "presets",):
             return True
+        case ("presets", name):
+            return re.fullmatch(_PRESET_NAME, name) is not None
         case ("providers", provider):
             return provider in providers.NAMES or provider in providers.names()
         case _:
             return False
+
+
+def list_names(section: Names) -> list[str]:
+    """Return the names of what a section holds; none where you choose them."""
+    depth = len(section)
+    if section[:1] == ("presets",):
+        return [name for (name,) in _PRESET] if depth == 2 else []  # noqa: PLR2004 - presets.NAME
+    found = [names[depth] for names in KEYS if len(names) > depth and names[:depth] == section]
+    return list(dict.fromkeys([*found, "presets"] if not section else found))

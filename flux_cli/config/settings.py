@@ -29,9 +29,10 @@ from flux_cli import providers
 from flux_cli.config.paths import config_path, variable_name
 from flux_cli.config.schema import KEYS, Tree, check_header_value, is_secret
 from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
-from flux_cli.errors import AuthError, ConfigError
+from flux_cli.errors import AuthError, ConfigError, UsageError
+from flux_cli.image_options import replaced_by
 from flux_cli.saving.home import expand_home
-from flux_cli.text import printable
+from flux_cli.text import listed, nearest, printable
 
 if TYPE_CHECKING:
     from flux_cli.providers.base import OwnModel, Provider
@@ -106,8 +107,10 @@ class Key(NamedTuple):
     source: str
 
 
-def _expand(value: str | list[str]) -> str | list[str]:
-    """Return a path or several, with ``~`` expanded."""
+def _expand_paths(name: str, value: Any) -> Any:
+    """Return the value of an option, with ``~`` expanded in paths."""
+    if name not in {"output", "image", "mask"}:
+        return value
     return expand_home(value) if isinstance(value, str) else [expand_home(one) for one in value]
 
 
@@ -131,8 +134,9 @@ class Settings:
         given: dict[str, Any] = {"sources": sources}
         values = _Values(**given)
         self._held = {names: value for names, value in flatten(values.model_dump(exclude_none=True)) if value != {}}
-        if params := self._held.get(("generate", "param")):
-            self._held["generate", "param"] = _join_paths(params)
+        for names, params in self._held.items():
+            if names[-1] == "param" and names[0] in {"generate", "presets"}:
+                self._held[names] = _join_paths(params)
         self._lock = Lock()
         self._answers: dict[str, SecretStr] = {}
         self.default_provider = values.default_provider
@@ -141,11 +145,14 @@ class Settings:
         self.sandbox_seconds = values.sandbox_seconds
         self.max_image_bytes = values.max_image_bytes
         self.generate: dict[str, Any] = {
-            names[1]: _expand(value) if names[1] in {"output", "image", "mask"} else value
-            for names, value in self._held.items()
-            if names[0] == "generate"
+            names[1]: _expand_paths(names[1], value) for names, value in self._held.items() if names[0] == "generate"
         }
         """Options of generate by long name; only those that the file or the environment sets."""
+        self.presets: dict[str, dict[str, Any]] = {name: {} for name in (document or {}).get("presets", {})}
+        """Options of generate, and the provider, by preset and by long name."""
+        for names, value in self._held.items():
+            if names[0] == "presets":
+                self.presets[names[1]][names[2]] = _expand_paths(names[2], value)
         self.models = {name: _own_model(name, table) for name, table in self._held.get(("models",), {}).items()}
         """The user's own models by name."""
         self.budget: dict[str, float] = {names[1]: value for names, value in self._held.items() if names[0] == "budget"}
@@ -176,6 +183,29 @@ class Settings:
         check(document, file)
         holds_key = any(is_secret(names) and value for names, value in flatten(document))
         return cls(file, document, _is_exposed(file) if holds_key else ())
+
+    def options(self, preset: str | None) -> dict[str, Any]:
+        """Return options of generate by long name, those of the ``preset`` in place of those for every run.
+
+        Raises `UsageError` if there is no such preset.
+        """
+        if preset is None:
+            return self.generate
+        own = self.presets.get(preset)
+        if own is None:
+            near = nearest(preset, self.presets)
+            known = (
+                f"the presets are {listed(self.presets)}"
+                if self.presets
+                else "`flux help config` shows how to make one"
+            )
+            raise UsageError(
+                f"there is no preset {preset!r} in the config", hint=f"did you mean {near}?" if near else known
+            )
+        replaced = replaced_by(own.keys()) - {"param"}
+        kept = {name: value for name, value in self.generate.items() if name not in replaced}
+        param = {**self.generate.get("param", {}), **own.get("param", {})}
+        return {**kept, **own, **({"param": param} if param else {})}
 
     def base_url(self, provider: str) -> str | None:
         """Return the provider's configured base URL, without a trailing slash: https, or http on loopback."""
@@ -249,7 +279,8 @@ class Settings:
     def rows(self) -> list[tuple[str, str, str]]:
         """Return every key that has a value: the dotted key, the value for people, and its source."""
         found: list[tuple[str, str, str]] = []
-        for names in KEYS:
+        presets = [names for names in self._held if names[0] == "presets"]
+        for names in (*KEYS, *presets):
             key = ".".join(names)
             value = self.get(key)
             if value is not None and not (is_secret(names) and value == "missing"):

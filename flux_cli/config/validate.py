@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flux_cli.config.schema import ENTRIES, KEYS, MODEL_NAMES, Names, Tree, is_section, is_table
+from flux_cli.config.schema import ENTRIES, KEYS, MODEL_NAMES, Names, Tree, is_section, is_table, list_names
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.text import listed, nearest, printable
 
@@ -57,9 +57,9 @@ def suggest_key(names: Names) -> str:
     known = (n for n in range(len(names)) if not (is_known(names[: n + 1]) or is_section(names[: n + 1])))
     depth = next(known, len(names))
     parent = names[:depth]
-    here = {key[depth]: None for key in KEYS if len(key) > depth and key[:depth] == parent} or dict.fromkeys(
-        MODEL_NAMES
-    )
+    if parent == ("presets",):
+        return "the name of a preset consists of letters, digits, dashes and underscores"
+    here = list_names(parent) or MODEL_NAMES
     elsewhere = [key for key in KEYS if key[-1] == names[-1]]
     if len(elsewhere) == 1:
         return f"did you mean {join_key(elsewhere[0])}?"

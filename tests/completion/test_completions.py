@@ -322,6 +322,12 @@ def test_models_of_the_config_are_offered():
     assert offered("generate", "-p", "bfl", "-m", "winter", "--resolution", "4") == ["4k"]
 
 
+def test_presets_of_the_config_are_offered():
+    configure('[presets]\nodd = 3\n[presets.cover]\nmodel = "flux-2-pro"\nseed = 7\n[presets.cover.param]\na = 1\n')
+
+    assert said("generate", "--preset", "") == {"cover": "model flux-2-pro, seed 7"}
+
+
 def test_short_names_of_models_come_first():
     assert [word for word in offered("models", "") if word in {"ultra", "flux-1.1-pro-ultra"}] == [
         "ultra",

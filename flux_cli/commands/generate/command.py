@@ -19,6 +19,7 @@ def generate(
     output: options.OutputOption = None,
     count: flags.Count = None,
     like: flags.Like = None,
+    preset: flags.Preset = None,
     overwrite: options.Overwrite = False,
     embed: options.Embed = None,
     preview: options.Preview = None,
@@ -60,6 +61,7 @@ def generate(
         fallback=fallback,
         once=once,
         embed=embed,
+        preset=preset,
     )
     return run_generate(
         options.runtime_of(ctx),

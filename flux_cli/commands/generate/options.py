@@ -42,6 +42,10 @@ Like = Annotated[
     str | None,
     _option("--like", metavar="IMAGE|JOB", help="Start from it; options override."),
 ]
+Preset = Annotated[
+    str | None,
+    _option("--preset", metavar="NAME", help="Options of [presets.NAME] in the config; what you type overrides them."),
+]
 NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
 Once = Annotated[

@@ -47,6 +47,8 @@ class TypedOptions:
     embed: bool | None = None
     like: Like | None = None
     """The earlier image or job to start from, instead of the config."""
+    preset: str | None = None
+    """The name of options in the config."""
     gallery: bool = False
     """Whether a gallery page is written."""
 
@@ -88,11 +90,12 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     """
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
 
-    configured = runtime.settings.generate
+    configured = runtime.settings.options(typed.preset)
+    preset = runtime.settings.presets[typed.preset] if typed.preset is not None else {}
     no_wait = check_no_wait(runtime, typed)
     timeout = options.check_timeout(typed.timeout, configured.get("timeout"))
     like = typed.like
-    usual = like.count if like is not None else configured.get("count", 1)
+    usual = like.count if like is not None and "count" not in preset else configured.get("count", 1)
     count = typed.count if typed.count is not None else usual
     where = typed.output if typed.output is not None else configured.get("output") or runtime.settings.output
     overwrite = typed.overwrite or bool(configured.get("overwrite"))
@@ -102,14 +105,17 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     own = dict(typed.options)
     if (format_ := resolve_format(destination, own.get("format"))) is not None:
         own["format"] = format_
-    provider = choose_provider(runtime, typed.provider or (like.job.provider if like is not None else None))
-    word = typed.model or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
+    named = typed.provider or preset.get("provider")
+    provider = choose_provider(runtime, named or (like.job.provider if like is not None else None))
+    wanted = typed.model or preset.get("model")
+    word = wanted or (like.job.model if like is not None else configured.get("model")) or providers.DEFAULT_MODEL
     own_models = runtime.settings.models
-    model, left_out = orders.choose_model(provider, word, own_models, typed=typed.model is not None)
-    start = _starting_point(configured) if like is None else like.start(provider, model, own)
-    merged = {**_job_options(configured), **start.options, **own}
+    model, left_out = orders.choose_model(provider, word, own_models, typed=wanted is not None)
+    of_preset = {name: value for name, value in preset.items() if name in IMAGE_OPTIONS}
+    start = _starting_point(configured) if like is None else like.start(provider, model, {**of_preset, **own})
+    merged = {**_job_options(configured), **start.options, **of_preset, **own}
     merged |= {name: resolve_images(runtime, merged[name]) for name in ("image", "mask") if name in merged}
-    extra = {**start.extra, **typed.extra}
+    extra = {**start.extra, **preset.get("param", {}), **typed.extra}
     others = _load_fallbacks(runtime, typed, provider)
 
     def request_at(provider: Provider, model: Model) -> GenerateRequest:
@@ -131,10 +137,10 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
 
     request = request_at(provider, model)
     fallback: GenerateRequest | None = None
-    targets = [(one, orders.choose_model(one, word, own_models, typed=typed.model is not None)[0]) for one in others]
+    targets = [(one, orders.choose_model(one, word, own_models, typed=wanted is not None)[0]) for one in others]
     for target in reversed([request_at(*one) for one in targets]):
         fallback = replace(target, fallback=fallback)
-    source = "the config" if like is None else like.name
+    source = like.name if like is not None else f"the config and its preset {typed.preset}" if preset else "the config"
     notes = [*request.notes, *(start.notes(like, request.files) if like is not None else ())]
     if left_out:
         notes.append(f"{left_out}, so the model from {source} is ignored; {model.name} is used")
@@ -161,7 +167,7 @@ def check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
     if typed.no_wait and saves:
         hint = "use -o, --timeout and --no-embed with `flux result --wait`"
         raise UsageError("--no-wait exits before there is an image to save", hint=hint)
-    configured = bool(runtime.settings.generate.get("no_wait"))
+    configured = bool(runtime.settings.options(typed.preset).get("no_wait"))
     return typed.no_wait or (configured and not (saves or runtime.flags.preview or typed.gallery))
 
 
@@ -178,7 +184,7 @@ def _starting_point(configured: Mapping[str, Any]) -> Start:
 
 def _load_fallbacks(runtime: Runtime, typed: TypedOptions, provider: Provider) -> tuple[Provider, ...]:
     """Return the providers of ``--fallback``, in order. Raises `UsageError`."""
-    word = typed.fallback if typed.fallback is not None else runtime.settings.generate.get("fallback")
+    word = typed.fallback if typed.fallback is not None else runtime.settings.options(typed.preset).get("fallback")
     names = [name.strip() for name in word.split(",")] if word is not None else []
     found = tuple(providers.load(name) for name in names)
     if typed.fallback is None:

@@ -48,7 +48,7 @@ def run_generate(
     read_stdin(runtime, line.prompt, batch, line.options)
     prompt = _prompt(runtime, line.prompt, start) if batch is None else line.prompt
     line = replace(line, prompt=prompt, like=start, gallery=gallery is not None)
-    configured = runtime.settings.generate
+    configured = runtime.settings.options(line.preset)
     at_once = _check_jobs(jobs if jobs is not None else configured.get("jobs"))
     limit = max_cost if max_cost is not None else configured.get("max_cost")
     page = _gallery(runtime, line, gallery) if gallery is not None else None
@@ -92,7 +92,7 @@ def _gallery(runtime: Runtime, line: TypedOptions, typed: str) -> GalleryFile:
     return GalleryFile.prepare(
         runtime,
         typed,
-        overwrite=line.overwrite or bool(runtime.settings.generate.get("overwrite")),
+        overwrite=line.overwrite or bool(runtime.settings.options(line.preset).get("overwrite")),
         saves=line.output != "-" and not line.no_wait,
     )
 
