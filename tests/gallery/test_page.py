@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flux_cli.errors import ModeratedError, PendingError
-from flux_cli.gallery.page import START, Entry, build_page
+from flux_cli.gallery.card import Entry, Failure
+from flux_cli.gallery.page import START, build_page
 from flux_cli.jobs import Cost, Image, Job
 
 JOB = Job(
@@ -30,7 +31,7 @@ JOB = Job(
     cost=Cost(amount=0.06),
     images=(Image(path="/made/out/fox.jpg", seed=7, width=1600, height=900),),
 )
-EMPTY = {"br", "img", "link", "meta"}
+EMPTY = {"br", "img", "input", "link", "meta"}
 """Elements that have no end."""
 
 
@@ -72,7 +73,8 @@ def made(*parts: Entry, title: str = "prompts.txt", folder: str = "/made", small
 
 
 def part(*jobs: Job, where: str = "", prompt: str = "a red fox", errors=()) -> Entry:
-    return Entry(where=where, prompt=prompt, jobs=jobs, errors=errors)
+    failures = [Failure(error=error) for error in errors]
+    return Entry(where=where, prompt=prompt, jobs=jobs, failures=failures)
 
 
 def test_an_image_has_its_prompt_seed_cost_and_model_below_it():
@@ -175,7 +177,7 @@ def test_the_page_asks_nobody_for_anything():
     assert "url(" not in html
     assert not [one for _, one in read.elements if "style" in one or any(name.startswith("on") for name in one)]
     assert policy == (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        f"default-src 'none'; img-src data: 'self' file:; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
         "base-uri 'none'; form-action 'none'"
     )
 
