@@ -136,8 +136,17 @@ def build_page(
 
 
 def _jobs(parts: Iterable[Entry]) -> list[Job]:
-    """Return every job that is known, also those of which only the failure is shown."""
-    return [job for part in parts for job in (*part.jobs, *(job for one in part.failures for job in one.jobs))]
+    """Return every job that a card is about; one that another provider replaced is none of them."""
+    return [
+        job
+        for part in parts
+        for job in (*filter(_is_saved, part.jobs), *(job for failure in part.failures for job in failure.jobs))
+    ]
+
+
+def _is_saved(job: Job) -> bool:
+    """Whether a job has an image on the page."""
+    return any(image.path for image in job.images)
 
 
 def _prompt_of(part: Entry) -> str:
@@ -150,7 +159,11 @@ def _arrange(parts: Sequence[Entry]) -> list[_Block]:
     prompts: dict[str, list[Entry]] = {}
     for part in parts:
         prompts.setdefault(_prompt_of(part), []).append(part)
-    several = {prompt for prompt, same in prompts.items() if len({maker(job) for job in _jobs(same)}) > 1}
+    several = {
+        prompt
+        for prompt, same in prompts.items()
+        if len({maker(job) for job in _jobs(same)}) > 1 and any(_is_saved(job) for part in same for job in part.jobs)
+    }
     blocks: list[_Block] = []
     for compared, stretch in groupby(parts, lambda part: _prompt_of(part) in several):
         rows = list(stretch)
@@ -203,7 +216,7 @@ def _filter(parts: Sequence[Entry]) -> str:
     """Return the filter, which the script shows; it offers what differs."""
     jobs = _jobs(parts)
     found = {state for part in parts for state in states(part)}
-    found |= {"succeeded" for part in parts for job in part.jobs for image in job.images if image.path}
+    found |= {"succeeded" for part in parts for job in part.jobs if _is_saved(job)}
     choices = {
         "model": {to_html(job.model): to_html(job.model) for job in jobs if job.model},
         "provider": {to_html(name): to_html(name) for name in map(provider_name, jobs)},
