@@ -292,10 +292,8 @@ def test_the_full_size_view_steps_through_what_the_filter_shows(browser, compari
     assert wait_for(browser, VIEW, lambda seen: seen["size"] == [800, 800])["facts"].startswith("seed72cost$0.06model")
 
     browser.press(ESCAPE)
-    assert browser.run("return [document.activeElement.dataset.name, document.getElementById('view').open]") == [
-        "72.png",
-        False,
-    ]
+    assert wait_for(browser, "return document.activeElement.dataset.name", lambda seen: seen == "72.png")
+    assert not browser.run("return document.getElementById('view').open")
 
     browser.run("location.hash = 'q=fox'; dispatchEvent(new HashChangeEvent('hashchange'))")
     browser.run("document.querySelector('.picture').click()")
