@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from flux_cli.runtime import Runtime
 
 _MODULES = {
-    name: f"flux_cli.commands.{name}.command" for name in ("generate", "status", "providers", "models", "config")
+    name: f"flux_cli.commands.{name}.command"
+    for name in ("generate", "status", "providers", "models", "config", "help")
 }
 """Where the commands that have a folder are defined."""
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")

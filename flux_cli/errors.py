@@ -41,8 +41,14 @@ class FluxError(Exception):
 
     code: ClassVar[str] = "failed"
     exit_code: ClassVar[int] = 1
+    meaning: ClassVar[str] = "the job failed, or the provider refused it for a reason not listed below"
+    """When it happens, for people."""
+    advice: ClassVar[str] = "read `message`; repeat only if `retry` is `safe`, as a new paid job"
+    """What a script or an agent should do then."""
     default_charged: ClassVar[Charged] = "unknown"
     default_retry: ClassVar[Retry] = "safe"
+    docs: ClassVar[str | None] = "exit-codes"
+    """The topic of ``flux help`` that explains it; ``None`` if only the message does."""
 
     def __init__(
         self,
@@ -72,12 +78,17 @@ class UsageError(FluxError):
 
     code = "usage"
     exit_code = 2
+    meaning = "a bad option, value, file or setting, or something that the provider does not offer; nothing was sent"
+    advice = "correct the command as `hint` says"
     default_charged = "no"
     default_retry = "never"
+    docs: ClassVar[str | None] = None
 
 
 class ConfigError(UsageError):
     """The config file cannot be read, or has invalid contents."""
+
+    docs = "config"
 
 
 class AuthError(FluxError):
@@ -85,8 +96,11 @@ class AuthError(FluxError):
 
     code = "auth"
     exit_code = 3
+    meaning = "there is no key, or the provider refused it"
+    advice = "ask the user for a key; `--sandbox` needs none"
     default_charged = "no"
     default_retry = "later"
+    docs = "environment"
 
 
 class UnavailableError(FluxError):
@@ -94,6 +108,8 @@ class UnavailableError(FluxError):
 
     code = "unavailable"
     exit_code = 4
+    meaning = "the provider cannot be reached or is overloaded; nothing was accepted"
+    advice = "run the same command again later"
     default_charged = "no"
     default_retry = "safe"
 
@@ -101,12 +117,16 @@ class UnavailableError(FluxError):
 class UnreachedError(UnavailableError):
     """There was no connection to the provider, so nothing was sent."""
 
+    docs = "environment"
+
 
 class ModeratedError(FluxError):
     """The prompt or the image was blocked."""
 
     code = "moderated"
     exit_code = 5
+    meaning = "the prompt or the image was blocked"
+    advice = "change the prompt or the image; the same one is blocked again"
     default_retry = "never"
 
 
@@ -115,8 +135,11 @@ class PaymentError(FluxError):
 
     code = "payment"
     exit_code = 6
+    meaning = "the account is out of credits, or the job would exceed `--max-cost` or a budget"
+    advice = "ask the user; do not raise a limit yourself"
     default_charged = "no"
     default_retry = "later"
+    docs = "money"
 
 
 class LimitError(PaymentError):
@@ -128,6 +151,8 @@ class UnknownOutcomeError(FluxError):
 
     code = "unknown"
     exit_code = 7
+    meaning = "the job may have been accepted; the ledger keeps it, and the message says how to find out"
+    advice = "never generate again; `flux status JOB` asks the provider, if that is possible"
     default_retry = "never"
 
 
@@ -148,6 +173,8 @@ class PendingError(FluxError):
 
     code = "pending"
     exit_code = 8
+    meaning = "the job is not finished yet; `flux result --wait JOB` waits for it"
+    advice = "never generate again; `flux result --wait JOB` fetches the image"
     default_charged = "unknown"
     default_retry = "never"
 
@@ -157,8 +184,11 @@ class PartialError(FluxError):
 
     code = "partial"
     exit_code = 9
+    meaning = "of several jobs or images, some worked and some did not"
+    advice = "read the line of each job, which has a `status` and an `error` of its own"
     default_charged = "unknown"
     default_retry = "never"
+    docs = "batches"
 
 
 class UnsavedError(FluxError):
@@ -166,6 +196,8 @@ class UnsavedError(FluxError):
 
     code = "unsaved"
     exit_code = 10
+    meaning = "the image was made and paid for but is not on disk; `flux result JOB` fetches it"
+    advice = "never generate again; `flux result JOB` fetches the image"
     default_charged = "yes"
     default_retry = "never"
 
@@ -221,6 +253,14 @@ def tree() -> dict[str, type[FluxError]]:
             found[child.__name__] = child
             queue.append(child)
     return found
+
+
+def exit_codes() -> dict[int, type[FluxError]]:
+    """Return the class that stands for each exit code of an error, in the order of the codes."""
+    found: dict[int, type[FluxError]] = {}
+    for kind in tree().values():
+        found.setdefault(kind.exit_code, kind)
+    return dict(sorted(found.items()))
 
 
 def describe(error: FluxError) -> dict[str, str]:

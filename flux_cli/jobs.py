@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flux_cli.errors import FluxError
 
@@ -29,8 +30,7 @@ _TOLERANCE = 0.05
 """How far the shape of an image may be off, as a fraction: providers round sides to multiples of 32 pixels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(NamedTuple):
     """An amount of money or credits, as the provider reports it."""
 
     amount: float
@@ -90,8 +90,7 @@ class LocalFile:
         return f"({self.form} of {self.name or self.path}: {self.size} bytes, sha256 {self.sha256})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
+class Queued(NamedTuple):
     """Accepted, not started."""
 
     position: int | None = None
@@ -101,8 +100,7 @@ class Queued:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class Running(NamedTuple):
     """Started, or in a state that flux does not know, whose name is then in ``detail``."""
 
     progress: float | None = None
@@ -126,16 +124,14 @@ class Succeeded:
     """When the job ended, in seconds since 1970, UTC, where the provider says so and images do not last."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(NamedTuple):
     """The job failed; ``error`` says why."""
 
     error: FluxError
     cost: Cost | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+class Cancelled(NamedTuple):
     """Cancelled: removed from the queue, or stopped while running and then possibly charged."""
 
     cost: Cost | None = None
@@ -146,12 +142,11 @@ class Cancelled:
 State = Queued | Running | Succeeded | Failed | Cancelled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteJob:
+class RemoteJob(NamedTuple):
     """A job as its provider knows it: what is needed to poll it."""
 
     id: str
-    poll_state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    poll_state: Mapping[str, Any] = MappingProxyType({})
     """Data from the submit that is needed to read the answers; plain JSON."""
 
 

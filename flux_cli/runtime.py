@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flux_cli.http.client import Connect
     from flux_cli.http.router import Router
     from flux_cli.images.inputs import InputReader
-    from flux_cli.jobs import Job, ReadyInterval
+    from flux_cli.jobs import Job, LocalFile, ReadyInterval
     from flux_cli.ledger.ledger import Ledger
     from flux_cli.money.limits import Limit
     from flux_cli.money.prices import Prices
@@ -81,6 +81,10 @@ class Flags:
     preview: bool | None = None
     """Whether saved images are shown in the terminal; ``None`` leaves it to the config."""
 
+    def words(self) -> list[str]:
+        """Return what a later command has to be typed with to find the same jobs and keys."""
+        return [*(["--sandbox"] if self.sandbox else []), *(["--config", self.config] if self.config else [])]
+
 
 @dataclass
 class Runtime:
@@ -109,7 +113,7 @@ class Runtime:
         from flux_cli.display.output import Human, Json
 
         if self.flags.json:
-            return Json(self.streams, quiet=self.flags.quiet)
+            return Json(self.streams, quiet=self.flags.quiet, options=self.flags.words())
         return Human(self.streams, quiet=self.flags.quiet, end="\0" if self.flags.print0 else "\n")
 
     def progress(self, totals: BatchTotals | None = None, *, batch: bool = False) -> Progress:
@@ -180,11 +184,17 @@ class Runtime:
 
         return InputReader(lambda: self._copies)
 
+    def read_image(self, name: str) -> LocalFile:
+        """Return a local input image, checked. Raises `UsageError`."""
+        return self.input_images.read(name)
+
     @cached_property
     def _copies(self) -> Path:
         from tempfile import mkdtemp
 
-        return Path(mkdtemp(prefix="flux-"))
+        from flux_cli.saving.home import temporary_folder
+
+        return Path(mkdtemp(prefix="flux-", dir=temporary_folder()))
 
     def keep_copies(self) -> Path | None:
         """Leave copies of input images where they are, and return their folder; ``None`` if there are none."""

@@ -18,7 +18,7 @@ from flux_cli.cli import main
 from flux_cli.clock import SystemClock
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox import files
-from tests import drawn, warm
+from tests import drawn, json_lines, warm
 
 hypothesis.settings.register_profile(
     "steady", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -120,6 +120,8 @@ def flux(clock) -> Callable[..., Run]:
         )
         code = main([str(argument) for argument in arguments], runtime)
         raw = out.bytes.getvalue()
+        if runtime.flags.json:
+            json_lines.check_output(raw.decode(), json_only=True)
         return Run(code, raw.decode("utf-8", "replace"), err.bytes.getvalue().decode("utf-8", "replace"), raw)
 
     return run

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+from time import time
 
 import pytest
 
-from tests.benchmarks import download, gallery, ground, server, startup, waste
+from tests.benchmarks import download, finding, gallery, ground, server, startup, waste
 
 
 def told(host: server.Host, kind: str) -> dict:
@@ -56,6 +57,24 @@ def test_a_missed_target_is_seen_in_the_table():
 
     assert [line.split()[-1] for line in lines] == ["met", "NO", "yes"]
     assert "mean 0.60 s (0.40 s to the poll that tells), worst 0.70 s; 7.5 polls a job, most 12" in lines[2]
+
+
+def test_each_list_that_is_measured_finds_what_its_name_says(tmp_path):
+    finding.fill(tmp_path / "ledger.sqlite3", 200, now=time())
+
+    hits = {case: found for case, (_, found) in finding.queries(tmp_path / "ledger.sqlite3", runs=1).items()}
+
+    assert hits == {
+        "the plain list": 20,
+        "--search, the newest hit": 20,
+        "--search, the oldest hits": 10,
+        "--search, nothing hits": 0,
+        "--model, every fourth": 20,
+        "--model, none": 0,
+        "--since, a few": 1,
+        "--since, nearly all": 20,
+        "all of them": 20,
+    }
 
 
 @pytest.mark.slow

@@ -17,25 +17,28 @@ from pathlib import Path
 import pytest
 
 from flux_cli import providers
-from flux_cli.commands.help import FOLDER
+from flux_cli.commands.help.topics import read_topic, topics
 from flux_cli.completion.parse import load_table as table
 from flux_cli.config.schema import KEYS
-from flux_cli.errors import tree
+from flux_cli.errors import exit_codes, tree
 from flux_cli.sandbox.life import REHEARSALS
 from flux_cli.saving.names import FIELDS
+from tests import json_lines
 from tests.e2e.process import FLUX
 
 ROOT = Path(__file__).parent.parent
-PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(FOLDER.glob("*.md")))}
+PAGES = {"README": (ROOT / "README.md").read_text(encoding="utf-8")} | {
+    name: f"{read_topic(name)}\n" for name in topics()
+}
 """The text of each page by its name."""
 PROGRESS = re.compile(
-    r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ done).*$"
+    r"^flux: (\w{8} \w+ (sending|queued|running|succeeded|failed|unknown|saving)\b|\d+ of \d+ (done|submitted)\b).*$"
 )
 """What a terminal shows only while it lasts."""
 TOOLS = ("parallel", "make", "exiftool")
 """What examples need beside a shell and jq."""
 RUN_IN_ORDER = {"console", "sh", "make"}
-CHECKED = {"toml", "json", "python", "cron"}
+CHECKED = {"toml", "json", "python", "cron", "dockerfile"}
 """Languages of blocks: those that a section's shell runs, and those that have a test of their own."""
 
 
@@ -123,7 +126,9 @@ def run_in_bash(commands: list[str], folder: Path, program: str = FLUX) -> list[
         timeout=110,
         check=True,
     )
-    return done.stdout.decode().split("\n@@next@@\n")[:-1]
+    printed = done.stdout.decode()
+    json_lines.check_output(printed)
+    return printed.split("\n@@next@@\n")[:-1]
 
 
 def shown(output: str) -> str:
@@ -159,6 +164,7 @@ def test_every_block_is_run_or_checked():
 
     assert {language for _, language in languages} == RUN_IN_ORDER | CHECKED
     assert [name for name, language in languages if language == "python"] == ["webhooks"]
+    assert [name for name, language in languages if language == "dockerfile"] == ["README"]  # see tests/e2e
 
 
 @pytest.mark.slow
@@ -211,7 +217,8 @@ def test_the_pages_name_only_options_and_topics_that_exist():
         command = described.pop()
         options |= {name for option in command["options"] for name in option["names"]}
         described += command.get("commands", {}).values()
-    foreign = {"--group", "--count", "--seed"}  # of pip, and of the torture
+    of_pip_and_docker = {"--group", "--user", "--no-cache-dir", "--rm", "--read-only"}
+    foreign = of_pip_and_docker | {"--count", "--seed"}  # these of the torture
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text)) - foreign
     topics = set(re.findall(r"`flux help ([a-z-]+)", text)) - set(table()["program"]["commands"])
@@ -253,6 +260,12 @@ def test_the_exit_codes_are_those_of_the_errors():
 
     signals = dict.fromkeys((130, 143, 129, 141), "")
     assert listed == codes | signals
+
+
+def test_the_exit_codes_mean_what_the_errors_say():
+    listed = {int(code): meaning for code, _, meaning in rows("exit-codes")}
+
+    assert {code: listed[code] for code in exit_codes()} == {code: one.meaning for code, one in exit_codes().items()}
 
 
 def test_the_rehearsals_are_those_of_the_sandbox():

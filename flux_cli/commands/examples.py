@@ -26,7 +26,13 @@ COMMANDS = {
     "providers": _lines("flux providers", "flux providers runware", "flux providers --check"),
     "models": _lines("flux models", "flux models ultra", "flux models bfl:2@2 -p runware"),
     "config": _lines("flux config init", "flux config set generate.aspect_ratio 16:9", "flux config show"),
-    "help": _lines("flux help", "flux help exit-codes", "flux help config set"),
+    "help": _lines(
+        "flux help",
+        "flux help exit-codes",
+        "flux help config set",
+        "flux help json --schema",
+        "flux help agents --install .agents/skills",
+    ),
 }
 """By the name of the command."""
 CONFIG = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -166,6 +167,14 @@ def check_timeout(seconds: float | None, fallback: float | None = None) -> float
         hint = "`--timeout 600` is ten minutes; `flux generate --no-wait` does not wait at all"
         raise UsageError(f"--timeout takes a number of seconds above 0, not {chosen:g}", hint=hint)
     return chosen
+
+
+def batch_name(file: str) -> str:
+    """Return the ledger's name of a batch file; ``-`` is standard input."""
+    from flux_cli.runs import rows  # noqa: PLC0415 - not for --help
+    from flux_cli.saving.home import expand_home  # noqa: PLC0415 - the same
+
+    return file if file == "-" else rows.batch_name(str(Path(expand_home(file)).resolve()))
 
 
 def find_jobs(

@@ -18,6 +18,7 @@ from flux_cli.runs.outcome import exit_code_for, require_status, saved_paths
 from flux_cli.runs.save import SaveOptions
 from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.runtime import Runtime
+from flux_cli.text import printable
 
 
 def result(
@@ -31,6 +32,10 @@ def result(
         bool,
         typer.Option("--all", metavar="", help="Check every job, save what was never saved.", show_default=False),
     ] = False,
+    batch: Annotated[
+        str | None,
+        typer.Option("--batch", "-b", metavar="FILE", help="With --all: the jobs of this file.", show_default=False),
+    ] = None,
     url: Annotated[
         bool, typer.Option("--url", metavar="", help="Print the links and save nothing.", show_default=False)
     ] = False,
@@ -55,12 +60,9 @@ def result(
     What was saved before and is still there is not downloaded again, unless -o, -f or --embed asks for it.
     """
     runtime = options.runtime_of(ctx)
-    if bool(jobs) == all_jobs:
-        raise UsageError("give at least one JOB, or --all", hint="`flux result @1` is the latest run")
+    _check_together(jobs, all_jobs=all_jobs, batch=batch, provider=provider)
     if timeout is not None and not wait:
         raise UsageError("--timeout only works together with --wait", hint="add --wait")
-    if all_jobs and provider is not None:
-        raise UsageError("--provider cannot be combined with --all", hint="leave it out")
     if url and wait:
         raise UsageError("--url cannot be combined with --wait", hint="`flux result --wait JOB` first, then --url")
     if url and (open_ or preview):
@@ -77,7 +79,7 @@ def result(
     else:
         if not url:  # usage errors come before any request
             _save_options(runtime, [], output, overwrite=overwrite, format_=format_, embed=embed)
-        found, errors = _find_due(runtime, wait=wait)
+        found, errors = _find_due(runtime, batch, wait=wait)
         waited = sum(job.status != "succeeded" for job in found)
         at_once = min(AT_ONCE + waited, MOST_AT_ONCE)  # a slow job holds up no other
     if url:
@@ -96,12 +98,25 @@ def result(
     return _exit_code(errors) if all_jobs else exit_code_for(errors)
 
 
-def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxError | None]]:
-    """Look at every job that is not finished. Return all that have unsaved images, or will have if we ``wait``.
+def _check_together(jobs: Sequence[str] | None, *, all_jobs: bool, batch: str | None, provider: str | None) -> None:
+    """Raise `UsageError` unless the options choose jobs in one way."""
+    if batch is not None and not all_jobs:
+        raise UsageError("--batch only works together with --all", hint="`flux result --all --batch FILE`")
+    if bool(jobs) == all_jobs:
+        raise UsageError("give at least one JOB, or --all", hint="`flux result @1` is the latest run")
+    if all_jobs and provider is not None:
+        raise UsageError("--provider cannot be combined with --all", hint="leave it out")
+
+
+def _find_due(runtime: Runtime, batch: str | None, *, wait: bool) -> tuple[list[Job], list[FluxError | None]]:
+    """Look at every job, or every one of a ``batch`` file, that is not finished.
+
+    Return all that have unsaved images, or will have if we ``wait``.
 
     The errors of the others are printed here, and returned. Finished jobs come first.
     """
-    unsettled = list_unsettled(runtime)
+    name = None if batch is None else options.batch_name(batch)
+    unsettled = list_unsettled(runtime, batch=name)
     waited: list[Job] = []
     errors: list[FluxError | None] = []
     answers = refresh_jobs(runtime, unsettled)
@@ -119,10 +134,13 @@ def _find_due(runtime: Runtime, *, wait: bool) -> tuple[list[Job], list[FluxErro
             errors.append(error)
             runtime.output.error(error, now, where=f"job {job.id}")
     fresh = {job.id: job for job in answers if isinstance(job, Job)}  # with the bytes that came with an answer
-    unsaved = [fresh.get(job.id, job) for job in runtime.ledger.unsaved(sandbox=runtime.sandbox)]
+    unsaved = [fresh.get(job.id, job) for job in runtime.ledger.unsaved(sandbox=runtime.sandbox, batch=name)]
     found = [*unsaved, *waited]
     if not found and not errors:
-        options.note_nothing(runtime, "no job has unsaved images")
+        made = name is None or runtime.ledger.count(sandbox=runtime.sandbox, batch=name)
+        of_batch = "" if batch is None else f" of {printable(batch)}"
+        words = f"no job{of_batch} has unsaved images" if made else f"no job was made from {printable(batch or '')}"
+        options.note_nothing(runtime, words)
     return found, errors
 
 

@@ -111,7 +111,7 @@ class CandidateSource:
             "size": self.sizes,
             **{name: partial(self.bounds, name) for name in BOUNDED},
             **{name: partial(_words, option.choices) for name, option in IMAGE_OPTIONS.items() if option.choices},
-            "by": lambda: [(name, "") for name in ("provider", "model", "day")],
+            "by": lambda: [(name, "") for name in ("provider", "model", "day", "label")],
             "key": self.keys,
             "value": self.settings,
             "TOPIC": self.topics,

@@ -15,20 +15,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from flux_cli.config.schema import SECRETS as _SECRET_NAMES
+from flux_cli.config import schema
 from flux_cli.config.schema import Names
 from flux_cli.config.validate import check, join_key, parse, parse_text, read, split_key
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.text import printable
 
 _ELSEWHERE = "make its folder writable, or name another file with --config"
-SECRETS = frozenset(".".join(names) for names in _SECRET_NAMES)
-"""The dotted keys that are secret."""
 
 
 def is_secret(key: str) -> bool:
     """Whether a dotted key holds a secret. Raises `UsageError` for an unknown key."""
-    return split_key(key) in _SECRET_NAMES
+    return schema.is_secret(split_key(key))
 
 
 def parse_value(key: str, text: str) -> Any:

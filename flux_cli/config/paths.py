@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flux_cli.errors import ConfigError
-from flux_cli.saving.home import NO_HOME_HINT, expand_home, no_home
+from flux_cli.saving.home import NO_HOME_HINT, expand_home, no_home, temporary_folder
 
 STATE_VARIABLE = "LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME"
 """The environment variable that places the folder of the ledger."""
@@ -35,16 +35,28 @@ def config_path(option: str | None) -> Path:
 def state_path(*, sandbox: bool = False) -> Path:
     """Return the folder of the ledger and of all else that flux keeps between runs.
 
-    Without a home folder, the ``sandbox`` uses a temporary one; anything else raises `ConfigError`.
+    Without a home folder, the ``sandbox`` uses a temporary one, and also where the home folder cannot be written to, as
+    in a container with a read-only root; anything else raises `ConfigError`.
     """
     from platformdirs import user_state_path  # noqa: PLC0415 - only on use
 
     try:
-        return _require_home(lambda: user_state_path("flux-cli", appauthor=False))
+        path = _require_home(lambda: user_state_path("flux-cli", appauthor=False))
     except ConfigError:
         if not sandbox:
             raise
         return _temporary()
+    if sandbox and not os.environ.get(STATE_VARIABLE) and not _can_create(path):
+        return _temporary()
+    return path
+
+
+def _can_create(path: Path) -> bool:
+    """Whether this user may write to a folder, or create it where it is missing."""
+    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - which raises nothing
+        path = path.parent
+    # a file in its place is an error to report, not one to go round
+    return not path.is_dir() or os.access(path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _require_home(look: Callable[[], Path]) -> Path:
@@ -59,11 +71,9 @@ def _require_home(look: Callable[[], Path]) -> Path:
 
 
 def _temporary() -> Path:
-    """Return this user's temporary folder. Raises `ConfigError` if another user owns it."""
-    import tempfile  # noqa: PLC0415 - only without a home folder
-
+    """Return this user's temporary folder. Raises `ConfigError` if there is none or another user owns it."""
     user = os.getuid() if hasattr(os, "getuid") else 0
-    path = Path(tempfile.gettempdir()) / f"flux-cli-{user}"
+    path = temporary_folder() / f"flux-cli-{user}"
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         owner = path.lstat()

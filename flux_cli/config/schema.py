@@ -10,10 +10,10 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
@@ -177,20 +177,21 @@ class _Host(_Table):
     price: dict[str, Amount] = Field(default_factory=dict, description="a table of models and prices")
 
 
-if TYPE_CHECKING:
+class _OwnModel(_Table):
+    """A model of ``[models]``; the other keys are names of providers, and their values ids."""
 
-    class _OwnModel(_Table):
-        base: str
-        price: float | None
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Text | None]  # pyright: ignore[reportIncompatibleVariableOverride] - as documented
 
-else:
-    _OwnModel = create_model(
-        "_OwnModel",
-        __base__=_Table,
-        base=(Annotated[str, AfterValidator(_check_base)], ...),
-        price=(Amount | None, None),
-        **dict.fromkeys(providers.names(), (Text | None, None)),
-    )
+    base: Annotated[str, AfterValidator(_check_base)]
+    price: Amount | None = None
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> Self:
+        for name in self.__pydantic_extra__:
+            if name not in providers.NAMES and name not in providers.names():
+                raise ValueError("")  # what its keys are is said by those who report it
+        return self
 
 
 class Tree(_Table, defer_build=True):  # without a file, it is not needed
@@ -212,21 +213,43 @@ class Tree(_Table, defer_build=True):  # without a file, it is not needed
     providers: dict[str, _Host] = {}
 
 
-def _leaves() -> Iterator[tuple[Names, str]]:
-    sections: dict[Names, type[BaseModel]] = {
-        (): Tree,
-        ("generate",): GenerateTable,
-        ("budget",): _Budget,
-        **{("providers", name): _Host for name in providers.names()},
+def _fields(table: type[BaseModel], *section: str) -> dict[Names, str]:
+    """Return what each key of a section takes, in words."""
+    return {(*section, name): field.description for name, field in table.model_fields.items() if field.description}
+
+
+class Keys(Mapping[Names, str]):
+    """Every key, with what it takes.
+
+    Packages may add providers. They are looked for only where a key names a provider that flux does not have.
+    """
+
+    own: ClassVar[Mapping[Names, str]] = {
+        **_fields(Tree),
+        **_fields(GenerateTable, "generate"),
+        **_fields(_Budget, "budget"),
+        **{names: takes for name in providers.NAMES for names, takes in _fields(_Host, "providers", name).items()},
     }
-    for section, kind in sections.items():
-        yield from (
-            ((*section, name), field.description) for name, field in kind.model_fields.items() if field.description
-        )
+    """The keys without those of plug-ins."""
+
+    def __getitem__(self, names: Names) -> str:
+        match names:
+            case ("providers", str(provider), key) if provider not in providers.NAMES and provider in providers.names():
+                return self.own["providers", providers.DEFAULT_PROVIDER, key]
+            case _:
+                return self.own[names]
+
+    def __iter__(self) -> Iterator[Names]:
+        yield from self.own
+        for name in providers.names():
+            if name not in providers.NAMES:
+                yield from _fields(_Host, "providers", name)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
-KEYS: Mapping[Names, str] = dict(_leaves())
-"""Every key, with what it takes."""
+KEYS = Keys()
 
 ENTRIES = {
     "metadata": "text",
@@ -236,11 +259,23 @@ ENTRIES = {
 }
 """What an entry of each table takes."""
 
-TABLES = frozenset(names for names in KEYS if names[-1] in ENTRIES)
-"""The keys whose value is a table with names that you choose."""
 
-SECRETS = frozenset(names for names in KEYS if names[-1] == "api_key")
-"""The keys whose value is never shown."""
+def is_table(names: Names) -> bool:
+    """Whether the value of a key is a table with names that you choose."""
+    return names[-1:] != () and names[-1] in ENTRIES and names in KEYS
 
-SECTIONS = frozenset(names[:length] for names in KEYS for length in range(len(names)))
-"""The tables that hold keys, including the whole file."""
+
+def is_secret(names: Names) -> bool:
+    """Whether the value of a key is never shown."""
+    return names[-1:] == ("api_key",) and names in KEYS
+
+
+def is_section(names: Names) -> bool:
+    """Whether this is a table that holds keys, or the whole file."""
+    match names:
+        case () | ("generate" | "budget" | "providers",):
+            return True
+        case ("providers", provider):
+            return provider in providers.NAMES or provider in providers.names()
+        case _:
+            return False

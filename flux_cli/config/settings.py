@@ -27,7 +27,7 @@ from pydantic_settings import (
 
 from flux_cli import providers
 from flux_cli.config.paths import config_path, variable_name
-from flux_cli.config.schema import KEYS, SECRETS, Tree, check_header_value
+from flux_cli.config.schema import KEYS, Tree, check_header_value, is_secret
 from flux_cli.config.validate import check, flatten, nest, parse, parse_text, read, split_key
 from flux_cli.errors import AuthError, ConfigError
 from flux_cli.saving.home import expand_home
@@ -46,7 +46,9 @@ class _Environment(EnvSettingsSource):
 
     def __init__(self) -> None:
         super().__init__(_Values)
-        variables = {names: variable_name(names) for names in KEYS}
+        plugged = any(name.startswith("FLUX_PROVIDERS__") for name in os.environ)
+        known = KEYS if plugged else KEYS.own  # plug-ins are looked for only where one may be meant
+        variables = {names: variable_name(names) for names in known}
         self.origins = {names: name for names, name in variables.items() if os.environ.get(name, "").strip()}
         self.env_vars = {name.lower(): os.environ[name] for name in self.origins.values()}
 
@@ -112,7 +114,7 @@ def _expand(value: str | list[str]) -> str | list[str]:
 def _own_model(name: str, table: Mapping[str, Any]) -> OwnModel:
     from flux_cli.providers.base import OwnModel  # noqa: PLC0415 - only where there are some
 
-    ids = {provider: table[provider] for provider in providers.names() if table.get(provider)}
+    ids = {provider: id_ for provider, id_ in table.items() if id_ and provider not in {"base", "price"}}
     return OwnModel(name=name, base=table["base"], ids=ids, price=table.get("price"))
 
 
@@ -172,7 +174,7 @@ class Settings:
             return cls(file, None)
         document = parse(text, file)
         check(document, file)
-        holds_key = any(names in SECRETS and value for names, value in flatten(document))
+        holds_key = any(is_secret(names) and value for names, value in flatten(document))
         return cls(file, document, _is_exposed(file) if holds_key else ())
 
     def base_url(self, provider: str) -> str | None:
@@ -224,7 +226,7 @@ class Settings:
         """Return where the value of a dotted key comes from. Raises `UsageError` for an unknown key."""
         names = split_key(key)
         leaf = names if names in KEYS else names[:-1]
-        if leaf in SECRETS:
+        if is_secret(leaf):
             for name in providers.load(leaf[1]).key_variables:
                 if os.environ.get(name, "").strip():
                     return f"environment {name}"
@@ -239,7 +241,7 @@ class Settings:
         Raises `UsageError` with the nearest key.
         """
         names = split_key(key)
-        if names in SECRETS:
+        if is_secret(names):
             elsewhere = any(os.environ.get(name, "").strip() for name in providers.load(names[1]).key_variables)
             return "set" if elsewhere or self._held.get(names) else "missing"
         return self._held.get(names) if names in KEYS else self._held.get(names[:-1], {}).get(names[-1])
@@ -250,7 +252,7 @@ class Settings:
         for names in KEYS:
             key = ".".join(names)
             value = self.get(key)
-            if value is not None and not (names in SECRETS and value == "missing"):
+            if value is not None and not (is_secret(names) and value == "missing"):
                 shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
                 found.append((key, printable(shown), self.source(key)))
         return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flux_cli.config.schema import ENTRIES, KEYS, MODEL_NAMES, SECTIONS, TABLES, Names, Tree
+from flux_cli.config.schema import ENTRIES, KEYS, MODEL_NAMES, Names, Tree, is_section, is_table
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.text import listed, nearest, printable
 
@@ -32,7 +32,7 @@ def split_key(key: str) -> Names:
     """Return the parts of a dotted key, or of an entry of a table. Raises `UsageError` with the nearest key."""
     parts = tuple(key.split("."))
     for length in range(1, len(parts)):
-        if parts[:length] in TABLES:
+        if is_table(parts[:length]):
             parts = (*parts[:length], ".".join(parts[length:]).strip('"'))
             break
     if not is_known(parts):
@@ -42,7 +42,7 @@ def split_key(key: str) -> Names:
 
 def is_known(names: Names) -> bool:
     """Whether this is a key, or an entry of a table."""
-    in_table = names[:-1] in TABLES and (names[-2] != "price" or _could_be_model(names[-1]))
+    in_table = is_table(names[:-1]) and (names[-2] != "price" or _could_be_model(names[-1]))
     return names in KEYS or in_table
 
 
@@ -54,7 +54,7 @@ def _could_be_model(word: str, own: Collection[str] = ()) -> bool:
 
 def suggest_key(names: Names) -> str:
     """Return the hint for an unknown key: the nearest key, or a list of the keys in the same table."""
-    known = (n for n in range(len(names)) if not (is_known(names[: n + 1]) or names[: n + 1] in SECTIONS))
+    known = (n for n in range(len(names)) if not (is_known(names[: n + 1]) or is_section(names[: n + 1])))
     depth = next(known, len(names))
     parent = names[:depth]
     here = {key[depth]: None for key in KEYS if len(key) > depth and key[:depth] == parent} or dict.fromkeys(
@@ -124,15 +124,15 @@ def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> N
     """Raise `ConfigError` for the first unknown key, and for a value in place of a table."""
     for name, value in document.items():
         names = (*parent, name)
-        is_table = names in SECTIONS or names in TABLES
-        if not is_table and not is_known(names):
+        holds_keys = is_section(names) or is_table(names)
+        if not holds_keys and not is_known(names):
             raise ConfigError(f"{where}there is no key {join_key(names)}", hint=suggest_key(names))
-        if is_table and not isinstance(value, dict):
+        if holds_keys and not isinstance(value, dict):
             raise ConfigError(
                 f"{where}{join_key(names)} takes {KEYS.get(names, 'a table')}",
                 hint=f"it begins with [{join_key(names)}]",
             )
-        if names in SECTIONS or name == "price":
+        if is_section(names) or name == "price":
             _refuse_unknown(value, names, where)
 
 
@@ -142,7 +142,7 @@ def _explain_error(error: ValidationError) -> tuple[Names, str, str]:
     names = tuple(str(part) for part in found["loc"])
     length = next(length for length in range(1, len(names) + 1) if names[:length] in KEYS)
     takes = KEYS[names[:length]]
-    if names[:length] not in TABLES:
+    if not is_table(names[:length]):
         names = names[:length]  # what follows is which of several types it is not
     elif len(names) > length:
         takes = ENTRIES.get(names[length - 1], takes)
@@ -176,13 +176,13 @@ def flatten(document: Mapping[str, Any], parent: Names = ()) -> Iterator[tuple[N
 def parse_text(names: Names, text: str, where: str) -> Any:
     """Return ``text`` as a value of the key ``names``. Raises `ConfigError` that begins with ``where``, its source."""
     value: Any = text
-    is_json = names[:-1] in TABLES and names[-2] in {"param", "models"}
+    is_json = is_table(names[:-1]) and names[-2] in {"param", "models"}
     is_list = names[-1] == "image" and text.startswith("[")
-    if names in TABLES or is_json or is_list:
+    if is_table(names) or is_json or is_list:
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            if names in TABLES:
+            if is_table(names):
                 raise ConfigError(f"{where} takes {KEYS[names]}, as JSON", hint='such as {"name": 1}') from None
             if names[0] == "models":
                 raise ConfigError(f"{where} takes a table, as JSON", hint='such as {"base": "flux-2-pro"}') from None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flux_cli.display import rendering
+from flux_cli.display.next_commands import next_commands
 from flux_cli.display.streams import Streams
 from flux_cli.errors import FluxError, OutputError
 from flux_cli.jobs import Job
@@ -229,7 +230,14 @@ class Human(Base):
 class Json(Base):
     """Print one JSON object on each line of stdout, errors included."""
 
+    def __init__(self, streams: Streams, *, quiet: bool = False, options: Sequence[str] = ()) -> None:
+        """Write to ``streams``; ``options`` are those that the commands in an error need to be run with."""
+        super().__init__(streams, quiet=quiet)
+        self._options = options
+
     def _print(self, data: Mapping[str, Any]) -> None:
+        if error := data.get("error"):
+            data = {**data, "error": {**error, "commands": next_commands(error["hint"], options=self._options)}}
         self.streams.out(json.dumps({"version": JSON_VERSION, **data}, ensure_ascii=True))
 
     def path(self, shown: str) -> None:

@@ -21,7 +21,7 @@ def summarize(count: Count) -> str:
     failed = f", {count.failed} failed" if count.failed else ""
     known = count.spent or count.unknown or count.failed
     cost = f", {format_total(count.spent, count.unknown)}" if known else ""
-    return f"{count.done} of {count.total} done{failed}{cost}"
+    return f"{count.done} of {count.total} {count.verb}{failed}{cost}"
 
 
 class Progress(Protocol):

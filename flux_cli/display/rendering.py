@@ -15,8 +15,8 @@ from flux_cli.text import printable
 
 
 def error_object(error: FluxError) -> dict[str, Any]:
-    """Return an error as ``--json`` prints it."""
-    return {**describe(error), "exit_code": error.exit_code}
+    """Return an error as ``--json`` prints it, but for its commands, which depend on how flux was called."""
+    return {**describe(error), "exit_code": error.exit_code, "docs": error.docs}
 
 
 def is_about_money(error: FluxError, job: Job | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from flux_cli.errors import LedgerError, describe, rebuild
@@ -27,7 +27,7 @@ def encode(job: Job) -> str:
     """Return a job as the ledger's JSON text: ASCII, so that any text survives, and without image bytes."""
     stored = {stored: getattr(job, name) for name, stored in _JOB_FIELDS}
     stored["images"] = [{name: getattr(image, name) for name in _IMAGE_FIELDS} for image in job.images]
-    stored["cost"] = None if job.cost is None else asdict(job.cost)
+    stored["cost"] = None if job.cost is None else job.cost._asdict()
     stored["error"] = None if job.error is None else describe(job.error)
     return _ENCODER.encode(stored)
 

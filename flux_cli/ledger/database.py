@@ -11,6 +11,7 @@ has the file open, and the one that replaces the file holds it alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 import threading
 import time
@@ -31,6 +32,9 @@ _DAMAGED = ("file is not a database", "malformed", _EMPTY)
 """Parts of the errors for a damaged file, or one that is not a database."""
 _LOCKED = ("is locked", "locking protocol")
 """Parts of SQLite's errors where it did not get a lock."""
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_UNWRITABLE = ("readonly database", "unable to open")
+"""Errors where the ledger cannot be written to: of the system, and parts of SQLite's."""
 _WAITS, _WAIT_SECONDS = 600, 0.05
 """How often, and for how many seconds, to wait for a file that another process sets up or has open."""
 _BUSY = "PRAGMA busy_timeout = 30000"
@@ -266,9 +270,12 @@ class Database:
                 f"{printable(str(self._path.parent))} has no working locks, as some network folders have none: "
                 f"put the ledger on a local disk, `export {STATE_VARIABLE}=FOLDER`"
             )
-        elif isinstance(error, PermissionError):
+        elif _is_refused(error):
             hint = f"put the ledger in a folder that you can write to, `export {STATE_VARIABLE}=FOLDER`"
-        return LedgerError(f"cannot use the job ledger {self._path}: {printable(str(error))}", hint=hint)
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return LedgerError(
+            f"cannot use the job ledger {self._path}: {printable(reason[:1].lower() + reason[1:])}", hint=hint
+        )
 
     def _replace_open_file(self, cause: Exception) -> LedgerError:
         """Replace the file that is open, and return the error to raise."""
@@ -288,6 +295,13 @@ class Database:
             f"the job ledger {self._path} is damaged ({printable(str(cause))}), and another flux process has it open",
             hint="wait for it to finish, or stop it; flux then saves what can be read",
         )
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether the file, or a folder on its path, cannot be written by this user, or by anyone."""
+    if isinstance(error, OSError):
+        return error.errno in _REFUSED
+    return any(words in str(error) for words in _UNWRITABLE)
 
 
 def _is_damage(error: Exception) -> bool:

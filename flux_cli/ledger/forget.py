@@ -12,7 +12,8 @@ from flux_cli.ledger.database import Database
 from flux_cli.ledger.records import FORGOTTEN
 
 _MONEY = "sandbox, run, provider, model, created_at, images, told, spent, credits"
-_FINISHED = "status IN ('succeeded', 'failed', 'cancelled')"
+_OVER = "(status IN ('succeeded', 'failed', 'cancelled') OR (status = 'unknown' AND model IS NULL))"
+"""Jobs that may be removed. One of unknown outcome without a model was taken over from elsewhere, not sent by flux."""
 _MAY_BE_PAID = "(status <> 'failed' OR told IS NULL OR told > 0)"
 """Whether a job may have been paid for."""
 
@@ -25,10 +26,10 @@ def forget(database: Database, ids: Sequence[str]) -> list[str]:
     removed: list[str] = []
     with database.transaction():
         for one in ids:
-            found = f"FROM jobs WHERE id = ? AND {_FINISHED}"
+            found = f"FROM jobs WHERE id = ? AND {_OVER}"
             if not database.rows(f"SELECT 1 {found}", (one,)):
                 continue
-            database.rows(f"INSERT INTO forgotten ({_MONEY}) SELECT {_MONEY} {found}", (one,))
+            database.rows(f"INSERT INTO forgotten ({_MONEY}) SELECT {_MONEY} {found} AND status <> 'unknown'", (one,))
             used = f"UPDATE claims SET owner = ? WHERE run IN (SELECT run {found} AND {_MAY_BE_PAID})"  # noqa: S608 - clauses of ours
             database.rows(used, (FORGOTTEN, one))
             database.rows("DELETE FROM jobs WHERE id = ?", (one,))

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job, ReadyInterval
@@ -23,25 +23,19 @@ from flux_cli.ledger.codec import decode, encode
 from flux_cli.ledger.database import Database
 from flux_cli.ledger.forget import forget
 from flux_cli.ledger.lock import hold_lock
+from flux_cli.ledger.narrow import UNDER_WAY, Narrow, condition, table
 from flux_cli.ledger.records import Claim, History, Spend
 from flux_cli.ledger.schema import columns, storable
+from flux_cli.ledger.spending import EVER, sum_up
 from flux_cli.money.limits import Limit, check
 from flux_cli.text import listed, printable
 
 _SAVED_AT = "id IN (SELECT job FROM files WHERE path = ?)"
 _LIKE = "(id LIKE ? ESCAPE '!' OR id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!' OR remote_id LIKE ? ESCAPE '!')"
-_EVER = """(
-    SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, batch FROM jobs UNION ALL
-    SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, NULL FROM forgotten
-)"""
-"""Every job, including those whose records were removed."""
 _SHORTEST = 4
 """Characters of an id's beginning or end that are enough to find it."""
 _NAMED = 5
 """Jobs that are named where a reference matches several."""
-
-GROUPS = {"provider": "provider", "model": "model", "day": "date(created_at, 'unixepoch', 'localtime')"}
-"""What spending can be grouped by, as SQL; days are in this machine's local time."""
 
 
 class Ledger:
@@ -90,7 +84,7 @@ class Ledger:
     def spent_since(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
         """Return what counts against a limit so far, in USD, and the number of jobs of unknown cost."""
         where = "+sandbox = ? AND run = ?" if limit.run else "sandbox = ? AND created_at >= ?"
-        query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {_EVER} WHERE {where}"  # noqa: S608 - clauses of ours
+        query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {EVER} WHERE {where}"  # noqa: S608 - clauses of ours
         spent, unknown = self._database.rows(query, (sandbox, limit.run or limit.since))[0]
         return float(spent), int(unknown)
 
@@ -130,42 +124,42 @@ class Ledger:
         query = f"SELECT document FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
         return [decode(row[0]) for row in self._database.rows(query, values)]
 
-    def recent(self, *, sandbox: bool, limit: int, active: bool = False, **narrow: str | None) -> list[Job]:
-        """Return the latest jobs, the newest first; all of them where ``limit`` is -1.
-
-        ``narrow`` is what `unsettled` and `count` take too: ``provider``, ``batch``, ``model``, and ``search``, a
-        part of the prompt.
-        """
-        where, values = _filter(sandbox, **narrow)
-        where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
-        return self._select(f"{where} ORDER BY seq DESC LIMIT ?", *values, limit)
+    def recent(self, *, sandbox: bool, limit: int, active: bool = False, **narrow: Unpack[Narrow]) -> list[Job]:
+        """Return the latest jobs, the newest first; all of them where ``limit`` is -1."""
+        where, values = condition(sandbox, narrow)
+        where += f" AND {UNDER_WAY}" if active else ""
+        query = f"SELECT document FROM {table(narrow, active=active)} WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - ours
+        return [decode(row[0]) for row in self._database.rows(query, [*values, limit])]
 
     def active(self, *, sandbox: bool, provider: str | None = None) -> list[Job]:
         """Return every job that a provider may still be working on, the oldest first."""
         return self.recent(sandbox=sandbox, limit=-1, active=True, provider=provider)[::-1]
 
-    def unsettled(self, *, sandbox: bool, since: float, **narrow: str | None) -> list[Job]:
+    def unsettled(self, *, sandbox: bool, unknown_since: float, **narrow: Unpack[Narrow]) -> list[Job]:
         """Return every job that its provider may know something new about, the oldest first.
 
-        These are the active ones, and those of unknown outcome that were made after ``since``.
+        These are the active ones, and those of unknown outcome that were made after ``unknown_since``.
         """
-        where, values = _filter(sandbox, **narrow)
+        where, values = condition(sandbox, narrow)
         where += " AND status IN ('submitting', 'queued', 'running', 'unknown')"
         where += " AND (status <> 'unknown' OR created_at > ?)"
-        return self._select(f"{where} ORDER BY +seq", *values, since)  # the plus: else SQLite walks through all jobs
+        # the plus: else SQLite walks through all jobs
+        return self._select(f"{where} ORDER BY +seq", *values, unknown_since)
 
-    def count(self, *, sandbox: bool, active: bool = False, oldest: str | None = None, **narrow: str | None) -> int:
+    def count(self, *, sandbox: bool, active: bool = False, oldest: str | None = None, **narrow: Unpack[Narrow]) -> int:
         """Return how many jobs `recent` would list without a limit, down to the job ``oldest`` where one is given."""
-        where, values = _filter(sandbox, **narrow)
-        where += " AND status IN ('submitting', 'queued', 'running')" if active else ""
+        where, values = condition(sandbox, narrow)
+        where += f" AND {UNDER_WAY}" if active else ""
         if oldest is not None:
             where += " AND seq >= (SELECT seq FROM jobs WHERE id = ?)"
             values = [*values, oldest]
-        return int(self._database.rows(f"SELECT COUNT(*) FROM jobs WHERE {where}", values)[0][0])  # noqa: S608 - ours
+        query = f"SELECT COUNT(*) FROM {table(narrow, active=active)} WHERE {where}"  # noqa: S608 - ours
+        return int(self._database.rows(query, values)[0][0])
 
-    def unsaved(self, *, sandbox: bool) -> list[Job]:
+    def unsaved(self, *, sandbox: bool, batch: str | None = None) -> list[Job]:
         """Return every succeeded job with images that were never saved, the oldest first."""
-        return self._select("sandbox = ? AND unsaved = 1 ORDER BY seq", sandbox)
+        where, values = condition(sandbox, {"batch": batch})
+        return self._select(f"{where} AND unsaved = 1 ORDER BY seq", *values)
 
     def find(self, reference: str, *, sandbox: bool, provider: str | None = None) -> list[Job]:
         """Return the jobs that ``reference`` means: none, one, or all of a run.
@@ -237,15 +231,9 @@ class Ledger:
             self._database.rows("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", values)
         return claim, []
 
-    def spend(self, by: str, *, sandbox: bool, provider: str | None = None, batch: str | None = None) -> list[Spend]:
-        """Return the spending of each group by one of `GROUPS`, sorted by the group's name."""
-        where, values = _filter(sandbox, provider, batch)
-        query = (
-            f"SELECT {GROUPS[by]}, COUNT(*), COALESCE(SUM(images), 0), SUM(told),"  # noqa: S608 - clauses of ours
-            " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
-            f" FROM {_EVER} WHERE {where} GROUP BY 1 ORDER BY 1"
-        )
-        return [Spend(*row) for row in self._database.rows(query, values)]
+    def spend(self, by: str, *, sandbox: bool, **narrow: Unpack[Narrow]) -> list[Spend]:
+        """Return the spending of each group, as `sum_up` does."""
+        return sum_up(self._database, by, sandbox=sandbox, narrow=narrow)
 
     def paid_prices(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
         """Return the cost of an image in each of the latest jobs, in USD, and when it was made, the newest first.
@@ -282,7 +270,7 @@ class Ledger:
         self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None
     ) -> list[Job]:
         """Return every job that was created no later than ``before``, the oldest first."""
-        where, values = _filter(sandbox, provider, batch)
+        where, values = condition(sandbox, {"provider": provider, "batch": batch})
         return self._select(f"{where} AND created_at <= ? ORDER BY seq", *values, before)
 
     def forget(self, jobs: Iterable[Job]) -> tuple[list[str], bool]:
@@ -329,22 +317,3 @@ class Ledger:
 def _seconds_until_seen(job: Job) -> float | None:
     """Return how many seconds a job took at most that was not watched: until it was first seen finished."""
     return None if job.finished_at is None else job.finished_at - job.started_at
-
-
-def _filter(
-    sandbox: bool,  # noqa: FBT001 - a column
-    provider: str | None = None,
-    batch: str | None = None,
-    model: str | None = None,
-    search: str | None = None,
-) -> tuple[str, list[Any]]:
-    """Return a condition on jobs and its values; a ``+`` keeps SQLite from an index of no use."""
-    name = None if batch is None else storable(batch)
-    values = {"sandbox": sandbox, "provider": provider, "batch": name, "model": model}
-    found = {name: value for name, value in values.items() if value is not None}
-    plus = "" if batch is None else "+"
-    where = " AND ".join(f"{'' if name == 'batch' else plus}{name} = ?" for name in found)
-    if search is None:
-        return where, list(found.values())
-    where += " AND instr(lower(json_extract(document, '$.prompt')), lower(?))"
-    return where, [*found.values(), storable(search)]

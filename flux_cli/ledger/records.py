@@ -45,7 +45,7 @@ class Spend(NamedTuple):
     """What a group of jobs cost. An amount that is not known is ``None``, not 0."""
 
     name: str | None
-    """What the jobs have in common; ``None`` where their model is not known."""
+    """What the jobs have in common; ``None`` where their model is not known, or where they have no label."""
     jobs: int
     images: int
     reported: float | None
@@ -59,18 +59,19 @@ class Spend(NamedTuple):
 
     @classmethod
     def total(cls, groups: Sequence[Spend]) -> Spend:
-        """Return the sum of all groups."""
+        """Return the sum of groups that have no job in common."""
         return cls(
             name="total",
             jobs=sum(group.jobs for group in groups),
             images=sum(group.images for group in groups),
-            reported=_sum([group.reported for group in groups]) if groups else 0.0,
-            estimated=_sum([group.estimated for group in groups]),
-            credits=_sum([group.credits for group in groups]),
+            reported=add_known([group.reported for group in groups]) if groups else 0.0,
+            estimated=add_known([group.estimated for group in groups]),
+            credits=add_known([group.credits for group in groups]),
             unknown=sum(group.unknown for group in groups),
         )
 
 
-def _sum(amounts: Sequence[float | None]) -> float | None:
+def add_known(amounts: Sequence[float | None]) -> float | None:
+    """Return the sum of the amounts that are known, ``None`` where none is."""
     known = [amount for amount in amounts if amount is not None]
     return math.fsum(known) if known else None

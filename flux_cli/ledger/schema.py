@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from flux_cli.jobs import Job
 from flux_cli.money.limits import counted_cost, final_cost, in_credits
 
-VERSION = 3
+VERSION = 4
 """The file's layout, stored in it. A file with a larger number was written by a newer flux."""
 
 _ADDED_IN_3 = """
@@ -29,6 +30,10 @@ CREATE INDEX forgotten_by_run ON forgotten (run);
 CREATE INDEX forgotten_by_time ON forgotten (sandbox, created_at);
 """
 """What layout 3 adds to layout 2."""
+_ADDED_IN_4 = """
+CREATE INDEX jobs_listed ON jobs (sandbox, seq, provider, model, created_at, folded);
+"""
+"""The index that layout 4 adds to layout 3: what narrows a list, in the order of a list, without the documents."""
 
 LAYOUT = (
     """
@@ -49,7 +54,8 @@ CREATE TABLE jobs (
     waited     REAL,
     images     INTEGER,
     told       REAL,
-    credits    REAL
+    credits    REAL,
+    folded     TEXT
 );
 CREATE INDEX jobs_by_run ON jobs (run);
 CREATE INDEX jobs_by_remote_id ON jobs (remote_id);
@@ -73,11 +79,13 @@ CREATE TABLE claims (
 );
 """
     + _ADDED_IN_3
+    + _ADDED_IN_4
 )
 """The tables and indexes; see `columns`.
 
 ``told`` is what the provider said a job cost, in USD; ``spent`` is that or, where it said nothing, the estimate;
-``images`` is the number of images made; ``waited`` is in seconds. ``forgotten`` keeps the costs of jobs whose records
+``images`` is the number of images made; ``waited`` is in seconds; ``folded`` is the prompt as
+`fold` returns it. ``forgotten`` keeps the costs of jobs whose records
 were removed.
 """
 
@@ -96,6 +104,7 @@ CREATE INDEX jobs_by_wait ON jobs (sandbox, provider, model) WHERE waited IS NOT
 CREATE INDEX jobs_by_price ON jobs (sandbox, provider, model) WHERE told > 0;
 """,
     2: _ADDED_IN_3,
+    3: f"ALTER TABLE jobs ADD COLUMN folded TEXT;{_ADDED_IN_4}",
 }
 """Statements that upgrade each layout to the next; the columns are filled afterwards."""
 
@@ -118,7 +127,16 @@ def columns(job: Job) -> dict[str, Any]:
         "images": len(job.images),
         "told": final_cost(job),
         "credits": in_credits(job),
+        "folded": fold(job.prompt),
     }
+
+
+def fold(text: str) -> str:
+    """Return text as searches compare it: without differences in case or in the form of a character."""
+    if text.isascii():
+        return text.lower()
+    normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return storable(normal)
 
 
 def storable(text: str) -> str:

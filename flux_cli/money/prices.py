@@ -9,7 +9,6 @@ import json
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ class Prices:
             return listed  # one number cannot replace a price for each size
         if listed is None:
             return reported
-        return replace(listed, amount=reported.amount, source=reported.source, date=reported.date)
+        return listed._replace(amount=reported.amount, source=reported.source, date=reported.date)
 
 
 def price_from_history(paid: Sequence[Paid]) -> Price | None:

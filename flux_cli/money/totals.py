@@ -26,6 +26,8 @@ class Count:
     """Jobs of unknown cost."""
     elapsed: float
     """Seconds."""
+    verb: str = "done"
+    """What a job is that went well."""
 
     @property
     def ended(self) -> int:
@@ -48,8 +50,9 @@ def format_total(spent: float, unknown: int) -> str:
 class BatchTotals:
     """Counts the jobs of a batch. Any thread may add."""
 
-    def __init__(self, total: int, now: Callable[[], float]) -> None:
-        """Expect ``total`` jobs; ``now`` is the time in seconds."""
+    def __init__(self, total: int, now: Callable[[], float], *, verb: str = "done") -> None:
+        """Expect ``total`` jobs, each of which is ``verb`` in the end; ``now`` is the time in seconds."""
+        self._verb = verb
         self._total = total
         self._now = now
         self._since = now()
@@ -58,21 +61,23 @@ class BatchTotals:
         self._spent = 0.0
         self._unknown = 0
         self._lock = threading.Lock()
+        self._adding = threading.Lock()  # else an older count might be printed below a newer one
         self.on_change: Callable[[], None] = lambda: None
         """Called after each job."""
 
     def add(self, jobs: Iterable[Job], error: FluxError | None, *, notify: bool = True) -> None:
         """Count one end and the cost of its ``jobs``; ``on_change`` is called if ``notify``."""
         costs = [counted_cost(job) for job in jobs]
-        with self._lock:
-            if error is None:
-                self._done += 1
-            else:
-                self._codes[error.code] += 1
-            self._spent += sum(cost for cost in costs if cost is not None)
-            self._unknown += costs.count(None)
-        if notify:
-            self.on_change()
+        with self._adding:
+            with self._lock:
+                if error is None:
+                    self._done += 1
+                else:
+                    self._codes[error.code] += 1
+                self._spent += sum(cost for cost in costs if cost is not None)
+                self._unknown += costs.count(None)
+            if notify:
+                self.on_change()
 
     def count(self) -> Count:
         """Return the progress so far."""
@@ -84,6 +89,7 @@ class BatchTotals:
                 spent=self._spent,
                 unknown=self._unknown,
                 elapsed=self._now() - self._since,
+                verb=self._verb,
             )
 
     def codes(self) -> dict[str, int]:

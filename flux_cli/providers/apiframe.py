@@ -96,7 +96,7 @@ def check() -> Flow[Account]:
     except FluxError:
         return account
     differences = from_catalogue(tuple(MODELS.values()), reply.json, pattern=r"flux-.+", known=OTHER_IDS)
-    return replace(account, differences=differences, credit_prices=list_prices(reply.json))
+    return account._replace(differences=differences, credit_prices=list_prices(reply.json))
 
 
 def refusal(response: Response) -> FluxError | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from flux_cli.errors import FluxError, UsageError
 from flux_cli.jobs import Cost, Job, LocalFile, Queued, RemoteJob, State
@@ -28,8 +29,7 @@ USD, CREDITS = "USD", "credits"
 """The currencies of prices. What a credit is worth depends on what you paid for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class Price(NamedTuple):
     """The price of one image, with its source and date.
 
     By default it is the same for every image. A megapixel is 2^20 pixels; each image counts as whole megapixels, and as
@@ -38,6 +38,9 @@ class Price:
 
     amount: float
     """For an image, or for its first megapixel."""
+    source: str
+    date: str
+    """ISO date of the source."""
     further: float = 0.0
     """For each further megapixel."""
     inputs: float = 0.0
@@ -45,9 +48,6 @@ class Price:
     steps: tuple[tuple[int, float], ...] = ()
     """Instead, the price of images of up to so many pixels, the smallest first."""
     currency: str = USD
-    source: str
-    date: str
-    """ISO date of the source."""
 
     def estimate(self, pixels: int, inputs: Sequence[int] = ()) -> float:
         """Return the price of an image of ``pixels``, made from ``inputs`` of so many pixels each."""
@@ -194,14 +194,13 @@ class PlannedJob:
         return replace(self.files[image], form="base64" if option.travels == "base64" else "data-uri")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnModel:
+class OwnModel(NamedTuple):
     """A model under a name of the user's own, from ``[models.NAME]`` of the config."""
 
     name: str
     base: str
     """The model whose options it takes."""
-    ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    ids: Mapping[str, str] = MappingProxyType({})
     """Its id by provider, where it is not that of the base."""
     price: float | None = None
     """USD an image."""
@@ -249,16 +248,14 @@ def put_at_path(body: dict[str, Any], path: str, value: Any) -> None:
     here[last] = value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The result of a submit: the job's id at the provider, and its state."""
 
     remote: RemoteJob
-    state: State = Queued()  # noqa: RUF009 - frozen
+    state: State = Queued()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostSubmit:
+class LostSubmit(NamedTuple):
     """A paid request whose answer was lost, with what identifies its job."""
 
     job_id: str
@@ -266,28 +263,26 @@ class LostSubmit:
     idempotency_key: str
     body: Any
     """The request body as it was sent."""
-    path: str = ""
-    """The path it was sent to."""
     sent_at: float
     """Seconds since 1970, UTC, by the clock of this machine."""
+    path: str = ""
+    """The path it was sent to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(NamedTuple):
     """The result of a key check."""
 
     balance: Cost | None = None
     name: str = ""
-    prices: Mapping[str, float] = field(default_factory=dict[str, float])
+    prices: Mapping[str, float] = MappingProxyType({})
     """The price of an image that the provider publishes, in USD, by model name."""
-    credit_prices: Mapping[str, float] = field(default_factory=dict[str, float])
+    credit_prices: Mapping[str, float] = MappingProxyType({})
     """The same in credits, for a provider that charges in credits."""
     differences: tuple[str, ...] = ()
     """How what the provider publishes differs from the tables in flux, one sentence each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class Example(NamedTuple):
     """Answers of an API and what they mean, by which ``python -m flux_cli.conformance`` tests a plug-in."""
 
     conversation: Literal["submit", "poll", "cancel", "find", "check"]
@@ -298,8 +293,7 @@ class Example:
     code of an error, such as ``auth``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedField:
+class PublishedField(NamedTuple):
     """One field of a model, as the provider publishes it."""
 
     name: str
@@ -311,11 +305,10 @@ class PublishedField:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(NamedTuple):
     """What a provider publishes about a model."""
 
-    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    facts: Mapping[str, str] = MappingProxyType({})
     """Such as its title and price, by what they are."""
     fields: tuple[PublishedField, ...] = ()
 

@@ -10,7 +10,7 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.providers.image_input import list_images
 from flux_cli.providers.options import Choice, InvalidValue, Option, Range, same_values
-from flux_cli.text import listed, nearest
+from flux_cli.text import listed, nearest, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ def flag_name(name: str) -> str:
 
 
 def _describe(provider: Provider, model: Model) -> str:
-    return f"`flux models {model.name} -p {provider.name}` shows what it takes"
+    return f"`flux models {shell_word(model.name)} -p {provider.name}` shows what it takes"
 
 
 def _do(names: Sequence[str]) -> str:

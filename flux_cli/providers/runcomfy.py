@@ -72,7 +72,7 @@ def check() -> Flow[Account]:
         return account
     amount, currency = as_float(reply.object.get("balance_usd")), sentence(str(reply.object.get("currency") or "USD"))
     balance = None if amount is None else Cost(amount=amount, currency=currency[:8].upper())
-    return replace(account, balance=balance)
+    return account._replace(balance=balance)
 
 
 def _prices(published: dict[str, Any]) -> dict[str, float]:

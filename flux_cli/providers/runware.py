@@ -8,7 +8,6 @@ answer to a repeat means that the first attempt arrived. Polls are cumulative, a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -76,7 +75,7 @@ def poll(remote: RemoteJob) -> Flow[State]:
             raise
         return Failed(error=as_job_failure(error))
     state = read_state(reply.json, remote)
-    return replace(state, error=as_job_failure(state.error)) if isinstance(state, Failed) else state
+    return state._replace(error=as_job_failure(state.error)) if isinstance(state, Failed) else state
 
 
 def find(lost: LostSubmit) -> Flow[RemoteJob | None]:

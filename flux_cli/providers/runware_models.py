@@ -136,7 +136,7 @@ def _price(amount: float, further: float = 0.0, inputs: float = 0.0) -> Price:
 
 def _open_price(amount: float) -> Price:
     """Return the price of a model whose page gives only that of 1024x1024."""
-    return replace(_price(amount, amount), source="the model's page for 1024x1024; more is inferred")
+    return _price(amount, amount)._replace(source="the model's page for 1024x1024; more is inferred")
 
 
 _PRO = Model(
@@ -214,8 +214,7 @@ _FLUX_2 = replace(
     },
     prompt_length=(1, 32_000),
     always_sent={"aspect_ratio": "1:1"},
-    price=replace(
-        _price(0.03, 0.015, 0.015),
+    price=_price(0.03, 0.015, 0.015)._replace(
         source="the model's page for 1024x1024; more, and input images, by the price list of the model's maker",
     ),
     largest=4 * _MEGAPIXEL,
@@ -352,7 +351,7 @@ _ALL = (
         name="flux-2-flex",
         slug="bfl:6@1",
         options={**_FLUX_2.options, **_references(10), **_steps(1, 50), **_guidance(1, 20, "2.5")},
-        price=replace(_price(0.06, 0.06, 0.06), source="the model's page for up to 1024x1024; more is inferred"),
+        price=_price(0.06, 0.06, 0.06)._replace(source="the model's page for up to 1024x1024; more is inferred"),
     ),
     replace(_FLUX_2, name="flux-2-max", slug="bfl:7@1", price=_price(0.07, 0.03, 0.03)),
     replace(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING, Unpack
 
 from flux_cli import providers
 from flux_cli.display.plain import Progress
@@ -25,17 +26,17 @@ from flux_cli.runs.outcome import Outcome
 from flux_cli.runs.workers import AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
 
+if TYPE_CHECKING:
+    from flux_cli.ledger.narrow import Narrow
+
 _LOOKS_AT_ONCE = 8
 """Jobs that are looked at side by side; a host slows all of them down where this is too many."""
 
 
-def list_unsettled(runtime: Runtime, **narrow: str | None) -> list[Job]:
-    """Return every job whose state at its provider may have changed, the oldest first.
-
-    ``narrow`` is as in `Ledger.recent`.
-    """
-    since = runtime.clock.now() - SEARCH_SECONDS
-    return runtime.ledger.unsettled(sandbox=runtime.sandbox, since=since, **narrow)
+def list_unsettled(runtime: Runtime, **narrow: Unpack[Narrow]) -> list[Job]:
+    """Return every job whose state at its provider may have changed, the oldest first."""
+    unknown_since = runtime.clock.now() - SEARCH_SECONDS
+    return runtime.ledger.unsettled(sandbox=runtime.sandbox, unknown_since=unknown_since, **narrow)
 
 
 def refresh_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:

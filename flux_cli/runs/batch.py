@@ -74,6 +74,7 @@ class BatchRunner:
         self._tasks = tasks
         self._file = file
         self._gallery = gallery
+        self._leaves = all(task.options.save is None for task in tasks)
         self._outcomes: dict[int, list[Outcome]] = {task.row.number: [] for task in tasks}
         self._stopped: dict[str, FluxError] = {}
         self._unreached: dict[str, int] = {}
@@ -90,7 +91,9 @@ class BatchRunner:
             work += [partial(self._collect, task, job) for job in task.history.pending]
             work += [partial(self._report, task, job) for job in task.history.lacking]
             work += [partial(self._submit, task, planned) for planned in task.planned]
-        self._totals = BatchTotals(len(work), self._runtime.clock.monotonic)
+        self._totals = BatchTotals(
+            len(work), self._runtime.clock.monotonic, verb="submitted" if self._leaves else "done"
+        )
         left: list[tuple[Job, FluxError]] = []
         finished = False
         try:
@@ -199,7 +202,7 @@ class BatchRunner:
     def _report_interrupt(self, left: Sequence[tuple[Job, FluxError]]) -> None:
         """Say how far we came, what becomes of the active jobs, and how to go on."""
         count = self._totals.count()
-        parts = [f"interrupted: {count.done} of {count.total} jobs are done"]
+        parts = [f"interrupted: {count.done} of {count.total} jobs are {count.verb}"]
         for words, codes in _LEFT.items():
             ids = [job.id for job, error in left if error.code in codes]
             parts += [f"{words}: {listed(ids)}"] if ids else []
@@ -207,14 +210,14 @@ class BatchRunner:
         if self._file != "-":
             again = f"`flux generate --batch {shlex.quote(self._file)} --resume` with the same options"
             self._runtime.output.note(f"to continue without buying anything twice: {again}")
-        elif left:
+        elif left or (self._leaves and count.done):
             self._runtime.output.note("`flux result --wait @1` fetches what was bought")
 
     def _summarize(self, failed: int, file: str) -> None:
         """Say on stderr what became of the batch; ``failed`` rows can be retried, and are in ``file``."""
         count = self._totals.count()
         before = sum(not task.planned and not task.history.pending for task in self._tasks if task.history.made)
-        parts = [f"{count.done} of {count.total} jobs done"] if count.total else ["nothing left to do"]
+        parts = [f"{count.done} of {count.total} jobs {count.verb}"] if count.total else ["nothing left to do"]
         parts += [f"{number} {code}" for code, number in sorted(self._totals.codes().items())]
         parts += [f"{self._unsent} of them never sent"] if self._unsent else []
         parts += [f"{_rows(before)} made before"] if before else []
@@ -222,8 +225,20 @@ class BatchRunner:
         self._runtime.output.note(", ".join(parts))
         for error in self._stopped.values() if self._unsent else ():
             self._runtime.output.warning(f"the rest was not sent: {error.message}")
+        if self._leaves and count.done:
+            self._runtime.output.note(self._explain_return())
         if failed:
             self._runtime.output.note(f"{_rows(failed)} can be retried: `flux generate --batch {shlex.quote(file)}`")
+
+    def _explain_return(self) -> str:
+        """Return which commands fetch the images of a batch that was submitted and not waited for."""
+        world = " --sandbox" if self._runtime.flags.sandbox else ""
+        fetch = f"flux result{world} --all --wait"
+        if self._file == "-":
+            return f"`{fetch}` fetches the images"
+        file = shlex.quote(self._file)
+        again = f"`flux generate{world} --batch {file} --resume` with the same options"
+        return f"`{fetch} --batch {file}` fetches the images; {again} does, too, and makes the rows that failed"
 
 
 def _rows(number: int) -> str:

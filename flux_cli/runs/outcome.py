@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from flux_cli.errors import Charged, FluxError, PendingError, RefusedError, UnknownOutcomeError
+from flux_cli.errors import Charged, FluxError, NotFoundError, PendingError, RefusedError, UnknownOutcomeError
 from flux_cli.jobs import Job
+from flux_cli.text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,9 @@ def require_status(job: Job, *wanted: str) -> None:
         raise PendingError(f"job {job.id} is not finished: {job.status_text}", hint=hint)
     if job.error is not None:
         raise job.error
+    if job.status == "unknown" and job.model is None and job.remote_id is not None:  # taken over, not sent by flux
+        hint = f"check the id; `flux result --wait {job.id}` waits for it, `flux status --forget {job.id}` forgets it"
+        raise NotFoundError(f"{job.provider} does not know a job {printable(job.remote_id)}, or not yet", hint=hint)
     if job.status == "unknown":
         raise UnknownOutcomeError(f"{job.provider} has not confirmed that it accepted job {job.id}")
     paid = job.cost is not None and job.cost.amount > 0

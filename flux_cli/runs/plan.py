@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
@@ -39,8 +39,7 @@ def strip_prompt(prompt: str) -> str:
     return prompt.rstrip(" \t\r\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Once:
+class Once(NamedTuple):
     """A name under which one request is bought at most once."""
 
     name: str
@@ -124,33 +123,6 @@ def new_run_context(runtime: Runtime, *, run: str = "", batch: str | None = None
         batch=batch,
         price=lambda provider, model: runtime.price(provider, model.name, model.price),
     )
-
-
-def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
-    """Return ``KEY=VALUE`` arguments as a mapping. Raises `UsageError` for one without ``=``, or given twice."""
-    found: dict[str, str] = {}
-    for value in values:
-        name, equals, rest = value.partition("=")
-        if not equals or not name:
-            raise UsageError(f"{option} takes KEY=VALUE, not {value!r}", hint=f"such as `{option} name=value`")
-        if name in found:
-            raise UsageError(f"{option} {name} is given twice", hint="give it once")
-        found[name] = rest
-    return found
-
-
-def parse_params(values: Sequence[str]) -> dict[str, Any]:
-    """Return ``--param`` arguments by path; a value that is JSON is taken as such, any other as text."""
-    return {path: _json_or_text(value) for path, value in parse_pairs(values, "--param").items()}
-
-
-def _json_or_text(value: str) -> Any:
-    try:
-        found = json.loads(value)
-        json.dumps(found, allow_nan=False)
-    except (ValueError, RecursionError):
-        return value
-    return found
 
 
 def make_request(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flux_cli.config.schema import KEYS, TABLES, GenerateTable
+from flux_cli.config.schema import KEYS, GenerateTable, is_table
 from flux_cli.config.validate import parse_text
 from flux_cli.errors import UsageError
 from flux_cli.text import listed, nearest, printable
@@ -268,7 +268,7 @@ def _text(value: Any) -> str:
 
 def _entry(name: str, value: Any) -> Any:
     """Return a value as the config's check takes it: tables as such, anything else as it would be typed."""
-    if ("generate", name) in TABLES:
+    if is_table(("generate", name)):
         return json.loads(value) if isinstance(value, str) else value
     if isinstance(value, str) and name == "image" and value.startswith("["):
         return json.loads(value)

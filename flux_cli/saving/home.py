@@ -1,8 +1,9 @@
-"""Expand ``~`` in paths, and say what to set where there is no home folder."""
+"""Find the home folder and the one for temporary files, and say what to set where there is none."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from flux_cli.errors import ConfigError
 
@@ -29,3 +30,15 @@ def expand_home(text: str) -> str:
     if expanded == text and (text == "~" or text.startswith("~/")):
         raise no_home()
     return expanded
+
+
+def temporary_folder() -> Path:
+    """Return the folder for temporary files. Raises `ConfigError` where none can be written to."""
+    import tempfile  # noqa: PLC0415 - only on use
+
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # it tries them all by writing
+        raise ConfigError(
+            "there is no folder for temporary files that you can write to", hint="set TMPDIR to one"
+        ) from None

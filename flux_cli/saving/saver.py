@@ -127,7 +127,7 @@ class Saver(Generic[Inspected]):
             if self._destination.kind != "file":
                 folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
-                source, found = self._receive(chunks, folder, stack, embed)
+                source, found = self._receive(self._limit_bytes(chunks, fields), folder, stack, embed)
                 if found.format != likely:
                     target = self._destination.target(fields, found.format)
                 path = self._move_into_place(source, target, fields)
@@ -147,7 +147,7 @@ class Saver(Generic[Inspected]):
         try:
             folder = Path(tempfile.gettempdir())
             with ExitStack() as stack:
-                source, found = self._receive(chunks, folder, stack, embed)
+                source, found = self._receive(self._limit_bytes(chunks, fields), folder, stack, embed)
                 with source.open("rb") as file:
                     shutil.copyfileobj(file, stream)
                 stream.flush()
@@ -183,7 +183,7 @@ class Saver(Generic[Inspected]):
 
     def _collect(self, chunks: Iterable[bytes], path: Path) -> Path | bytes:
         """Return the bytes of ``chunks``, or ``path`` with them where they are too many to hold in memory."""
-        incoming = self._limit_bytes(chunks)
+        incoming = iter(chunks)
         held: list[bytes] = []
         size = 0
         for chunk in incoming:
@@ -218,14 +218,14 @@ class Saver(Generic[Inspected]):
             self._note(f"saved without metadata: {error}")
             return source, found
 
-    def _limit_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _limit_bytes(self, chunks: Iterable[bytes], fields: Fields) -> Iterator[bytes]:
         total = 0
         for chunk in chunks:
             total += len(chunk)
             if total > self._max_bytes:
                 raise UnsavedError(
                     f"the image is larger than {self._max_bytes} bytes",
-                    hint="`flux result --url JOB` shows where it is",
+                    hint=f"`flux result --url {fields.id}` shows where it is",
                 )
             yield chunk
 
@@ -241,7 +241,7 @@ class Saver(Generic[Inspected]):
                 return path
         raise UnsavedError(
             f"{printable(str(target))} has appeared in the meantime and was not replaced",
-            hint=f"`flux result {fields.id} -o ANOTHER-NAME` saves the image",
+            hint=f"`flux result {fields.id}` saves the image under a free name, `-o` under one of your own",
         )
 
     def _claim_name(self, source: Path, path: Path) -> bool:
@@ -290,8 +290,8 @@ def _describe(found: InspectedImage, path: Path, shown: str) -> SavedImage:
 
 def _unsaved_error(error: OSError | UnicodeError, place: str, fields: Fields) -> UnsavedError:
     first = "free some space, then " if isinstance(error, OSError) and error.errno in FULL else ""
-    elsewhere = "" if first else " -o ANOTHER-PLACE"
+    elsewhere = "" if first else ", with `-o` to another place"
     return UnsavedError(
         f"cannot write {place}: {describe_os_error(error)}",
-        hint=f"{first}`flux result {fields.id}{elsewhere}` fetches it",
+        hint=f"{first}`flux result {fields.id}` fetches it{elsewhere}",
     )

@@ -226,3 +226,17 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_removed(flux, book, typed
     assert (done.code, done.out, left(flux)) == (2, "", ["aaaa1111"])
     assert said in done.err
     assert "hint: " in done.err
+
+
+def test_a_job_that_flux_never_sent_can_be_forgotten_whatever_became_of_it(flux, book):
+    """One from elsewhere that its provider did not confirm leaves no cost behind; one that flux sent stays."""
+    elsewhere = {"model": None, "prompt": "", "remote_id": "r-1", "count": 0}
+    book.add(job("aaaa1111", status="unknown", images=(), cost=None, **elsewhere))
+    book.add(job("bbbb1111", status="unknown", images=(), cost=None))
+
+    gone = flux("status", "--forget", "aaaa1111", "--sandbox")
+    kept = flux("status", "--forget", "bbbb1111", "--sandbox")
+
+    assert (gone.code, kept.code) == (0, 2)
+    assert left(flux) == ["bbbb1111"]
+    assert flux("status", "--spend", "--sandbox").lines[-1].split("\t")[1] == "1"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from flux_cli.completion import answer as completion
+
+FOX = Path(__file__).parent.parent / "pictures" / "fox.png"
 
 
 @pytest.fixture
@@ -101,3 +105,50 @@ def test_completion_goes_on_with_what_needs_no_home(homeless, capfdbinary):
     completion.answer("zsh", ["result", "a"])
 
     assert b"--limit" in capfdbinary.readouterr().out
+
+
+def test_the_sandbox_takes_a_home_that_cannot_be_written_to_for_none(flux, homeless, home, monkeypatch):
+    """HOME is ``/`` in a container with a user id that has no name."""
+    monkeypatch.setenv("HOME", str(home / "missing"))
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, *how, **more: path != home and allowed(path, *how, **more))
+
+    made = flux("generate", "a fox", "-s", "7", "-q", "--sandbox")
+    listed = flux("status", "--sandbox")
+
+    assert (made.code, made.lines) == (0, ["a-fox-7.jpg"])
+    assert (listed.code, len(listed.lines)) == (0, 1)
+    assert [path.name for path in homeless.iterdir()] == [f"flux-cli-{os.getuid()}"]
+
+
+def test_a_named_folder_that_cannot_be_written_to_is_an_error(flux, home, monkeypatch):
+    """The sandbox puts nothing elsewhere than where you said."""
+    (home / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "file" / "state"))
+
+    done = flux("status", "--sandbox")
+
+    assert done.code == 1
+    assert f"cannot use the job ledger {home / 'file' / 'state'}" in done.err
+
+
+WITHOUT_TEMPORARY = {
+    "sandbox without a home": (["status", "--sandbox"], "set TMPDIR to one"),
+    "image from a pipe": (["generate", "winter", "-m", "kontext", "-i", "-", "--sandbox"], "set TMPDIR to one"),
+    "image to a pipe": (["generate", "winter", "-o", "-", "--sandbox"], "choose another path with -o"),
+}
+
+
+@pytest.mark.parametrize(("line", "hint"), WITHOUT_TEMPORARY.values(), ids=WITHOUT_TEMPORARY)
+def test_without_a_folder_for_temporary_files_an_error_says_what_to_set(
+    flux, homeless, home, monkeypatch, tmp_path, line, hint
+):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "missing")])
+    if line[0] == "generate":
+        monkeypatch.setenv("HOME", str(home))
+
+    done = flux(*line, stdin=FOX.read_bytes().decode("utf-8", "surrogateescape"))
+
+    assert done.code == 2
+    assert hint in done.err

@@ -35,7 +35,7 @@ JOB = [
     "shape_differs",
 ]
 IMAGE = ["path", "url", "width", "height", "content_type", "bytes", "seed", "nsfw"]
-ERROR = ["code", "message", "hint", "exit_code", "charged", "retry"]
+ERROR = ["code", "message", "hint", "exit_code", "charged", "retry", "commands", "docs"]
 
 
 def test_a_job_has_the_keys_of_the_contract(flux, host):

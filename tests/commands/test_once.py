@@ -19,9 +19,10 @@ def abandon():
     """Return a function that makes a name's process one that has died."""
     import socket
     import sqlite3
+    from contextlib import closing
 
     def leave() -> None:
-        with sqlite3.connect(state_path() / "ledger.sqlite3") as database:
+        with closing(sqlite3.connect(state_path() / "ledger.sqlite3")) as database, database:
             database.execute("UPDATE claims SET owner = ?", (f"{socket.gethostname()}:999999999",))
 
     return leave

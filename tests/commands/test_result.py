@@ -356,3 +356,22 @@ def test_waiting_goes_on_over_trouble_that_passes(flux, host, trouble):
     assert impatient.code in {1, 4}
     assert done.code == 0
     assert Path(done.lines[0]).is_file()
+
+
+UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+
+@pytest.mark.parametrize("provider", ["runcomfy", "runflow", "apiframe", "runware", "bfl", "fal"])
+@pytest.mark.parametrize("wait", [[], ["--wait", "--timeout", "9"]], ids=["", "--wait"])
+def test_an_id_that_its_provider_does_not_know_ends_with_a_hint_and_can_be_forgotten(flux, provider, wait):
+    """Where its provider cannot tell it from a job that is about to start, the ledger has it, until it is forgotten."""
+    done = flux("result", f"{provider}:{UUID}", "--sandbox", *wait)
+    kept = [line.split("\t")[0] for line in flux("status", "--sandbox", "--offline").lines]
+
+    assert (done.code, done.out) == (1, "")
+    assert "hint: check the id" in done.err
+    assert len(kept) == (provider in {"runware", "bfl"})
+    for one in kept:
+        assert f"`flux status --forget {one}`" in done.err
+        assert flux("status", "--sandbox", "--forget", one).code == 0
+    assert flux("status", "--sandbox").err == "flux: note: no jobs yet\n"

@@ -170,14 +170,14 @@ def test_yesterday_is_over(flux, config, book, clock):
 
 
 @pytest.mark.parametrize(
-    "typed", [["@1"], ["--active"], ["--limit", "5"], ["--exit-status"]], ids=lambda typed: typed[0]
+    "typed", [["@1"], ["--active"], ["--limit", "5"], ["--exit-status"], ["--search", "a"]], ids=lambda typed: typed[0]
 )
 def test_what_does_not_go_with_spend_is_refused(flux, typed):
     done = flux("status", "--spend", *typed)
 
     assert done.code == 2
     assert "--spend covers all jobs" in done.err
-    assert "hint: --provider, --batch and --by narrow it down" in done.err
+    assert "hint: --provider, --model, --batch and --since narrow it down" in done.err
 
 
 @pytest.mark.parametrize(
@@ -185,12 +185,96 @@ def test_what_does_not_go_with_spend_is_refused(flux, typed):
     [
         (["--by", "day"], "--by only works together with --spend"),
         (["--spend", "--by", "modle"], "did you mean model?"),
-        (["--spend", "--by", "fox"], "--by takes provider, model or day, not 'fox'"),
+        (["--spend", "--by", "labels"], "did you mean label?"),
+        (["--spend", "--by", "label:"], "not 'label:'"),
+        (["--spend", "--by", "fox"], "--by takes provider, model, day, label or label:KEY, not 'fox'"),
     ],
-    ids=["alone", "misspelt", "unknown"],
+    ids=["alone", "misspelt", "plural", "no key", "unknown"],
 )
 def test_by_takes_a_word_that_it_knows(flux, typed, said):
     done = flux("status", *typed)
 
     assert done.code == 2
     assert said in done.err
+
+
+@pytest.fixture
+def labelled(book):
+    """Write down jobs with labels: with one, with two, with none, of another world, and one without images."""
+    labels = {"project": "atlas", "team": "maps"}
+    book(
+        job("aaaa1111", 0.06, parameters={"metadata": {"project": "atlas"}}),
+        job("aaaa2222", 0.12, parameters={"metadata": labels}, provider="runcomfy", model="flux-1.1-pro"),
+        job("aaaa3333", 0.25, created_at=1_795_000_000.0 - 9 * DAY),
+        job("aaaa4444", estimate=0.06, parameters={"metadata": {"project": "globe"}}, status="queued", images=()),
+        job("aaaa5555", 7.0, parameters={"metadata": labels}, sandbox=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "groups"),
+    [
+        (
+            "label",
+            [("-", 1, "$0.25"), ("project=atlas", 2, "$0.18"), ("project=globe", 1, "-"), ("team=maps", 1, "$0.12")],
+        ),
+        ("label:project", [("-", 1, "$0.25"), ("atlas", 2, "$0.18"), ("globe", 1, "-")]),
+        ("label:team", [("-", 3, "$0.31"), ("maps", 1, "$0.12")]),
+    ],
+)  # fmt: skip
+def test_by_label_a_job_counts_in_each_of_its_groups_and_in_the_total_once(flux, labelled, by, groups):
+    done = flux("status", "--spend", "--by", by)
+    scripts = flux("status", "--spend", "--by", by, "--json").objects
+
+    rows = [line.split("\t") for line in done.lines]
+    assert [(name, int(jobs), usd) for name, jobs, _, usd, *_ in rows] == [*groups, ("total", 4, "$0.43")]
+    assert (done.code, done.err) == (0, "")
+    assert [one["name"] for one in scripts] == [None, *(name for name, _, _ in groups[1:]), "total"]
+    assert [one["by"] for one in scripts] == [by] * len(groups) + ["total"]
+    assert scripts[-1]["estimated_usd"] == 0.06
+
+
+def test_a_label_that_no_job_has_is_said(flux, labelled):
+    done = flux("status", "--spend", "--by", "label:proj")
+
+    assert done.lines[0].startswith("-\t4\t")
+    assert done.err == "flux: note: no job has a label proj\n"
+
+
+def test_labels_are_what_was_typed(flux):
+    bought = flux("generate", "a fox", "-p", "runflow", "--sandbox", "-q", "--metadata", "n=1", "--metadata", "t=a=b")
+
+    named = [line.split("\t")[0] for line in flux("status", "--spend", "--by", "label", "--sandbox").lines]
+
+    assert (bought.code, named) == (0, ["n=1", "t=a=b", "total"])
+
+
+def test_forgotten_jobs_count_and_keep_no_label(flux, labelled):
+    assert flux("status", "--forget", "aaaa1111").code == 0
+
+    done = flux("status", "--spend", "--by", "label:project")
+
+    assert [line.split("\t")[:4] for line in done.lines] == [
+        ["-", "2", "2", "$0.31"],
+        ["atlas", "1", "1", "$0.12"],
+        ["globe", "1", "0", "-"],
+        ["total", "4", "3", "$0.43"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "total"),
+    [
+        (["--since", "7d"], ("3", "$0.18")),
+        (["--since", "10d"], ("4", "$0.43")),
+        (["-m", "ultra"], ("3", "$0.31")),
+        (["-m", "ultra", "--since", "7d"], ("2", "$0.06")),
+        (["-m", "ultra", "--since", "7d", "-p", "runcomfy"], ("0", "$0.00")),
+        (["--since", "7d", "--by", "label"], ("3", "$0.18")),
+    ],
+)
+def test_spending_is_narrowed_to_a_time_and_a_model(flux, labelled, options, total):
+    done = flux("status", "--spend", *options)
+
+    assert (done.lines[-1].split("\t")[1], done.lines[-1].split("\t")[3]) == total
+    assert done.err == ("" if total[0] != "0" else "flux: note: no job matches -p runcomfy -m ultra --since 7d\n")

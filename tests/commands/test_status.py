@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from flux_cli.jobs import Job
+from flux_cli.ledger.ledger import Ledger
 from flux_cli.sandbox.wire import reply
 
 
@@ -280,7 +284,13 @@ def test_an_empty_sandbox_says_so_too(flux):
         (["--model", "ULTRA"], ["Ein Bär", "a Red fox"]),
         (["--search", "red"], ["a Red fox"]),
         (["--search", "Bär"], ["Ein Bär"]),
+        (["--search", "BÄR"], ["Ein Bär"]),
+        (["--search", "ba\u0308R"], ["Ein Bär"]),
+        (["--search", "fox red"], ["a Red fox"]),
+        (["--search", "fo  RE"], ["a Red fox"]),
+        (["--search", "fox owl"], []),
         (["--search", "%"], []),
+        (["--search", "_"], []),
         (["-m", "flux-3", "--search", "fox"], []),
         (["-m", "acme/other"], []),
     ],
@@ -295,6 +305,123 @@ def test_the_list_can_be_narrowed_to_a_model_and_to_words_of_the_prompt(flux, wo
     assert ("no job matches" in done.err) is (prompts == [])
 
 
-@pytest.mark.parametrize("option", [["-m", "ultra"], ["--search", "fox"]])
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("STRASSE", "eine Straße"),
+        ("μεγας", "ΜΕΓΑΣ"),
+        ("файл", "ФАЙЛ"),
+        ("100%", "at 100% zoom"),
+        ("a_b", "file A_B"),
+        ("ﬁsh", "a FISH"),
+        ("two lines", "lines\ntwo"),
+        ("\udce9", "caf\udce9"),
+        ("狐", "赤い狐"),
+    ],
+)
+def test_a_search_knows_every_script_and_no_wildcards(book, text, prompt):
+    """Case and form of a character do not matter in any language; ``%`` and ``_`` stand for themselves."""
+    book.add(Job(id="a1", run="r", provider="runware", model=None, prompt=prompt, created_at=1.0, status="failed"))
+    book.add(Job(id="a2", run="r", provider="runware", model=None, prompt="else", created_at=1.0, status="failed"))
+
+    assert [job.id for job in book.recent(sandbox=False, limit=9, search=text)] == ["a1"]
+
+
+@pytest.fixture
+def book(home):
+    """Yield this user's ledger."""
+    with closing(Ledger(home / ".local" / "state" / "flux-cli" / "ledger.sqlite3")) as ledger:
+        yield ledger
+
+
+DAY = 86_400.0
+NOW = 1_795_000_000.0
+
+
+@pytest.fixture
+def weeks(book):
+    """Write down a job a day for three weeks, of two models at two providers, and one of the sandbox."""
+    for day in range(21):
+        book.add(
+            Job(
+                id=f"d{20 - day:02}", run=f"r{day}", provider=("runware", "runflow")[day % 2], sandbox=False,
+                model=("flux-1.1-pro", "flux-1.1-pro-ultra")[day % 2], prompt=f"fox {20 - day}", status="failed",
+                created_at=NOW - (20 - day) * DAY - 60, batch="/b" if day % 4 == 0 else None,
+            )
+        )  # fmt: skip
+    book.add(
+        Job(
+            id="s1", run="s", provider="runware", model="m", prompt="owl", created_at=NOW, status="failed", sandbox=True
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        (["--since", "2d"], ["d00", "d01"]),
+        (["--since", "30m"], ["d00"]),
+        (["--since", "59s"], None),
+        (["--since", "1w", "-p", "runware"], ["d00", "d02", "d04", "d06"]),
+        (["--since", "1w", "-p", "runware", "--limit", "2"], ["d00", "d02"]),
+        (["--since", "1w", "-m", "ultra", "--search", "3"], ["d03"]),
+        (["--since", "1w", "-p", "runware", "-m", "ultra"], []),
+        (["--since", "9d", "--batch", "/b"], ["d00", "d04", "d08"]),
+        (["--since", "2d", "--active"], []),
+        (["--since", "2d", "--watch"], []),
+        (["--search", "owl"], []),
+    ],
+)
+@pytest.mark.parametrize("json", [False, True])
+def test_all_that_narrows_the_list_works_together(flux, weeks, options, ids, json):
+    done = flux("status", *options, *(["--json"] if json else []))
+
+    if ids is None:
+        assert done.code == 2
+        return
+    found = [one["id"] for one in done.objects] if json else [line.split("\t")[0] for line in done.lines]
+    assert (done.code, found) == (0, ids)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--search", "owl"],
+            "no job matches --search owl; the sandbox has 1 job: `flux status --sandbox --search owl`",
+        ),
+        (["--search", "a hen"], "no job matches --search 'a hen'; there are 21 other jobs"),
+        (["-m", "ultr"], "no job matches -m ultr; did you mean -m ultra?"),
+        (["-m", "flux-3", "--since", "2d"], "no job matches -m flux-3 --since 2d; there are 21 other jobs"),
+        (["--since", "2d", "--active"], "no job in progress matches --since 2d"),
+    ],
+)
+def test_where_no_job_matches_it_says_what_there_is(flux, weeks, options, said):
+    done = flux("status", *options)
+
+    assert (done.code, done.out, done.err) == (0, "", f"flux: note: {said}\n")
+
+
+def test_older_jobs_that_are_left_out_are_listed_by_the_command_of_the_note(flux, queued, clock):
+    old = queued("runware", "a fox sandbox:never")
+    queued("runware", "an owl sandbox:never")
+    new = queued("runware", "a red fox")
+
+    done = flux("status", "--sandbox", "--search", "FOX", "--since", "1h", "--limit", "1")
+    command = done.err.split("`")[1]
+    again = flux(*shlex.split(command)[1:])
+
+    assert [line.split("\t")[0] for line in done.lines] == [new["id"]]
+    assert "1 older job refreshed but not listed" in done.err
+    assert command == "flux status --sandbox --search FOX --since 1h --limit 2"
+    assert [line.split("\t")[0] for line in again.lines] == [new["id"], old["id"]]
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_a_search_for_nothing_is_refused(flux, text):
+    assert "--search needs a word" in flux("status", "--search", text).err
+
+
+@pytest.mark.parametrize("option", [["-m", "ultra"], ["--search", "fox"], ["--since", "7d"]])
 def test_options_that_narrow_the_list_do_not_go_with_a_job(flux, option):
     assert flux("status", "@1", *option).code == 2

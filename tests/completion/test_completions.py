@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from flux_cli import providers
 from flux_cli.cli import app
-from flux_cli.commands.help import topics
+from flux_cli.commands.help.topics import topics
 from flux_cli.completion import parse as cursor
 from flux_cli.completion.answer import answer, split
 from flux_cli.completion.candidates import BOUNDED, find_candidates

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from flux_cli import providers
-from flux_cli.config.schema import SECRETS
+from flux_cli.config.schema import KEYS, is_secret
 from flux_cli.config.settings import COMMAND_SECONDS, Settings, run_key_command
 from flux_cli.errors import AuthError, ConfigError
 
@@ -85,7 +85,7 @@ def test_a_key_never_shows(load, monkeypatch):
     assert "TOPSECRET" not in shown
     assert ("providers.runware.api_key", "set", "environment RUNWARE_API_KEY") in settings.rows()
     assert ("providers.runflow.api_key", "set", "config file") in settings.rows()
-    states = {names[1]: settings.get(".".join(names)) for names in SECRETS}
+    states = {names[1]: settings.get(".".join(names)) for names in KEYS if is_secret(names)}
     assert states == {name: "set" if name in {"runware", "runflow"} else "missing" for name in providers.NAMES}
 
 

@@ -138,6 +138,8 @@ def test_an_error(everybody, pipe, terminal, program):
         "charged": "no",
         "retry": "never",
         "exit_code": 5,
+        "docs": "exit-codes",
+        "commands": [],
     }
 
 

@@ -18,6 +18,7 @@ from typing import IO
 import pyte
 from rich.text import Text
 
+from tests import json_lines
 from tests.e2e.svg import row
 
 FLUX = str(Path(sys.executable).with_name("flux"))
@@ -120,7 +121,10 @@ class Program:
     def end(self) -> Ended:
         """Wait for the end."""
         code = self.process.wait(DEADLINE)
-        return Ended(code, b"" if self._out is None else self._out.end(), self.err.end().decode())
+        out = b"" if self._out is None else self._out.end()
+        if code >= 0:  # a process that a signal ends may leave half a line
+            json_lines.check_output(out.decode(errors="replace"))
+        return Ended(code, out, self.err.end().decode())
 
     def clear(self) -> None:
         """Leave nothing behind, whatever happened."""

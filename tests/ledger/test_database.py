@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -69,7 +70,7 @@ def old(tmp_path):
     def put(**changes) -> None:
         job = {**DOCUMENT, **changes}
         values = (job["id"], job["run"], False, job["provider"], job["remote_id"], job["status"], False, 1000.0)
-        with sqlite3.connect(path) as database:
+        with closing(sqlite3.connect(path)) as database, database:
             database.execute(
                 "INSERT INTO jobs (id, run, sandbox, provider, remote_id, status, unsaved, created_at, document)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -77,7 +78,7 @@ def old(tmp_path):
             )
         database.close()
 
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.executescript(FIRST)
     database.close()
     put()
@@ -86,7 +87,7 @@ def old(tmp_path):
 
 def shape(path) -> tuple:
     """Return how a file is laid out: its columns, its indexes and the version it claims."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         columns = [row[1:3] for row in database.execute("PRAGMA table_info(jobs)")]
         indexes = sorted(
             row[0] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'index'") if row[0]
@@ -124,6 +125,7 @@ def test_the_jobs_of_an_old_file_are_all_there_and_can_be_summed_up(old):
         0.05,
         1,
     )
+    assert {job.id for job in ledger.recent(sandbox=False, limit=9, search="FOX")} == {"k3f9q2mx", "p5w2r7ta"}
     assert ledger.spent_since(BUDGET, sandbox=False) == (0.05, 1)
     assert ledger.paid_prices("runware", "flux-1.1-pro-ultra", sandbox=False) == [(0.05, 1000.0)]
     ledger.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -260,7 +261,7 @@ def test_waits_are_those_of_the_latest_jobs_of_one_model(ledger):
 
 def test_waits_are_found_without_reading_every_job(ledger, tmp_path):
     """Also among ten thousand jobs."""
-    with sqlite3.connect(tmp_path / "state" / "ledger.sqlite3") as database:
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite3")) as database, database:
         plan = database.execute(
             "EXPLAIN QUERY PLAN SELECT document FROM jobs WHERE sandbox = 0 AND provider = 'x' AND model IS 'y'"
             " AND waited IS NOT NULL ORDER BY seq DESC LIMIT 20"
@@ -284,7 +285,7 @@ def test_the_file_is_private(ledger, tmp_path):
 
 def test_a_file_of_a_newer_flux_is_left_alone(tmp_path):
     path = tmp_path / "ledger.sqlite3"
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
 
@@ -321,7 +322,7 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_of_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("attempt to write a readonly database", "flux sends nothing that it cannot record first"),
+        ("attempt to write a readonly database", "in a folder that you can write to, `export XDG_STATE_HOME=FOLDER`"),
         ("disk I/O error", "flux sends nothing that it cannot record first"),
         ("database is locked", "no working locks, as some network folders have none: put the ledger on a local disk"),
         ("locking protocol", "`export XDG_STATE_HOME=FOLDER`"),
@@ -345,13 +346,23 @@ def test_a_file_that_cannot_be_written_is_an_error_of_one_line_before_money_move
     ledger.close()
 
 
-def test_a_folder_that_may_not_be_written_to_is_an_error_that_says_how_to_name_another(tmp_path):
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "ledger.sqlite3: permission denied"),
+        (PermissionError(errno.EPERM, "Operation not permitted"), "ledger.sqlite3: operation not permitted"),
+        (OSError(errno.EROFS, "Read-only file system"), "ledger.sqlite3: read-only file system"),
+        (sqlite3.OperationalError("unable to open database file"), "ledger.sqlite3: unable to open database file"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "write a readonly database"),
+    ],
+)
+def test_a_folder_that_may_not_be_written_to_is_an_error_that_says_how_to_name_another(tmp_path, error, words):
     """As ``/.local`` is in containers whose HOME is ``/``."""
 
     def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise error
 
-    with pytest.raises(LedgerError, match="Permission denied") as caught:
+    with pytest.raises(LedgerError, match=words) as caught:
         Ledger(tmp_path / "ledger.sqlite3", connect=refuse)
 
     assert "`export XDG_STATE_HOME=FOLDER`" in caught.value.hint

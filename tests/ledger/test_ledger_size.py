@@ -13,11 +13,19 @@ from flux_cli.money.limits import Limit
 MANY = 600
 LOOKS = {
     "the list": lambda ledger: ledger.recent(sandbox=False, limit=20),
+    "by words of the prompt": lambda ledger: ledger.recent(sandbox=False, limit=20, search="FOX a"),
+    "a model": lambda ledger: ledger.recent(sandbox=False, limit=20, model="m"),
+    "a provider": lambda ledger: ledger.recent(sandbox=False, limit=20, provider="runware"),
+    "since a time": lambda ledger: ledger.recent(sandbox=False, limit=10, since=15.0),
+    "a model under way": lambda ledger: ledger.recent(sandbox=False, limit=20, active=True, model="m", search="fox"),
+    "those of a model to be asked about": lambda ledger: ledger.unsettled(
+        sandbox=False, unknown_since=0.0, model="m", since=1.0, search="fox"
+    ),
     "those under way": lambda ledger: ledger.recent(sandbox=False, limit=20, active=True),
     "a batch": lambda ledger: ledger.recent(sandbox=False, limit=-1, batch="/b5"),
     "the other world": lambda ledger: ledger.recent(sandbox=True, limit=20),
     "by id": lambda ledger: ledger.find("j0000003", sandbox=False),
-    "those to be asked about": lambda ledger: ledger.unsettled(sandbox=False, since=0.0),
+    "those to be asked about": lambda ledger: ledger.unsettled(sandbox=False, unknown_since=0.0),
     "the active ones, counted": lambda ledger: ledger.count(sandbox=False, active=True),
     "not saved yet": lambda ledger: ledger.unsaved(sandbox=False),
     "how long jobs take": lambda ledger: ledger.durations("runware", "m", sandbox=False),

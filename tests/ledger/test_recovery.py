@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def page_of(path: Path, job: str) -> int:
 
 
 def root_of(path: Path, name: str) -> int:
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
     database.close()
     return page - 1
@@ -182,12 +183,12 @@ def test_damage_that_is_met_half_way_is_an_error_that_says_so_and_the_next_comma
 
 def test_a_file_of_an_older_layout_is_saved_and_brought_up_to_date(tmp_path):
     path = tmp_path / "ledger.sqlite3"
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.executescript(FIRST)
         database.execute("INSERT INTO claims VALUES ('cover', 0, 'r1', 1, 'm', 'h:1')")
     database.close()
     overwrite(path, root_of(path, "jobs_by_status"))
-    with sqlite3.connect(path) as database, pytest.raises(sqlite3.DatabaseError):
+    with closing(sqlite3.connect(path)) as database, database, pytest.raises(sqlite3.DatabaseError):
         database.execute("SELECT 1 FROM jobs INDEXED BY jobs_by_status WHERE status = 'x' AND sandbox = 0").fetchall()
     database.close()
 

@@ -62,6 +62,25 @@ def test_a_listener_is_called_after_each_end_unless_it_is_silent():
     assert heard == [2]
 
 
+def test_a_listener_hears_of_the_ends_in_their_order():
+    """An end that comes while another one is being told waits, so that no older count is told after a newer one."""
+    totals = BatchTotals(2, lambda: 0.0)
+    heard: list[int] = []
+    other = threading.Thread(target=lambda: totals.add([job()], None))
+
+    def tell() -> None:
+        if not heard and not other.ident:
+            other.start()
+            other.join(0.05)
+        heard.append(totals.count().ended)
+
+    totals.on_change = tell
+    totals.add([job()], None)
+    other.join()
+
+    assert heard == [1, 2]
+
+
 def test_any_thread_may_add():
     totals = BatchTotals(800, lambda: 0.0)
     threads = [

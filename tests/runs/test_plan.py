@@ -90,36 +90,6 @@ def test_the_number_of_images(count):
         plan(RUNWARE, count)
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        ("a=1", {"a": 1}),
-        ("a=true", {"a": True}),
-        ('a={"b": [null]}', {"a": {"b": [None]}}),
-        ("a=1:1", {"a": "1:1"}),
-        ("a=", {"a": ""}),
-        ("a=b=c", {"a": "b=c"}),
-        ("a=NaN", {"a": "NaN"}),
-        ("a=Infinity", {"a": "Infinity"}),
-        ("a=" + "[" * 100_000, {"a": "[" * 100_000}),
-        ('a="1"', {"a": "1"}),
-    ],
-    ids=lambda value: value[:12] if isinstance(value, str) else "",
-)
-def test_a_param_is_json_or_text(value, found):
-    """What JSON can say is taken as such, everything else as text."""
-    assert orders.parse_params([value]) == found
-
-
-@pytest.mark.parametrize("values", [["a"], ["=1"], ["a=1", "a=2"]])
-def test_pairs_that_are_none(values):
-    """Each is an error that names the option and says what to do."""
-    with pytest.raises(UsageError, match="--metadata") as error:
-        orders.parse_pairs(values, "--metadata")
-
-    assert error.value.hint
-
-
 def test_a_configured_model_gives_way_and_a_typed_one_does_not():
     """A model that the provider lacks: the default with a word about it, or an error."""
     ultra_only = replace(RUNFLOW, models={"flux-1.1-pro-ultra": RUNFLOW.models["flux-1.1-pro-ultra"]})

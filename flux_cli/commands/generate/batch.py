@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
-from flux_cli.commands.generate.request import TypedOptions, resolve_request
+from flux_cli.commands.generate.request import TypedOptions, check_no_wait, resolve_request
 from flux_cli.engine.engine import dry_run_requests
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.jobs import Job
@@ -62,6 +62,7 @@ class BatchOptions:
 def run_batch(runtime: Runtime, line: TypedOptions, options: BatchOptions) -> list[Outcome]:
     """Make the images of a batch file. Raises `UsageError` before anything is sent."""
     _check_together(line, options)
+    check_no_wait(runtime, line)
     found = _read(runtime, options.file)
     batch = "-" if options.file == "-" else rows.batch_name(str(Path(options.file).resolve()))
     with _lock_batch(runtime, batch, options):  # before the ledger is read, so that no other process adds to it
@@ -250,9 +251,13 @@ class _RowPlanner:
     """Plans one row after the other; what several rows have in common is resolved once."""
 
     def __init__(self, runtime: Runtime, line: TypedOptions, context: RunContext) -> None:
-        """Plan rows over the options of the command ``line``."""
+        """Plan rows over the options of the command ``line``.
+
+        With --no-wait, what a row says about saving is checked like the rest: it holds when --resume saves the images.
+        """
         self._runtime = runtime
-        self._line = line
+        self._line = replace(line, no_wait=False)
+        self._leaves = line.no_wait
         self._context = context
         self._shared: dict[str, _Shared | UsageError] = {}
 
@@ -278,6 +283,8 @@ class _RowPlanner:
         except UsageError as error:
             return error
         files = [] if request.save is None else [path.absolute() for path in request.save.destination.files()]
+        if self._leaves:
+            request = _without_saving(request)
         return _Shared(request=request, files=[path.parent.resolve() / path.name for path in files])
 
     def plan(self, history: RowHistory, shared: _Shared, request: GenerateRequest) -> list[PlannedJob]:
@@ -290,6 +297,12 @@ class _RowPlanner:
                 dry_run_requests(providers.load(planned.job.provider), planned)
             shared.checked = bool(jobs)
         return jobs
+
+
+def _without_saving(request: GenerateRequest) -> GenerateRequest:
+    """Return a request, with its fallbacks, that ends when the job is submitted."""
+    fallback = None if request.fallback is None else _without_saving(request.fallback)
+    return replace(request, save=None, fallback=fallback)
 
 
 def _check_destination(save: SaveOptions | None, fields: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ def resolve_images(runtime: Runtime, value: Any) -> Any:
 
 def read_stdin(runtime: Runtime, prompt: str | None, batch: str | None, typed: Mapping[str, Any]) -> None:
     """Read the input image from stdin if one of the ``typed`` options names it. Raises `UsageError`."""
-    uses = [STDIN in list_images(typed[name]) for name in ("image", "mask")]
+    uses = [STDIN in list_images(typed.get(name)) for name in ("image", "mask")]
     if not any(uses):
         return
     if all(uses) or STDIN in {prompt, batch}:

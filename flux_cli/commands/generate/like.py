@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flux_cli.commands.generate.images import STDIN
+from flux_cli.commands.generate.request import Start
 from flux_cli.commands.options import unknown_reference
 from flux_cli.errors import UsageError
 from flux_cli.image_options import IMAGE_SHAPING, replaced_by
-from flux_cli.jobs import Job, LocalFile
+from flux_cli.jobs import Job
 from flux_cli.providers.base import Model, Provider
-from flux_cli.providers.fit import check_seed, flag_name
+from flux_cli.providers.fit import check_seed
 from flux_cli.providers.image_input import list_images
 from flux_cli.providers.options import InvalidValue
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
-from flux_cli.text import listed, printable
+from flux_cli.text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +70,6 @@ class Like:
         missing = tuple(name for name in (*self.missing, *gone) if name not in replaced)
         digests = self.job.parameters.get("files", {})
         return Start(options=options, extra=extra, left_out=tuple(left_out), missing=missing, digests=digests)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """What a request starts from."""
-
-    options: Mapping[str, Any]
-    extra: Mapping[str, Any]
-    left_out: tuple[str, ...] = ()
-    """Names of options that this provider does not support."""
-    missing: tuple[str, ...] = ()
-    """Names of options whose values are unknown and were not typed either."""
-    digests: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The SHA-256 that each input image had, by its path."""
-
-    def notes(self, like: Like, files: Mapping[str, LocalFile]) -> list[str]:
-        """Return notes for the user about a request that sends these ``files``."""
-        names = [f"--{name}" if name.startswith("param ") else flag_name(name) for name in self.missing]
-        notes = [f"{like.name} was made with {listed(names)} as well, and does not record how"] if names else []
-        changed = [path for path, file in files.items() if self.digests.get(path, file.sha256) != file.sha256]
-        return notes + [f"{printable(path)} has changed since {like.name} was made from it" for path in changed]
 
 
 def find_earlier(runtime: Runtime, reference: str) -> Like:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from flux_cli.commands.options import check_choice, typer_option
+from flux_cli.errors import UsageError
 from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
-from flux_cli.runs.plan import parse_pairs
 
 
 def _option(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noqa: A002 - Typer's word
@@ -123,3 +124,30 @@ def _parse(option: ImageOption, value: Any) -> Any:
     if option.choices:
         return check_choice(option, value)
     return parse_pairs(value, option.flag) if option.type is dict else value
+
+
+def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
+    """Return ``KEY=VALUE`` arguments as a mapping. Raises `UsageError` for one without ``=``, or given twice."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} takes KEY=VALUE, not {value!r}", hint=f"such as `{option} name=value`")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice", hint="give it once")
+        found[name] = rest
+    return found
+
+
+def parse_params(values: Sequence[str]) -> dict[str, Any]:
+    """Return ``--param`` arguments by path; a value that is JSON is taken as such, any other as text."""
+    return {path: _json_or_text(value) for path, value in parse_pairs(values, "--param").items()}
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        found = json.loads(value)
+        json.dumps(found, allow_nan=False)
+    except (ValueError, RecursionError):
+        return value
+    return found

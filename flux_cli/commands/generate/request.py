@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands.generate.images import resolve_images
-from flux_cli.commands.generate.like import Like, Start
 from flux_cli.errors import AuthError, UsageError
 from flux_cli.image_options import IMAGE_OPTIONS, IMAGE_SHAPING, replaced_by
 from flux_cli.providers.base import Model, Provider
@@ -21,14 +20,18 @@ from flux_cli.runs import plan as orders
 from flux_cli.runs.plan import GenerateRequest, Once
 from flux_cli.runs.save import SaveOptions
 from flux_cli.runtime import Runtime
-from flux_cli.text import listed
+from flux_cli.text import listed, printable
+
+if TYPE_CHECKING:
+    from flux_cli.commands.generate.like import Like
+    from flux_cli.jobs import LocalFile
 
 
 @dataclass(frozen=True, kw_only=True)
 class TypedOptions:
     """The command line of one ``flux generate``."""
 
-    prompt: str
+    prompt: str | None
     provider: str | None
     model: str | None
     options: Mapping[str, Any]
@@ -56,6 +59,27 @@ class TypedOptions:
         return replace(self, **named, options={**typed, **own}, extra={**self.extra, **fields.get("param", {})})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a request starts from."""
+
+    options: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    left_out: tuple[str, ...] = ()
+    """Names of options that this provider does not support."""
+    missing: tuple[str, ...] = ()
+    """Names of options whose values are unknown and were not typed either."""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The SHA-256 that each input image had, by its path."""
+
+    def notes(self, like: Like, files: Mapping[str, LocalFile]) -> list[str]:
+        """Return notes for the user about a request that sends these ``files``."""
+        names = [f"--{name}" if name.startswith("param ") else flag_name(name) for name in self.missing]
+        notes = [f"{like.name} was made with {listed(names)} as well, and does not record how"] if names else []
+        changed = [path for path, file in files.items() if self.digests.get(path, file.sha256) != file.sha256]
+        return notes + [f"{printable(path)} has changed since {like.name} was made from it" for path in changed]
+
+
 def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     """Merge what was typed with the config and the image to start from, and validate all of it.
 
@@ -65,7 +89,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
 
     configured = runtime.settings.generate
-    no_wait = _check_no_wait(runtime, typed)
+    no_wait = check_no_wait(runtime, typed)
     timeout = options.check_timeout(typed.timeout, configured.get("timeout"))
     like = typed.like
     usual = like.count if like is not None else configured.get("count", 1)
@@ -93,7 +117,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
             provider,
             model,
             merged,
-            read=runtime.input_images.read,
+            read=runtime.read_image,
             typed=frozenset(own),
             extra=extra,
             count=count,
@@ -120,7 +144,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     once = None
     if typed.once is not None:
         content = {name: _content(runtime, name, value) for name, value in merged.items()}
-        parts = [provider.name, model.name, orders.strip_prompt(typed.prompt), count, content, extra]
+        parts = [provider.name, model.name, orders.strip_prompt(typed.prompt or ""), count, content, extra]
         once = Once(name=_check_name(typed.once), key=_digest(parts))
     return replace(
         request,
@@ -131,7 +155,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     )
 
 
-def _check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
+def check_no_wait(runtime: Runtime, typed: TypedOptions) -> bool:
     """Return whether to leave once the jobs are submitted. Raises `UsageError` where images are to be saved too."""
     saves = typed.overwrite or any(one is not None for one in (typed.output, typed.timeout, typed.embed))
     if typed.no_wait and saves:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +80,7 @@ def _compare(runtime: Runtime, provider: Provider, account: Account, word: str |
             found += runtime.engine.compare(provider, one, sandbox=runtime.sandbox)
         except FluxError as error:
             found.append(f"the schema of {one.name} could not be compared: {error.message}")
-    return replace(account, differences=tuple(found))
+    return account._replace(differences=tuple(found))
 
 
 def key_source(runtime: Runtime, provider: Provider) -> str | None:

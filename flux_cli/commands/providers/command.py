@@ -14,7 +14,7 @@ from flux_cli.errors import UsageError
 from flux_cli.providers.base import Provider
 from flux_cli.providers.fit import find_model
 from flux_cli.runtime import Runtime
-from flux_cli.text import listed
+from flux_cli.text import listed, shell_word
 
 
 def providers(
@@ -72,7 +72,9 @@ def _hosts_of(runtime: Runtime, chosen: list[Provider], word: str) -> list[Provi
     if not found:
         find_model(chosen[0], word, own)  # raises, unless it is an id of the provider's own
         message = f"flux knows nothing about {word!r}"
-        raise UsageError(message, hint=f"`flux models {word} -p {chosen[0].name}` shows what the provider publishes")
+        raise UsageError(
+            message, hint=f"`flux models {shell_word(word)} -p {chosen[0].name}` shows what the provider publishes"
+        )
     return found
 
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
-from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from flux_cli import providers
 from flux_cli.commands import options
+from flux_cli.commands.status.listing import Listing, Selection
 from flux_cli.errors import FluxError, UnavailableError, UsageError
 from flux_cli.jobs import Job
-from flux_cli.runs.active import list_unsettled, refresh_jobs
+from flux_cli.runs.active import refresh_jobs
 from flux_cli.runs.outcome import exit_code_for, require_status
 from flux_cli.runtime import Runtime
-from flux_cli.saving.home import expand_home
-from flux_cli.text import listed, printable
 
 SHOWN = 20
 """Jobs in a list by default."""
@@ -58,7 +52,18 @@ def status(
     ] = None,
     search: Annotated[
         str | None,
-        typer.Option("--search", metavar="TEXT", help="Only jobs with this in the prompt.", show_default=False),
+        typer.Option(
+            "--search", metavar="TEXT", help="Only jobs with all of these words in the prompt.", show_default=False
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Only the jobs since then: 7d, 12h, 30m or 2026-11-01.",
+            show_default=False,
+        ),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", metavar="", help="Keep watching until all are finished.", show_default=False)
@@ -82,7 +87,7 @@ def status(
         typer.Option(
             "--by",
             metavar="WORD",
-            help="Group --spend by provider, model or day.",
+            help="Group --spend by provider, model, day, label or label:KEY.",
             show_default=False,
             rich_help_panel="Money",
         ),
@@ -102,7 +107,7 @@ def status(
         typer.Option(
             "--forget-older-than",
             metavar="TIME",
-            help="Forget all jobs older than this, such as 90d.",
+            help="Forget all jobs older than this: 90d, 12w or 2026-11-01.",
             show_default=False,
             rich_help_panel="Records",
         ),
@@ -138,8 +143,9 @@ def status(
     Unfinished jobs are refreshed first, unless --offline. A single JOB is shown in full.
     """
     runtime = options.runtime_of(ctx)
-    narrowed = bool(active or exit_status or watch or offline or model or search or limit is not None)
-    name = None if batch is None else _batch(batch)
+    selection = Selection(provider=provider, batch=batch, model=model, search=search, since=since)
+    shown = bool(active or exit_status or watch or offline or search is not None or limit is not None)
+    narrowed = shown or model is not None or since is not None
     if accept_loss:
         from flux_cli.commands.status.forget import accept_loss_of  # noqa: PLC0415 - only here
 
@@ -148,25 +154,30 @@ def status(
     if spend or by is not None:
         from flux_cli.commands.status.spend import show_spend  # noqa: PLC0415 - only here
 
-        _check_spend(spend=spend, alone=not (jobs or narrowed or forget or forget_older_than or yes))
-        return show_spend(runtime, by=by, provider=provider, batch=name)
+        _check_spend(spend=spend, alone=not (jobs or shown or forget or forget_older_than or yes))
+        return show_spend(runtime, by=by, selection=selection)
     if forget or forget_older_than is not None or yes:
         from flux_cli.commands.status.forget import ForgetOptions, forget_jobs  # noqa: PLC0415 - only here
 
+        name = None if batch is None else options.batch_name(batch)
         forget_options = ForgetOptions(
             jobs=tuple(jobs or ()), age=forget_older_than, provider=provider, batch=name, anyway=yes
         )
         return forget_jobs(runtime, forget_options, named=forget, alone=not narrowed)
-    narrowing = {"--active": active, "--batch": batch, "--model": model, "--search": search}
-    _check_list(jobs, [option for option, value in narrowing.items() if value], watch=watch, offline=offline)
+    narrowing = {"--active": active, "--batch": batch, "--model": model, "--search": search, "--since": since}
+    _check_list(
+        jobs,
+        [option for option, value in narrowing.items() if value not in {None, False}],
+        watch=watch,
+        offline=offline,
+    )
     known: Sequence[Job]
     unlisted: Sequence[Job] = ()
-    listing = _Listing(
-        runtime=runtime, provider=provider, batch=batch, model=model, search=search, active=active or watch
-    )
+    listing: Listing | None = None
     if jobs:
         known = options.find_jobs(runtime, jobs, provider, elsewhere=partial(_show_job, runtime))
     else:
+        listing = Listing(runtime, selection, active=active or watch)
         known = listing.newest(limit or (-1 if watch or batch is not None else SHOWN))
         unlisted = () if watch else listing.left_out(known)
     jobs_now: Sequence[Job] = [*known, *unlisted]
@@ -177,95 +188,11 @@ def status(
     else:
         runtime.output.jobs(fresh)
     _explain(runtime, fresh if len(fresh) > 1 or not jobs else [])  # one job alone says it among its details
-    if unlisted:
+    if listing is not None and unlisted:
         listing.note_left_out(unlisted, refreshed=not offline)
     if not _warn_of_failures(runtime, failures, listed_ids={job.id for job in known}):
         return UnavailableError.exit_code
     return exit_code_for([_as_error(job) for job in fresh]) if exit_status else 0
-
-
-def _batch(file: str) -> str:
-    """Return the ledger's name of a batch file; ``-`` is standard input."""
-    from flux_cli.runs.rows import batch_name  # noqa: PLC0415 - only here
-
-    return file if file == "-" else batch_name(str(Path(expand_home(file)).resolve()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listing:
-    """A list of jobs, and the options that narrow it."""
-
-    runtime: Runtime
-    provider: str | None
-    batch: str | None
-    """The batch file as typed."""
-    model: str | None
-    """The model as typed."""
-    search: str | None
-    active: bool
-
-    def newest(self, most: int) -> Sequence[Job]:
-        """Return the jobs, the newest first, or say that there are none.
-
-        Raises `UsageError` for a batch file that neither exists nor has jobs.
-        """
-        if self.provider is not None:
-            providers.load(self.provider)
-        found = self.runtime.ledger.recent(sandbox=self.runtime.sandbox, limit=most, active=self.active, **self._narrow)
-        if not found:
-            self._note_empty()
-        return found
-
-    def left_out(self, shown: Sequence[Job]) -> Sequence[Job]:
-        """Return the unfinished jobs that the list would hold if it were longer than ``shown``, the oldest first."""
-        there = {job.id for job in shown}
-        found = list_unsettled(self.runtime, **self._narrow)
-        return [job for job in found if job.id not in there and (job.active or not self.active)]
-
-    def note_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
-        """Say how many jobs are not listed, and what lists them; ``jobs`` has the oldest of them first."""
-        deep = self.runtime.ledger.count(sandbox=self.runtime.sandbox, oldest=jobs[0].id, **self._narrow)
-        states = listed(f"{number} {state}" for state, number in Counter(job.status for job in jobs).items())
-        world = " --sandbox" if self.runtime.flags.sandbox else ""
-        number = "1 older job" if len(jobs) == 1 else f"{len(jobs)} older jobs"
-        state = "refreshed but not listed" if refreshed else "not finished and not listed"
-        self.runtime.output.note(
-            f"{number} {state}: {states}; `flux status{world}{self._typed} --limit {deep}` lists them"
-        )
-
-    def _note_empty(self) -> None:
-        """Say that there is nothing to list. Raises `UsageError` for a batch file that there is nothing of."""
-        if self.model is not None or self.search is not None:
-            self.runtime.output.note("no job matches")
-            return
-        words = "no job is in progress" if self.active else "no jobs yet"
-        if self._name is not None and not self.runtime.ledger.batch(self._name, sandbox=self.runtime.sandbox):
-            words = f"no job was made from {printable(self.batch or '')}"
-            elsewhere = 0 if self.runtime.sandbox else self.runtime.ledger.count(sandbox=True, batch=self._name)
-            if not elsewhere and not Path(expand_home(self.batch or "")).exists():
-                raise UsageError(f"{words}, and the file does not exist", hint="`flux status`")
-            self.runtime.output.note(
-                f"{words}; {options.count_sandbox_jobs(elsewhere, self._typed)}" if elsewhere else f"{words} yet"
-            )
-        else:
-            options.note_nothing(self.runtime, words, active=self.active, provider=self.provider)
-
-    @property
-    def _name(self) -> str | None:
-        """The name under which the ledger has the batch."""
-        return None if self.batch is None else _batch(self.batch)
-
-    @property
-    def _narrow(self) -> dict[str, Any]:
-        """What narrows the list, as the ledger takes it."""
-        model = None if self.model is None else providers.canonical_name(self.model) or self.model
-        return {"provider": self.provider, "batch": self._name, "model": model, "search": self.search}
-
-    @property
-    def _typed(self) -> str:
-        """The options that narrow the list, as they are typed."""
-        typed = {"-p": self.provider, "--batch": self.batch, "-m": self.model, "--search": self.search}
-        return "".join(f" {option} {shlex.quote(value)}" for option, value in typed.items() if value is not None)
 
 
 def _warn_of_failures(
@@ -314,7 +241,7 @@ def _check_spend(*, spend: bool, alone: bool) -> None:
     if not alone:
         raise UsageError(
             "--spend covers all jobs: it cannot be combined with a JOB or with options that list, watch or forget jobs",
-            hint="--provider, --batch and --by narrow it down: `flux status --spend --by day`",
+            hint="--provider, --model, --batch and --since narrow it down: `flux status --spend --since 30d --by day`",
         )
 
 

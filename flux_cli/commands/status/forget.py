@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flux_cli import providers
 from flux_cli.commands import options
+from flux_cli.commands.status.moments import parse_moment
 from flux_cli.errors import UsageError
 from flux_cli.jobs import FINISHED, Job
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, printable
 
-_HOURS = {"h": 1, "d": 24, "w": 168}
-_LONGEST = 36_500 * 24
-"""Hours of the longest time that is accepted: a hundred years."""
 _NAMED = 3
 """Batches that a note lists by name."""
 
@@ -28,7 +25,7 @@ class ForgetOptions:
     jobs: tuple[str, ...]
     """References as typed."""
     age: str | None
-    """Or all that are older than this, such as ``90d``."""
+    """Or all that are older than this, such as ``90d`` or ``2026-11-01``."""
     provider: str | None
     batch: str | None
     """The ledger's name of the batch file."""
@@ -48,7 +45,10 @@ def forget_jobs(runtime: Runtime, selection: ForgetOptions, *, named: bool, alon
     if selection.age is None:
         _remove(runtime, _named(runtime, selection))
     else:
-        _forget_older(runtime, selection, _seconds(selection.age))
+        # No minutes: who types 6m here means months.
+        now = runtime.clock.now()
+        before = parse_moment(selection.age, option="--forget-older-than", now=now, minutes=False)
+        _forget_older(runtime, selection, before)
     return 0
 
 
@@ -75,7 +75,7 @@ def _check(selection: ForgetOptions, *, named: bool, alone: bool) -> None:
     if selection.age is not None and (named or selection.jobs):
         raise UsageError("--forget-older-than cannot be combined with a JOB or --forget", hint=hint)
     if not alone:
-        wrong = "--active, --watch, --offline, --limit or --exit-status"
+        wrong = "--active, --watch, --offline, --limit, --model, --search, --since or --exit-status"
         raise UsageError(f"--forget cannot be combined with {wrong}", hint=hint)
     if selection.age is None and (not selection.jobs or selection.batch is not None):
         raise UsageError("--forget needs the jobs to forget: JOB...", hint=hint)
@@ -96,9 +96,8 @@ def _named(runtime: Runtime, selection: ForgetOptions) -> list[Job]:
     return list(found.values())
 
 
-def _forget_older(runtime: Runtime, selection: ForgetOptions, seconds: float) -> None:
+def _forget_older(runtime: Runtime, selection: ForgetOptions, before: float) -> None:
     """Remove the records of old jobs, and say how many stay, and why."""
-    before = runtime.clock.now() - seconds
     jobs = runtime.ledger.older_than(
         before, sandbox=runtime.sandbox, provider=selection.provider, batch=selection.batch
     )
@@ -108,23 +107,11 @@ def _forget_older(runtime: Runtime, selection: ForgetOptions, seconds: float) ->
         runtime.output.note(f"{'1 job stays' if count == 1 else f'{count} jobs stay'}: {reason}")
 
 
-def _seconds(age: str) -> float:
-    """Return a time as it is typed, in seconds. Raises `UsageError`."""
-    typed = re.fullmatch(r"(\d{1,6})([hdw])", age.strip().lower())
-    hours = int(typed[1]) * _HOURS[typed[2]] if typed else _LONGEST + 1
-    if hours > _LONGEST:
-        raise UsageError(
-            f"--forget-older-than takes a time, not {printable(age)}",
-            hint="such as 90d, 12w or 24h: days, weeks, hours",
-        )
-    return hours * 3600.0
-
-
 def _in_the_way(job: Job, *, anyway: bool) -> tuple[str, str]:
     """Return why a record has to stay and what to do about it, or empty texts if it can be removed."""
-    if job.status == "unknown":
+    if job.status == "unknown" and job.model is not None:  # without a model, flux never sent it
         return "it may have been accepted and charged", f"`flux status {job.id}` asks about it"
-    if job.status not in FINISHED:
+    if job.status not in FINISHED | {"unknown"}:
         return "it is not finished, and its images would be lost", f"`flux result --wait {job.id}` fetches it"
     if job.has_unsaved_images and not anyway:
         hint = f"`flux result {job.id}` saves them; --yes forgets it anyway"

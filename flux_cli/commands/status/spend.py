@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from flux_cli import providers
+from flux_cli.commands.status.listing import Selection
 from flux_cli.errors import UsageError
-from flux_cli.ledger.ledger import GROUPS
 from flux_cli.ledger.records import Spend
+from flux_cli.ledger.spending import GROUPS, LABEL
 from flux_cli.money.limits import format_usd, remaining
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed, nearest, printable
 
-WORDS = tuple(GROUPS)
-"""What spending can be grouped by; the first is the default."""
 
+def show_spend(runtime: Runtime, *, by: str | None, selection: Selection) -> int:
+    """Show what the jobs of a ``selection`` cost, by group and in total. No provider is asked. Return the exit code.
 
-def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch: str | None) -> int:
-    """Show what the jobs cost, by group and in total. No provider is asked. Return the exit code.
-
-    Budgets cover all jobs: what is left of them does not depend on ``provider`` and ``batch``.
+    A job with several labels counts in the group of each, and in the total once. Budgets cover all jobs: what is left
+    of them does not depend on the selection.
     Raises `UsageError`.
     """
     word = _check_group(by)
@@ -27,12 +26,14 @@ def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch:
         runtime.output.warning(
             f"the job ledger was damaged: these totals lack what could not be read from {printable(str(unread[0]))}"
         )
-    if provider is not None:
-        providers.load(provider)
-    groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, provider=provider, batch=batch)
-    total = Spend.total(groups)
+    narrow = selection.narrow(runtime)
+    groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, **narrow)
+    total = Spend.total(runtime.ledger.spend("total", sandbox=runtime.sandbox, **narrow))
     tty = runtime.stdout.isatty()
-    rows = [_row(group, providers.alias(group.name or "-") if tty else group.name or "-") for group in groups]
+    rows = [
+        _row(group, providers.alias(group.name or "-") if tty and word == "model" else group.name or "-")
+        for group in groups
+    ]
     data = [_data(group, word) for group in groups]
     budgets = [(limit, runtime.ledger.spent_since(limit, sandbox=runtime.sandbox)) for limit in runtime.limits()]
     budget_data = [
@@ -48,6 +49,10 @@ def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch:
     ]
     head = (word.upper(), "JOBS", "IMAGES", "COST", "ESTIMATE", "CREDITS", "UNKNOWN")
     runtime.output.table(head, [*rows, _row(total, "total")], [*data, _data(total, "total"), *budget_data])
+    if not groups and selection.typed:
+        runtime.output.note(f"no job matches{selection.typed}")
+    if word not in GROUPS and groups and all(group.name is None for group in groups):
+        runtime.output.note(f"no job has a label {printable(word.partition(':')[2])}")
     for limit, spent in budgets:
         runtime.output.note(remaining(limit, spent))
     return 0
@@ -55,11 +60,13 @@ def show_spend(runtime: Runtime, *, by: str | None, provider: str | None, batch:
 
 def _check_group(by: str | None) -> str:
     """Return what to group by. Raises `UsageError` with the nearest word."""
-    if by is None or by in WORDS:
-        return by or WORDS[0]
-    near = nearest(by, WORDS)
-    hint = f"did you mean {near}?" if near else f"`flux status --spend --by {WORDS[-1]}`"
-    raise UsageError(f"--by takes {listed(WORDS, last='or')}, not {by!r}", hint=hint)
+    if by is None or by in GROUPS:
+        return by or GROUPS[0]
+    if by.startswith(f"{LABEL}:") and by != f"{LABEL}:":
+        return by
+    near = nearest(by, GROUPS)
+    hint = f"did you mean {near}?" if near else "`flux status --spend --by day`"
+    raise UsageError(f"--by takes {listed([*GROUPS, f'{LABEL}:KEY'], last='or')}, not {by!r}", hint=hint)
 
 
 def _row(group: Spend, name: str) -> tuple[str, ...]:
