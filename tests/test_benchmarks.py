@@ -8,7 +8,7 @@ from time import time
 
 import pytest
 
-from tests.benchmarks import download, finding, ground, server, startup, waste
+from tests.benchmarks import download, finding, gallery, ground, server, startup, waste
 
 
 def told(host: server.Host, kind: str) -> dict:
@@ -93,3 +93,17 @@ def test_the_program_is_measured_beside_its_yardsticks(tmp_path):
     assert len(list((tmp_path / "bare").glob("*.jpg"))) == 2
     assert [len(one.stdout.splitlines()) for one in said] == [2, 1]
     assert len(records) == 3
+
+
+def test_a_frame_that_took_too_long_is_counted():
+    seen = gallery.Seen(1.0, 100.0, [16.7] * 18 + [33.4, 66.8], 20.0, 20.0)
+
+    assert (seen.above(20), seen.above(50)) == (10.0, 5.0)
+    assert 33.4 < seen.p95 < 66.8
+
+
+def test_a_page_to_be_measured_has_its_images_beside_it(tmp_path):
+    page = gallery.make_page(tmp_path / "run", 27)
+
+    assert page.read_text("utf-8").count('src="data:image/jpeg') == 27
+    assert len(list((tmp_path / "run" / "out").iterdir())) == 27

@@ -1,50 +1,83 @@
 """Build the gallery: one self-contained HTML page of everything a run made.
 
 Prompts, names and messages come from outside: all of them are escaped, and a policy in the page lets nothing run or
-load that is not part of it. Images are linked by paths relative to the page, so that both can be moved together, and
-no path of this machine is shown.
+load that is not part of it, other than the images themselves. These are linked by paths relative to the page, so that
+both can be moved together, and no path of this machine is shown.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from itertools import groupby
 from pathlib import Path
-from urllib.parse import quote
 
 from flux_cli import __version__
-from flux_cli.display.rendering import describe_cost, format_time
-from flux_cli.errors import FluxError
-from flux_cli.gallery.command_line import command_line
-from flux_cli.jobs import Image, Job
+from flux_cli.display.rendering import format_time
+from flux_cli.gallery.card import (
+    LONGEST,
+    STATES,
+    Entry,
+    Shown,
+    image_card,
+    maker,
+    missing_card,
+    prompt_html,
+    provider_name,
+    states,
+    to_html,
+)
+from flux_cli.jobs import Job
 from flux_cli.money.limits import counted_cost, final_cost
 from flux_cli.money.totals import format_total
-from flux_cli.text import listed, printable
+from flux_cli.text import listed
 
 START = '<!DOCTYPE html>\n<html lang="en" data-made-by="flux gallery">\n'
 """The beginning by which such a page is recognized."""
 
-_SCROLLS = 400
-"""Characters of a prompt that may need scrolling."""
-_LONGEST = 150
-"""Characters of a prompt as alternative text, or as a title."""
+_VIEW = """<dialog id="view" aria-label="Image">
+<div class="bar"><p role="status"></p><a></a>
+<button type="button" data-do="close" aria-label="Close">\u2715</button></div>
+<div class="stage"></div>
+<div class="bar"><button type="button" data-do="back" aria-label="Previous image">\u2190</button>
+<button type="button" data-do="on" aria-label="Next image" autofocus>\u2192</button></div>
+<div class="caption" tabindex="0"><p class="bad" hidden>The image file is not beside this page: \
+you see its thumbnail.</p><div class="made"></div><p dir="auto"></p><dl></dl></div>
+</dialog>
+"""
+"""The full-size view, which the script fills."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """The outcome of one row of a batch, or of a run without rows."""
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What stands together: rows whose images are compared, or a stretch of rows that stand alone."""
 
-    where: str
-    """The row's file and line, for people; empty without one."""
-    prompt: str
-    jobs: Sequence[Job]
-    """Those that were submitted, in the order of their images."""
-    errors: Sequence[FluxError] = ()
-    """Why images are missing."""
+    parts: Sequence[Entry]
+    compared: bool
+
+    @property
+    def images(self) -> list[Shown]:
+        """The saved images; of those compared, the first of each maker, then the second of each."""
+        made = [
+            Shown(part=part, job=job, image=image)
+            for part in self.parts
+            for job in part.jobs
+            for image in job.images
+            if image.path
+        ]
+        if not self.compared:
+            return made
+        makers: dict[str, list[Shown]] = {}
+        for one in made:
+            makers.setdefault(maker(one.job), []).append(one)
+        turns = [(turn, one) for several in makers.values() for turn, one in enumerate(several)]
+        return [one for _, one in sorted(turns, key=lambda pair: pair[0])]
+
+    @property
+    def missing(self) -> list[Entry]:
+        return [part for part in self.parts if part.failures]
 
 
 def build_page(
@@ -56,34 +89,90 @@ def build_page(
     """
     style, script = (_read_asset(name) for name in ("gallery.css", "gallery.js"))
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; img-src data: 'self' file:; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
-    name = _text(title, limit=_LONGEST)
+    blocks = _arrange(parts)
+    alone = [part for block in blocks if not block.compared for part in block.missing]
+    several = len({maker(job) for job in _jobs(parts)}) > 1
+    name = to_html(title, limit=LONGEST)
     yield (
         f'{START}<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
         f"<title>{name}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f'<header>\n<h1 dir="auto">{name}</h1>\n{_summary(parts)}</header>\n<main>\n'
+        f'<header>\n<h1 dir="auto">{name}</h1>\n{_summary(parts)}</header>\n{_filter(parts)}<main>\n'
     )
-    made = [(part, job, image) for part in parts for job in part.jobs for image in job.images if image.path]
-    if made:
-        yield '<ul aria-label="Images">\n'
-        small_images = thumbnails(Path(image.path or "") for _, _, image in made)
-        for number, ((part, job, image), small) in enumerate(zip(made, small_images, strict=True), 1):
-            yield _card(number, part, job, image, folder, small)
-        yield "</ul>\n"
-    missing = [part for part in parts if part.errors]
-    if missing:
-        yield '<h2 id="not-made">Not made, or only in part</h2>\n<ul>\n'
-        yield from (_missing(part) for part in missing)
-        yield "</ul>\n"
+    images = [block.images for block in blocks]
+    made = (one for block in images for one in block)
+    small_images = iter(thumbnails(Path(one.image.path or "") for one in made))
+    number = 0
+    target = None if alone else next((block for block in blocks if block.missing), None)
+    for block, shown in zip(blocks, images, strict=True):
+        if block.compared:
+            anchor = ' id="not-made"' if block is target else ""
+            makers = min(len({maker(job) for job in _jobs(block.parts)}), 4)
+            prompt = _prompt_of(block.parts[0])
+            yield f'<section{anchor}>\n{prompt_html(prompt, tag="h2")}<ul class="of-{makers}">\n'
+        elif shown:
+            yield '<ul aria-label="Images">\n'
+        for one in shown:
+            number += 1
+            yield image_card(number, one, folder, next(small_images), compared=block.compared)
+        if block.compared:
+            yield from (missing_card(part, compared=True, several=True) for part in block.missing)
+            yield "</ul>\n</section>\n"
+        elif shown:
+            yield "</ul>\n"
+    if alone:
+        yield '<section>\n<h2 id="not-made">Not made, or only in part</h2>\n<ul>\n'
+        yield from (missing_card(part, compared=False, several=several) for part in alone)
+        yield "</ul>\n</section>\n"
     yield (
         f"</main>\n<footer><p>Made with flux {__version__}</p></footer>\n"
-        f'<p role="status" class="unseen"></p>\n<script>{script}</script>\n</body>\n</html>\n'
+        f'<p role="status" id="told" class="unseen"></p>\n{_VIEW}<script>{script}</script>\n</body>\n</html>\n'
     )
+
+
+def _jobs(parts: Iterable[Entry]) -> list[Job]:
+    """Return every job that a card is about; one that another provider replaced is none of them."""
+    return [
+        job
+        for part in parts
+        for job in (*filter(_is_saved, part.jobs), *(job for failure in part.failures for job in failure.jobs))
+    ]
+
+
+def _is_saved(job: Job) -> bool:
+    """Whether a job has an image on the page."""
+    return any(image.path for image in job.images)
+
+
+def _prompt_of(part: Entry) -> str:
+    """Return the prompt that was sent, or that of the row."""
+    return part.jobs[0].prompt if part.jobs else part.prompt
+
+
+def _arrange(parts: Sequence[Entry]) -> list[_Block]:
+    """Put rows together that have the same prompt but several makers, and leave all others in their order."""
+    prompts: dict[str, list[Entry]] = {}
+    for part in parts:
+        prompts.setdefault(_prompt_of(part), []).append(part)
+    several = {
+        prompt
+        for prompt, same in prompts.items()
+        if len({maker(job) for job in _jobs(same)}) > 1 and any(_is_saved(job) for part in same for job in part.jobs)
+    }
+    blocks: list[_Block] = []
+    for compared, stretch in groupby(parts, lambda part: _prompt_of(part) in several):
+        rows = list(stretch)
+        if compared:
+            new = [prompts.pop(prompt) for prompt in dict.fromkeys(map(_prompt_of, rows)) if prompt in prompts]
+            blocks += [_Block(same, compared=True) for same in new]
+        else:
+            blocks.append(_Block(rows, compared=False))
+    return blocks
 
 
 def _read_asset(name: str) -> str:
@@ -94,18 +183,6 @@ def _read_asset(name: str) -> str:
 def _hash(text: str) -> str:
     """Return what names ``text`` in a policy. See https://www.w3.org/TR/CSP3/ , section 2.3.1."""
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _text(text: str, *, limit: int = 0) -> str:
-    """Return text from outside as HTML: one line, with control and bidirectional characters made visible."""
-    return escape(printable(text, limit=limit))
-
-
-def _prompt(text: str, number: int = 0) -> str:
-    """Return a prompt, that of an image with the ``number`` of the image; a long one can be scrolled by keyboard."""
-    name = f' id="prompt-{number}"' if number else ""
-    long = ' tabindex="0"' if len(text) > _SCROLLS else ""
-    return f'<p class="prompt" dir="auto"{name}{long}>{_text(text)}</p>\n'
 
 
 def _plural(number: int, word: str) -> str:
@@ -121,8 +198,8 @@ def _summary(parts: Sequence[Entry]) -> str:
     guessed = any(final_cost(job) is None and job.estimate is not None for job in jobs)
     words = [_plural(images, "image"), *([f"{'about ' if guessed else ''}{money}"] if jobs else [])]
     words += [listed(dict.fromkeys(job.provider for job in jobs)), _days(jobs)]
-    line = _text(" \u00b7 ".join(word for word in words if word))
-    missing = sum(bool(part.errors) for part in parts)
+    line = to_html(" \u00b7 ".join(word for word in words if word))
+    missing = sum(bool(part.failures) for part in parts)
     if not missing:
         return f"<p>{line}</p>\n"
     rows = _plural(missing, "row") if any(part.where for part in parts) else "some"
@@ -135,73 +212,26 @@ def _days(jobs: Sequence[Job]) -> str:
     return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
 
 
-def _card(
-    number: int,
-    part: Entry,
-    job: Job,
-    image: Image,
-    folder: Path,
-    small: bytes | None,
-) -> str:
-    """Return one image with its thumbnail ``small`` and what is known of it."""
-    path = Path(image.path or "")
-    shown = _text(path.name)
-    if small is None:
-        picture = f'<p class="bad">{shown} no longer exists, or cannot be shown</p>\n'
-    else:
-        data = b64encode(small).decode()
-        size = f' width="{image.width}" height="{image.height}"' if image.width and image.height else ""
-        picture = (
-            f'<a class="picture" href="{_link(path, folder)}">'
-            f'<img src="data:image/jpeg;base64,{data}" alt="{_text(job.prompt, limit=_LONGEST)}"{size}></a>\n'
-        )
-    facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _facts(part, job, image))
-    command, omitted = command_line(job, image)
-    note = f'<p class="quiet">also made with {_text(listed(omitted))}, not shown here</p>' if omitted else ""
-    return (
-        f"<li>\n{picture}{_prompt(job.prompt, number)}<dl>{facts}</dl>\n"
-        f'<div class="again"><details><summary aria-describedby="prompt-{number}">Command</summary>'
-        f"<pre><code>{escape(command)}</code></pre>{note}</details>\n"
-        f'<button type="button" aria-describedby="prompt-{number}" hidden>Copy command</button></div>\n</li>\n'
-    )
-
-
-def _link(path: Path, folder: Path) -> str:
-    """Return the address of a file as seen from ``folder``, whatever characters its name has."""
-    try:
-        relative = os.path.relpath(path, folder)
-    except ValueError:  # on another drive of Windows
-        return escape(path.as_uri())
-    return quote(os.fsencode(relative.replace(os.sep, "/")))
-
-
-def _facts(part: Entry, job: Job, image: Image) -> Iterator[tuple[str, str]]:
-    """Yield what is known of an image, by name, as HTML."""
-    seed = image.seed if image.seed is not None else job.seed
-    cost = describe_cost(job) or "unknown"
-    several = max(len(job.images), job.count)
-    found = {
-        "seed": "" if seed is None else str(seed),
-        "cost": cost if several == 1 else f"{cost} for {several} images",
-        "model": job.model or "",
-        "provider": job.provider + (" (sandbox)" if job.sandbox else ""),
-        "size": f"{image.width}\u00d7{image.height}" if image.width and image.height else "",
-        "row": part.where,
-        "job": job.id,
-        "NSFW": "" if image.nsfw is None else "yes" if image.nsfw else "no",
+def _filter(parts: Sequence[Entry]) -> str:
+    """Return the filter, which the script shows; it offers what differs."""
+    jobs = _jobs(parts)
+    found = {state for part in parts for state in states(part)}
+    found |= {"succeeded" for part in parts for job in part.jobs if _is_saved(job)}
+    choices = {
+        "model": {to_html(job.model): to_html(job.model) for job in jobs if job.model},
+        "provider": {to_html(name): to_html(name) for name in map(provider_name, jobs)},
+        "state": {state: label for state, label in STATES.items() if state in found},
     }
-    for name, value in found.items():
-        if value:
-            yield name, _text(value)
-
-
-def _missing(part: Entry) -> str:
-    """Return a row of which images are missing, and why."""
-    where = f'<p class="quiet">{_text(part.where)}</p>\n' if part.where else ""
-    lines = "".join(
-        f'<p class="bad">{_text(error.message)}</p>\n'
-        + (f'<p class="quiet">{_text(error.hint)}</p>\n' if error.hint else "")
-        + f'<p class="quiet">charged: {error.charged}</p>\n'
-        for error in {(error.message, error.hint): error for error in part.errors}.values()
+    menus = "".join(
+        f'<select name="{name}" aria-label="{name.capitalize()}"><option value="">Any {name}</option>'
+        + "".join(f'<option value="{value}">{label}</option>' for value, label in options.items())
+        + "</select>\n"
+        for name, options in choices.items()
+        if len(options) > 1
     )
-    return f"<li>\n{where}{_prompt(part.prompt)}{lines}</li>\n"
+    return (
+        '<div id="filter" role="search" hidden>\n'
+        '<input type="search" aria-label="Filter by words or seed" aria-keyshortcuts="/" autocomplete="off" '
+        f'spellcheck="false" placeholder="Filter by words or seed ( / )">\n{menus}'
+        '<button type="button" hidden>Clear</button>\n<p role="status"></p>\n</div>\n'
+    )

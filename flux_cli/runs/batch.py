@@ -29,7 +29,7 @@ from flux_cli.text import listed, printable
 
 if TYPE_CHECKING:
     from flux_cli.commands.generate.gallery import GalleryFile
-    from flux_cli.gallery.page import Entry
+    from flux_cli.gallery.card import Entry
 
 _UNREACHED = 5
 """Jobs in a row that find a provider out of reach before no more are sent to it."""

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from tests.benchmarks.ground import Row, table
 
-NAMES = ("startup", "finding", "waste", "batch", "download")
+NAMES = ("startup", "finding", "waste", "batch", "download", "gallery")
 
 
 def main() -> int:

@@ -54,6 +54,21 @@ def test_several_images_of_a_prompt_are_one_page(flux):
     assert parts() == []
 
 
+def test_rows_of_one_prompt_for_several_models_stand_side_by_side(flux):
+    """In the order of the file, whichever was ready first."""
+    rows = [{"prompt": "a fox", "model": model, "seed": 7} for model in ("flux-1.1-pro", "flux-dev")]
+    file = batch(*rows, {"prompt": "an owl", "seed": 7})
+
+    done = flux("generate", "-b", file, "--sandbox", *RUNWARE, "-j", "3", *TO_PAGE)
+
+    page = PAGE.read_text("utf-8")
+    assert done.code == 0
+    (group,) = re.findall(r"<section>.*?</section>", page, re.DOTALL)
+    assert re.search('<h2 class="prompt" dir="auto">a fox</h2>', group)
+    assert re.findall(r"<h3[^>]*>(.*?) \u00b7", group) == ["flux-1.1-pro", "flux-dev"]
+    assert len(links()) == 3
+
+
 def test_a_batch_has_its_rows_in_order_and_says_what_failed(flux):
     """Whichever row was ready first."""
     file = batch("an owl", "hen sandbox:fail", "fox sandbox:moderated", {"prompt": "a cat", "count": 2, "seed": 3})

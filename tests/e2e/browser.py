@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -68,9 +69,17 @@ class Browser:
         """Return what a script in the page returns."""
         return self._post(f"{self._session}/execute/sync", script=script, args=arguments)
 
+    def run_later(self, script: str, *arguments: Any) -> Any:
+        """Return what a script in the page tells its last argument, a function."""
+        return self._post(f"{self._session}/execute/async", script=script, args=arguments)
+
     def tell(self, command: str, **parameters: Any) -> Any:
         """Use a command of the browser's own, see https://chromedevtools.github.io/devtools-protocol/ ."""
         return self._post(f"{self._session}/goog/cdp/execute", cmd=command, params=parameters)
+
+    def shoot(self, path: Path) -> None:
+        """Save what the window shows as a PNG."""
+        path.write_bytes(base64.b64decode(self.tell("Page.captureScreenshot", format="png")["data"]))
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other."""

@@ -14,8 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flux_cli.errors import ModeratedError, PendingError
-from flux_cli.gallery.page import START, Entry, build_page
+from flux_cli.errors import (
+    ModeratedError,
+    PartialError,
+    PaymentError,
+    PendingError,
+    RefusedError,
+    UnknownOutcomeError,
+    UnsavedError,
+    UsageError,
+)
+from flux_cli.gallery.card import Entry, Failure
+from flux_cli.gallery.page import START, build_page
 from flux_cli.jobs import Cost, Image, Job
 
 JOB = Job(
@@ -30,7 +40,7 @@ JOB = Job(
     cost=Cost(amount=0.06),
     images=(Image(path="/made/out/fox.jpg", seed=7, width=1600, height=900),),
 )
-EMPTY = {"br", "img", "link", "meta"}
+EMPTY = {"br", "img", "input", "link", "meta"}
 """Elements that have no end."""
 
 
@@ -72,7 +82,8 @@ def made(*parts: Entry, title: str = "prompts.txt", folder: str = "/made", small
 
 
 def part(*jobs: Job, where: str = "", prompt: str = "a red fox", errors=()) -> Entry:
-    return Entry(where=where, prompt=prompt, jobs=jobs, errors=errors)
+    failures = [Failure(error=error) for error in errors]
+    return Entry(where=where, prompt=prompt, jobs=jobs, failures=failures)
 
 
 def test_an_image_has_its_prompt_seed_cost_and_model_below_it():
@@ -175,9 +186,156 @@ def test_the_page_asks_nobody_for_anything():
     assert "url(" not in html
     assert not [one for _, one in read.elements if "style" in one or any(name.startswith("on") for name in one)]
     assert policy == (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        f"default-src 'none'; img-src data: 'self' file:; style-src 'sha256-{hashes[0]}'; "
+        f"script-src 'sha256-{hashes[1]}'; "
         "base-uri 'none'; form-action 'none'"
     )
+
+
+PRO = replace(JOB, id="pro", model="flux-2-pro", provider="bfl", ready_between=(6.0, 6.5))
+"""Of the same prompt and seed as `JOB`, by another maker."""
+
+
+def links(html: str) -> list[str]:
+    return [link["href"] for link in Read(html).all("a") if link.get("class") == "picture"]
+
+
+def sections(html: str) -> list[str]:
+    return [Read(part).text for part in re.findall(r"<section[^>]*>.*?</section>", html, re.DOTALL)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [part(JOB, PRO)],
+        [part(JOB, where="p.txt:1"), part(replace(JOB, prompt="an owl")), part(PRO, where="p.txt:3")],
+    ],
+    ids=["in one row", "in several rows"],
+)
+def test_images_of_one_prompt_by_several_makers_stand_side_by_side(rows):
+    """Below their prompt, which is there once, with what made each, how long it took and what it cost above it."""
+    html = made(*rows)
+
+    (group,) = sections(html)
+    assert group.count("a red fox") == 1 + 2  # and in the commands
+    assert re.search(r"flux-1\.1-pro-ultra \u00b7 runware\s*\$0\.06", group)
+    assert re.search(r"flux-2-pro \u00b7 bfl\s*6\.2 s \u00b7 \$0\.06", group)
+    assert "modelflux" not in group
+    assert {"class": "of-2"} in Read(html).all("ul")
+
+
+def test_the_images_of_several_makers_alternate():
+    """So that those with the same seed are neighbours; the makers keep their order."""
+    jobs = [
+        replace(one, id=f"{one.id}{seed}", seed=seed, images=(Image(path=f"/made/{one.provider}-{seed}.jpg"),))
+        for one in (JOB, PRO)
+        for seed in (7, 8)
+    ]
+
+    html = made(part(*jobs))
+
+    assert links(html) == ["runware-7.jpg", "bfl-7.jpg", "runware-8.jpg", "bfl-8.jpg"]
+
+
+def test_a_maker_that_failed_is_told_of_beside_the_others():
+    error = ModeratedError("bfl blocked the prompt", charged="no")
+    lost = Entry(
+        where="", prompt=JOB.prompt, jobs=[JOB], failures=[Failure(error=error, jobs=[replace(PRO, images=())])]
+    )
+
+    html = made(lost)
+
+    (group,) = sections(html)
+    assert re.search(r"flux-2-pro \u00b7 bfl\s*bfl blocked the prompt", group)
+    assert "Not made, or only in part" not in Read(html).text
+    assert {"href": "#not-made"} in Read(html).all("a")
+    assert [one["id"] for one in Read(html).all("section")] == ["not-made"]
+
+
+def test_one_maker_makes_no_groups():
+    """Nor do several that have no prompt in common, and the order of the rows stays."""
+    other = replace(PRO, prompt="an owl", images=(Image(path="/made/owl.jpg"),))
+    again = replace(JOB, id="again", images=(Image(path="/made/again.jpg"),))
+
+    html = made(part(JOB), part(other), part(again))
+
+    assert sections(html) == []
+    assert links(html) == ["out/fox.jpg", "owl.jpg", "again.jpg"]
+
+
+def test_a_provider_that_another_replaced_makes_no_group():
+    """Neither where the other made the image, nor where all of them failed."""
+    refused = replace(PRO, status="failed", images=())
+    failed = Entry(
+        where="",
+        prompt="an owl",
+        jobs=[replace(refused, prompt="an owl")],
+        failures=[Failure(error=PaymentError("x"), jobs=[replace(JOB, images=(), prompt="an owl"), refused])],
+    )
+
+    assert sections(made(part(refused, JOB))) == []
+    assert menus(made(part(refused, JOB))) == {}
+    assert ["Not made, or only in part" in one for one in sections(made(failed))] == [True]
+
+
+def menus(html: str) -> dict[str, list[str]]:
+    found = re.findall(r'<select name="(\w+)".*?</select>', html, re.DOTALL)
+    return {
+        name: re.findall(
+            r'<option value="([^"]+)"', html.partition(f'<select name="{name}"')[2].partition("</select>")[0]
+        )
+        for name in found
+    }
+
+
+def test_the_filter_offers_what_differs():
+    blocked, busy = ModeratedError("blocked"), PendingError("not finished")
+
+    assert menus(made(part(JOB), part(replace(JOB, id="b")))) == {}
+    assert menus(made(part(JOB), part(PRO))) == {"model": [JOB.model, PRO.model], "provider": ["runware", "bfl"]}
+    assert menus(made(part(JOB, errors=[busy]), part(errors=[blocked]))) == {
+        "state": ["succeeded", "moderated", "pending"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ModeratedError("x"), "moderated"),
+        (PendingError("x"), "pending"),
+        (UnknownOutcomeError("x"), "unknown"),
+        (UnsavedError("x"), "unsaved"),
+        (UsageError("x"), "usage"),
+        (RefusedError("x"), "failed"),
+        (PaymentError("x"), "failed"),
+        (PartialError("x"), "failed"),
+    ],
+)
+def test_a_row_that_is_missing_has_the_state_of_its_error(error, state):
+    lost = Entry(where="", prompt="a fox", jobs=[], failures=[Failure(error=error, jobs=[JOB])])
+
+    (card,) = Read(made(lost)).all("li")
+
+    assert card == {"data-model": JOB.model, "data-provider": "runware", "data-state": state}
+
+
+def test_without_the_script_all_of_it_is_there():
+    """What needs the script is hidden until it runs, and an image leads to its file."""
+    read = Read(made(part(JOB), part(PRO)))
+
+    assert [(one["id"], one["role"]) for one in read.all("div") if "id" in one] == [("filter", "search")]
+    assert all("hidden" in one for one in read.all("div") if one.get("id") == "filter")
+    assert all("hidden" in one for one in read.all("button") if "data-do" not in one)
+    assert not any("hidden" in one for one in read.all("li"))
+    assert all("open" not in one for one in read.all("dialog"))
+    assert {(one["loading"], one["decoding"]) for one in read.all("img")} == {("lazy", "async")}
+
+
+def test_nothing_moves_on_its_own():
+    """So that there is nothing to leave out for people who asked for less motion."""
+    html = made(part(JOB))
+
+    assert not re.search(r"transition|animation|smooth", html)
 
 
 ATTACKS = (
@@ -199,7 +357,9 @@ def told(text: str) -> str:
     error = ModeratedError(f"blocked {text}", hint=f"not {text}")
     image = Image(path=f"/made/{text.replace('/', '_') or '_'}.jpg", seed=7)
     job = replace(JOB, prompt=text, model=text, provider=f"p{text}", parameters={"size": text}, images=(image,))
-    return made(part(job, where=f"w{text}", prompt=text, errors=[error]), title=text)
+    other = replace(job, id="other", model=f"m{text}", provider=f"q{text}")
+    lost = Entry(where=f"v{text}", prompt=f"l{text}", jobs=[], failures=[Failure(error=error, jobs=[other])])
+    return made(part(job, other, where=f"w{text}", prompt=text, errors=[error]), lost, title=text)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flux_cli.errors import FluxError, Interrupted, PendingError, UsageError
-from flux_cli.gallery.page import START, Entry, build_page
+from flux_cli.gallery.card import Entry, Failure
+from flux_cli.gallery.page import START, build_page
 from flux_cli.gallery.thumbnails import thumbnails
 from flux_cli.jobs import Job
 from flux_cli.runs.save import SaveOptions
@@ -92,23 +93,26 @@ class GalleryFile:
         Where it is not ``over``, the ledger knows which jobs are under way.
         """
         jobs: dict[str, Job] = {}
-        errors: list[FluxError] = []
+        failures: list[Failure] = []
         for bought, error in ends:
             jobs |= {job.id: job for job in bought}
-            errors += [error] if error is not None else []
-        unsent = 0
+            failures += [Failure(error=error, jobs=bought)] if error is not None else []
+        unsent: list[Job] = []
         for job in () if over else planned:
             known = [] if job.id in jobs else self.runtime.ledger.find(job.id, sandbox=job.sandbox)
-            unsent += job.id not in jobs and not known
+            unsent += [job] if job.id not in jobs and not known else []
             jobs |= {one.id: one for one in known if one.status not in {"failed", "cancelled"}}
-            errors += [
-                _pending(one) for one in known if one.active or one.status == "unknown" or one.has_unsaved_images
+            failures += [
+                Failure(error=_pending(one), jobs=[one])
+                for one in known
+                if one.active or one.status == "unknown" or one.has_unsaved_images
             ]
         if unsent:
-            errors.append(UsageError("interrupted before everything was sent", hint="run the command again"))
-        return Entry(
-            where=where, prompt=prompt, jobs=sorted(jobs.values(), key=lambda job: job.first_index), errors=errors
-        )
+            error = UsageError("interrupted before everything was sent", hint="run the command again")
+            failures.append(Failure(error=error, jobs=unsent))
+        places = {job.id: place for place, job in enumerate(planned)}
+        ordered = sorted(jobs.values(), key=lambda job: (job.first_index, places.get(job.id, len(places))))
+        return Entry(where=where, prompt=prompt, jobs=ordered, failures=failures)
 
     @contextmanager
     def collect(
