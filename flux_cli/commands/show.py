@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flux_cli.errors import UsageError
 from flux_cli.runtime import Runtime
@@ -21,9 +21,12 @@ def check_preview(runtime: Runtime, preview: bool | None, *, output: str | None,
         )
 
 
-def show_images(runtime: Runtime, paths: Sequence[str]) -> None:
+def show_images(
+    runtime: Runtime, paths: Sequence[str], *, captions: Mapping[str, str] | None = None, abreast: int | None = None
+) -> None:
     """Show the images at ``paths`` on stderr if the command line or config says so and both streams are a terminal.
 
+    Several images have their file names below them, or ``captions`` by path; at most ``abreast`` stand side by side.
     A note says why ``--preview`` shows nothing; the config's ``preview = "auto"`` is skipped silently.
     """
     preview = runtime.flags.preview
@@ -43,7 +46,7 @@ def show_images(runtime: Runtime, paths: Sequence[str]) -> None:
         return
     from flux_cli.preview.layout import render, write  # noqa: PLC0415 - only for --preview
 
-    lines, bad = render(paths, screen)
+    lines, bad = render(paths, screen, captions=captions, abreast=abreast)
     with runtime.streams.watch_reader():
         write(runtime.stderr.buffer, lines)
     for path in bad:

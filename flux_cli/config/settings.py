@@ -184,24 +184,22 @@ class Settings:
         holds_key = any(is_secret(names) and value for names, value in flatten(document))
         return cls(file, document, _is_exposed(file) if holds_key else ())
 
+    def preset(self, name: str | None) -> dict[str, Any]:
+        """Return the options of a preset, none without a name. Raises `UsageError` if there is no such preset."""
+        if name is None or name in self.presets:
+            return self.presets.get(name or "", {})
+        near = nearest(name, self.presets)
+        known = (
+            f"the presets are {listed(self.presets)}" if self.presets else "`flux help config` shows how to make one"
+        )
+        raise UsageError(f"there is no preset {name!r} in the config", hint=f"did you mean {near}?" if near else known)
+
     def options(self, preset: str | None) -> dict[str, Any]:
         """Return options of generate by long name, those of the ``preset`` in place of those for every run.
 
         Raises `UsageError` if there is no such preset.
         """
-        if preset is None:
-            return self.generate
-        own = self.presets.get(preset)
-        if own is None:
-            near = nearest(preset, self.presets)
-            known = (
-                f"the presets are {listed(self.presets)}"
-                if self.presets
-                else "`flux help config` shows how to make one"
-            )
-            raise UsageError(
-                f"there is no preset {preset!r} in the config", hint=f"did you mean {near}?" if near else known
-            )
+        own = self.preset(preset)
         replaced = replaced_by(own.keys()) - {"param"}
         kept = {name: value for name, value in self.generate.items() if name not in replaced}
         param = {**self.generate.get("param", {}), **own.get("param", {})}

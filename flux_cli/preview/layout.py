@@ -6,7 +6,7 @@ Scales with Pillow and counts in characters. `protocols` encodes the result, `te
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
@@ -40,12 +40,15 @@ _PIECE = 4096
 """Bytes written at once."""
 
 
-def render(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]]:
+def render(
+    paths: Sequence[str], screen: Screen, *, captions: Mapping[str, str] | None = None, abreast: int | None = None
+) -> tuple[list[bytes], list[str]]:
     """Return the images at ``paths`` as lines for the terminal, and the paths of those that cannot be shown.
 
-    One image is shown as large as the window allows, several as a contact sheet with the first `MOST` of them.
+    One image is shown as large as the window allows, several as a contact sheet with the first `MOST` of them, each
+    above its caption, by path, or its file name. ``abreast`` is how many stand side by side at most.
     """
-    layout = _Layout.of(screen, len(paths))
+    layout = _Layout.of(screen, len(paths), abreast)
     lines: list[bytes] = []
     tiles: list[tuple[str, _Tile]] = []
     bad: list[str] = []
@@ -59,7 +62,8 @@ def render(paths: Sequence[str], screen: Screen) -> tuple[list[bytes], list[str]
         row = tiles[start : start + layout.abreast]
         lines.append(layout.strip([tile for _, tile in row]))
         if len(paths) > 1:
-            lines.append(_render_names([path for path, _ in row], layout.columns))
+            names = [(captions or {}).get(path) or Path(path).name for path, _ in row]
+            lines.append(_render_names(names, layout.columns))
     if len(paths) > MOST:
         lines.append(b"and %d more" % (len(paths) - MOST))
     return lines, bad
@@ -108,8 +112,8 @@ class _Layout:
     """Pixels across and down for one character."""
 
     @classmethod
-    def of(cls, screen: Screen, count: int) -> _Layout:
-        """Return the layout for ``count`` pictures."""
+    def of(cls, screen: Screen, count: int, limit: int | None = None) -> _Layout:
+        """Return the layout for ``count`` pictures, at most ``limit`` of them side by side."""
         width, height = screen.cell
         across = min(screen.columns, _WIDEST)
         if screen.protocol == "sixel":  # which terminals do not enlarge
@@ -126,7 +130,7 @@ class _Layout:
             columns, rows = place(abreast)
             return min(columns, rows * _USUAL * height / width), abreast
 
-        most = max(min(count, (across + _GAP) // (_TILE[0] + _GAP)), 1)
+        most = max(min(count, limit or count, (across + _GAP) // (_TILE[0] + _GAP)), 1)
         abreast = max(range(1, most + 1), key=usual)
         columns, rows = place(abreast)
         fewer = 1.0 if screen.protocol == "sixel" else min(_PIXELS / (across * width), 1.0)
@@ -196,7 +200,7 @@ def _encode_sixels(canvas: Image) -> bytes:
     return protocols.sixels(indexed.tobytes(), indexed.width, palette[: protocols.CLEAR])
 
 
-def _render_names(paths: Sequence[str], columns: int) -> bytes:
+def _render_names(names: Sequence[str], columns: int) -> bytes:
     """Return a line with each name below its picture. Long names keep their ends, where they differ."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only a terminal needs it
 
@@ -206,5 +210,5 @@ def _render_names(paths: Sequence[str], columns: int) -> bytes:
         start = next(start for start in range(len(name) + 1) if cell_len(name[start:]) < columns)
         return f"\u2026{name[start:]}"
 
-    shown = [cut(printable(Path(path).name)) for path in paths]
+    shown = [cut(printable(name)) for name in names]
     return (" " * _GAP).join(set_cell_size(name, columns) for name in shown).rstrip().encode()

@@ -75,7 +75,7 @@ class BatchRunner:
         self._file = file
         self._gallery = gallery
         self._leaves = all(task.options.save is None for task in tasks)
-        self._outcomes: dict[int, list[Outcome]] = {task.row.number: [] for task in tasks}
+        self._outcomes: dict[str, list[Outcome]] = {task.history.row_key: [] for task in tasks}
         self._stopped: dict[str, FluxError] = {}
         self._unreached: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -152,7 +152,7 @@ class BatchRunner:
 
     def _add(self, task: RowTask, outcome: Outcome, *, shown: bool = True, bought: bool = True) -> Outcome:
         with self._lock:
-            self._outcomes[task.row.number].append(outcome)
+            self._outcomes[task.history.row_key].append(outcome)
         self._totals.add(outcome.jobs if bought else (), outcome.error, notify=shown)
         return outcome
 
@@ -184,13 +184,13 @@ class BatchRunner:
 
     def _may_retry(self, task: RowTask) -> bool:
         """Whether a row can be retried as it stands: all of it failed, and none of it would be bought twice."""
-        outcomes = self._outcomes[task.row.number]
+        outcomes = self._outcomes[task.history.row_key]
         complete = bool(outcomes) and len(outcomes) == task.due and not task.history.made
         return complete and all(_may_retry(one) for one in outcomes)
 
     def _entry(self, gallery: GalleryFile, task: RowTask) -> Entry:
         """Return what became of a row, also in earlier runs."""
-        outcomes = self._outcomes[task.row.number]
+        outcomes = self._outcomes[task.history.row_key]
         return gallery.entry(
             task.row.place,
             str(task.row.fields["prompt"]),

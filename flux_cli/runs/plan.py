@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -222,17 +222,28 @@ def _read_files(
 
 
 def plan(
-    request: GenerateRequest, context: RunContext, *, row: int | None = None, row_key: str = ""
+    request: GenerateRequest,
+    context: RunContext,
+    *,
+    seed: int | None = None,
+    first: int = 1,
+    row: int | None = None,
+    row_key: str = "",
 ) -> list[PlannedJob]:
     """Return the jobs that make the images of ``request``, of a ``row`` where it belongs to a batch.
 
-    One job makes several images where the API can; else there are several jobs, whose seeds count up.
+    One job makes several images where the API can; else there are several jobs, whose seeds count up. The first image
+    is number ``first`` of the run; ``seed`` is drawn if it is not given.
     """
-    given = (one.seed for one in _with_fallbacks(request) if one.seed is not None)  # the same for all that take one
+    seed = choose_seed([request], context) if seed is None else seed
+    return _plan_images(request, context, seed=seed, count=request.count, first=first, row=row, row_key=row_key)
+
+
+def choose_seed(requests: Sequence[GenerateRequest], context: RunContext) -> int:
+    """Return the seed that ``requests`` share: the one that was given, or a new one."""
+    given = (one.seed for request in requests for one in _with_fallbacks(request) if one.seed is not None)
     seed = next(given, None)
-    if seed is None:
-        seed = max(context.new_seed() - (request.count - 1), 1)
-    return _plan_images(request, context, seed=seed, count=request.count, first=1, row=row, row_key=row_key)
+    return max(context.new_seed() - (max(one.count for one in requests) - 1), 1) if seed is None else seed
 
 
 def _with_fallbacks(request: GenerateRequest | None) -> Iterator[GenerateRequest]:

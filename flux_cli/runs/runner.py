@@ -59,18 +59,17 @@ OnEnd = Callable[[Sequence[Job], FluxError | None], None]
 
 
 def submit_jobs(
-    runtime: Runtime, jobs: Sequence[PlannedJob], options: RunOptions, *, on_end: OnEnd, at_once: int = AT_ONCE
+    runtime: Runtime, jobs: Sequence[tuple[PlannedJob, RunOptions]], *, on_end: OnEnd, at_once: int = AT_ONCE
 ) -> list[Outcome]:
-    """Submit every job, and wait and save unless ``options`` save nothing. Return the outcomes, in order."""
-    options = replace(options, named=len(jobs) > 1)
+    """Submit every job, and wait and save unless its options save nothing. Return the outcomes, in order."""
 
-    def submit(planned: PlannedJob, active: ActiveJobs) -> Outcome:
-        outcome = JobRunner(runtime, active, options).submit(planned)
+    def submit(planned: PlannedJob, options: RunOptions, active: ActiveJobs) -> Outcome:
+        outcome = JobRunner(runtime, active, replace(options, named=len(jobs) > 1)).submit(planned)
         active.count_end(outcome.jobs, outcome.error)
         on_end(outcome.jobs, outcome.error)
         return outcome
 
-    return run_tasks(runtime, [partial(submit, one) for one in jobs], at_once=at_once)
+    return run_tasks(runtime, [partial(submit, *one) for one in jobs], at_once=at_once)
 
 
 def collect_jobs(

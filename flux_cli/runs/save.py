@@ -32,6 +32,13 @@ class SaveOptions:
     """Whether images are given their metadata."""
 
 
+def find_distinct(makers: Iterable[tuple[str | None, str | None]]) -> tuple[str, ...]:
+    """Return the fields in which ``makers``, each a provider and a model, differ: ``model``, ``provider``."""
+    every = list(makers)
+    providers, models = ({one[place] for one in every} for place in (0, 1))
+    return (*(("model",) if len(models) > 1 else ()), *(("provider",) if len(providers) > 1 else ()))
+
+
 def open_store(
     runtime: Runtime, job: Job, options: SaveOptions, *, first: int, on_saved: Callable[[str], None]
 ) -> ImageStore:

@@ -19,7 +19,7 @@ from flux_cli.errors import UsageError
 from flux_cli.text import listed, nearest, printable, safe_name, slug
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from flux_cli.jobs import Image, Job
 
@@ -93,9 +93,10 @@ def _sanitize(text: str) -> str:
     return safe_name(text).lstrip(".- ") or "_"
 
 
-def default_name(fields: Fields, ext: str) -> str:
-    """Return the name that flux chooses by default: ``<slug>-<seed>.<ext>``."""
-    return f"{slug(fields.prompt)}-{fields.text('seed', ext)}.{ext}"
+def default_name(fields: Fields, ext: str, distinct: Sequence[str] = ()) -> str:
+    """Return the name that flux chooses by default: ``<slug>-<seed>.<ext>``, with ``distinct`` fields at its end."""
+    ends = [fields.text(name, ext) for name in ("seed", *distinct)]
+    return f"{'-'.join([slug(fields.prompt), *ends])}.{ext}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
+from flux_cli.commands.generate.compare import Maker, split_rows
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
 from flux_cli.commands.generate.request import TypedOptions, check_no_wait, resolve_request
 from flux_cli.engine.engine import dry_run_requests
@@ -26,6 +27,7 @@ from flux_cli.runs.plan import (
     GenerateRequest,
     RunContext,
     check_endpoints,
+    choose_seed,
     new_run_context,
     plan,
     with_all_fallbacks,
@@ -33,7 +35,7 @@ from flux_cli.runs.plan import (
 from flux_cli.runs.resume import RowHistory, has_images_to_collect, image_indexes, match_rows
 from flux_cli.runs.rows import Row
 from flux_cli.runs.runner import RunOptions
-from flux_cli.runs.save import SaveOptions
+from flux_cli.runs.save import SaveOptions, find_distinct
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
@@ -59,11 +61,13 @@ class BatchOptions:
     """The page to write about the batch, if any."""
 
 
-def run_batch(runtime: Runtime, line: TypedOptions, options: BatchOptions) -> list[Outcome]:
-    """Make the images of a batch file. Raises `UsageError` before anything is sent."""
+def run_batch(runtime: Runtime, line: TypedOptions, makers: Sequence[Maker], options: BatchOptions) -> list[Outcome]:
+    """Make the images of a batch file, at each of the ``makers``. Raises `UsageError` before anything is sent."""
     _check_together(line, options)
     check_no_wait(runtime, line)
-    found = _read(runtime, options.file)
+    found = split_rows(_read(runtime, options.file), makers)
+    only = makers[0] if len(makers) == 1 else Maker(None, None)  # of several, each row names its own
+    line = replace(line, provider=only.provider, model=only.model, distinct=find_distinct(makers))
     batch = "-" if options.file == "-" else rows.batch_name(str(Path(options.file).resolve()))
     with _lock_batch(runtime, batch, options):  # before the ledger is read, so that no other process adds to it
         return _run(runtime, line, options, found, batch)
@@ -87,7 +91,7 @@ def _run(
     made = [task for task in tasks if task.history.known]
     if made and not options.resume:
         raise UsageError(
-            f"{len(made)} of {len(tasks)} rows of {printable(options.file)} were made before, "
+            f"{_count_rows(made)} of {_count_rows(tasks)} rows of {printable(options.file)} were made before, "
             f"the first of them in {made[0].row.place}",
             hint="--resume skips them and picks up jobs in progress; --again makes every row again",
         )
@@ -109,6 +113,11 @@ def _run(
         _warn_about(runtime, others, f"rows that {printable(options.file)} no longer has")
     tasks = [replace(task, options=replace(task.options, limits=limits)) for task in tasks]
     return BatchRunner(runtime, tasks, file=options.file, gallery=options.gallery).run(at_once=options.at_once)
+
+
+def _count_rows(tasks: Sequence[RowTask]) -> int:
+    """Return how many rows of the file these are, however many providers and models each is made at."""
+    return len({task.row.number for task in tasks})
 
 
 def _warn_about(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
@@ -211,16 +220,15 @@ def _plan_rows(
     tasks: list[RowTask] = []
     wrong: list[tuple[Row, UsageError]] = []
     notes = Counter[str]()
-    owners: dict[Path, str] = {}
-    planner = _RowPlanner(runtime, line, context)
+    owners: dict[Path, RowHistory] = {}
+    planner = _RowPlanner(runtime, line, context, histories)
     for history in histories:
         row = history.row
         try:
             shared, request = planner.resolve(history)
             for path in shared.files:
-                if (owner := owners.setdefault(path, row.place)) != row.place:
-                    message = f"{printable(str(path))} is also the name of the image of {owner}"
-                    raise UsageError(message, hint="give each row its own output")
+                if (owner := owners.setdefault(path, history)) is not history:
+                    raise _same_name(path, row, owner.row)
             jobs = planner.plan(history, shared, request)
         except ConfigError:
             raise
@@ -234,6 +242,17 @@ def _plan_rows(
     for note, times in notes.items():
         runtime.output.note(f"{note} (in {times} rows)" if len(tasks) > 1 else note)
     return tasks
+
+
+def _same_name(path: Path, row: Row, other: Row) -> UsageError:
+    """Return the error for two rows whose images have one name, or for one row that is made by several models."""
+    shown = printable(str(path))
+    if row.number == other.number:
+        return UsageError(
+            f"{shown} is one name for images of several models or providers",
+            hint="use a template, such as {slug}-{model}-{provider}.{ext}",
+        )
+    return UsageError(f"{shown} is also the name of the image of {other.place}", hint="give each row its own output")
 
 
 @dataclass(kw_only=True)
@@ -250,7 +269,9 @@ class _Shared:
 class _RowPlanner:
     """Plans one row after the other; what several rows have in common is resolved once."""
 
-    def __init__(self, runtime: Runtime, line: TypedOptions, context: RunContext) -> None:
+    def __init__(
+        self, runtime: Runtime, line: TypedOptions, context: RunContext, histories: Sequence[RowHistory]
+    ) -> None:
         """Plan rows over the options of the command ``line``.
 
         With --no-wait, what a row says about saving is checked like the rest: it holds when --resume saves the images.
@@ -260,6 +281,9 @@ class _RowPlanner:
         self._leaves = line.no_wait
         self._context = context
         self._shared: dict[str, _Shared | UsageError] = {}
+        known = {one.row.number: one.seed for one in histories if one.seed is not None} if line.distinct else {}
+        self._seeds = known
+        """By row, the seed that its images share where they are compared."""
 
     def resolve(self, history: RowHistory) -> tuple[_Shared, GenerateRequest]:
         """Return what a row requests. Raises `UsageError`."""
@@ -289,7 +313,10 @@ class _RowPlanner:
 
     def plan(self, history: RowHistory, shared: _Shared, request: GenerateRequest) -> list[PlannedJob]:
         """Return the jobs that are left to submit for a row. Raises `UsageError`."""
-        jobs = plan(request, self._context, row=history.row.number, row_key=history.row_key)
+        number, seed = history.row.number, None
+        if self._line.distinct and request.seed is None:
+            seed = self._seeds.setdefault(number, choose_seed([request], self._context))
+        jobs = plan(request, self._context, seed=seed, row=number, row_key=history.row_key)
         if history.known:
             jobs = history.plan_missing(jobs, self._context)
         if not shared.checked:

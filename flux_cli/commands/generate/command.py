@@ -14,8 +14,8 @@ from flux_cli.commands.generate import options as flags
 def generate(
     ctx: typer.Context,
     prompt: flags.Prompt = None,
-    provider: options.ProviderOption = None,
-    model: flags.Model = None,
+    provider: flags.Providers = None,
+    model: flags.Models = None,
     output: options.OutputOption = None,
     count: flags.Count = None,
     like: flags.Like = None,
@@ -49,8 +49,6 @@ def generate(
 
     line = TypedOptions(
         prompt=prompt,
-        provider=provider,
-        model=model,
         options=flags.parse_image_options(typed),
         extra=flags.parse_params(param or []),
         count=count,
@@ -66,6 +64,8 @@ def generate(
     return run_generate(
         options.runtime_of(ctx),
         line,
+        names=provider or [],
+        models=model or [],
         like=like,
         preview=preview,
         print0=print0,

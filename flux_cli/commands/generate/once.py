@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from flux_cli.errors import PendingError, UsageError
@@ -13,6 +14,13 @@ from flux_cli.runtime import Runtime
 
 _LOOK = 0.3
 """Seconds between two looks at what another process is doing."""
+
+
+def join_requests(each: Sequence[Once]) -> Once:
+    """Return what stands for several requests under one name, which are bought together."""
+    if len(each) == 1:
+        return each[0]
+    return Once(name=each[0].name, key=hashlib.sha256("".join(one.key for one in each).encode()).hexdigest())
 
 
 def claim_name(

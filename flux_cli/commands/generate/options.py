@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flux_cli.commands.options import check_choice, typer_option
+from flux_cli.commands.options import PROVIDER_HELP, check_choice, typer_option
 from flux_cli.errors import UsageError
 from flux_cli.image_options import IMAGE_OPTIONS, ImageOption
 
@@ -28,14 +28,12 @@ Prompt = Annotated[
         metavar="PROMPT", show_default=False, help="The prompt; - reads stdin. Type -- before a leading dash."
     ),
 ]
-Model = Annotated[
-    str | None,
-    _option(
-        "--model",
-        "-m",
-        metavar="NAME",
-        help="Such as flux-2-pro; ultra by default.",
-    ),
+Providers = Annotated[
+    list[str] | None, _option("--provider", "-p", metavar="NAME", help=f"{PROVIDER_HELP} Repeat to compare.")
+]
+Models = Annotated[
+    list[str] | None,
+    _option("--model", "-m", metavar="NAME", help="Such as flux-2-pro; repeat to compare."),
 ]
 Count = Annotated[int | None, _option("--count", "-n", metavar="N", help="Images, 1 to 20.")]
 Like = Annotated[
@@ -44,7 +42,7 @@ Like = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    _option("--preset", metavar="NAME", help="Options of [presets.NAME] in the config; what you type overrides them."),
+    _option("--preset", metavar="NAME", help="Options of a preset in the config."),
 ]
 NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]

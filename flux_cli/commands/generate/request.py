@@ -32,8 +32,6 @@ class TypedOptions:
     """The command line of one ``flux generate``."""
 
     prompt: str | None
-    provider: str | None
-    model: str | None
     options: Mapping[str, Any]
     """Image options that were typed, by long name."""
     extra: Mapping[str, Any]
@@ -45,6 +43,12 @@ class TypedOptions:
     fallback: str | None
     once: str | None
     embed: bool | None = None
+    provider: str | None = None
+    model: str | None = None
+    makers: int = 1
+    """How many providers and models make the same images, to be compared."""
+    distinct: tuple[str, ...] = ()
+    """The fields of a file name in which these differ."""
     like: Like | None = None
     """The earlier image or job to start from, instead of the config."""
     preset: str | None = None
@@ -91,7 +95,7 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
 
     configured = runtime.settings.options(typed.preset)
-    preset = runtime.settings.presets[typed.preset] if typed.preset is not None else {}
+    preset = runtime.settings.preset(typed.preset)
     no_wait = check_no_wait(runtime, typed)
     timeout = options.check_timeout(typed.timeout, configured.get("timeout"))
     like = typed.like
@@ -99,7 +103,8 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     count = typed.count if typed.count is not None else usual
     where = typed.output if typed.output is not None else configured.get("output") or runtime.settings.output
     overwrite = typed.overwrite or bool(configured.get("overwrite"))
-    destination = Destination.parse(where, overwrite=overwrite, count=count)
+    images = count * typed.makers
+    destination = Destination.parse(where, overwrite=overwrite, count=images, distinct=typed.distinct)
     if destination.kind == "stdout":
         options.check_stdout(runtime)
     own = dict(typed.options)
@@ -184,6 +189,8 @@ def _starting_point(configured: Mapping[str, Any]) -> Start:
 
 def _load_fallbacks(runtime: Runtime, typed: TypedOptions, provider: Provider) -> tuple[Provider, ...]:
     """Return the providers of ``--fallback``, in order. Raises `UsageError`."""
+    if typed.distinct:
+        return ()  # every image is to come from the provider that it is compared for
     word = typed.fallback if typed.fallback is not None else runtime.settings.options(typed.preset).get("fallback")
     names = [name.strip() for name in word.split(",")] if word is not None else []
     found = tuple(providers.load(name) for name in names)

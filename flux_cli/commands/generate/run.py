@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
+from flux_cli.commands.generate.compare import choose_makers, compare_images, split_line
 from flux_cli.commands.generate.images import read_stdin
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.errors import UsageError
@@ -23,13 +24,16 @@ from flux_cli.saving.home import expand_home
 if TYPE_CHECKING:
     from flux_cli.commands.generate.gallery import GalleryFile
     from flux_cli.commands.generate.like import Like
-    from flux_cli.runs.runner import OnEnd
+    from flux_cli.providers.base import PlannedJob
+    from flux_cli.runs.runner import OnEnd, RunOptions
 
 
 def run_generate(
     runtime: Runtime,
     line: TypedOptions,
     *,
+    names: Sequence[str],
+    models: Sequence[str],
     like: str | None,
     preview: bool | None,
     print0: bool,
@@ -48,6 +52,7 @@ def run_generate(
     read_stdin(runtime, line.prompt, batch, line.options)
     prompt = _prompt(runtime, line.prompt, start) if batch is None else line.prompt
     line = replace(line, prompt=prompt, like=start, gallery=gallery is not None)
+    makers = choose_makers(runtime, line, names, models)
     configured = runtime.settings.options(line.preset)
     at_once = _check_jobs(jobs if jobs is not None else configured.get("jobs"))
     limit = max_cost if max_cost is not None else configured.get("max_cost")
@@ -64,15 +69,19 @@ def run_generate(
             max_cost=limit,
             gallery=page,
         )
-        outcomes = run_batch(runtime, line, batch_options)
+        outcomes = run_batch(runtime, line, makers, batch_options)
     elif resume or again:
         raise UsageError(
             "--resume and --again only work together with --batch",
             hint="`flux result @1 --wait` fetches the latest run",
         )
     else:
-        outcomes = _single(runtime, line, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
-    seeing.show_images(runtime, saved_paths(outcomes))
+        lines = split_line(line, makers)
+        outcomes = _single(runtime, lines, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
+    if len(makers) > 1:
+        compare_images(runtime, outcomes, abreast=len(makers))
+    else:
+        seeing.show_images(runtime, saved_paths(outcomes))
     return exit_code_for([one.error for one in outcomes])
 
 
@@ -122,47 +131,67 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
 
 def _single(
     runtime: Runtime,
-    line: TypedOptions,
+    lines: Sequence[TypedOptions],
     *,
     at_once: int,
     dry_run: bool,
     max_cost: float | None,
     page: GalleryFile | None,
 ) -> list[Outcome]:
-    """Make the images of one prompt."""
+    """Make the images of one prompt, of each of the ``lines``, which differ in provider and model."""
     from flux_cli.commands.generate.estimate import check_limits, print_dry_run  # noqa: PLC0415 - httpx
     from flux_cli.engine.engine import dry_run_requests  # noqa: PLC0415 - after the options are checked
-    from flux_cli.runs.runner import RunOptions, collect_jobs, submit_jobs  # noqa: PLC0415 - as above
+    from flux_cli.runs.runner import collect_jobs, submit_jobs  # noqa: PLC0415 - as above
 
-    request = resolve_request(runtime, line).over(line.prompt or "")
-    jobs = orders.plan(request, orders.new_run_context(runtime))
+    prompt = lines[0].prompt or ""
+    requests = [resolve_request(runtime, line).over(prompt) for line in lines]
+    context = orders.new_run_context(runtime)
+    planned = _plan(requests, context)
+    jobs = [one for one, _ in planned]
     if page is not None:
-        page.check([request.save], rehearsal=dry_run)
-    for note in request.notes:
+        page.check([request.save for request in requests], rehearsal=dry_run)
+    for note in dict.fromkeys(note for request in requests for note in request.notes):
         runtime.output.note(note)
     if dry_run:
         print_dry_run(runtime, jobs)
-        check_limits(runtime, jobs, run=jobs[0].job.run, max_cost=max_cost)
+        check_limits(runtime, jobs, run=context.run, max_cost=max_cost)
         return []
-    for planned in orders.with_all_fallbacks(jobs):
-        dry_run_requests(providers.load(planned.job.provider), planned)
+    for one in orders.with_all_fallbacks(jobs):
+        dry_run_requests(providers.load(one.job.provider), one)
     orders.check_endpoints(runtime, jobs)
-    options = RunOptions(save=request.save, timeout=request.timeout)
-    if request.once is not None:
-        from flux_cli.commands.generate.once import claim_name  # noqa: PLC0415 - only here
+    _, options = planned[0]
+    if requests[0].once is not None:
+        from flux_cli.commands.generate.once import claim_name, join_requests  # noqa: PLC0415 - only here
 
-        wait = request.save is not None
-        bought = claim_name(runtime, request.once, jobs, timeout=request.timeout, wait=wait)
+        wait = options.save is not None
+        once = join_requests([request.once for request in requests if request.once is not None])
+        bought = claim_name(runtime, once, jobs, timeout=options.timeout, wait=wait)
         if bought is not None:
-            with _write_gallery(page, line, bought) as on_end:
+            with _write_gallery(page, prompt, bought) as on_end:
                 return collect_jobs(runtime, bought, options, wait=wait, on_end=on_end)
-    limits = check_limits(runtime, jobs, run=jobs[0].job.run, max_cost=max_cost)
-    if request.save is not None:
-        request.save.destination.prepare()
-    with _write_gallery(page, line, [planned.job for planned in jobs]) as on_end:
-        return submit_jobs(runtime, jobs, replace(options, limits=limits), on_end=on_end, at_once=at_once)
+    limits = check_limits(runtime, jobs, run=context.run, max_cost=max_cost)
+    if options.save is not None:
+        options.save.destination.prepare()
+    tasks = [(one, replace(own, limits=limits)) for one, own in planned]
+    with _write_gallery(page, prompt, [one.job for one in jobs]) as on_end:
+        return submit_jobs(runtime, tasks, on_end=on_end, at_once=at_once)
 
 
-def _write_gallery(page: GalleryFile | None, line: TypedOptions, jobs: Sequence[Job]) -> AbstractContextManager[OnEnd]:
+def _plan(
+    requests: Sequence[orders.GenerateRequest], context: orders.RunContext
+) -> list[tuple[PlannedJob, RunOptions]]:
+    """Return the jobs of all ``requests``, which share their seed, each with what holds for it."""
+    from flux_cli.runs.runner import RunOptions  # noqa: PLC0415 - after the options are checked
+
+    seed, first = orders.choose_seed(requests, context), 1
+    planned: list[tuple[PlannedJob, RunOptions]] = []
+    for request in requests:
+        options = RunOptions(save=request.save, timeout=request.timeout)
+        planned += [(one, options) for one in orders.plan(request, context, seed=seed, first=first)]
+        first += request.count
+    return planned
+
+
+def _write_gallery(page: GalleryFile | None, prompt: str, jobs: Sequence[Job]) -> AbstractContextManager[OnEnd]:
     """Return what is called with the outcomes of ``jobs``, and writes them to the ``page``, if any, at the end."""
-    return nullcontext(lambda _jobs, _error: None) if page is None else page.collect(line.prompt or "", jobs)
+    return nullcontext(lambda _jobs, _error: None) if page is None else page.collect(prompt, jobs)
