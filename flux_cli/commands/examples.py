@@ -17,6 +17,7 @@ COMMANDS = {
         'flux generate "a red fox in the snow" --sandbox',
         'flux generate "a red fox in the snow" -a 16:9 -n 4 -o foxes/',
         "flux generate 'a lighthouse' -p runware -o '{slug}-{provider}-{seed}.{ext}'",
+        'flux generate "a heron" -m ultra -m flux-2-pro --gallery herons.html',
         "flux generate --batch prompts.txt -j 8 -o out/ --max-cost 5",
         'flux generate "a heron" --dry-run',
     ),

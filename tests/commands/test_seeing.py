@@ -45,6 +45,16 @@ def test_several_images_are_one_sheet(flux):
     assert re.findall(r"a-fox-\d\.jpg", done.err) == ["a-fox-7.jpg", "a-fox-8.jpg", "a-fox-9.jpg"]
 
 
+def test_a_comparison_is_shown_side_by_side_with_its_models_and_providers(flux):
+    """One seed a line, the models in the order in which they were named."""
+    models = ("-m", "ultra", "-m", "flux-2-pro", "-p", "bfl")
+
+    done = flux("generate", "a fox", "--sandbox", "-q", "-n", "2", *models, "--preview", tty=True)
+
+    lines = [line for line in done.err.splitlines() if "bfl" in line and CELL not in line]
+    assert [line.split() for line in lines] == [["ultra", "bfl", "flux-2-pro", "bfl"]] * 2
+
+
 def test_a_batch_is_one_sheet_at_its_end(flux):
     Path("prompts.txt").write_text("a fox\nan owl\n", "utf-8")
 

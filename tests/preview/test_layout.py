@@ -93,6 +93,16 @@ def test_four_images_are_a_sheet_of_two_by_two_with_their_names(image):
     assert len([line for line in shown.display if line.strip()]) == 20
 
 
+def test_captions_take_the_place_of_names_and_no_more_than_asked_stand_side_by_side(image):
+    paths = [image(f"{number}.jpg") for number in range(4)]
+    captions = {path: f"model-{number}" for number, path in enumerate(paths)}
+
+    lines, _ = render(paths, Screen(protocol="blocks", **{**WINDOW, "columns": 200}), captions=captions, abreast=2)
+
+    named = [line.split() for line in screen_of(lines).display if "model-" in line]
+    assert named == [["model-0", "model-1"], ["model-2", "model-3"]]
+
+
 def test_the_name_below_is_text(image):
     """What a name holds is shown, not obeyed."""
     paths = [image("a\x1b[31mfox.png"), image("\u732b\u732b.png")]
