@@ -247,7 +247,7 @@ def _rows(number: int) -> str:
 
 def _retry_row(history: RowHistory) -> str:
     """Return a row as it is written to be retried: one that is not the first of its kind says which one it is."""
-    fields = dict(history.row.fields)
+    fields = history.row.to_object()
     if history.copy > 1:
         fields[COPY] = history.copy
     return json.dumps(fields, ensure_ascii=False)

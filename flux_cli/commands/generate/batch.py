@@ -63,7 +63,7 @@ def run_batch(runtime: Runtime, line: TypedOptions, options: BatchOptions) -> li
     """Make the images of a batch file. Raises `UsageError` before anything is sent."""
     _check_together(line, options)
     check_no_wait(runtime, line)
-    found = _read(runtime, options.file)
+    found = _read(runtime, line, options.file)
     batch = "-" if options.file == "-" else rows.batch_name(str(Path(options.file).resolve()))
     with _lock_batch(runtime, batch, options):  # before the ledger is read, so that no other process adds to it
         return _run(runtime, line, options, found, batch)
@@ -121,10 +121,9 @@ def _warn_about(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
 
 def _check_together(line: TypedOptions, options: BatchOptions) -> None:
     """Refuse options that do not go with a batch. Raises `UsageError`."""
-    if line.prompt:
-        raise UsageError(
-            "a prompt cannot be combined with --batch", hint="put the prompt in the file, or leave one of them out"
-        )
+    if line.prompt == "-":
+        hint = "give the template itself, such as `{prompt}, engraved`"
+        raise UsageError("the prompt of a batch is a template, and not read from stdin", hint=hint)
     if options.resume and options.again:
         raise UsageError("--resume and --again cannot be combined", hint="use only one of them")
     if line.once is not None:
@@ -133,8 +132,9 @@ def _check_together(line: TypedOptions, options: BatchOptions) -> None:
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
 
 
-def _read(runtime: Runtime, file: str) -> list[Row]:
+def _read(runtime: Runtime, line: TypedOptions, file: str) -> list[Row]:
     """Return the rows of a batch file, or report each that is wrong. Raises `UsageError`."""
+    template = None if line.prompt is None else rows.parse_template(line.prompt)
     kind = rows.detect_kind(file)
     shown = printable(file)
     try:
@@ -146,13 +146,31 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
         raise UsageError(
             f"cannot read {shown}: {reason}", hint="give a path, absolute or relative to the current folder"
         ) from error
-    found, errors = rows.read(text.removeprefix("\ufeff"), "stdin" if file == "-" else file, kind)
+    text = text.removeprefix("\ufeff")
+    kind = rows.detect_lines(text, template=template is not None) if file == "-" else kind
+    found, errors = rows.read(text, "stdin" if file == "-" else file, kind, template)
+    if line.like is not None:
+        message, hint = "the line of a job has all of its options", "leave out --like, or write rows with a prompt"
+        errors += [UsageError(f"{row.place}: {message}", hint=hint) for row in found if row.complete]
     _report_errors(runtime, errors, shown)
     if not found:
         raise UsageError(
             f"there is no prompt in {shown}", hint="write one prompt per line; blank lines and lines with # are skipped"
         )
+    _note_changed(runtime, found)
     return [_add_digests(runtime, row) for row in found]
+
+
+def _note_changed(runtime: Runtime, found: Sequence[Row]) -> None:
+    """Say which input images are others than those that the jobs of the rows were made from."""
+    changed: dict[str, str] = {}
+    for row in found:
+        for path, digest in (row.files or {}).items():
+            used = any(path in list_images(row.fields.get(option)) for option in ("image", "mask"))
+            if used and runtime.input_images.digest(path) not in {digest, None}:
+                changed.setdefault(path, row.place)
+    for path, place in changed.items():
+        runtime.output.note(f"{printable(path)} has changed since the job of {place} was made from it")
 
 
 def _add_digests(runtime: Runtime, row: Row) -> Row:
@@ -266,17 +284,19 @@ class _RowPlanner:
         fields = dict(history.row.fields)
         prompt = fields.pop("prompt")
         own = fields.pop("seed", history.seed)
-        key = repr((own is None, fields))
+        complete = history.row.complete
+        key = repr((own is None, complete, fields))
         shared = self._shared.get(key)
         if shared is None:
-            shared = self._shared[key] = self._resolve_shared(fields if own is None else {**fields, "seed": own})
+            fields = fields if own is None else {**fields, "seed": own}
+            shared = self._shared[key] = self._resolve_shared(fields, complete=complete)
         if isinstance(shared, UsageError):
             raise shared
         return shared, shared.request.over(prompt, own)
 
-    def _resolve_shared(self, fields: Mapping[str, Any]) -> _Shared | UsageError:
+    def _resolve_shared(self, fields: Mapping[str, Any], *, complete: bool) -> _Shared | UsageError:
         try:
-            request = resolve_request(self._runtime, self._line.over(fields))
+            request = resolve_request(self._runtime, self._line.over(fields, complete=complete))
             _check_destination(request.save, fields)
         except ConfigError:
             raise
