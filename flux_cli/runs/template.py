@@ -75,21 +75,21 @@ class PromptTemplate:
         for field in fields:
             if field not in names:
                 near = nearest(field, names)
-                hint = f"did you mean {{{printable(near)}}}?" if near else f"the columns are {_shown(names)}"
+                hint = f"did you mean {{{printable(near)}}}?" if near else _describe(names)
                 raise UsageError(f"there is no column for {{{printable(field)}}} of the prompt", hint=hint)
         for written, name in zip(columns, names, strict=True):
             if name and name not in fields and name not in self.options:
                 near = nearest(name, self.options)
-                own = f"add {{{printable(name)}}} to the prompt, or remove the column"
-                raise UsageError(
-                    f"the prompt leaves out the column {printable(written)}",
-                    hint=f"did you mean {near}?" if near else own,
-                )
+                hint = f"add {{{printable(name)}}} to the prompt, or remove the column"
+                hint = f"did you mean {near}? Otherwise {hint}" if near else hint
+                raise UsageError(f"the prompt leaves out the column {printable(written)}", hint=hint)
 
     def fill(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row with the prompt filled in, and the columns that only fill it left out. Raises `UsageError`."""
         self.check_columns(row.keys())
         values = {normalize(name): value for name, value in row.items()}
+        if "" in values:
+            raise UsageError("there is a value in a column without a name", hint="name the column, or remove it")
         prompt = "".join(_as_text(name, values[name]) if is_field else name for name, is_field in self.parts)
         kept = {name: value for name, value in row.items() if normalize(name) in self.options}
         return {"prompt": prompt, **kept}
@@ -123,5 +123,9 @@ def _as_text(name: str, value: Any) -> str:
     raise UsageError(f"the column {printable(name)} takes text or a number", hint="it fills the prompt")
 
 
-def _shown(names: Collection[str]) -> str:
-    return listed([printable(name) for name in names if name])
+def _describe(names: Collection[str]) -> str:
+    """Return which columns there are."""
+    shown = [printable(name) for name in names if name]
+    return (
+        f"the only column is {shown[0]}" if len(shown) == 1 else f"the columns are {listed(shown) or 'without names'}"
+    )

@@ -108,7 +108,8 @@ def _run(
         others = [job for job in earlier if job.row_key not in keys and has_images_to_collect(job)]
         _warn_about(runtime, others, f"rows that {printable(options.file)} no longer has")
     tasks = [replace(task, options=replace(task.options, limits=limits)) for task in tasks]
-    return BatchRunner(runtime, tasks, file=options.file, gallery=options.gallery).run(at_once=options.at_once)
+    runner = BatchRunner(runtime, tasks, file=options.file, template=line.prompt, gallery=options.gallery)
+    return runner.run(at_once=options.at_once)
 
 
 def _warn_about(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
