@@ -43,7 +43,9 @@ def read_job(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]
     An option beside ``parameters`` replaces the one in it. Raises `UsageError` for a job that cannot be made again.
     """
     if "parameters" not in fields:
-        raise UsageError("this is an error without a job, which cannot be made again", hint="remove the line")
+        error = fields.get("error")
+        why = f": {printable(str(error.get('message')), limit=200)}" if isinstance(error, dict) else ""
+        raise UsageError(f"this line is an error without a job{why}", hint="remove the line")
     version, parameters = fields["version"], fields["parameters"]
     if version != JSON_VERSION:
         message = (

@@ -213,7 +213,7 @@ def test_an_error_without_a_job_cannot_be_made_again(flux):
     done = flux("generate", "-b", "-", "--sandbox", stdin=failure.out)
 
     assert done.code == 2
-    assert "stdin:1: this is an error without a job" in done.err
+    assert "stdin:1: this line is an error without a job: runware: --aspect-ratio takes" in done.err
 
 
 def test_an_input_image_that_has_changed_is_told(flux):
