@@ -19,6 +19,7 @@ COMMANDS = {
         "flux generate 'a lighthouse' -p runware -o '{slug}-{provider}-{seed}.{ext}'",
         'flux generate "a heron" -m ultra -m flux-2-pro --gallery herons.html',
         "flux generate --batch prompts.txt -j 8 -o out/ --max-cost 5",
+        "flux generate 'a {animal} in {place}' --batch rows.csv",
         'flux generate "a heron" --dry-run',
     ),
     "status": _lines("flux status", "flux status @1", "flux status --watch", "flux status --active --json"),

@@ -60,6 +60,7 @@ def job_object(job: Job) -> dict[str, Any]:
         "parameters": dict(job.parameters),
         "skipped": list(job.skipped),
         "seed": job.seed,
+        "count": job.count or None,
         "images": [_image_object(image) for image in job.images],
         "cost": None if job.cost is None else {"amount": job.cost.amount, "currency": job.cost.currency},
         "timing": dict(job.timing),
@@ -68,9 +69,27 @@ def job_object(job: Job) -> dict[str, Any]:
         "created_at": format_time(job.created_at),
         "finished_at": format_time(job.finished_at),
         "batch": job.batch,
-        "estimate": None if job.estimate is None else {"amount": round(job.estimate, 6), "currency": "USD"},
+        "estimate": _estimate_object(job),
         "shape_differs": job.shape_differs,
     }
+
+
+def planned_object(job: Job) -> dict[str, Any]:
+    """Return a job that is not submitted as ``--dry-run --json`` prints it: a row of a batch."""
+    return {
+        "row": job.row,
+        "provider": job.provider,
+        "model": job.model,
+        "prompt": job.prompt,
+        "parameters": dict(job.parameters),
+        "seed": job.seed,
+        "count": job.count,
+        "estimate": _estimate_object(job),
+    }
+
+
+def _estimate_object(job: Job) -> dict[str, Any] | None:
+    return None if job.estimate is None else {"amount": round(job.estimate, 6), "currency": "USD"}
 
 
 def _image_object(image: Image) -> dict[str, Any]:

@@ -67,12 +67,19 @@ class BatchRunner:
     """Runs the rows of a batch that was checked."""
 
     def __init__(
-        self, runtime: Runtime, tasks: Sequence[RowTask], *, file: str, gallery: GalleryFile | None = None
+        self,
+        runtime: Runtime,
+        tasks: Sequence[RowTask],
+        *,
+        file: str,
+        template: str | None = None,
+        gallery: GalleryFile | None = None,
     ) -> None:
-        """Run ``tasks``, the rows of ``file``, and show their images in a ``gallery``."""
+        """Run ``tasks``, the rows of ``file`` with the prompt ``template``, and show their images in a ``gallery``."""
         self._runtime = runtime
         self._tasks = tasks
         self._file = file
+        self._words = f"--batch {shlex.quote(file)}" + ("" if template is None else f" {shlex.quote(template)}")
         self._gallery = gallery
         self._leaves = all(task.options.save is None for task in tasks)
         self._outcomes: dict[str, list[Outcome]] = {task.history.row_key: [] for task in tasks}
@@ -208,7 +215,7 @@ class BatchRunner:
             parts += [f"{words}: {listed(ids)}"] if ids else []
         self._runtime.output.warning("; ".join(parts))
         if self._file != "-":
-            again = f"`flux generate --batch {shlex.quote(self._file)} --resume` with the same options"
+            again = f"`flux generate {self._words} --resume` with the same options"
             self._runtime.output.note(f"to continue without buying anything twice: {again}")
         elif left or (self._leaves and count.done):
             self._runtime.output.note("`flux result --wait @1` fetches what was bought")
@@ -237,7 +244,7 @@ class BatchRunner:
         if self._file == "-":
             return f"`{fetch}` fetches the images"
         file = shlex.quote(self._file)
-        again = f"`flux generate{world} --batch {file} --resume` with the same options"
+        again = f"`flux generate{world} {self._words} --resume` with the same options"
         return f"`{fetch} --batch {file}` fetches the images; {again} does, too, and makes the rows that failed"
 
 
@@ -247,7 +254,7 @@ def _rows(number: int) -> str:
 
 def _retry_row(history: RowHistory) -> str:
     """Return a row as it is written to be retried: one that is not the first of its kind says which one it is."""
-    fields = dict(history.row.fields)
+    fields = history.row.to_object()
     if history.copy > 1:
         fields[COPY] = history.copy
     return json.dumps(fields, ensure_ascii=False)

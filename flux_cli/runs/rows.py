@@ -14,12 +14,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from flux_cli.config.schema import KEYS, GenerateTable, is_table
 from flux_cli.config.validate import parse_text
 from flux_cli.errors import UsageError
+from flux_cli.runs.job_lines import is_printed, list_planned, read_job, write_job
+from flux_cli.runs.template import PromptTemplate, WrittenNumber, normalize
 from flux_cli.text import listed, nearest, printable
 
 KINDS = ("txt", "jsonl", "csv")
@@ -53,6 +56,17 @@ class Row:
     """By option: what tells its local input images from those of other rows, whatever they are called."""
     copy: int | None = None
     """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
+    files: Mapping[str, str] | None = None
+    """For the line of a job, the SHA-256 that each local input image had, by its path; ``None`` for any other row."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is the line of a job, so that the config adds no options of the image."""
+        return self.files is not None
+
+    def to_object(self) -> dict[str, Any]:
+        """Return the row as it is written to a file."""
+        return dict(self.fields) if self.files is None else write_job(self.fields, self.files)
 
     @property
     def key(self) -> str:
@@ -86,39 +100,111 @@ def failed_name(name: str, number: int = 1) -> str:
     return f"{name}.failed.jsonl" if number == 1 else f"{name}.failed-{number}.jsonl"
 
 
-def read(text: str, name: str, kind: str) -> tuple[list[Row], list[UsageError]]:
-    """Return the rows in a file's ``text``, and what is wrong with those that cannot be read, by file and line."""
+def detect_lines(text: str, *, template: bool) -> str:
+    """Return the kind of a batch on stdin: JSON lines if the first line is one, else lines of prompts.
+
+    That line is an object with a ``prompt``, or any object where a ``template`` makes the prompts; other objects are
+    prompts that are structured. Raises `UsageError` for JSON that is not written line by line.
+    """
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if first.lstrip()[:1] not in {"{", "["}:
+        return "txt"
+    try:
+        found = json.loads(first)
+    except (ValueError, RecursionError):
+        with suppress(ValueError, RecursionError):
+            json.JSONDecoder().raw_decode(text.lstrip())
+            raise UsageError(
+                "the JSON on stdin has objects of several lines", hint="`jq -c` writes each on one line"
+            ) from None
+        return "jsonl" if re.match(r'\s*\{.*"prompt"\s*:', first, re.IGNORECASE) else "txt"
+    if isinstance(found, list):
+        items: list[Any] = found
+        if any(_is_row(one, template=template) for one in items):
+            raise UsageError(
+                "the JSON on stdin is a list", hint="`jq -c '.[]'` writes each object on a line of its own"
+            )
+        return "txt"
+    return "jsonl" if _is_row(found, template=template) else "txt"
+
+
+def _is_row(found: Any, *, template: bool) -> bool:
+    return isinstance(found, dict) and (
+        template or is_printed(found) or any(normalize(name) == "prompt" for name in found)
+    )
+
+
+def parse_template(prompt: str) -> PromptTemplate:
+    """Return the template that makes the prompts of rows. Raises `UsageError`."""
+    return PromptTemplate.parse(prompt, NAMES, (COPY, *_WHOLE))
+
+
+def read(text: str, name: str, kind: str, template: PromptTemplate | None = None) -> tuple[list[Row], list[UsageError]]:
+    """Return the rows in a file's ``text``, and what is wrong with those that cannot be read, by file and line.
+
+    With a ``template``, it makes their prompts.
+    """
     shown = printable(name)
     rows: list[Row] = []
     errors: list[UsageError] = []
-    found = {"txt": _read_lines, "jsonl": _read_objects, "csv": _read_records}[kind](text)
-    for number, (line, fields) in enumerate(found, 1):
-        place = f"{shown}:{line}"
+    readers = {"txt": _read_lines, "jsonl": _read_objects, "csv": _read_records}
+    found = _expand(readers[kind](text, template), shown)
+    for number, (place, fields) in enumerate(found, 1):
         try:
-            if isinstance(fields, UsageError):
-                raise fields
-            own = {name: value for name, value in fields.items() if _normalize(name) != COPY}
-            copy = next((value for name, value in fields.items() if _normalize(name) == COPY), None)
-            rows.append(Row(number=number, place=place, fields=_check_fields(own, place), copy=_copy(copy)))
+            rows.append(_read_row(number, place, fields, template))
         except UsageError as error:
             message = error.message if error.message.startswith(place) else f"{place}: {error.message}"
             errors.append(UsageError(message, hint=error.hint))
     return rows, errors
 
 
+def _expand(found: Found, name: str) -> Iterator[tuple[str, Mapping[str, Any] | UsageError]]:
+    """Yield the place of each row and its fields, or the error: an object of ``--dry-run`` is several rows, or none."""
+    for line, fields in found:
+        place = f"{name}:{line}"
+        planned = None if isinstance(fields, UsageError) or "version" not in fields else list_planned(fields)
+        if planned is None:
+            yield place, fields
+            continue
+        for number, one in enumerate(planned, 1):
+            yield f"{place} (row {number})", one if isinstance(one, dict) else UsageError(_NO_OBJECT, hint=_SUCH_AS)
+
+
+def _read_row(number: int, place: str, fields: Mapping[str, Any] | UsageError, template: PromptTemplate | None) -> Row:
+    """Return a row, checked. Raises `UsageError`."""
+    if isinstance(fields, UsageError):
+        raise fields
+    files: Mapping[str, str] | None = None
+    if "version" in fields and is_printed(fields):
+        fields, files = read_job(fields)
+    if template is not None:
+        fields = template.fill(fields)
+    own: dict[str, Any] = {}
+    copy = None
+    for name, value in fields.items():
+        if normalize(name) == COPY:
+            copy = value
+        else:
+            own[name] = value
+    return Row(number=number, place=place, fields=_check_fields(own, place), copy=_copy(copy), files=files)
+
+
 Found = Iterator[tuple[int, Mapping[str, Any] | UsageError]]
 """Rows of the file: the number of the line, and the fields or the error."""
+_NO_OBJECT = "a row is a JSON object"
+_SUCH_AS = 'such as {"prompt": "a red fox", "seed": 7}'
 
 
-def _read_lines(text: str) -> Found:
+def _read_lines(text: str, _template: PromptTemplate | None) -> Found:
     for number, line in enumerate(text.split("\n"), 1):
         prompt = line.strip()
         if prompt and not prompt.startswith("#"):
             yield number, {"prompt": prompt}
 
 
-def _read_objects(text: str) -> Found:
-    decode = json.JSONDecoder(object_pairs_hook=_reject_duplicates).decode
+def _read_objects(text: str, template: PromptTemplate | None) -> Found:
+    number_type = None if template is None else WrittenNumber
+    decode = json.JSONDecoder(object_pairs_hook=_reject_duplicates, parse_float=number_type).decode
     encode = json.JSONEncoder(allow_nan=False).encode
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -135,7 +221,7 @@ def _read_objects(text: str) -> Found:
         if isinstance(fields, dict):
             yield number, fields
         else:
-            yield number, UsageError("a row is a JSON object", hint='such as {"prompt": "a red fox", "seed": 7}')
+            yield number, UsageError(_NO_OBJECT, hint=_SUCH_AS)
 
 
 def _explain_json(line: str, error: Exception) -> UsageError:
@@ -146,7 +232,7 @@ def _explain_json(line: str, error: Exception) -> UsageError:
         if line[comma : comma + 1] == "," and line[comma + 1 :].lstrip()[:1] in {"", "}", "]"}:
             message = f"this line is not JSON: there is a trailing comma at column {comma + 1}"
             return UsageError(message, hint="remove the comma")
-    return UsageError("this line is not JSON", hint='such as {"prompt": "a red fox", "seed": 7}')
+    return UsageError("this line is not JSON", hint=_SUCH_AS)
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -159,8 +245,9 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     raise UsageError(f"{printable(twice)} is given twice", hint="give it once")
 
 
-def _read_records(text: str) -> Found:
-    separator = _detect_separator(text)
+def _read_records(text: str, template: PromptTemplate | None) -> Found:
+    separator = _detect_separator(text, template)
+    needed = () if template is None else template.fields
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     head: list[str] = []
     line = 1
@@ -168,7 +255,7 @@ def _read_records(text: str) -> Found:
         for cells in reader:
             if not head:
                 head = [cell.strip() for cell in cells]
-                if cells and (wrong := _check_head(head)) is not None:
+                if cells and (wrong := _check_head(head, template)) is not None:
                     yield line, wrong
                     return
             elif len(cells) > len(head):
@@ -176,42 +263,51 @@ def _read_records(text: str) -> Found:
                 message = f"{len(cells)} cells, but {len(head)} column{'s' if len(head) > 1 else ''}"
                 yield line, UsageError(message, hint=f"put text that contains {shown} in double quotes")
             elif any(cell.strip() for cell in cells):
-                yield line, {name: cell for name, cell in zip(head, cells, strict=False) if cell.strip()}
+                row = zip_longest(head, cells, fillvalue="")
+                yield line, {name: cell for name, cell in row if cell.strip() or normalize(name) in needed}
             line = reader.line_num + 1
     except csv.Error as error:
         yield line, UsageError(f"this is not CSV: {error}", hint='double a quote inside a cell: "a ""b"" c"')
 
 
-def _detect_separator(text: str) -> str:
-    """Return the separator of cells: a spreadsheet writes commas, semicolons or tabs, depending on its language."""
+def _detect_separator(text: str, template: PromptTemplate | None) -> str:
+    """Return the separator of cells: a spreadsheet writes commas, semicolons or tabs, depending on its language.
+
+    It is the one that parts the first line into the most names that are known, and of such into the most names.
+    """
+    known = {"prompt"} if template is None else {*template.fields, *NAMES}
+    found: dict[str, tuple[int, int]] = {}
     for separator in ",;\t":
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         with suppress(csv.Error):  # reported when the rows are read
-            if "prompt" in map(_normalize, next((cells for cells in rows if cells), ())):
-                return separator
-    return ","
+            head = next((cells for cells in rows if cells), ())
+            names = len(known.intersection(map(normalize, head)))
+            found[separator] = (names, len(head) if template is not None else 0)
+    return max(found, key=found.__getitem__, default=",")
 
 
-def _check_head(head: list[str]) -> UsageError | None:
+def _check_head(head: list[str], template: PromptTemplate | None) -> UsageError | None:
     """Return what is wrong with the names in a CSV's first line, if anything."""
-    names = [_normalize(name) for name in head]
+    names = [normalize(name) for name in head]
     hint = f"the first line names the columns: {listed(NAMES[:4])} …"
-    if "prompt" not in names:
+    if template is None and "prompt" not in names:
         return UsageError("there is no column called prompt", hint=hint)
     twice = next((name for name in names if names.count(name) > 1), None)
-    return None if twice is None else UsageError(f"there are two columns called {printable(twice)}", hint=hint)
-
-
-def _normalize(name: str) -> str:
-    """Return an option's name in small letters and with underscores, however it was written."""
-    return name.strip().lower().removeprefix("--").replace("-", "_")
+    if twice is not None:
+        return UsageError(f"there are two columns called {printable(twice)}", hint=hint)
+    try:
+        if template is not None:
+            template.check_columns(head)
+    except UsageError as error:
+        return error
+    return None
 
 
 def _check_fields(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Return a row's fields by name, each of its type; what is empty or null is not given. Raises `UsageError`."""
     found: dict[str, Any] = {}
     for written, value in fields.items():
-        name = _normalize(written)
+        name = normalize(written)
         if name in _WHOLE:
             message = f"{place}: {printable(written)} applies to the whole batch, not to a row"
             raise UsageError(message, hint=f"give --{name.replace('_', '-')} on the command line")

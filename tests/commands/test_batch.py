@@ -210,7 +210,6 @@ def test_names_clash_before_anything_is_sent(flux, host):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["a fox"], "a prompt cannot be combined with --batch"),
         (["--resume", "--again"], "--resume and --again cannot be combined"),
         (["--once", "cover"], "--once cannot be combined with --batch"),
         (["-o", "-"], "-o - takes one image"),

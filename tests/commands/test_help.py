@@ -107,9 +107,10 @@ SETTLED = {
 
 @pytest.mark.parametrize("line", sorted(set(EXAMPLES)))
 def test_every_example_can_be_typed(flux, monkeypatch, tmp_path, line):
-    """Tried in the sandbox, where there is one job and a file of prompts."""
+    """Tried in the sandbox, where there is one job and a file of prompts and one of columns."""
     monkeypatch.setenv("FLUX_SANDBOX", "1")
     (tmp_path / "work" / "prompts.txt").write_text("a fox\n", "utf-8")
+    (tmp_path / "work" / "rows.csv").write_text("animal,place\nfox,Rome\n", "utf-8")
     typed = shlex.split(line)[1:]
     if typed[0] in {"status", "result", "cancel"}:
         provider = "runcomfy" if typed[0] == "cancel" else "runware"

@@ -23,6 +23,7 @@ JOB = [
     "parameters",
     "skipped",
     "seed",
+    "count",
     "images",
     "cost",
     "timing",

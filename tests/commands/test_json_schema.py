@@ -21,9 +21,10 @@ from tests.json_lines import check_output, printed, schema
 MONEY = "amount currency"
 KEYS = {
     "job": "version id run row remote_id provider model status detail queue_position progress prompt parameters skipped"
-    " seed images cost timing error sandbox created_at finished_at batch estimate shape_differs",
+    " seed count images cost timing error sandbox created_at finished_at batch estimate shape_differs",
     "failure": "version error",
-    "dry_run": "version requests estimate",
+    "dry_run": "version requests estimate rows",
+    "planned": "version row provider model prompt parameters seed count estimate",
     "spend": "version by name jobs images usd estimated_usd credits unknown",
     "budget": "version by name amount usd left unknown",
     "forgotten": "version id forgotten",

@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flux_cli import providers
 from flux_cli.commands.generate.compare import Maker, split_rows
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
-from flux_cli.commands.generate.request import TypedOptions, check_no_wait, resolve_request
-from flux_cli.engine.engine import dry_run_requests
-from flux_cli.errors import ConfigError, UsageError
+from flux_cli.commands.generate.plan_rows import plan_rows, prepare_rows, report_errors
+from flux_cli.commands.generate.request import TypedOptions, check_no_wait
+from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
-from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.image_input import list_images
 from flux_cli.runs import rows
 from flux_cli.runs.batch import BatchRunner, RowTask
 from flux_cli.runs.outcome import Outcome
 from flux_cli.runs.plan import (
     UTF8_HINT,
-    GenerateRequest,
-    RunContext,
     check_endpoints,
-    choose_seed,
     new_run_context,
-    plan,
-    with_all_fallbacks,
 )
-from flux_cli.runs.resume import RowHistory, has_images_to_collect, image_indexes, match_rows
+from flux_cli.runs.resume import has_images_to_collect, match_rows
 from flux_cli.runs.rows import Row
-from flux_cli.runs.runner import RunOptions
-from flux_cli.runs.save import SaveOptions, find_distinct
+from flux_cli.runs.save import find_distinct
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
 
 if TYPE_CHECKING:
     from flux_cli.commands.generate.gallery import GalleryFile
-
-_SHOWN = 20
-"""Wrong rows that are reported one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +53,7 @@ def run_batch(runtime: Runtime, line: TypedOptions, makers: Sequence[Maker], opt
     """Make the images of a batch file, at each of the ``makers``. Raises `UsageError` before anything is sent."""
     _check_together(line, options)
     check_no_wait(runtime, line)
-    found = split_rows(_read(runtime, options.file), makers)
+    found = split_rows(_read(runtime, line, options.file), makers)
     only = makers[0] if len(makers) == 1 else Maker(None, None)  # of several, each row names its own
     line = replace(line, provider=only.provider, model=only.model, distinct=find_distinct(makers))
     batch = "-" if options.file == "-" else rows.batch_name(str(Path(options.file).resolve()))
@@ -85,7 +73,7 @@ def _run(
     keys = {history.row_key for history in histories}
     if anew and earlier:
         histories = match_rows(found, ())
-    tasks = _plan_rows(runtime, line, histories, options.file, context)
+    tasks = plan_rows(runtime, line, histories, options.file, context)
     if options.gallery is not None:
         options.gallery.check([task.options.save for task in tasks], rehearsal=options.dry_run)
     made = [task for task in tasks if task.history.known]
@@ -102,7 +90,7 @@ def _run(
     if options.dry_run:
         return []
     check_endpoints(runtime, jobs)
-    _prepare(runtime, tasks, options.file)
+    prepare_rows(runtime, tasks, options.file)
     if anew:
         runtime.ledger.detach([job for job in earlier if job.row_key in keys])
         _warn_about(
@@ -112,7 +100,8 @@ def _run(
         others = [job for job in earlier if job.row_key not in keys and has_images_to_collect(job)]
         _warn_about(runtime, others, f"rows that {printable(options.file)} no longer has")
     tasks = [replace(task, options=replace(task.options, limits=limits)) for task in tasks]
-    return BatchRunner(runtime, tasks, file=options.file, gallery=options.gallery).run(at_once=options.at_once)
+    runner = BatchRunner(runtime, tasks, file=options.file, template=line.prompt, gallery=options.gallery)
+    return runner.run(at_once=options.at_once)
 
 
 def _count_rows(tasks: Sequence[RowTask]) -> int:
@@ -130,10 +119,9 @@ def _warn_about(runtime: Runtime, jobs: Sequence[Job], whose: str) -> None:
 
 def _check_together(line: TypedOptions, options: BatchOptions) -> None:
     """Refuse options that do not go with a batch. Raises `UsageError`."""
-    if line.prompt:
-        raise UsageError(
-            "a prompt cannot be combined with --batch", hint="put the prompt in the file, or leave one of them out"
-        )
+    if line.prompt == "-":
+        hint = "give the template itself, such as `{prompt}, engraved`"
+        raise UsageError("the prompt of a batch is a template, and not read from stdin", hint=hint)
     if options.resume and options.again:
         raise UsageError("--resume and --again cannot be combined", hint="use only one of them")
     if line.once is not None:
@@ -142,8 +130,9 @@ def _check_together(line: TypedOptions, options: BatchOptions) -> None:
         raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
 
 
-def _read(runtime: Runtime, file: str) -> list[Row]:
+def _read(runtime: Runtime, line: TypedOptions, file: str) -> list[Row]:
     """Return the rows of a batch file, or report each that is wrong. Raises `UsageError`."""
+    template = None if line.prompt is None else rows.parse_template(line.prompt)
     kind = rows.detect_kind(file)
     shown = printable(file)
     try:
@@ -155,13 +144,31 @@ def _read(runtime: Runtime, file: str) -> list[Row]:
         raise UsageError(
             f"cannot read {shown}: {reason}", hint="give a path, absolute or relative to the current folder"
         ) from error
-    found, errors = rows.read(text.removeprefix("\ufeff"), "stdin" if file == "-" else file, kind)
-    _report_errors(runtime, errors, shown)
+    text = text.removeprefix("\ufeff")
+    kind = rows.detect_lines(text, template=template is not None) if file == "-" else kind
+    found, errors = rows.read(text, "stdin" if file == "-" else file, kind, template)
+    if line.like is not None:
+        message, hint = "the line of a job has all of its options", "leave out --like, or write rows with a prompt"
+        errors += [UsageError(f"{row.place}: {message}", hint=hint) for row in found if row.complete]
+    report_errors(runtime, errors, shown)
     if not found:
         raise UsageError(
             f"there is no prompt in {shown}", hint="write one prompt per line; blank lines and lines with # are skipped"
         )
+    _note_changed(runtime, found)
     return [_add_digests(runtime, row) for row in found]
+
+
+def _note_changed(runtime: Runtime, found: Sequence[Row]) -> None:
+    """Say which input images are others than those that the jobs of the rows were made from."""
+    changed: dict[str, str] = {}
+    for row in found:
+        for path, digest in (row.files or {}).items():
+            used = any(path in list_images(row.fields.get(option)) for option in ("image", "mask"))
+            if used and runtime.input_images.digest(path) not in {digest, None}:
+                changed.setdefault(path, row.place)
+    for path, place in changed.items():
+        runtime.output.note(f"{printable(path)} has changed since the job of {place} was made from it")
 
 
 def _add_digests(runtime: Runtime, row: Row) -> Row:
@@ -183,189 +190,6 @@ def _decode(raw: bytes, shown: str) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{shown}:{line}: not valid UTF-8", hint=UTF8_HINT) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int = 0) -> None:
-    """Report what is wrong with each row, and stop. Raises `UsageError` if there is anything.
-
-    ``wrong`` is how many rows that are, where one error speaks of several.
-    """
-    if not errors:
-        return
-    for error in errors[:_SHOWN] if len(errors) > 1 else ():
-        runtime.output.error(error)
-    if len(errors) == 1:
-        raise errors[0]
-    more = f" ({len(errors) - _SHOWN} more errors not shown)" if len(errors) > _SHOWN else ""
-    number = wrong or len(errors)
-    raise UsageError(f"{number} rows of {file} have errors{more}; nothing was sent", hint="fix them first")
-
-
-def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
-    """Return errors with the file and the line that each stands in; what is the same in many rows is said once."""
-    same: dict[tuple[str, str], list[Row]] = {}
-    for row, error in wrong:
-        same.setdefault((error.message, error.hint), []).append(row)
-    found: list[UsageError] = []
-    for (message, hint), where in same.items():
-        more = "" if len(where) == 1 else f" (and {len(where) - 1} more)"
-        found.append(UsageError(f"{where[0].place}{more}: {message}", hint=hint))
-    return found
-
-
-def _plan_rows(
-    runtime: Runtime, line: TypedOptions, histories: Sequence[RowHistory], file: str, context: RunContext
-) -> list[RowTask]:
-    """Return every row with its jobs, checked. Raises `UsageError`, after it has reported each row that is wrong."""
-    tasks: list[RowTask] = []
-    wrong: list[tuple[Row, UsageError]] = []
-    notes = Counter[str]()
-    owners: dict[Path, RowHistory] = {}
-    planner = _RowPlanner(runtime, line, context, histories)
-    for history in histories:
-        row = history.row
-        try:
-            shared, request = planner.resolve(history)
-            for path in shared.files:
-                if (owner := owners.setdefault(path, history)) is not history:
-                    raise _same_name(path, row, owner.row)
-            jobs = planner.plan(history, shared, request)
-        except ConfigError:
-            raise
-        except UsageError as error:
-            wrong.append((row, error))
-            continue
-        notes.update(request.notes)
-        options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=row.place)
-        tasks.append(RowTask(history=history, planned=jobs, options=options))
-    _report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
-    for note, times in notes.items():
-        runtime.output.note(f"{note} (in {times} rows)" if len(tasks) > 1 else note)
-    return tasks
-
-
-def _same_name(path: Path, row: Row, other: Row) -> UsageError:
-    """Return the error for two rows whose images have one name, or for one row that is made by several models."""
-    shown = printable(str(path))
-    if row.number == other.number:
-        return UsageError(
-            f"{shown} is one name for images of several models or providers",
-            hint="use a template, such as {slug}-{model}-{provider}.{ext}",
-        )
-    return UsageError(f"{shown} is also the name of the image of {other.place}", hint="give each row its own output")
-
-
-@dataclass(kw_only=True)
-class _Shared:
-    """What all rows have in common that differ by prompt and seed alone."""
-
-    request: GenerateRequest
-    files: list[Path]
-    """The files that ``-o`` names one by one."""
-    checked: bool = False
-    """Whether the requests were built once, which shows what a provider itself refuses."""
-
-
-class _RowPlanner:
-    """Plans one row after the other; what several rows have in common is resolved once."""
-
-    def __init__(
-        self, runtime: Runtime, line: TypedOptions, context: RunContext, histories: Sequence[RowHistory]
-    ) -> None:
-        """Plan rows over the options of the command ``line``.
-
-        With --no-wait, what a row says about saving is checked like the rest: it holds when --resume saves the images.
-        """
-        self._runtime = runtime
-        self._line = replace(line, no_wait=False)
-        self._leaves = line.no_wait
-        self._context = context
-        self._shared: dict[str, _Shared | UsageError] = {}
-        known = {one.row.number: one.seed for one in histories if one.seed is not None} if line.distinct else {}
-        self._seeds = known
-        """By row, the seed that its images share where they are compared."""
-
-    def resolve(self, history: RowHistory) -> tuple[_Shared, GenerateRequest]:
-        """Return what a row requests. Raises `UsageError`."""
-        fields = dict(history.row.fields)
-        prompt = fields.pop("prompt")
-        own = fields.pop("seed", history.seed)
-        key = repr((own is None, fields))
-        shared = self._shared.get(key)
-        if shared is None:
-            shared = self._shared[key] = self._resolve_shared(fields if own is None else {**fields, "seed": own})
-        if isinstance(shared, UsageError):
-            raise shared
-        return shared, shared.request.over(prompt, own)
-
-    def _resolve_shared(self, fields: Mapping[str, Any]) -> _Shared | UsageError:
-        try:
-            request = resolve_request(self._runtime, self._line.over(fields))
-            _check_destination(request.save, fields)
-        except ConfigError:
-            raise
-        except UsageError as error:
-            return error
-        files = [] if request.save is None else [path.absolute() for path in request.save.destination.files()]
-        if self._leaves:
-            request = _without_saving(request)
-        return _Shared(request=request, files=[path.parent.resolve() / path.name for path in files])
-
-    def plan(self, history: RowHistory, shared: _Shared, request: GenerateRequest) -> list[PlannedJob]:
-        """Return the jobs that are left to submit for a row. Raises `UsageError`."""
-        number, seed = history.row.number, None
-        if self._line.distinct and request.seed is None:
-            seed = self._seeds.setdefault(number, choose_seed([request], self._context))
-        jobs = plan(request, self._context, seed=seed, row=number, row_key=history.row_key)
-        if history.known:
-            jobs = history.plan_missing(jobs, self._context)
-        if not shared.checked:
-            for planned in with_all_fallbacks(jobs):
-                dry_run_requests(providers.load(planned.job.provider), planned)
-            shared.checked = bool(jobs)
-        return jobs
-
-
-def _without_saving(request: GenerateRequest) -> GenerateRequest:
-    """Return a request, with its fallbacks, that ends when the job is submitted."""
-    fallback = None if request.fallback is None else _without_saving(request.fallback)
-    return replace(request, save=None, fallback=fallback)
-
-
-def _check_destination(save: SaveOptions | None, fields: Mapping[str, Any]) -> None:
-    """Refuse a destination for a single image that all rows share. Raises `UsageError`."""
-    if save is None:
-        return
-    destination = save.destination
-    typed = printable(destination.typed)
-    if destination.kind == "stdout":
-        raise UsageError("-o - takes one image, not a batch", hint="name a folder with -o, such as `-o out/`")
-    if destination.kind == "file" and "output" not in fields:
-        raise UsageError(
-            f"-o {typed} is a single file, but a batch makes many images",
-            hint=f"`-o {typed}/` is a folder; a template such as {{row}}-{{slug}}.{{ext}} names each",
-        )
-
-
-def _prepare(runtime: Runtime, tasks: Sequence[RowTask], file: str) -> None:
-    """Make sure that images can be saved: each folder once, and the files that are named one by one.
-
-    Raises `UsageError`, after it has reported each row that is wrong.
-    """
-    proved: set[Path] = set()
-    wrong: list[tuple[Row, UsageError]] = []
-    for task in tasks:
-        if not task.planned or task.options.save is None:
-            continue
-        destination = task.options.save.destination
-        numbers = {number for one in task.planned for number in image_indexes(one.job)}
-        try:
-            destination.prepare(proved, only=numbers)
-        except UsageError as error:
-            wrong.append((task.row, error))
-            if destination.kind != "file":
-                break  # it would be the same for every other row
-    _report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from flux_cli import providers
+from flux_cli.display.output import JSON_VERSION
+from flux_cli.display.rendering import planned_object
 from flux_cli.engine.engine import dry_run_requests
 from flux_cli.http import curl
 from flux_cli.jobs import Job
@@ -50,7 +52,9 @@ def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: boo
         runtime.output.note(f"the commands read copies of input images in {printable(str(folder))}")
     if runtime.flags.json:
         requests = [curl.data(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
-        runtime.output.lines((), {"requests": requests, "estimate": _estimate_object(runtime, groups)})
+        rows = [{"version": JSON_VERSION, **planned_object(one.job)} for one in planned]
+        data = {"requests": requests, "estimate": _estimate_object(runtime, groups), "rows": rows}
+        runtime.output.lines((), data)
         return
     lines = [curl.line(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
     lines += [f"# {line}" for line in _estimate(runtime, groups)] if batch else []

@@ -25,7 +25,9 @@ def _many(*names: str, help: str, metavar: str = "", **more: Any) -> Any:  # noq
 Prompt = Annotated[
     str | None,
     typer.Argument(
-        metavar="PROMPT", show_default=False, help="The prompt; - reads stdin. Type -- before a leading dash."
+        metavar="PROMPT",
+        show_default=False,
+        help="The prompt; - reads stdin. Type -- before a leading dash. With --batch, a template such as 'a {animal}'.",
     ),
 ]
 Providers = Annotated[
@@ -58,7 +60,12 @@ Once = Annotated[
 
 Batch = Annotated[
     str | None,
-    _many("--batch", "-b", metavar="FILE", help="Prompts from a .txt, .jsonl or .csv file; - for lines on stdin."),
+    _many(
+        "--batch",
+        "-b",
+        metavar="FILE",
+        help="Prompts from a .txt, .jsonl or .csv file; - for lines or JSON lines on stdin.",
+    ),
 ]
 AtOnce = Annotated[int | None, _many("--jobs", "-j", metavar="N", help="How many at once (4).")]
 Resume = Annotated[bool, _many("--resume", help="Skip rows that were made before, pick up jobs in progress.")]

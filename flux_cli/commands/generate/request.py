@@ -55,14 +55,20 @@ class TypedOptions:
     """The name of options in the config."""
     gallery: bool = False
     """Whether a gallery page is written."""
+    complete: bool = False
+    """Whether they are those of an earlier job, so that the config adds no options of the image."""
 
-    def over(self, fields: Mapping[str, Any]) -> TypedOptions:
-        """Return the options with the ``fields`` of a batch row in place of what was typed for all rows."""
+    def over(self, fields: Mapping[str, Any], *, complete: bool = False) -> TypedOptions:
+        """Return the options with the ``fields`` of a batch row in place of what was typed for all rows.
+
+        A row may be ``complete``: the line of an earlier job.
+        """
         named = {name: value for name, value in fields.items() if name not in IMAGE_OPTIONS and name != "param"}
         own = {name: value for name, value in fields.items() if name in IMAGE_OPTIONS}
         replaced = replaced_by(own.keys())
         typed = {name: value for name, value in self.options.items() if name not in replaced}
-        return replace(self, **named, options={**typed, **own}, extra={**self.extra, **fields.get("param", {})})
+        extra = {**self.extra, **fields.get("param", {})}
+        return replace(self, **named, options={**typed, **own}, extra=extra, complete=complete)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +100,11 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     """
     from flux_cli.saving.saver import Destination, resolve_format  # noqa: PLC0415 - not for --help
 
-    configured = runtime.settings.options(typed.preset)
-    preset = runtime.settings.preset(typed.preset)
+    configured, preset = runtime.settings.options(typed.preset), runtime.settings.preset(typed.preset)
+    if typed.complete:
+        configured, preset = (
+            {name: table[name] for name in table if name not in _OF_A_JOB} for table in (configured, preset)
+        )
     no_wait = check_no_wait(runtime, typed)
     timeout = options.check_timeout(typed.timeout, configured.get("timeout"))
     like = typed.like
@@ -211,6 +220,7 @@ def _content(runtime: Runtime, name: str, value: Any) -> Any:
 
 
 _OF_THE_IMAGE = {"seed", *IMAGE_SHAPING}
+_OF_A_JOB = {"param", *IMAGE_OPTIONS}
 
 
 def _check_name(name: str) -> str:
