@@ -153,14 +153,8 @@ class GenerateTable(_ImageOptions, defer_build=False):
     jobs: int | None = Field(default=None, ge=1, le=100, description="a whole number from 1 to 100")
     max_cost: Amount | None = Field(default=None, description="an amount in USD, 0 or more")
     timeout: Positive | None = Field(default=None, description="a number of seconds above 0")
-
-
-class PresetTable(GenerateTable):
-    """Options of ``flux generate`` under a name."""
-
-    provider: Annotated[str, AfterValidator(_check_provider)] | None = Field(
-        default=None, description="the name of a provider"
-    )
+    provider: Annotated[str, AfterValidator(_check_provider)] | None = None
+    """Only in a preset: without a description, it is no key of ``[generate]``."""
 
 
 class _Budget(_Table):
@@ -218,7 +212,7 @@ class Tree(_Table, defer_build=True):  # without a file, it is not needed
     )
     generate: GenerateTable = GenerateTable()
     budget: _Budget = _Budget()
-    presets: dict[str, PresetTable] = {}
+    presets: dict[str, GenerateTable] = {}
     providers: dict[str, _Host] = {}
 
 
@@ -227,7 +221,7 @@ def _fields(table: type[BaseModel], *section: str) -> dict[Names, str]:
     return {(*section, name): field.description for name, field in table.model_fields.items() if field.description}
 
 
-_PRESET = _fields(PresetTable)
+_PRESET = {**_fields(GenerateTable), ("provider",): "the name of a provider"}
 _PRESET_NAME = r"[A-Za-z0-9_-]+"
 
 

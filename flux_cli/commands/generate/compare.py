@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux_cli import providers
 from flux_cli.commands.generate.request import TypedOptions, choose_provider
 from flux_cli.commands.show import show_images
 from flux_cli.errors import UsageError
 from flux_cli.providers.fit import find_model
-from flux_cli.runs.outcome import Outcome
-from flux_cli.runs.rows import Row
 from flux_cli.runs.save import find_distinct
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed
+
+if TYPE_CHECKING:
+    from flux_cli.runs.outcome import Outcome
+    from flux_cli.runs.rows import Row
 
 
 class Maker(NamedTuple):
