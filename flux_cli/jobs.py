@@ -108,14 +108,13 @@ class Running(NamedTuple):
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Succeeded:
+class Succeeded(NamedTuple):
     """The images exist at the provider."""
 
     images: tuple[Image, ...]
     seed: int | None = None
     cost: Cost | None = None
-    timing: Mapping[str, float] = field(default_factory=dict[str, float])
+    timing: Mapping[str, float] = MappingProxyType({})
     """Milliseconds by name."""
     error: FluxError | None = None
     """Set if some of the images could not be made."""

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flux_cli.display import rendering
-from flux_cli.display.next_commands import next_commands
 from flux_cli.display.streams import Streams
 from flux_cli.errors import FluxError, OutputError
 from flux_cli.jobs import Job
@@ -237,6 +236,8 @@ class Json(Base):
 
     def _print(self, data: Mapping[str, Any]) -> None:
         if error := data.get("error"):
+            from flux_cli.display.next_commands import next_commands  # noqa: PLC0415 - only for an error
+
             data = {**data, "error": {**error, "commands": next_commands(error["hint"], options=self._options)}}
         self.streams.out(json.dumps({"version": JSON_VERSION, **data}, ensure_ascii=True))
 

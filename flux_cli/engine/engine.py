@@ -353,7 +353,7 @@ def _drop_seeds(provider: Provider, job: Job, state: State) -> State:
     model = provider.models.get(job.model or "")
     if not isinstance(state, Succeeded) or model is None or model.takes_seed:
         return state
-    return replace(state, seed=None, images=tuple(replace(image, seed=None) for image in state.images))
+    return state._replace(seed=None, images=tuple(replace(image, seed=None) for image in state.images))
 
 
 def _describe_request(request: Request) -> dict[str, Any]:

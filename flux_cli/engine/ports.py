@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from flux_cli.jobs import Image, Job
 from flux_cli.money.limits import Limit
@@ -62,8 +61,7 @@ class JobStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageStore:
+class ImageStore(NamedTuple):
     """Where the images of one job are saved."""
 
     save: Callable[[Iterable[bytes], Image, int], Image]

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flux_cli.jobs import ReadyInterval, midpoint
 
@@ -41,8 +41,7 @@ _SHORT, _CLOSE = 1.5, 1 / 20
 """The steps up to which a wait is short, and the part of it that is close enough: to find out more would cost more."""
 
 
-@dataclass(frozen=True, slots=True)
-class PollSchedule:
+class PollSchedule(NamedTuple):
     """When to look at a job."""
 
     first: float

@@ -13,7 +13,7 @@ import ipaddress
 import os
 import re
 import ssl
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
@@ -25,8 +25,7 @@ _SCHEMES = {"http": "http", "https": "https", "socks5": "socks5", "socks5h": "so
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy, and what names it."""
 
     url: str
@@ -127,8 +126,7 @@ def _is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateSource:
+class CertificateSource(NamedTuple):
     """Certificates to trust in place of the built-in authorities."""
 
     file: str | None = None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from flux_cli import providers
 from flux_cli.errors import LimitError, UsageError
@@ -22,8 +22,7 @@ _ROUNDING = 1e-6
 """The largest error of sums of floating-point numbers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(NamedTuple):
     """An amount that the jobs of one run, or those since some moment, may not exceed."""
 
     name: str

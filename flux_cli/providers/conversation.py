@@ -204,7 +204,7 @@ def require_object(reply: Response) -> None:
         raise TypeError(message)
 
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_ID = r"[A-Za-z0-9_-]{1,128}"
 
 
 def as_id(value: Any) -> str:
@@ -212,7 +212,7 @@ def as_id(value: Any) -> str:
     if not isinstance(value, str):
         message = f"an id must be text, not {type(value).__name__}"
         raise TypeError(message)
-    if not _ID.fullmatch(value):
+    if not re.fullmatch(_ID, value):
         message = "an id with characters that are not allowed"
         raise ValueError(message)
     return value

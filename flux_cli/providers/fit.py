@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
@@ -31,8 +31,7 @@ _NAMED = 4
 """The most models that a hint lists."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedOptions:
+class ResolvedOptions(NamedTuple):
     """The options to send, the options that are ignored, and notes to show."""
 
     options: Mapping[str, Any]

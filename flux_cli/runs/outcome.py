@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flux_cli.errors import Charged, FluxError, NotFoundError, PendingError, RefusedError, UnknownOutcomeError
 from flux_cli.jobs import Job
 from flux_cli.text import printable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one planned or known job ended."""
 
     job: Job | None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux_cli import providers
 from flux_cli.engine.ports import ImageStore
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from flux_cli.saving.saver import Destination
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaveOptions:
+class SaveOptions(NamedTuple):
     """Where images are saved, and in which format if that was given."""
 
     destination: Destination

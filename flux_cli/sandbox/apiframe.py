@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -59,7 +58,7 @@ _ROUTES = {
 def answer(call: Call, scene: Scene) -> Answer:
     """Answer as the API does. Raises `LostReply` if a rehearsal requests it."""
     answered = _answer(call, scene)
-    return replace(answered, headers={**answered.headers, "x-request-id": uuid4().hex})
+    return answered._replace(headers={**answered.headers, "x-request-id": uuid4().hex})
 
 
 def _answer(call: Call, scene: Scene) -> Answer:

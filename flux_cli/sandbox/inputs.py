@@ -11,8 +11,8 @@ from typing import Any
 from flux_cli.sandbox.store import Scene
 from flux_cli.sandbox.uploads import kind_of
 
-_DATA_URI = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
-_LINK = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
+_DATA_URI = r"data:(image/[a-z0-9.+-]+);base64,"
+_LINK = r"https?://[^\s/]+\S*"
 _SHORT = 200
 """Characters of the longest text that is stored as it arrived."""
 
@@ -22,11 +22,11 @@ def keep_image(value: str, scene: Scene) -> str:
 
     Raises ``ValueError`` if it is neither a link nor an image as a data URI or as base64.
     """
-    if _LINK.fullmatch(value):
+    if re.fullmatch(_LINK, value, re.IGNORECASE):
         found = re.search(r"([0-9a-f-]{36})[^/]*$", value)
         uploaded = scene.uploads.get_bytes(found[1]) if found else None
         return "" if uploaded is None else scene.keep_input(uploaded)
-    prefix = _DATA_URI.match(value)
+    prefix = re.match(_DATA_URI, value, re.IGNORECASE)
     try:
         content = base64.b64decode(value[prefix.end() if prefix else 0 :], validate=True)
     except ValueError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["text", "link", "integer", "number", "boolean", "object", "array"]
 
 _NAMES: dict[Kind, str] = {"text": "a string", "link": "a URI", "integer": "an integer", "array": "an array"}
-_LINK = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]\S*", re.IGNORECASE)
+_LINK = r"[a-z][a-z0-9+.-]*://[^\s/]\S*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,7 @@ class Field:
     """The items of an array."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One violation of a schema."""
 
     path: str
@@ -102,7 +101,7 @@ def _has_kind(value: Any, kind: Kind) -> bool:
         case "text":
             return isinstance(value, str)
         case "link":
-            return isinstance(value, str) and _LINK.fullmatch(value) is not None
+            return isinstance(value, str) and re.fullmatch(_LINK, value, re.IGNORECASE) is not None
         case "integer":
             return isinstance(value, int) and not isinstance(value, bool)
         case "number":

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from flux_cli.sandbox.life import SLOWNESS, Job, rehearsals
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_NAME = r"[A-Za-z0-9_-]{1,128}"
 
 
 class Store:
@@ -44,7 +44,7 @@ class Store:
 
     def get(self, name: str) -> Any:
         """Return the record with this name, or ``None``."""
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             return None
         try:
             return json.loads(self._path(name).read_bytes())
@@ -58,7 +58,7 @@ class Store:
 
     def get_bytes(self, name: str) -> bytes | None:
         """Return the data stored next to the record with this name, or ``None``."""
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             return None
         try:
             return self._path(name).with_suffix(".bin").read_bytes()
