@@ -23,6 +23,9 @@ CONVERTED: dict[str, Option] = {
 }
 """Options that flux applies itself if the provider cannot."""
 
+_ABOUT_IMAGE = frozenset({"mask", "strength"})
+"""Options that mean nothing without an input image at any provider; a model's id for text does not list them."""
+
 _CONFIDENCE: dict[str, str] = {
     "third-party": "third parties report it",
     "inferred": "it is inferred from other models and providers",
@@ -131,7 +134,7 @@ def resolve(
     """
     extra = extra or {}
     kept: dict[str, Any] = {}
-    skipped = [*_choose_shape_to_skip(model, options, typed), *_skip_without_image(options, typed)]
+    skipped = [*_choose_shape_to_skip(model, options, typed), *_skip_without_image(model, options, typed)]
     notes: list[str] = []
     for name, value in options.items():
         if name in skipped:
@@ -195,14 +198,19 @@ def _choose_shape_to_skip(model: Model, options: Mapping[str, Any], typed: Colle
     return list(dict.fromkeys(found))
 
 
-def _skip_without_image(options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
+def _skip_without_image(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
     """Return the options that are about an input image, if there is none. Raises `UsageError` if one was typed."""
     if options.get("image"):
         return []
-    found = [name for name in ("mask", "strength") if name in options]
-    for name in found:
+    found: list[str] = []
+    for name, value in options.items():
+        option = model.options.get(name)
+        if name not in _ABOUT_IMAGE and (option is None or not option.needs_image(value)):
+            continue
         if name in typed:
-            raise UsageError(f"{flag_name(name)} needs an input image", hint="add -i FILE")
+            word = f" {value}" if isinstance(option, Choice) else ""
+            raise UsageError(f"{flag_name(name)}{word} needs an input image", hint="add -i FILE")
+        found.append(name)
     return found
 
 

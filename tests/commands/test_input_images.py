@@ -179,6 +179,16 @@ REFUSED = {
     ),
     "a mask alone": (EDIT, ("--mask", "mask.png"), "--mask needs an input image"),
     "a strength alone": (EDIT, ("--strength", "0.5"), "--strength needs an input image"),
+    "an image strength alone": (
+        ("-p", "apiframe", "-m", "ultra"),
+        ("--image-strength", "0.5"),
+        "--image-strength needs an input image",
+    ),
+    "the size of no image": (
+        ("-p", "apiframe", "-m", "flux-2-pro"),
+        ("--resolution", "match"),
+        "--resolution match needs an input image",
+    ),
     "no mask there": (EDIT, ("-i", "fox.png", "--mask", "mask.png"), "has no --mask for flux-2-pro"),
     "a bad mask": (FILL, ("-i", "fox.png", "--mask", "missing.png"), "missing.png: No such file"),
 }
