@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.providers.image_input import list_images
+from flux_cli.providers.image_input import ImageInput, list_images
 from flux_cli.providers.options import Choice, InvalidValue, Option, Range, same_values
 from flux_cli.text import listed, nearest, shell_word
 
@@ -117,6 +117,20 @@ def fit_images(
             hint = _name_able(provider, model, lambda one: _takes_images(one, images)) or "no model takes as many"
         message = f"{provider.name}: {error}"
         raise UsageError(message, hint=hint) from None
+
+
+def check_image_params(provider: Provider, model: Model, extra: Mapping[str, Any]) -> None:
+    """Refuse a ``--param`` that gives an input image: it would be checked by no limit and counted in no estimate.
+
+    That holds for each variant of the model. Raises `UsageError`, which names the option for it.
+    """
+    for name, option in (pair for one in (model, *model.variants) for pair in one.options.items()):
+        if not isinstance(option, ImageInput):
+            continue
+        for path in extra:
+            if any(_overlap(path, field) for field in option.field.split(", ")):
+                message = f"{provider.name}: --param {path} sets the field of {flag_name(name)}"
+                raise UsageError(message, hint=f"use {'-i' if name == 'image' else flag_name(name)} instead")
 
 
 def resolve(

@@ -13,7 +13,16 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import Model, OwnModel, PlannedJob, Price, Provider
-from flux_cli.providers.fit import check_prompt, check_seed, find_model, fit_images, flag_name, note_confidence, resolve
+from flux_cli.providers.fit import (
+    check_image_params,
+    check_prompt,
+    check_seed,
+    find_model,
+    fit_images,
+    flag_name,
+    note_confidence,
+    resolve,
+)
 from flux_cli.providers.hints import with_hint
 from flux_cli.providers.image_input import ImageInput, list_images
 from flux_cli.providers.options import InvalidValue
@@ -161,6 +170,7 @@ def _make_request(
     for name, value in options.items():
         _require_unicode(flag_name(name), value)
     _require_unicode("--param", extra)
+    check_image_params(provider, model, extra)
     model, options, left_out = fit_images(provider, model, options, typed=typed)
     wants_seed = "seed" in options
     if wants_seed and model.takes_seed:
