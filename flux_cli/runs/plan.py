@@ -177,7 +177,8 @@ def _make_request(
         options = {name: value for name, value in options.items() if name != "seed"}
     found = resolve(provider, model, options, typed=typed, extra=extra)
     files = _read_files(provider, model, found.options, read)
-    shaped = found.options if "aspect_ratio" in options else _follow_image(model, found.options, files)
+    given = "aspect_ratio" in options and "aspect_ratio" not in found.skipped
+    shaped = found.options if given else _follow_image(model, found.options, files)
     converts = "quality" in model.options or "format" in found.options
     if "quality" in typed and not converts:
         raise UsageError(

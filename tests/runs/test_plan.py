@@ -164,3 +164,28 @@ def test_a_param_whose_name_only_begins_like_the_field_of_an_image_is_sent():
     found = orders.make_request(bfl, bfl.models["flux-2-flex"], {}, read=READ, extra={"input_image_blob_path": "a/b"})
 
     assert found.extra == {"input_image_blob_path": "a/b"}
+
+
+FOLLOWING = sorted(
+    (model.name, one.slug)
+    for model in RUNWARE.models.values()
+    for one in (model, *model.variants)
+    if one.image_input and "aspect_ratio" in one.always_sent
+)
+
+
+@pytest.mark.parametrize(("name", "slug"), FOLLOWING)
+def test_an_edit_follows_its_image_where_no_ratio_that_the_model_has_is_given(tmp_path, name, slug):
+    """A configured ratio that is left out counts as none; one that is kept, and a typed one, win over the image."""
+    PIL.Image.new("RGB", (1024, 576)).save(tmp_path / "wide.png")
+    image = {"image": str(tmp_path / "wide.png")}
+    model = RUNWARE.models[name]
+
+    def ratio(**options):
+        made = orders.make_request(RUNWARE, model, {**image, **options}, read=READ)
+        assert made.model.slug == slug
+        return made.options["aspect_ratio"], made.skipped
+
+    assert ratio() == ("16:9", ())
+    assert ratio(aspect_ratio="7:3") == ("16:9", ("aspect_ratio",))
+    assert ratio(aspect_ratio="1:1") == ("1:1", ())
