@@ -43,7 +43,7 @@ Like = Annotated[
     _option("--like", metavar="IMAGE|JOB", help="Start from it; options override."),
 ]
 NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
-DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
+DryRun = Annotated[bool, _option("--dry-run", help="Print curl and the cost; send nothing.")]
 Once = Annotated[
     str | None,
     _option(
