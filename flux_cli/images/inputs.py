@@ -105,8 +105,10 @@ class InputReader:
             with Image.open(path) as opened:
                 if opened.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT:
                     return path, found
+                target = self._folder() / f"{sha256}-upright.{found.format}"
+                if target.exists():  # of another file with the same content
+                    return target, inspect(target)
                 turned = ImageOps.exif_transpose(opened)
-                target = self._folder() / f"{sha256}.{found.format}"
                 turned.save(target, opened.format, quality=_QUALITY, icc_profile=opened.info.get("icc_profile"))
         except UNDECODABLE as error:
             raise _unusable(name, "damaged: it cannot be decoded") from error
