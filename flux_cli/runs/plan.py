@@ -227,7 +227,7 @@ def _read_files(
     if image and mask and (image.width, image.height) != (mask.width, mask.height):
         raise UsageError(
             f"--mask has {mask.width}x{mask.height} pixels, but the image has {image.width}x{image.height}",
-            hint="make them the same size; white marks what changes",
+            hint="make them the same size when upright, as flux sends them; white marks what changes",
         )
     return files
 
