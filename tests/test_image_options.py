@@ -56,6 +56,10 @@ def test_typer_has_the_flags_the_help_and_the_panel_of_the_table(option):
     assert found.multiple is (option.type in {dict, list[str]})
 
 
+def test_the_help_says_all_that_an_input_image_may_be():
+    assert IMAGE_OPTIONS["image"].metavar == "PATH|URL|JOB"
+
+
 def test_the_config_a_row_and_completion_have_each_option():
     offered = {one["name"]: one for one in load_table()["program"]["commands"]["generate"]["options"]}
 

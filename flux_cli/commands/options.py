@@ -80,7 +80,7 @@ OutputOption = Annotated[
         "-o",
         metavar="PATH",
         show_default=False,
-        help="A file, folder/ or template; - is stdout.",
+        help="File, folder/, template or - (stdout).",
     ),
 ]
 _KEEPING = "Saving, showing, waiting"

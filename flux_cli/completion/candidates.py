@@ -118,6 +118,7 @@ class CandidateSource:
             "TOPIC": self.topics,
             "JOB": self.jobs,
             "IMAGE|JOB": self.jobs,
+            "PATH|URL|JOB": self.jobs,
         }
 
     def values(self) -> Words:

@@ -34,7 +34,7 @@ def _check_provider(text: str) -> str:
 def _check_base(text: str) -> str:
     if providers.canonical_name(text) is None:
         near = nearest(text, MODEL_NAMES)
-        raise ValueError(f"did you mean {near}?" if near else "its base is one of the models of `flux models`")
+        raise ValueError(f"did you mean {near}?" if near else "`flux models` lists the models")
     return text
 
 
@@ -192,7 +192,7 @@ class _OwnModel(_Table):
     def _check_ids(self) -> Self:
         for name in self.__pydantic_extra__:
             if name not in providers.NAMES and name not in providers.names():
-                raise ValueError("")  # what its keys are is said by those who report it
+                raise ValueError(f"there is no key {name} in it; {OWN_MODEL_KEYS}")
         return self
 
 
@@ -267,6 +267,9 @@ ENTRIES = {
     "price": "an amount of 0 or more",
 }
 """What an entry of each table takes."""
+OWN_MODEL = {"base": "the name of a model", "price": ENTRIES["price"]}
+"""What the keys of one of your own models take; any other is the name of a provider."""
+OWN_MODEL_KEYS = "its keys are base, price and the names of providers"
 
 
 def is_table(names: Names) -> bool:

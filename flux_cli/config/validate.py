@@ -14,7 +14,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flux_cli.config.schema import ENTRIES, KEYS, MODEL_NAMES, Names, Tree, is_section, is_table, list_names
+from flux_cli.config.schema import (
+    ENTRIES,
+    KEYS,
+    MODEL_NAMES,
+    OWN_MODEL,
+    OWN_MODEL_KEYS,
+    Names,
+    Tree,
+    is_section,
+    is_table,
+    list_names,
+)
 from flux_cli.errors import ConfigError, UsageError
 from flux_cli.text import listed, nearest, printable
 
@@ -147,8 +158,15 @@ def _explain_error(error: ValidationError) -> tuple[Names, str, str]:
     elif len(names) > length:
         takes = ENTRIES.get(names[length - 1], takes)
     reason = str(found.get("ctx", {}).get("error", "")) if found["type"] == "value_error" else ""
-    if names[0] == "models" and len(names) > 1:
-        return names[:2], f"takes {takes}", reason or "its keys are base, price and the names of providers"
+    match names:
+        case "models", _, "base" if found["type"] == "missing":
+            return names[:2], 'needs a base, the name of a model, such as base = "flux-2-pro"', OWN_MODEL_KEYS
+        case "models", _, key:
+            return names, f"takes {OWN_MODEL.get(key, 'an id of this provider')}", reason
+        case "models", _:
+            return names, f"takes {takes}", reason or OWN_MODEL_KEYS
+        case _:
+            pass
     return names, f"takes {takes}", reason
 
 
@@ -191,8 +209,9 @@ def parse_text(names: Names, text: str, where: str) -> Any:
     try:
         found: Any = Tree.model_validate(document).model_dump(exclude_unset=True)
     except ValidationError as error:
-        _, takes, hint = _explain_error(error)
-        raise ConfigError(f"{where} {takes}", hint=hint) from None
+        wrong, takes, hint = _explain_error(error)
+        inside = "".join(f".{name}" for name in wrong[len(names) :]) if names[0] == "models" else ""
+        raise ConfigError(f"{where}{inside} {takes}", hint=hint) from None
     for name in names:
         found = found[name]
     return found

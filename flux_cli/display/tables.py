@@ -21,6 +21,10 @@ Sign = Callable[[Sequence[str]], str]
 
 _GAP = 2
 """Blanks between two columns."""
+_LONGEST_WORD = 40
+"""Cells of the longest word that a table keeps whole; a path or a link may be longer."""
+_READABLE = 12
+"""Cells in which a sentence can be read."""
 
 
 def is_unicode(stream: TextIO) -> bool:
@@ -87,13 +91,31 @@ class TableRenderer:
         return self._render(CutLines(table, least))
 
     def wrapped_rows(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        """Return a table that loses nothing: what does not fit continues on the next line of its column."""
-        table = _make_table()
-        for name in head:
-            table.add_column(name, no_wrap=name == head[0], overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(make_text(self._stream, cell).plain) for cell in row))
-        return self._render(CutLines(table))
+        """Return a table that loses nothing: what does not fit continues on the next line of its column.
+
+        Columns whose words do not fit beside the others follow in a table of their own, so that no word is broken.
+        """
+        texts = [[make_text(self._stream, cell).plain for cell in row] for row in (head, *rows)]
+        columns = [_Column(cells) for cells in zip(*texts, strict=True)]
+        columns[0].least = columns[0].width
+        return "\n\n".join(self._render(CutLines(table)) for table in self._make_tables(columns))
+
+    def _make_tables(self, columns: Sequence[_Column]) -> Iterator[Table]:
+        """Yield tables for the window that together have all columns; each begins with the first."""
+        first, *others = columns
+        while True:
+            shown = [first, *others[:1]]
+            others = others[1:]
+            while others and _sum_least([*shown, others[0]]) <= self._console.width:
+                shown.append(others.pop(0))
+            table = _make_table()
+            for column, width in zip(shown, _fit_widths(shown, self._console.width), strict=True):
+                table.add_column(column.cells[0], width=width, no_wrap=column is first, overflow="fold")
+            for row in zip(*(column.cells[1:] for column in shown), strict=True):
+                table.add_row(*map(Text, row))
+            yield table
+            if not others:
+                return
 
     def pairs(self, rows: Sequence[tuple[str, str]]) -> str:
         """Return a name and a value on each line; a long value is wrapped at blanks.
@@ -111,6 +133,35 @@ class TableRenderer:
         with self._console.capture() as captured:
             self._console.print(lines)
         return captured.get().rstrip("\n")
+
+
+class _Column:
+    """The cells of a column, the head first, and how wide it is."""
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        self.cells = cells
+        self.width = max(map(cell_len, cells))
+        """Cells of the longest text."""
+        words = (cell_len(word) for cell in cells for word in cell.split(" "))
+        longest = max((width for width in words if width <= _LONGEST_WORD), default=1)
+        self.least = max(longest, min(self.width, _READABLE))
+        """Cells that it needs beside others, so that no word is broken and sentences can be read."""
+
+
+def _sum_least(columns: Sequence[_Column]) -> int:
+    return sum(column.least + _GAP for column in columns) - _GAP
+
+
+def _fit_widths(columns: Sequence[_Column], room: int) -> list[int]:
+    """Return the widths of columns side by side: the widest become narrower first, and none breaks a word if it can."""
+    widths = [column.width for column in columns]
+    for least in ([column.least for column in columns], [columns[0].least, *(1 for _ in columns[1:])]):
+        while sum(widths) + _GAP * (len(widths) - 1) > room:
+            wide = [at for at, width in enumerate(widths) if width > least[at]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda at: widths[at])] -= 1
+    return widths
 
 
 def _make_table() -> Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flux_cli.errors import ProtocolError
-from flux_cli.images.inspect import FORMATS, inspect
+from flux_cli.images.inspect import FORMATS, inspect_download
 from flux_cli.images.segments import ImageFile, open_image
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def convert(source: Path | bytes, target: Path, *, format: str, quality: int | N
     """
     from PIL import Image  # noqa: PLC0415 - costs 30 ms, and most runs convert nothing
 
-    found = inspect(source)
+    found = inspect_download(source)
     name = FORMATS[found.format].name
     if found.width * found.height > MAX_PIXELS:
         raise ProtocolError(f"an image of {found.width}x{found.height} is too large to convert")
@@ -57,7 +57,7 @@ def convert(source: Path | bytes, target: Path, *, format: str, quality: int | N
     except (*UNDECODABLE, struct.error, zlib.error, Image.DecompressionBombError) as error:
         raise ProtocolError(f"cannot convert the {name} to {format}: it cannot be decoded") from error
     target.write_bytes(encoded.getbuffer())
-    return inspect(target)
+    return inspect_download(target)
 
 
 def _fit(image: Image.Image, format: str) -> Image.Image:  # noqa: A002 - the option's name

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
 
-from flux_cli.errors import ProtocolError, UsageError
+from flux_cli.errors import UsageError
 from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
 from flux_cli.images.inspect import FORMATS, inspect
-from flux_cli.images.segments import ImageFile
+from flux_cli.images.segments import ImageFile, InvalidImage
 from flux_cli.jobs import LocalFile
 from flux_cli.text import printable
 
@@ -78,8 +78,8 @@ class InputReader:
     def _check(self, path: Path, name: str) -> LocalFile:
         try:
             found = inspect(path)
-        except ProtocolError as error:
-            raise _unusable(name, error.message.removeprefix("the download is ")) from None
+        except InvalidImage as error:
+            raise _unusable(name, str(error)) from None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if found.has("exif"):
@@ -105,8 +105,10 @@ class InputReader:
             with Image.open(path) as opened:
                 if opened.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT:
                     return path, found
+                target = self._folder() / f"{sha256}-upright.{found.format}"
+                if target.exists():  # of another file with the same content
+                    return target, inspect(target)
                 turned = ImageOps.exif_transpose(opened)
-                target = self._folder() / f"{sha256}.{found.format}"
                 turned.save(target, opened.format, quality=_QUALITY, icc_profile=opened.info.get("icc_profile"))
         except UNDECODABLE as error:
             raise _unusable(name, "damaged: it cannot be decoded") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from flux_cli.errors import ProtocolError
 from flux_cli.images.jpeg import JPEG
 from flux_cli.images.png import PNG
-from flux_cli.images.segments import Cursor, ImageFile, Segment, open_image
+from flux_cli.images.segments import Cursor, ImageFile, InvalidImage, Segment, open_image
 from flux_cli.images.webp import WEBP
 
 FORMATS = {"jpg": JPEG, "png": PNG, "webp": WEBP}
@@ -36,15 +36,24 @@ _OTHERS = {
 def inspect(source: Path | bytes) -> ImageFile:
     """Return what ``source``, a file or its content, is, having walked its structure to the image's end.
 
-    Raises `ProtocolError` for anything but a whole JPEG, PNG or WebP, and ``OSError`` where the file cannot be read.
+    Raises `InvalidImage` for anything but a whole JPEG, PNG or WebP, and ``OSError`` where the file cannot be read.
     """
     return _parse(source, [])
+
+
+def inspect_download(source: Path | bytes) -> ImageFile:
+    """Return what a provider sent. Raises `ProtocolError` where `inspect` raises `InvalidImage`."""
+    try:
+        return inspect(source)
+    except InvalidImage as error:
+        message = f"the download is {error}"
+        raise ProtocolError(message) from None
 
 
 def find_segments(path: Path) -> list[Segment]:
     """Return the segments of the file at ``path``, as far as it is sound. Raises ``OSError``."""
     segments: list[Segment] = []
-    with suppress(ProtocolError):
+    with suppress(InvalidImage):
         _parse(path, segments)
     return segments
 
@@ -52,11 +61,11 @@ def find_segments(path: Path) -> list[Segment]:
 def _parse(source: Path | bytes, segments: list[Segment]) -> ImageFile:
     with open_image(source) as data:
         if not data:
-            raise ProtocolError("the download is not an image: it is empty")
+            raise InvalidImage("not an image: it is empty")
         head = data[:1024]
         name, known = next(((name, known) for name, known in FORMATS.items() if known.mark.match(head)), ("", None))
         if known is None:
-            raise ProtocolError(f"the download is not an image that flux knows: it {_describe(head)}")
+            raise InvalidImage(f"not an image that flux knows: it {_describe(head)}")
         cursor = Cursor(data, known.name, segments)
         known.parse(cursor)
         if not (0 < cursor.width <= MAX_SIDE and 0 < cursor.height <= MAX_SIDE):

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from flux_cli.errors import ProtocolError
-
 Kind = Literal["head", "xmp", "exif", "description", "metadata", "signature", "picture", "other", "tail"]
 """``head`` comes first; ``metadata`` is ours as plain text; ``tail`` is what follows the image's end."""
 
@@ -21,6 +19,10 @@ MOST_SEGMENTS = 10_000
 """Segments that are told apart in one file; no real image has as many."""
 LARGEST_BODY = 1 << 20
 """Bytes of metadata that are held in memory; larger content is passed over."""
+
+
+class InvalidImage(ValueError):  # noqa: N818 - reads as what it says of a file
+    """A file is not a whole image that flux knows. The message completes the sentence "the file is …"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Format:
     name: str
     mark: re.Pattern[bytes]
     parse: Callable[[Cursor], None]
-    """Walks to the image's end. Raises `ProtocolError` for a damaged file."""
+    """Walks to the image's end. Raises `InvalidImage` for a damaged file."""
     room: int
     """Bytes that one new piece of metadata may have."""
     encoders: Mapping[Kind, Callable[[bytes], bytes]]
@@ -105,7 +107,7 @@ def open_image(source: Path | bytes) -> Generator[mmap.mmap | bytes]:
 
 
 class Cursor:
-    """A place in a file that moves forward and collects segments. Raises `ProtocolError` where the file ends."""
+    """A place in a file that moves forward and collects segments. Raises `InvalidImage` where the file ends."""
 
     def __init__(self, data: mmap.mmap | bytes, name: str, segments: list[Segment]) -> None:
         self.data = data
@@ -149,8 +151,8 @@ class Cursor:
 
     def cut(self) -> NoReturn:
         """Raise: the file ends too soon."""
-        raise ProtocolError(f"the download is a {self._name} that is cut off after {self.end} bytes")
+        raise InvalidImage(f"a {self._name} that is cut off after {self.end} bytes")
 
     def damaged(self, problem: str) -> NoReturn:
         """Raise: something does not belong into such a file."""
-        raise ProtocolError(f"the download is a damaged {self._name}: {problem}")
+        raise InvalidImage(f"a damaged {self._name}: {problem}")

@@ -70,7 +70,8 @@ def overrun(job: Job) -> str:
         return ""
     return (
         f"{job.provider} charged {format_usd(job.cost.amount)} for a job with {job.model}, "
-        f"{format_usd(job.estimate)} was expected; `flux providers {job.provider} --check` compares prices"
+        f"{format_usd(job.estimate)} was expected; `flux providers {job.provider}` shows the prices that flux expects, "
+        "and `flux help money` how to set your own"
     )
 
 

@@ -56,6 +56,7 @@ _RESOLUTION = {
         values={"0.5mp": "0.5MP", "1mp": "1MP", "2mp": "2MP", "4mp": "4MP", "match": "match_input_image"},
         sizes={"0.5mp": 2**19, "1mp": 2**20, "2mp": 2 * 2**20, "4mp": 4 * 2**20},
         note="match: as the input image",
+        like_image=("match",),
     )
 }
 
@@ -77,7 +78,9 @@ _ULTRA = replace(
     options={
         **_FLUX_1,
         "raw": Switch(field=f"{_PARAMS}.raw", default="off", note="here: no prompt enhancement"),
-        "image_strength": Range(field=f"{_PARAMS}.image_prompt_strength", low=0, high=1, fractions=True, default="0.5"),
+        "image_strength": Range(
+            field=f"{_PARAMS}.image_prompt_strength", low=0, high=1, fractions=True, default="0.5", about_image=True
+        ),
     },
     largest=4 * 2**20,
 )

@@ -75,7 +75,9 @@ _ULTRA = Model(
         **_COMMON,
         "raw": Switch(field="raw", default="off", note="closer to the model's direct output"),
         "image": _image("image_prompt"),
-        "image_strength": Range(field="image_prompt_strength", low=0, high=1, fractions=True, default="0.1"),
+        "image_strength": Range(
+            field="image_prompt_strength", low=0, high=1, fractions=True, default="0.1", about_image=True
+        ),
         "upsample_prompt": _UPSAMPLE,
         "safety_tolerance": _tolerance(6),
     },

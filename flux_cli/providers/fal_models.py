@@ -107,7 +107,9 @@ _ULTRA = Model(
         **_OLD,
         "raw": Switch(field="raw", default="off", note="closer to the model's direct output"),
         "image": _image(0, 1),
-        "image_strength": Range(field="image_prompt_strength", low=0, high=1, fractions=True, default="0.1"),
+        "image_strength": Range(
+            field="image_prompt_strength", low=0, high=1, fractions=True, default="0.1", about_image=True
+        ),
     },
     max_images=4,
     count_field="num_images",

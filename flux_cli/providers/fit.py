@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flux_cli import providers
 from flux_cli.errors import UsageError
-from flux_cli.providers.image_input import list_images
+from flux_cli.providers.image_input import ImageInput, list_images
 from flux_cli.providers.options import Choice, InvalidValue, Option, Range, same_values
 from flux_cli.text import listed, nearest, shell_word
 
@@ -22,6 +22,9 @@ CONVERTED: dict[str, Option] = {
     "quality": Range(low=1, high=100),
 }
 """Options that flux applies itself if the provider cannot."""
+
+_ABOUT_IMAGE = frozenset({"mask", "strength"})
+"""Options that mean nothing without an input image at any provider; a model's id for text does not list them."""
 
 _CONFIDENCE: dict[str, str] = {
     "third-party": "third parties report it",
@@ -115,6 +118,20 @@ def fit_images(
         raise UsageError(message, hint=hint) from None
 
 
+def check_image_params(provider: Provider, model: Model, extra: Mapping[str, Any]) -> None:
+    """Refuse a ``--param`` that gives an input image: it would be checked by no limit and counted in no estimate.
+
+    That holds for each variant of the model. Raises `UsageError`, which names the option for it.
+    """
+    for name, option in (pair for one in (model, *model.variants) for pair in one.options.items()):
+        if not isinstance(option, ImageInput):
+            continue
+        for path in extra:
+            if any(_overlap(path, field) for field in option.field.split(", ")):
+                message = f"{provider.name}: --param {path} sets the field of {flag_name(name)}"
+                raise UsageError(message, hint=f"use {'-i' if name == 'image' else flag_name(name)} instead")
+
+
 def resolve(
     provider: Provider,
     model: Model,
@@ -130,7 +147,7 @@ def resolve(
     """
     extra = extra or {}
     kept: dict[str, Any] = {}
-    skipped = [*_choose_shape_to_skip(model, options, typed), *_skip_without_image(options, typed)]
+    skipped = [*_choose_shape_to_skip(model, options, typed), *_skip_without_image(model, options, typed)]
     notes: list[str] = []
     for name, value in options.items():
         if name in skipped:
@@ -194,14 +211,19 @@ def _choose_shape_to_skip(model: Model, options: Mapping[str, Any], typed: Colle
     return list(dict.fromkeys(found))
 
 
-def _skip_without_image(options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
+def _skip_without_image(model: Model, options: Mapping[str, Any], typed: Collection[str]) -> list[str]:
     """Return the options that are about an input image, if there is none. Raises `UsageError` if one was typed."""
     if options.get("image"):
         return []
-    found = [name for name in ("mask", "strength") if name in options]
-    for name in found:
+    found: list[str] = []
+    for name, value in options.items():
+        option = model.options.get(name)
+        if name not in _ABOUT_IMAGE and (option is None or not option.needs_image(value)):
+            continue
         if name in typed:
-            raise UsageError(f"{flag_name(name)} needs an input image", hint="add -i FILE")
+            word = f" {value}" if isinstance(option, Choice) else ""
+            raise UsageError(f"{flag_name(name)}{word} needs an input image", hint="add -i FILE")
+        found.append(name)
     return found
 
 

@@ -39,6 +39,8 @@ class Option:
     """What is special about the option at this provider."""
     required: bool = False
     """Whether the model cannot do without it."""
+    about_image: bool = False
+    """Whether it means nothing without an input image."""
     confidence: Confidence = ""
 
     def check(self, value: Any) -> Any:
@@ -52,6 +54,10 @@ class Option:
     def pixels(self, value: Any, others: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - for some
         """Return the number of pixels that the image will have, if this option decides that."""
         return None
+
+    def needs_image(self, value: Any) -> bool:  # noqa: ARG002 - for some
+        """Whether this value means nothing without an input image."""
+        return self.about_image
 
     @property
     def accepts(self) -> str:
@@ -70,6 +76,8 @@ class Choice(Option):
     """Pixels of the image by word, for words that decide it."""
     unless: tuple[str, ...] = ()
     """Options that are sent instead, if one of them is given."""
+    like_image: tuple[str, ...] = ()
+    """Words that mean "as the input image" and nothing else."""
 
     def check(self, value: Any) -> Any:
         """Return the word. Raises `InvalidValue` with the nearest one."""
@@ -90,6 +98,10 @@ class Choice(Option):
     def pixels(self, value: Any, others: Mapping[str, Any]) -> int | None:
         """Return the pixels of a word."""
         return None if any(name in others for name in self.unless) else self.sizes.get(value)
+
+    def needs_image(self, value: Any) -> bool:
+        """Whether the word means nothing without an input image."""
+        return self.about_image or value in self.like_image
 
     @property
     def accepts(self) -> str:

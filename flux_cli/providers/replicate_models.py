@@ -37,9 +37,13 @@ def _image(field: str, most: int = 1, least: int = 0) -> ImageInput:
     )
 
 
+_LIKE_IMAGE = "match_input_image"
+
+
 def _ratio(*values: str, default: str = "1:1", auto: str = "") -> Choice:
     words = {**({"auto": auto} if auto else {}), **same_values(*values)}
-    return Choice(field="input.aspect_ratio", default=default, values=words)
+    like_image = ("auto",) if auto == _LIKE_IMAGE and default != "auto" else ()  # else 1:1 where there is no image
+    return Choice(field="input.aspect_ratio", default=default, values=words, like_image=like_image)
 
 
 def _size(low: int, high: int, step: int) -> Pixels:
@@ -62,7 +66,7 @@ _KONTEXT_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "4:5", "5:
 _KONTEXT = _model(
     "flux-kontext-pro",
     options={
-        "aspect_ratio": _ratio(*_KONTEXT_RATIOS, default="auto", auto="match_input_image"),
+        "aspect_ratio": _ratio(*_KONTEXT_RATIOS, default="auto", auto=_LIKE_IMAGE),
         **_COMMON,
         "image": _image("input_image"),
         "format": _JPG_PNG,
@@ -71,13 +75,14 @@ _KONTEXT = _model(
     },
 )
 _FLUX_2: dict[str, Option] = {
-    "aspect_ratio": _ratio(*_TEN, auto="match_input_image"),
+    "aspect_ratio": _ratio(*_TEN, auto=_LIKE_IMAGE),
     "size": _size(256, 2048, 16),
     "resolution": Choice(
         field="input.resolution",
         default="1mp",
-        values={"0.5mp": "0.5 MP", "1mp": "1 MP", "2mp": "2 MP", "4mp": "4 MP", "match": "match_input_image"},
+        values={"0.5mp": "0.5 MP", "1mp": "1 MP", "2mp": "2 MP", "4mp": "4 MP", "match": _LIKE_IMAGE},
         sizes={"0.5mp": 2**19, "1mp": 2**20, "2mp": 2**21, "4mp": 2**22, "match": 2**22},
+        like_image=("match",),
     ),
     **_COMMON,
     "image": _image("input_images", 8),
@@ -89,7 +94,7 @@ _FLUX_2_PRO = _model("flux-2-pro", options=_FLUX_2, price=_price(0.03, 0.015, 0.
 _KLEIN = _model(
     "flux-2-klein-4b",
     options={
-        "aspect_ratio": replace(_ratio(*_TEN, auto="match_input_image"), confidence="inferred"),
+        "aspect_ratio": replace(_ratio(*_TEN, auto=_LIKE_IMAGE), confidence="inferred"),
         **_COMMON,
         "image": _image("images", 5),
         "format": replace(_FORMATS, default="jpg", confidence="inferred"),
@@ -120,7 +125,9 @@ _ALL = (
             **_COMMON,
             "raw": Switch(field="input.raw", default="off", note="closer to the model's direct output"),
             "image": _image("image_prompt"),
-            "image_strength": Range(field="input.image_prompt_strength", low=0, high=1, fractions=True, default="0.1"),
+            "image_strength": Range(
+                field="input.image_prompt_strength", low=0, high=1, fractions=True, default="0.1", about_image=True
+            ),
             "format": replace(_JPG_PNG, default="jpg"),
             "safety_tolerance": _tolerance(1, 6),
         },
@@ -144,7 +151,7 @@ _ALL = (
     _model(
         "flux-2-dev",
         options={
-            "aspect_ratio": replace(_ratio(*_TEN, auto="match_input_image"), confidence="inferred"),
+            "aspect_ratio": replace(_ratio(*_TEN, auto=_LIKE_IMAGE), confidence="inferred"),
             "size": _size(256, 1440, 32),
             **_COMMON,
             "image": _image("input_images", 4),

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flux_cli.errors import ProtocolError, UsageError
+from flux_cli.errors import UsageError
 from flux_cli.images import embed as embedding
 from flux_cli.images import inspect as images
 from flux_cli.images.metadata import ImageMetadata
+from flux_cli.images.segments import InvalidImage
 from flux_cli.jobs import Image, Job
 from flux_cli.runtime import Runtime
 from flux_cli.text import printable
@@ -47,7 +48,7 @@ def describe_image(reference: str) -> DescribedImage | None:
         if metadata is None:
             raise UsageError(f"{printable(reference)} has no flux metadata", hint=hint)
         image = Image(path=str(path.absolute()), seed=metadata.seed)
-        with suppress(ProtocolError):  # a damaged image can still have its metadata
+        with suppress(InvalidImage):  # a damaged image can still have its metadata
             facts = images.inspect(path)
             image = Image(
                 path=image.path,

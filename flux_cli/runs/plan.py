@@ -13,7 +13,16 @@ from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.jobs import Job, LocalFile
 from flux_cli.providers.base import Model, OwnModel, PlannedJob, Price, Provider
-from flux_cli.providers.fit import check_prompt, check_seed, find_model, fit_images, flag_name, note_confidence, resolve
+from flux_cli.providers.fit import (
+    check_image_params,
+    check_prompt,
+    check_seed,
+    find_model,
+    fit_images,
+    flag_name,
+    note_confidence,
+    resolve,
+)
 from flux_cli.providers.hints import with_hint
 from flux_cli.providers.image_input import ImageInput, list_images
 from flux_cli.providers.options import InvalidValue
@@ -161,13 +170,15 @@ def _make_request(
     for name, value in options.items():
         _require_unicode(flag_name(name), value)
     _require_unicode("--param", extra)
+    check_image_params(provider, model, extra)
     model, options, left_out = fit_images(provider, model, options, typed=typed)
     wants_seed = "seed" in options
     if wants_seed and model.takes_seed:
         options = {name: value for name, value in options.items() if name != "seed"}
     found = resolve(provider, model, options, typed=typed, extra=extra)
     files = _read_files(provider, model, found.options, read)
-    shaped = found.options if "aspect_ratio" in options else _follow_image(model, found.options, files)
+    given = "aspect_ratio" in options and "aspect_ratio" not in found.skipped
+    shaped = found.options if given else _follow_image(model, found.options, files)
     converts = "quality" in model.options or "format" in found.options
     if "quality" in typed and not converts:
         raise UsageError(
@@ -216,7 +227,7 @@ def _read_files(
     if image and mask and (image.width, image.height) != (mask.width, mask.height):
         raise UsageError(
             f"--mask has {mask.width}x{mask.height} pixels, but the image has {image.width}x{image.height}",
-            hint="make them the same size; white marks what changes",
+            hint="make them the same size when upright, as flux sends them; white marks what changes",
         )
     return files
 

@@ -47,7 +47,7 @@ def open_store(
     """
     from flux_cli.images.convert import convert  # noqa: PLC0415 - not for --no-wait
     from flux_cli.images.embed import embed  # noqa: PLC0415
-    from flux_cli.images.inspect import inspect  # noqa: PLC0415
+    from flux_cli.images.inspect import inspect_download  # noqa: PLC0415
     from flux_cli.images.metadata import ImageMetadata  # noqa: PLC0415
     from flux_cli.saving.saver import Fields, Saver  # noqa: PLC0415
 
@@ -57,7 +57,7 @@ def open_store(
     ours = model is None or "quality" not in model.options
     saver = Saver(
         options.destination,
-        inspect=inspect,
+        inspect=inspect_download,
         convert=convert,
         format=options.format or job.parameters.get("format"),
         quality=job.parameters.get("quality") if ours else None,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flux_cli.cli import main
 from flux_cli.config.paths import state_path
 from flux_cli.ledger.ledger import Ledger
+from flux_cli.runtime import Runtime
 from flux_cli.sandbox.wire import reply
+from tests.conftest import FakeClock, Stream
 
 DEAD = f"{socket.gethostname()}:99999999"
 """A process that runs no more."""
@@ -173,17 +178,41 @@ def test_result_all_names_what_is_under_way_and_waits_for_it_on_demand(flux, que
     assert images() == 3
 
 
-def test_result_all_is_held_up_by_nothing_that_takes_long(flux, queued, clock):
+class HeldClock(FakeClock):
+    """A clock that stays below a limit until something is printed: on a `FakeClock` the sleeps of all threads add up.
+
+    It gives the limit up after many sleeps, so that a program that prints nothing until then fails, not hangs.
+    """
+
+    def __init__(self, start: float, *, limit: float) -> None:
+        super().__init__(start)
+        self.out = Stream()
+        self._limit = start + limit
+        self._held = 0
+
+    def sleep(self, seconds: float) -> None:
+        if self.time + seconds < self._limit or self._held > 5000 or self.out.bytes.getvalue():
+            super().sleep(seconds)
+            return
+        self.check()
+        self._held += 1
+        threading.Event().wait(0.001)  # let the other threads run
+
+
+def test_result_all_is_held_up_by_nothing_that_takes_long(queued, clock):
     """More jobs that never end than are saved at a time: one that does end comes home before they are given up."""
     for _ in range(6):
         queued("runflow", "sandbox:never")
     ready = queued("runware", "a fox")["id"]
+    held = HeldClock(clock.time, limit=600)
+    runtime = Runtime(stdin=Stream(), stdout=held.out, stderr=Stream(), clock=held)
 
-    done = flux("result", "--all", "--sandbox", "--wait", "--timeout", "600", "--json")
+    code = main(["result", "--all", "--sandbox", "--wait", "--timeout", "600", "--json"], runtime)
 
-    assert done.code == 8
-    assert (done.objects[0]["id"], done.objects[0]["error"]) == (ready, None)
-    assert {job["error"]["code"] for job in done.objects[1:]} == {"pending"}
+    jobs = [json.loads(line) for line in held.out.bytes.getvalue().splitlines()]
+    assert code == 8
+    assert (jobs[0]["id"], jobs[0]["error"]) == (ready, None)
+    assert [job["error"]["code"] for job in jobs[1:]] == ["pending"] * 6
 
 
 @pytest.mark.parametrize(

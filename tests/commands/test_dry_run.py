@@ -24,7 +24,7 @@ def test_nothing_is_sent_and_no_key_is_needed(flux, provider):
     """One line of curl to the documented address, the key only by its variable's name; the ledger stays empty."""
     done = flux("generate", 'it\'s $HOME `a` "fox"\\ 🦊\n!', "-p", provider, "--dry-run", "-s", "7")
 
-    words = shlex.split(done.out)
+    words = shlex.split(done.out, comments=True)
     assert (done.code, done.err) == (0, "")
     assert words[0] == "curl"
     assert any(f"${VARIABLES[provider]}" in word for word in words)
@@ -73,7 +73,7 @@ def test_several_jobs_are_several_lines(flux):
     """-n at a host of single images: a line a job, the seeds counting up."""
     done = flux("generate", "a fox", "-p", "runflow", "-n", "3", "-s", "7", "--dry-run")
 
-    bodies = [json.loads(shlex.split(line)[-1]) for line in done.lines]
+    bodies = [json.loads(words[-1]) for line in done.lines if (words := shlex.split(line, comments=True))]
     assert [body["input"]["seed"] for body in bodies] == [7, 8, 9]
 
 
@@ -86,10 +86,37 @@ def test_an_upload_comes_first(flux, tmp_path):
 
     done = flux("generate", "a fox", "-p", "apiframe", "-i", name, "--dry-run")
 
-    upload, submit = (shlex.split(line) for line in done.lines)
+    upload, submit = filter(None, (shlex.split(line, comments=True) for line in done.lines))
     assert upload[upload.index("-F") + 1] == f'file=@"{Path.cwd()}/a;b, \\"c\\" \'d\'.png";type=image/png'
     assert "/v2/uploads" in upload[4]
     assert "image_prompt" in submit[-1]
+
+
+RUNWARE = "# runware flux-1.1-pro-ultra: {}, $0.06 an image (the model's page at runware.ai/docs, 2026-11)"
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (["-p", "runware"], [RUNWARE.format("1 image"), "# estimate: 1 job, $0.06"]),
+        (["-p", "runware", "-n", "4"], [RUNWARE.format("4 images"), "# estimate: 1 job, $0.24"]),
+        (
+            ["-p", "runcomfy", "-n", "3"],
+            [
+                "# runcomfy flux-1.1-pro-ultra: 3 images, no price is known",
+                "# estimate: 3 jobs, 3 of unknown cost",
+            ],
+        ),
+    ],
+    ids=" ".join,
+)
+def test_the_estimate_follows_as_comments(flux, words, lines):
+    """For a single job and for several, as for a batch; pasted into a shell, they do nothing."""
+    done = flux("generate", "a fox", *words, "--dry-run")
+
+    curl = [line for line in done.lines if line.startswith("curl ")]
+    assert done.lines == [*curl, *lines]
+    assert curl
 
 
 def test_control_characters_are_not_obeyed(flux):

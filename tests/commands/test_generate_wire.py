@@ -109,7 +109,12 @@ def _cells():
             },
         )
     yield "apiframe", ULTRA, ["--raw"], {"fluxParams.raw": True}
-    yield "apiframe", ULTRA, ["--image-strength", "0.25"], {"fluxParams.image_prompt_strength": 0.25}
+    yield (
+        "apiframe",
+        ULTRA,
+        ["-i", "https://example.com/a.png", "--image-strength", "0.25"],
+        {"fluxParams.image_prompt": "https://example.com/a.png", "fluxParams.image_prompt_strength": 0.25},
+    )
     yield "apiframe", PRO, ["--upsample-prompt"], {"fluxParams.prompt_upsampling": True}
     yield "apiframe", PRO, ["--no-upsample-prompt"], {"fluxParams.prompt_upsampling": False}
     for model in (PRO, ULTRA):

@@ -32,6 +32,14 @@ def studio(host) -> Studio:
     return host.script
 
 
+def turned(name: str, size: tuple[int, int]) -> str:
+    """Write an image that its EXIF data turns by a quarter, ``size`` being that of the file."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", size, "navy").save(name, exif=exif)
+    return name
+
+
 @pytest.fixture
 def dry(flux):
     """Return a function that rehearses a request, and returns the bodies."""
@@ -165,6 +173,8 @@ def test_a_job_without_images_is_no_input(flux, studio, host, status, said, hint
 
 REFUSED = {
     "no such file": (EDIT, ("-i", "missing.png"), "missing.png: No such file"),
+    "an empty name": (EDIT, ("-i", ""), "the name of an input image is empty"),
+    "an empty mask": (FILL, ("-i", "fox.png", "--mask", " "), "the name of an input image is empty"),
     "no such run": (EDIT, ("-i", "@1"), "there is no run @1"),
     "a data URI": (EDIT, ("-i", "data:image/png;base64,AAAA"), "is not given as a data URI"),
     "no such job": (EDIT, ("-i", "k3f9q2mx"), "cannot read the image"),
@@ -179,6 +189,16 @@ REFUSED = {
     ),
     "a mask alone": (EDIT, ("--mask", "mask.png"), "--mask needs an input image"),
     "a strength alone": (EDIT, ("--strength", "0.5"), "--strength needs an input image"),
+    "an image strength alone": (
+        ("-p", "apiframe", "-m", "ultra"),
+        ("--image-strength", "0.5"),
+        "--image-strength needs an input image",
+    ),
+    "the size of no image": (
+        ("-p", "apiframe", "-m", "flux-2-pro"),
+        ("--resolution", "match"),
+        "--resolution match needs an input image",
+    ),
     "no mask there": (EDIT, ("-i", "fox.png", "--mask", "mask.png"), "has no --mask for flux-2-pro"),
     "a bad mask": (FILL, ("-i", "fox.png", "--mask", "missing.png"), "missing.png: No such file"),
 }
@@ -193,6 +213,34 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(flux, host, case):
     assert (done.code, host.requests) == (2, [])
     assert said in done.err
     assert "charged: no" in done.err
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "said"),
+    [
+        (None, (32, 64), ""),
+        ((32, 64), None, ""),
+        ((64, 32), (64, 32), ""),
+        (None, (64, 32), "--mask has 32x64 pixels, but the image has 64x32"),
+        ((64, 32), None, "--mask has 64x32 pixels, but the image has 32x64"),
+    ],
+)
+def test_an_image_and_its_mask_are_both_turned_upright_before_they_are_compared(flux, studio, image, mask, said):
+    """The sizes are those of the upright images, which are the ones that are sent."""
+    first, second = (
+        "navy.png" if size is None else turned(f"{size}-{n}.jpg", size) for n, size in enumerate((image, mask))
+    )
+
+    done = flux("generate", "winter", *FILL, "-i", first, "--mask", second, "--no-wait")
+
+    assert done.code == (2 if said else 0), done
+    assert said in done.err
+    assert ("upright" in done.err) == bool(said)
+    if not said:
+        (task,) = studio.tasks
+        sent = [task["seedImage"].partition(",")[2], task["maskImage"]]
+        shapes = [Image.open(io.BytesIO(base64.b64decode(one))).size for one in sent]
+        assert shapes[0] == shapes[1]
 
 
 def test_a_refusal_names_the_models_and_hosts_that_can(flux):
@@ -286,10 +334,7 @@ def test_the_rehearsed_line_sends_the_same_bytes(flux, host, studio, given):
     if given == "stdin":
         words, content = ("-i", "-"), FOX
     if given == "turned":
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        Image.new("RGB", (64, 32), "navy").save("turned.jpg", exif=exif)
-        words = ("-i", "turned.jpg")
+        words = ("-i", turned("turned.jpg", (64, 32)))
     line = ("generate", 'it\'s "winter" 🦊', *EDIT, "-s", "7", *words)
     rehearsed = flux(*line, "--dry-run", stdin=stdin(content))
     assert rehearsed.code == 0, rehearsed

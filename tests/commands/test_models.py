@@ -40,7 +40,7 @@ def test_every_model_with_its_hosts(flux):
     hosts = {name: [host for host in NAMES if name in load(host).models] for name in MODELS}
 
     assert {name: row[1].split(" ") for name, row in told.items()} == {name: one for name, one in hosts.items() if one}
-    assert told["flux-1.1-pro-ultra"][2:] == ["$0.06", "text", "1", "yes"]
+    assert told["flux-1.1-pro-ultra"][2:] == ["$0.06", "text image-prompt", "1", "yes"]
     assert told["flux-3-image"][-1] == "no"
     assert told["flux-2-pro"][2:4] == ["from $0.03", "text edit"]
     assert told["flux-fill-pro"][3] == "fill"
@@ -52,6 +52,7 @@ def test_one_object_a_model(flux):
     assert told["flux-kontext-pro"]["aliases"] == ["kontext"]
     assert told["flux-3-image"]["seed"] == "no"
     assert told["flux-2-pro"]["kinds"] == ["text", "edit"]
+    assert told["flux-1.1-pro-ultra"]["kinds"] == ["text", "image-prompt"]
 
 
 def test_only_what_one_provider_hosts(flux):
@@ -227,7 +228,11 @@ FILL = replace(EDIT, options={"image": IMAGE, "mask": replace(IMAGE, required=Tr
         (EDIT, ["edit"]),
         (replace(TEXT, variants=(EDIT,)), ["text", "edit"]),
         (replace(TEXT, options={"image": replace(IMAGE, least=0)}), ["text", "edit"]),
-        (replace(TEXT, options={"image": replace(IMAGE, least=0), "image_strength": Switch()}), ["text"]),
+        (
+            replace(TEXT, options={"image": replace(IMAGE, least=0), "image_strength": Switch()}),
+            ["text", "image-prompt"],
+        ),
+        (replace(TEXT, options={"image": replace(IMAGE, least=0, field="image_prompt")}), ["text", "image-prompt"]),
         (FILL, ["fill"]),
     ],
 )

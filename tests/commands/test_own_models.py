@@ -89,9 +89,20 @@ def test_it_is_set_got_shown_and_unset(flux, studio):
     ("text", "said"),
     [
         ('[models.poster]\nbase = "flux-2-prow"\n', "did you mean flux-2-pro?"),
-        ('[models.poster]\nrunware = "a:b@1"\n', 'models.poster takes a table such as { base = "flux-2-pro" }'),
-        ('[models.poster]\nbase = "flux-2-pro"\nrunwear = "a:b@1"\n', "its keys are base, price and the names of"),
-        ('[models.poster]\nbase = "flux-2-pro"\nprice = -1\n', "its keys are base, price and the names of"),
+        (
+            '[models.poster]\nrunware = "a:b@1"\n',
+            'models.poster needs a base, the name of a model, such as base = "flux-2-pro"',
+        ),
+        ("[models.poster]\n", "hint: its keys are base, price and the names of providers\n"),
+        ("[models.poster]\nbase = 5\n", "models.poster.base takes the name of a model\n"),
+        ('[models.poster]\nbase = "nope"\n', "models.poster.base takes the name of a model\nhint: `flux models` lists"),
+        (
+            '[models.poster]\nbase = "flux-2-pro"\nrunwear = "a:b@1"\n',
+            "there is no key runwear in it; its keys are base, price and the names of providers\n",
+        ),
+        ('[models.poster]\nbase = "flux-2-pro"\nprice = -1\n', "models.poster.price takes an amount of 0 or more\n"),
+        ('[models.poster]\nbase = "flux-2-pro"\nrunware = 5\n', "models.poster.runware takes an id of this provider\n"),
+        ('[models]\nposter = "pro"\n', 'models.poster takes a table such as { base = "flux-2-pro" }\n'),
         ('[models.ultra]\nbase = "flux-2-pro"\n', "ultra is a model that flux knows already"),
         ('[models."FLUX-2-Pro"]\nbase = "flux-2-max"\n', "FLUX-2-Pro is a model that flux knows already"),
         ('[models."a b"]\nbase = "flux-2-pro"\n', "letters, digits, dots, dashes and underscores"),
@@ -114,7 +125,10 @@ def test_a_wrong_table_is_not_written(flux):
     wrong = flux("config", "set", "models.ultra", '{"base": "flux-2-pro"}')
     word = flux("config", "set", "models.poster", "flux-2-pro")
 
-    assert (wrong.code, word.code) == (2, 2)
+    price = flux("config", "set", "models.poster", '{"base": "flux-2-pro", "price": -1}')
+
+    assert (wrong.code, word.code, price.code) == (2, 2, 2)
+    assert "models.poster.price takes an amount of 0 or more" in price.err
     assert "choose another name" in wrong.err
     assert "models.poster takes a table, as JSON" in word.err
 

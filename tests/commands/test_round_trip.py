@@ -35,7 +35,7 @@ def ask(model, name, value) -> dict | None:
     except InvalidValue:
         return None
     found = {"prompt": "a fox", "model": model.name, **list_needed(model), name: value}
-    if name in {"mask", "strength", "image_strength"}:
+    if name in {"mask", "strength"} or model.options[name].needs_image(value):
         found.setdefault("image", PICTURE)
     if "image" in found and not model.options["image"].links:
         found["image"] = "fox.png"

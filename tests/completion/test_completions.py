@@ -401,9 +401,11 @@ def test_jobs_are_those_that_the_command_is_for(remembered):
 def test_runs_are_counted_back(remembered):
     remembered(*(replace(JOB, id=f"aaa{n}", run=f"r{n // 2}", prompt=f"fox {n}") for n in range(4)))
 
-    runs = said("result", "@")
+    runs, images, like = said("result", "@"), said("generate", "--image=@"), said("generate", "--like", "@")
 
     assert runs == {"@1": "the latest run: fox 3 (2 jobs)", "@2": "fox 1 (2 jobs)"}
+    assert list(images) == ["--image=@1", "--image=@2"]
+    assert like == runs
 
 
 def test_what_is_broken_offers_nothing_and_stays_as_it_is(remembered, home):

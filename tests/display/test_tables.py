@@ -7,9 +7,11 @@ import re
 import pytest
 from rich.cells import cell_len
 
+from flux_cli.commands.providers import facts
 from flux_cli.display.rendering import HEAD, row_style, table_row
 from flux_cli.display.tables import TableRenderer
 from flux_cli.jobs import Job
+from flux_cli.providers import NAMES, load
 from tests.conftest import Stream
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -96,6 +98,51 @@ def test_a_table_that_is_too_wide_is_folded_and_loses_nothing(page):
     assert "".join(" ".join(shown).split()).count("$0.06") == 1
     assert shown[1].split()[:2] == ["runware", "set"]
     assert len(shown) > 2
+
+
+OPTIONS = ("OPTION", "ACCEPTS", "DEFAULT", "FIELD", "NOTE")
+
+
+@pytest.mark.parametrize("columns", [80, 100, 150])
+@pytest.mark.parametrize("provider", NAMES)
+def test_no_word_of_an_option_table_is_broken(page, provider, columns):
+    """Such as the name of a field, which is copied; columns without room follow in a table of their own."""
+    for model in load(provider).models.values():
+        rows = facts.table(model)
+
+        shown = lines(page(columns).wrapped_rows(OPTIONS, rows))
+
+        words = {word for row in (OPTIONS, *rows) for cell in row for word in cell.split()}
+        assert words <= {word for line in shown for word in line.split()}
+        assert max(map(cell_len, shown)) <= columns
+
+
+def test_columns_without_room_follow_below_beside_the_first(page):
+    rows = [
+        ("--seed", "0 to 9223372036854775807", "providerSettings.bfl.promptUpsampling", "strict"),
+        ("--raw", "", "raw", ""),
+    ]
+
+    assert lines(page(60).wrapped_rows(("OPTION", "ACCEPTS", "FIELD", "NOTE"), rows)) == [
+        "OPTION  ACCEPTS",
+        "--seed  0 to 9223372036854775807",
+        "--raw",
+        "",
+        "OPTION  FIELD                                  NOTE",
+        "--seed  providerSettings.bfl.promptUpsampling  strict",
+        "--raw   raw",
+    ]
+
+
+def test_what_has_no_room_at_all_is_folded(page):
+    """A path that is longer than the window, or a window as narrow as a word."""
+    path = "/home/ann/" + "x" * 80
+
+    for columns in (12, 30, 60):
+        shown = lines(page(columns).wrapped_rows(("KEY", "VALUE", "FROM"), [("output", path, "file")]))
+
+        assert "".join(shown).count("x") == 80
+        assert max(map(cell_len, shown)) <= columns
 
 
 def test_facts_go_on_below_themselves_and_links_stay_whole(page):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from flux_cli.errors import ProtocolError
 from flux_cli.images.embed import embed, read
-from flux_cli.images.inspect import inspect
+from flux_cli.images.inspect import inspect, inspect_download
 from flux_cli.images.metadata import ImageMetadata
 from tests.bare import bare
 
@@ -208,7 +208,7 @@ def test_whatever_passes_for_an_image_gets_its_metadata_or_a_reason(tmp_path_fac
     source.write_bytes(odd)
 
     try:
-        before = inspect(source)
+        before = inspect_download(source)
         embed(source, target, before, METADATA)
     except ProtocolError:
         return

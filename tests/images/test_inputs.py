@@ -156,6 +156,21 @@ def test_many_threads_read_an_image_once(reader, tmp_path):
     assert len(list((tmp_path / "copies").iterdir())) == 1
 
 
+def test_turned_images_of_the_same_content_share_a_copy_that_does_not_change(reader):
+    """It is checked once more before it is sent, when another name of it was read as well, even from stdin."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture().save("a.jpg", exif=exif)
+    Path("b.jpg").write_bytes(Path("a.jpg").read_bytes())
+
+    found = reader.read("a.jpg")
+    before = Path(found.path).stat().st_mtime_ns
+    others = [reader.read("b.jpg"), reader.add("-", Path("a.jpg").read_bytes())]
+
+    assert {(one.path, one.modified, one.width, one.height) for one in others} == {(found.path, before, 32, 64)}
+    assert Path(found.path).stat().st_mtime_ns == before
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_read_as_one(reader):
     """As a shell's <(…) gives one: it cannot be read twice, so a copy is sent."""

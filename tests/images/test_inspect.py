@@ -9,10 +9,11 @@ import zlib
 import pytest
 from PIL import Image, ImageCms
 
-from flux_cli.errors import ProtocolError
+from flux_cli.errors import ProtocolError, UsageError
 from flux_cli.images.convert import convert
-from flux_cli.images.inspect import FORMATS, inspect
-from flux_cli.images.segments import CONTENT_TYPES, ImageFile
+from flux_cli.images.inputs import InputReader
+from flux_cli.images.inspect import FORMATS, inspect, inspect_download
+from flux_cli.images.segments import CONTENT_TYPES, ImageFile, InvalidImage
 
 PILLOW = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
@@ -103,7 +104,7 @@ def test_an_image_that_ends_too_soon_is_never_taken_for_whole(file, kind, mode, 
     content = encoded(kind, mode, **options)
 
     for length in range(len(content)):
-        with pytest.raises(ProtocolError):
+        with pytest.raises(InvalidImage):
             inspect(file(content[:length]))
 
 
@@ -112,7 +113,7 @@ def test_the_message_says_how_much_came(file, kind):
     """A cut-off image is named as such, with its length."""
     content = encoded(kind)[:60]
 
-    with pytest.raises(ProtocolError, match=r"is a (JPEG|PNG|WebP) that is cut off after 60 bytes$"):
+    with pytest.raises(InvalidImage, match=r"^a (JPEG|PNG|WebP) that is cut off after 60 bytes$"):
         inspect(file(content))
 
 
@@ -122,7 +123,7 @@ def test_a_flipped_bit_in_a_png_is_found(file, offset):
     content = bytearray(encoded("png"))
     content[offset] ^= 1
 
-    with pytest.raises(ProtocolError, match=r"damaged PNG|cut off"):
+    with pytest.raises(InvalidImage, match=r"damaged PNG|cut off"):
         inspect(file(bytes(content)))
 
 
@@ -156,7 +157,7 @@ def test_what_follows_a_webp_does_not_complete_it(file):
     content = bytearray(encoded("webp"))
     content[16] += 8
 
-    with pytest.raises(ProtocolError, match="cut off"):
+    with pytest.raises(InvalidImage, match="cut off"):
         inspect(file(bytes(content) + bytes(100)))
 
 
@@ -189,11 +190,36 @@ def test_what_is_no_image_is_called_by_its_name(file, content, words):
     """An error page or another file is refused with a word on what it is."""
     path = file(content)
 
-    with pytest.raises(ProtocolError) as caught:
+    with pytest.raises(InvalidImage) as caught:
         inspect(path)
 
-    assert caught.value.message.startswith("the download is not an image")
-    assert caught.value.message.endswith(words)
+    assert str(caught.value).startswith("not an image")
+    assert str(caught.value).endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not an image: it is empty"),
+        (b"<html>", "not an image that flux knows: it looks like HTML"),
+        (png(IHDR), "a PNG that is cut off after 33 bytes"),
+        (png(IHDR, IEND), "a damaged PNG: no picture in it"),
+    ],
+)
+def test_the_reason_is_about_any_file_and_the_caller_says_which(file, content, reason):
+    """The same file may be a download, whose error is the provider's, or one of yours."""
+    path = file(content)
+
+    with pytest.raises(InvalidImage) as found:
+        inspect(path)
+    with pytest.raises(ProtocolError) as download:
+        inspect_download(path)
+    with pytest.raises(UsageError) as own:
+        InputReader(lambda: path.parent).read(str(path))
+
+    assert str(found.value) == reason
+    assert download.value.message == f"the download is {reason}"
+    assert own.value.message == f"cannot use {path} as an input image: it is {reason}"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +248,7 @@ def test_a_damaged_image_is_refused_with_the_reason(file, content, words):
     """What does not belong into such a file is named."""
     path = file(content)
 
-    with pytest.raises(ProtocolError, match=f"is a damaged (JPEG|PNG|WebP): {words}$"):
+    with pytest.raises(InvalidImage, match=f"^a damaged (JPEG|PNG|WebP): {words}$"):
         inspect(path)
 
 

@@ -80,10 +80,10 @@ SENT = [
                 ("1mp", "1MP"),
                 ("2mp", "2MP"),
                 ("4mp", "4MP"),
-                ("match", "match_input_image"),
             ]
         ],
     ),
+    *rows(TIERED, "resolution", [("match", {"resolution": "match_input_image", "input_images": [A]})]),
     *rows(
         TIERED,
         "size",
@@ -110,7 +110,11 @@ SENT = [
     *rows(("flux-2-flex",), "guidance", at("guidance", 1.5, 4, 10)),
     *rows(("flux-1.1-pro", "flux-2-flex"), "upsample_prompt", at("prompt_upsampling", True, False)),
     *rows(("flux-1.1-pro-ultra",), "raw", at("raw", True, False)),
-    *rows(("flux-1.1-pro-ultra",), "image_strength", at("image_prompt_strength", 0, 0.4, 1)),
+    *rows(
+        ("flux-1.1-pro-ultra",),
+        "image_strength",
+        [(n, {"image_prompt_strength": n, "image_prompt": A}) for n in (0, 0.4, 1)],
+    ),
     *rows(("flux-fill-pro",), "image", at("image", A)),
     *rows(("flux-fill-pro",), "mask", at("mask", B)),
     *rows(("flux-fill-pro",), "seed", at("seed", -1, 0, 2**40)),
@@ -153,7 +157,7 @@ LACKING = [
 def plan(model, *, seed=7, extra=None, **options):
     """A planned job whose options went through the ordinary checks."""
     given = {**FILL, **options} if model == "flux-fill-pro" else options
-    if "mask" in given or "strength" in given:
+    if {"mask", "strength"} & given.keys() or given.get("resolution") == "match" or "image_strength" in given:
         given = {"image": A, **given}
     return checked("apiframe", model, seed=seed, extra=extra, handle="h", **given)
 

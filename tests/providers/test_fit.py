@@ -9,6 +9,7 @@ import pytest
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.providers.fit import check_prompt, check_seed, find_model, resolve
+from tests.providers.cells import PICTURE, list_models
 
 
 def fitted(name, alias="ultra", *, typed=None, prompt="a fox", seed=7, extra=None, **options):
@@ -32,6 +33,57 @@ def test_an_option_from_the_config_that_cannot_be_honoured_is_left_out_and_named
 
     assert done.skipped == ("raw", "aspect_ratio")
     assert done.options == {"webhook": "https://h/x"}
+
+
+ABOUT_IMAGE = {
+    ("apiframe", "resolution", "match"): ["flux-2-flex", "flux-2-max", "flux-2-pro"],
+    ("replicate", "resolution", "match"): ["flux-2-flex", "flux-2-max", "flux-2-pro"],
+    ("replicate", "aspect_ratio", "auto"): [
+        "flux-2-dev",
+        "flux-2-flex",
+        "flux-2-klein-4b",
+        "flux-2-klein-9b-base",
+        "flux-2-max",
+        "flux-2-pro",
+    ],
+    **{(host, "image_strength", 0.5): ["flux-1.1-pro-ultra"] for host in ("apiframe", "bfl", "fal", "replicate")},
+}
+"""What means nothing without an input image, by host, and the models that have it.
+
+Kontext and FLUX 3 give "auto" a meaning without one as well: 1:1, or what the prompt suggests.
+"""
+
+
+@pytest.mark.parametrize(("host", "name", "value"), ABOUT_IMAGE)
+def test_what_means_nothing_without_an_image_is_refused_if_typed_and_left_out_if_configured(host, name, value):
+    provider = providers.load(host)
+    models = [provider.models[one] for one in ABOUT_IMAGE[host, name, value]]
+
+    for model in models:
+        alone = resolve(provider, model, {name: value}, typed=())
+        together = resolve(provider, model, {"image": PICTURE, name: value}, typed=("image", name))
+        with pytest.raises(UsageError, match="needs an input image") as caught:
+            resolve(provider, model, {name: value}, typed=(name,))
+
+        assert alone.skipped == (name,)
+        assert name not in alone.options
+        assert together.options[name] == value
+        assert caught.value.message.startswith(f"--{name.replace('_', '-')} ")
+        assert "-i FILE" in caught.value.hint
+
+
+def test_no_other_option_of_a_model_without_an_image_needs_one():
+    """A mask and a strength need one at every model, and are no part of this table."""
+    found = {
+        (provider.name, name, value)
+        for provider in providers.load_all()
+        for model in list_models(provider)
+        for name, option in model.options.items()
+        for value in [*getattr(option, "values", ()), 0.5]
+        if option.needs_image(value)
+    }
+
+    assert found == ABOUT_IMAGE.keys()
 
 
 def test_a_value_from_the_config_that_the_model_does_not_take_is_left_out_too():
@@ -62,8 +114,12 @@ def test_a_value_from_the_config_that_the_model_does_not_take_is_left_out_too():
         (["runware"], {"safety_tolerance": 7}, "runware: --safety-tolerance takes 0 to 6, not 7"),
         (["runware"], {"quality": 19}, "runware: --quality takes 20 to 99, not 19"),
         (["runware"], {"quality": 50.5}, "runware: --quality takes 20 to 99, not 50.5"),
-        (["apiframe"], {"image_strength": 1.01}, "apiframe: --image-strength takes 0 to 1, not 1.01"),
-        (["apiframe"], {"image_strength": float("nan")}, "apiframe: --image-strength takes 0 to 1, not nan"),
+        (["apiframe"], {"image": PICTURE, "image_strength": 1.01}, "apiframe: --image-strength takes 0 to 1, not 1.01"),
+        (
+            ["apiframe"],
+            {"image": PICTURE, "image_strength": float("nan")},
+            "apiframe: --image-strength takes 0 to 1, not nan",
+        ),
         (["runware"], {"safety_tolerance": True}, "runware: --safety-tolerance takes 0 to 6, not True"),
         (["runware"], {"raw": "yes"}, "runware: --raw is on or off, not yes"),
         (

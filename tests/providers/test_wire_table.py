@@ -102,7 +102,13 @@ SENT = [
     *[("runware", "ultra", "raw", value, {"providerSettings.bfl.raw": value}) for value in (True, False)],
     *[(*model, "image", "https://h/a.png", {"fluxParams.image_prompt": "https://h/a.png"}) for model in APIFRAME],
     *[
-        ("apiframe", "ultra", "image_strength", value, {"fluxParams.image_prompt_strength": value})
+        (
+            "apiframe",
+            "ultra",
+            "image_strength",
+            value,
+            {"fluxParams.image_prompt_strength": value, "fluxParams.image_prompt": "https://h/a.png"},
+        )
         for value in (0, 0.35, 1)
     ],
     *[
@@ -202,7 +208,9 @@ def flat(body, above=""):
 def test_an_option_arrives_under_its_documented_field_and_changes_nothing_else(name, alias, option, value, expected):
     plain = flat(body_of(name, alias))
 
-    sent = flat(body_of(name, alias, **{option: value}))
+    needed = {"image": "https://h/a.png"} if option == "image_strength" else {}
+
+    sent = flat(body_of(name, alias, **needed, **{option: value}))
 
     assert sent == {**plain, **expected}
 

@@ -12,6 +12,7 @@ import pytest
 from flux_cli import providers
 from flux_cli.errors import UsageError
 from flux_cli.images.inputs import InputReader
+from flux_cli.providers.image_input import ImageInput
 from flux_cli.runs import plan as orders
 
 READ = InputReader(lambda: Path("/nonexistent")).read
@@ -127,3 +128,64 @@ def test_text_that_is_no_unicode(field):
 
     with pytest.raises(UsageError, match="valid"):
         request(RUNWARE, options, prompt=bad if field == "prompt" else "a fox", typed=frozenset(options), extra=extra)
+
+
+IMAGE_FIELDS = sorted(
+    {
+        (provider.name, model.name, field, name)
+        for provider in providers.load_all()
+        for model in provider.models.values()
+        for one in (model, *model.variants)
+        for name, option in one.options.items()
+        if isinstance(option, ImageInput)
+        for field in option.field.split(", ")
+    }
+)
+
+
+@pytest.mark.parametrize(("host", "name", "field", "option"), IMAGE_FIELDS, ids=str)
+def test_a_param_that_gives_an_input_image_is_refused_for_every_model_that_takes_one(host, name, field, option):
+    """It would be counted in no estimate, so a budget could be exceeded; the hint names the option that is counted."""
+    provider = providers.load(host)
+
+    for path in (field, f"{field}.0"):
+        with pytest.raises(UsageError) as caught:
+            orders.make_request(
+                provider, provider.models[name], {}, read=READ, extra={path: ["https://example.com/a.png"]}
+            )
+
+        assert caught.value.message == f"{host}: --param {path} sets the field of --{option}"
+        assert caught.value.hint == f"use {'-i' if option == 'image' else '--mask'} instead"
+
+
+def test_a_param_whose_name_only_begins_like_the_field_of_an_image_is_sent():
+    bfl = providers.load("bfl")
+
+    found = orders.make_request(bfl, bfl.models["flux-2-flex"], {}, read=READ, extra={"input_image_blob_path": "a/b"})
+
+    assert found.extra == {"input_image_blob_path": "a/b"}
+
+
+FOLLOWING = sorted(
+    (model.name, one.slug)
+    for model in RUNWARE.models.values()
+    for one in (model, *model.variants)
+    if one.image_input and "aspect_ratio" in one.always_sent
+)
+
+
+@pytest.mark.parametrize(("name", "slug"), FOLLOWING)
+def test_an_edit_follows_its_image_where_no_ratio_that_the_model_has_is_given(tmp_path, name, slug):
+    """A configured ratio that is left out counts as none; one that is kept, and a typed one, win over the image."""
+    PIL.Image.new("RGB", (1024, 576)).save(tmp_path / "wide.png")
+    image = {"image": str(tmp_path / "wide.png")}
+    model = RUNWARE.models[name]
+
+    def ratio(**options):
+        made = orders.make_request(RUNWARE, model, {**image, **options}, read=READ)
+        assert made.model.slug == slug
+        return made.options["aspect_ratio"], made.skipped
+
+    assert ratio() == ("16:9", ())
+    assert ratio(aspect_ratio="7:3") == ("16:9", ("aspect_ratio",))
+    assert ratio(aspect_ratio="1:1") == ("1:1", ())

@@ -190,6 +190,16 @@ def test_a_table_is_read_as_any_spreadsheet_writes_it(separator, head):
     ]
 
 
+def test_a_cell_holds_one_image_or_a_list_of_them():
+    lines = ["prompt,image", "a fox,house.png", 'an owl,"[""house.png"", ""dog.png""]"', "a hare,"]
+
+    assert fields("\n".join(lines), "csv") == [
+        {"prompt": "a fox", "image": "house.png"},
+        {"prompt": "an owl", "image": ["house.png", "dog.png"]},
+        {"prompt": "a hare"},
+    ]
+
+
 def test_a_single_column_may_hold_semicolons():
     assert fields("prompt\na fox; an owl\n", "csv") == [{"prompt": "a fox; an owl"}]
 

@@ -59,7 +59,8 @@ CHOICES = [
 def test_every_option(line, world, name, model, option, value):
     """Whatever our description of a model allows, the documented schema takes."""
     talk = line(name)
-    more = {"image": FOX} if option in {"strength", "mask"} else {}
+    described = talk.provider.models[model].options[option]
+    more = {"image": FOX} if option in {"strength", "mask"} or described.needs_image(value) else {}
     wanted = order(name, model, seed=value) if option == "seed" else order(name, model, **{**more, option: value})
 
     drive(talk.provider.submit(wanted), talk)

@@ -43,8 +43,8 @@ def check_limits(
     return limits
 
 
-def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: bool = False) -> None:
-    """Print what would be sent, as curl, and for a ``batch`` what it is expected to cost."""
+def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob]) -> None:
+    """Print what would be sent, as curl, and what it is expected to cost."""
     groups: Groups = defaultdict(list)
     for one in planned:
         groups[one.job.provider, one.model.name, one.model.price].append(one.job)
@@ -57,7 +57,7 @@ def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: boo
         runtime.output.lines((), data)
         return
     lines = [curl.line(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
-    lines += [f"# {line}" for line in _estimate(runtime, groups)] if batch else []
+    lines += [f"# {line}" for line in _estimate(runtime, groups)]
     runtime.output.lines(lines, {})
 
 
@@ -87,10 +87,10 @@ def _estimate(runtime: Runtime, groups: Groups) -> list[str]:
             origin = ", ".join(word for word in (price.source, price.date) if word)
             by_rule = price.further or price.inputs or price.steps
             each = f"{price.rule}{'' if by_rule else ' an image'} ({origin})"
-        lines.append(f"{name} {model}: {images} images, {each}")
+        lines.append(f"{name} {model}: {images} image{'' if images == 1 else 's'}, {each}")
     known = [job for jobs in groups.values() for job in jobs]
     total, unknown = _sum(known)
-    return [*lines, f"estimate: {len(known)} jobs, {format_total(total, unknown)}"]
+    return [*lines, f"estimate: {len(known)} job{'' if len(known) == 1 else 's'}, {format_total(total, unknown)}"]
 
 
 def _estimate_object(runtime: Runtime, groups: Groups) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def read_stdin(runtime: Runtime, prompt: str | None, batch: str | None, typed: M
 
 
 def _resolve(runtime: Runtime, name: str) -> list[str]:
+    if not name.strip():
+        raise UsageError("the name of an input image is empty", hint="give a path, a web address, or a job such as @1")
     if name == STDIN and not runtime.input_images.has(STDIN):
         raise UsageError("an image is read from stdin only with -i on the command line", hint="name a file instead")
     if name.startswith("data:"):

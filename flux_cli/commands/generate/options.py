@@ -31,7 +31,7 @@ Prompt = Annotated[
     ),
 ]
 Providers = Annotated[
-    list[str] | None, _option("--provider", "-p", metavar="NAME", help=f"{PROVIDER_HELP} Repeat to compare.")
+    list[str] | None, _option("--provider", "-p", metavar="NAME", help=f"{PROVIDER_HELP.removesuffix('.')} (repeat).")
 ]
 Models = Annotated[
     list[str] | None,
@@ -47,7 +47,7 @@ Preset = Annotated[
     _option("--preset", metavar="NAME", help="Options of a preset in the config."),
 ]
 NoWait = Annotated[bool, _option("--no-wait", help="Submit, print the id, exit.")]
-DryRun = Annotated[bool, _option("--dry-run", help="Print the requests as curl; send nothing.")]
+DryRun = Annotated[bool, _option("--dry-run", help="Print curl and the cost; send nothing.")]
 Once = Annotated[
     str | None,
     _option(

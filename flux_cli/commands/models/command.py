@@ -68,7 +68,7 @@ def _list(runtime: Runtime, hosts: list[Provider]) -> None:
             continue
         found = [(one, facts.find_price(runtime, provider, one)) for provider, one in hosted]
         cheapest = min((price for _, price in found if price), key=_order, default=None)
-        abilities = [kind for kind in ("text", "edit", "fill") if any(kind in facts.kinds(one) for one, _ in found)]
+        abilities = [kind for kind in facts.KINDS if any(kind in facts.kinds(one) for one, _ in found)]
         most = max(facts.most_inputs(one) for one, _ in found)
         seeds = {one.takes_seed for one, _ in found}
         seed = "yes" if seeds == {True} else "no" if seeds == {False} else "some"

@@ -42,16 +42,23 @@ def variants(model: Model) -> tuple[Model, ...]:
     return (model, *model.variants)
 
 
+KINDS = ("text", "image-prompt", "edit", "fill")
+"""What models can do, in the order in which it is shown."""
+
+
 def kinds(model: Model) -> list[str]:
-    """Return what a model can do: "text", "edit" and "fill".
+    """Return which of `KINDS` a model can do.
 
     An image prompt, whose weight can be set, is not an image to edit.
     """
     every = variants(model)
-    text = any(one.image_input is None or one.image_input.least == 0 for one in every)
-    edit = any(one.image_input and not (_needs_mask(one) or _is_prompted(one)) for one in every)
-    fill = any("mask" in one.options for one in every)
-    return [name for name, found in (("text", text), ("edit", edit), ("fill", fill)) if found]
+    found = {
+        "text": any(one.image_input is None or one.image_input.least == 0 for one in every),
+        "image-prompt": any(_is_prompted(one) for one in every),
+        "edit": any(one.image_input and not (_needs_mask(one) or _is_prompted(one)) for one in every),
+        "fill": any("mask" in one.options for one in every),
+    }
+    return [name for name in KINDS if found[name]]
 
 
 def _needs_mask(model: Model) -> bool:
