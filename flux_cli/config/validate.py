@@ -21,6 +21,8 @@ from flux_cli.text import listed, nearest, printable
 LARGEST = 2**20
 """Bytes of a config file that are read at most."""
 _FIX = "fix it, or name another file with --config"
+_LISTED = 8
+"""Keys that a hint lists at most."""
 
 
 def join_key(names: Names) -> str:
@@ -36,7 +38,10 @@ def split_key(key: str) -> Names:
             parts = (*parts[:length], ".".join(parts[length:]).strip('"'))
             break
     if not is_known(parts):
-        raise UsageError(f"there is no key {join_key(parts)} in the config", hint=suggest_key(parts))
+        problem = (
+            f"{key} is a table, not a key" if is_section(parts) else f"there is no key {join_key(parts)} in the config"
+        )
+        raise UsageError(problem, hint=suggest_key(parts))
     return parts
 
 
@@ -60,13 +65,17 @@ def suggest_key(names: Names) -> str:
     if parent == ("presets",):
         return "the name of a preset consists of letters, digits, dashes and underscores"
     here = list_names(parent) or MODEL_NAMES
+    near = nearest(names[depth], here) if depth < len(names) else None
+    whole = (*parent, near, *names[depth + 1 :]) if near else ()
     elsewhere = [key for key in KEYS if key[-1] == names[-1]]
-    if len(elsewhere) == 1:
+    if len(elsewhere) == 1 and not (len(names) > depth + 1 and is_known(whole)):
         return f"did you mean {join_key(elsewhere[0])}?"
-    if near := nearest(names[depth], here) if depth < len(names) else None:
-        whole = (*parent, near, *names[depth + 1 :])
+    if near:
         return f"did you mean {join_key(whole if is_known(whole) else whole[: depth + 1])}?"
-    return f"the keys here are {listed(join_key((*parent, name)) for name in here)}"
+    keys = [join_key((*parent, name)) for name in here]
+    if len(keys) > _LISTED:
+        return f"the keys here are {', '.join(keys[:_LISTED])} …; `flux help config` lists all of them"
+    return f"the keys here are {listed(keys)}"
 
 
 def read(path: Path) -> str | None:

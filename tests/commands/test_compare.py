@@ -101,6 +101,14 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_sent(flux, typed,
     assert flux("status", "--json").objects == []
 
 
+def test_an_error_in_the_config_is_not_taken_for_a_missing_model(flux, monkeypatch):
+    monkeypatch.setenv("FLUX_PREVIEW", "blocks")
+
+    done = flux("generate", "a fox", "-m", "ultra", "-m", "pro", "-p", "bfl", "-p", "runware")
+
+    assert (done.code, "FLUX_PREVIEW takes auto or never" in done.err) == (2, True), done
+
+
 def test_a_model_without_seeds_is_compared_with_one_that_has_them(flux):
     done = flux("generate", "a fox", "-m", "ultra", "-m", "flux-3", "--json")
 
@@ -202,6 +210,15 @@ def test_rows_to_retry_name_their_provider(flux):
         ("a fox sandbox:rate-limit", "runware"),
         ("a fox sandbox:rate-limit", "bfl"),
     ]
+
+
+def test_a_row_that_fails_names_the_model(flux):
+    Path("p.txt").write_text("a fox sandbox:moderated\n", "utf-8")
+
+    done = flux("generate", "-b", "p.txt", "-m", "ultra", "-m", "flux-2-pro")
+
+    assert "error: p.txt:1 (flux-1.1-pro-ultra): " in done.err
+    assert "error: p.txt:1 (flux-2-pro): " in done.err
 
 
 def test_one_name_for_several_images_of_a_row_is_refused(flux):

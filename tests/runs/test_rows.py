@@ -227,6 +227,18 @@ def test_every_row_that_is_wrong_is_told():
     assert [told.partition(": ")[0] for told in wrong('{}\n{"prompt": "a"}\nx\n')] == ["file.jsonl:1", "file.jsonl:3"]
 
 
+def test_columns_that_are_no_options_suggest_a_template():
+    _, (error,) = read("animal,seed\na,1\n", "f.csv", "csv")
+
+    assert '"a {animal}" --batch' in error.hint
+
+
+def test_other_lines_of_json_are_no_rows():
+    _, (error,) = read('{"version": 1, "provider": "bfl", "models": []}', "f.jsonl", "jsonl")
+
+    assert error.message == "f.jsonl:1: this line of --json is not a job"
+
+
 def test_the_nearest_option_is_named():
     _, (error,) = read('{"prompt": "a", "aspect_ration": "1:1"}', "f", "jsonl")
 

@@ -169,6 +169,7 @@ JOB = '{"version": 1, "prompt": "a", "parameters": {}}'
         (JOB, "jsonl"),
         ('{"version": 1, "requests": [], "rows": []}', "jsonl"),
         ('{"version": 1, "error": {}}', "jsonl"),
+        ('{"version": 1, "provider": "runware", "models": []}', "jsonl"),
         ('{"scene": "a fox"}\n{"prompt": "x"}', "txt"),
         ('{"scene": "a fox"', "txt"),
         ('{"prompt": "a fox",}', "jsonl"),

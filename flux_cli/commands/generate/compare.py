@@ -52,8 +52,9 @@ def choose_makers(runtime: Runtime, line: TypedOptions, names: Sequence[str], wo
 
 def _find_error(runtime: Runtime, maker: Maker) -> UsageError | None:
     """Return why the provider does not have the model, or ``None`` if it has it."""
+    provider, own_models = providers.load(maker.provider or ""), runtime.settings.models
     try:
-        find_model(providers.load(maker.provider or ""), maker.model or "", runtime.settings.models)
+        find_model(provider, maker.model or "", own_models)
     except UsageError as error:
         return error
     return None

@@ -49,7 +49,8 @@ def plan_rows(
             wrong.append((row, error))
             continue
         notes.update(request.notes)
-        options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=row.place)
+        where = f"{row.place} ({request.model.name})" if "model" in line.distinct else row.place
+        options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=where)
         tasks.append(RowTask(history=history, planned=jobs, options=options))
     report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
     for note, times in notes.items():
@@ -195,8 +196,8 @@ def report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wro
     if len(errors) == 1:
         raise errors[0]
     more = f" ({len(errors) - _SHOWN} more errors not shown)" if len(errors) > _SHOWN else ""
-    number = wrong or len(errors)
-    raise UsageError(f"{number} rows of {file} have errors{more}; nothing was sent", hint="fix them first")
+    number, name = wrong or len(errors), "stdin" if file == "-" else file
+    raise UsageError(f"{number} rows of {name} have errors{more}; nothing was sent", hint="fix them first")
 
 
 def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
