@@ -199,10 +199,10 @@ def _summary(parts: Sequence[Entry]) -> str:
     words = [_plural(images, "image"), *([f"{'about ' if guessed else ''}{money}"] if jobs else [])]
     words += [listed(dict.fromkeys(job.provider for job in jobs)), _days(jobs)]
     line = to_html(" \u00b7 ".join(word for word in words if word))
-    missing = sum(bool(part.failures) for part in parts)
+    missing = [part.where for part in parts if part.failures]
     if not missing:
         return f"<p>{line}</p>\n"
-    rows = _plural(missing, "row") if any(part.where for part in parts) else "some"
+    rows = _plural(len(set(missing)), "row") if any(part.where for part in parts) else "some"
     return f'<p>{line} \u00b7 <a href="#not-made">{rows} not made, or only in part</a></p>\n'
 
 

@@ -158,6 +158,14 @@ def test_what_is_lacking_says_why_and_whether_it_was_charged():
     assert {"id": "not-made"} in read.all("h2")
 
 
+def test_a_row_of_which_several_models_failed_counts_once():
+    error = ModeratedError("blocked", charged="no")
+
+    rows = [part(replace(one, images=()), where="p.txt:2", errors=[error]) for one in (JOB, PRO)]
+
+    assert "1 row not made, or only in part" in Read(made(part(JOB, where="p.txt:1"), *rows)).text
+
+
 def test_an_image_that_is_gone_is_named():
     read = Read(made(part(JOB), small=None))
 
