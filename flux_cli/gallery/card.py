@@ -83,7 +83,7 @@ def provider_name(job: Job) -> str:
     return job.provider + (" (sandbox)" if job.sandbox else "")
 
 
-def maker(job: Job) -> str:
+def describe_variant(job: Job) -> str:
     """Return the model and the provider of a job, as people read them."""
     return " \u00b7 ".join(word for word in (job.model, provider_name(job)) if word)
 
@@ -109,7 +109,10 @@ def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, 
         took = "" if job.duration is None else f"{job.duration:.1f} s"
         spent = to_html(" \u00b7 ".join(word for word in (took, facts.pop("cost")) if word))
         facts = {name: value for name, value in facts.items() if name not in {"model", "provider"}}
-        above, below = f'<div class="made"><h3 id="{label}">{to_html(maker(job))}</h3><p>{spent}</p></div>\n', ""
+        above, below = (
+            f'<div class="made"><h3 id="{label}">{to_html(describe_variant(job))}</h3><p>{spent}</p></div>\n',
+            "",
+        )
     if small is None:
         picture = f'<p class="bad">{name} no longer exists, or cannot be shown</p>\n'
     else:
@@ -132,7 +135,7 @@ def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, 
 
 
 def missing_card(part: Entry, *, compared: bool, several: bool) -> str:
-    """Return a row of which images are missing, and why; by maker where there are ``several``.
+    """Return a row of which images are missing, and why; with their model and provider where there are ``several``.
 
     Where it is ``compared``, it is below its prompt, and does not repeat it.
     """
@@ -140,9 +143,9 @@ def missing_card(part: Entry, *, compared: bool, several: bool) -> str:
     lines: dict[str, None] = {}
     for failure in part.failures:
         error = failure.error
-        makers = listed(dict.fromkeys(maker(job) for job in failure.jobs)) if several else ""
+        variants = listed(dict.fromkeys(describe_variant(job) for job in failure.jobs)) if several else ""
         lines[
-            (f'<div class="made"><h3>{to_html(makers)}</h3></div>\n' if makers else "")
+            (f'<div class="made"><h3>{to_html(variants)}</h3></div>\n' if variants else "")
             + f'<p class="bad">{to_html(error.message)}</p>\n'
             + (f'<p class="quiet">{to_html(error.hint)}</p>\n' if error.hint else "")
             + f'<p class="quiet">charged: {error.charged}</p>\n'

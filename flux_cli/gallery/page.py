@@ -21,8 +21,8 @@ from flux_cli.gallery.card import (
     STATES,
     Entry,
     Shown,
+    describe_variant,
     image_card,
-    maker,
     missing_card,
     prompt_html,
     provider_name,
@@ -52,14 +52,14 @@ you see its thumbnail.</p><div class="made"></div><p dir="auto"></p><dl></dl></d
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """What stands together: rows whose images are compared, or a stretch of rows that stand alone."""
+    """A part of the page: the rows of one comparison, or rows in a sequence that compare nothing."""
 
     parts: Sequence[Entry]
     compared: bool
 
     @property
     def images(self) -> list[Shown]:
-        """The saved images; of those compared, the first of each maker, then the second of each."""
+        """The saved images; where they are compared, the first of each variant, then the second of each."""
         made = [
             Shown(part=part, job=job, image=image)
             for part in self.parts
@@ -69,10 +69,10 @@ class _Block:
         ]
         if not self.compared:
             return made
-        makers: dict[str, list[Shown]] = {}
+        variants: dict[str, list[Shown]] = {}
         for one in made:
-            makers.setdefault(maker(one.job), []).append(one)
-        turns = [(turn, one) for several in makers.values() for turn, one in enumerate(several)]
+            variants.setdefault(describe_variant(one.job), []).append(one)
+        turns = [(turn, one) for several in variants.values() for turn, one in enumerate(several)]
         return [one for _, one in sorted(turns, key=lambda pair: pair[0])]
 
     @property
@@ -94,7 +94,7 @@ def build_page(
     )
     blocks = _arrange(parts)
     alone = [part for block in blocks if not block.compared for part in block.missing]
-    several = len({maker(job) for job in _jobs(parts)}) > 1
+    several = len({describe_variant(job) for job in _jobs(parts)}) > 1
     name = to_html(title, limit=LONGEST)
     yield (
         f'{START}<head>\n<meta charset="utf-8">\n'
@@ -112,9 +112,9 @@ def build_page(
     for block, shown in zip(blocks, images, strict=True):
         if block.compared:
             anchor = ' id="not-made"' if block is target else ""
-            makers = min(len({maker(job) for job in _jobs(block.parts)}), 4)
+            variants = min(len({describe_variant(job) for job in _jobs(block.parts)}), 4)
             prompt = _prompt_of(block.parts[0])
-            yield f'<section{anchor}>\n{prompt_html(prompt, tag="h2")}<ul class="of-{makers}">\n'
+            yield f'<section{anchor}>\n{prompt_html(prompt, tag="h2")}<ul class="of-{variants}">\n'
         elif shown:
             yield '<ul aria-label="Images">\n'
         for one in shown:
@@ -155,14 +155,15 @@ def _prompt_of(part: Entry) -> str:
 
 
 def _arrange(parts: Sequence[Entry]) -> list[_Block]:
-    """Put rows together that have the same prompt but several makers, and leave all others in their order."""
+    """Put rows together that have the same prompt but several models or providers; the others keep their order."""
     prompts: dict[str, list[Entry]] = {}
     for part in parts:
         prompts.setdefault(_prompt_of(part), []).append(part)
     several = {
         prompt
         for prompt, same in prompts.items()
-        if len({maker(job) for job in _jobs(same)}) > 1 and any(_is_saved(job) for part in same for job in part.jobs)
+        if len({describe_variant(job) for job in _jobs(same)}) > 1
+        and any(_is_saved(job) for part in same for job in part.jobs)
     }
     blocks: list[_Block] = []
     for compared, stretch in groupby(parts, lambda part: _prompt_of(part) in several):

@@ -15,7 +15,7 @@ def sandbox(monkeypatch) -> None:
     monkeypatch.setenv("FLUX_SANDBOX", "1")
 
 
-def makers(jobs: list[dict]) -> list[tuple[str, str]]:
+def variants(jobs: list[dict]) -> list[tuple[str, str]]:
     """Return the model and provider of each job, sorted."""
     return sorted((job["model"], job["provider"]) for job in jobs)
 
@@ -25,7 +25,7 @@ def test_there_is_a_job_for_each_pair_with_one_seed_and_a_name_of_its_own(flux):
 
     assert done.code == 0, done
     ultra, pro = "flux-1.1-pro-ultra", "flux-2-pro"
-    assert makers(done.objects) == [(ultra, "bfl"), (ultra, "runware"), (pro, "bfl"), (pro, "runware")]
+    assert variants(done.objects) == [(ultra, "bfl"), (ultra, "runware"), (pro, "bfl"), (pro, "runware")]
     (seed,) = {job["seed"] for job in done.objects}
     assert len({job["run"] for job in done.objects}) == 1
     for job in done.objects:
@@ -69,7 +69,7 @@ def test_several_images_each_have_the_seeds_of_the_others(flux):
 def test_a_pair_that_does_not_exist_is_left_out_with_a_note(flux):
     done = flux("generate", "a fox", "-m", "flux-schnell", "-m", "ultra", "-p", "runware", "-p", "bfl", "--json")
 
-    assert makers(done.objects) == [
+    assert variants(done.objects) == [
         ("flux-1.1-pro-ultra", "bfl"),
         ("flux-1.1-pro-ultra", "runware"),
         ("flux-schnell", "runware"),

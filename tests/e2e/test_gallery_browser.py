@@ -143,8 +143,8 @@ def gallery(tmp_path) -> Path:
 
 @pytest.fixture
 def comparison(tmp_path) -> Path:
-    """Return a page of two prompts by two makers, of which one refused one, and of a third prompt by one of them."""
-    makers = [{}, {"model": "flux-2-pro", "provider": "bfl"}]
+    """Return a page of two prompts by two models, of which one blocked one, and of a third prompt by one of them."""
+    variants = [{}, {"model": "flux-2-pro", "provider": "bfl"}]
     sizes = [(800, 800), (640, 480)]
     parts = []
     for row, prompt in enumerate([f"a fox {ATTACK}", "an owl"]):
@@ -154,9 +154,9 @@ def comparison(tmp_path) -> Path:
                 prompt,
                 sizes[turn],
                 save(tmp_path / "out" / f"{number}.png", sizes[turn]),
-                **maker,
+                **variant,
             )
-            for turn, maker in enumerate(makers)
+            for turn, variant in enumerate(variants)
         ]
         lost = replace(made.pop(), images=()) if row else None
         error = ModeratedError("bfl blocked the prompt")

@@ -201,7 +201,7 @@ def test_the_page_asks_nobody_for_anything():
 
 
 PRO = replace(JOB, id="pro", model="flux-2-pro", provider="bfl", ready_between=(6.0, 6.5))
-"""Of the same prompt and seed as `JOB`, by another maker."""
+"""Of the same prompt and seed as `JOB`, by another model at another provider."""
 
 
 def links(html: str) -> list[str]:
@@ -220,7 +220,7 @@ def sections(html: str) -> list[str]:
     ],
     ids=["in one row", "in several rows"],
 )
-def test_images_of_one_prompt_by_several_makers_stand_side_by_side(rows):
+def test_images_of_one_prompt_by_several_variants_stand_side_by_side(rows):
     """Below their prompt, which is there once, with what made each, how long it took and what it cost above it."""
     html = made(*rows)
 
@@ -232,8 +232,8 @@ def test_images_of_one_prompt_by_several_makers_stand_side_by_side(rows):
     assert {"class": "of-2"} in Read(html).all("ul")
 
 
-def test_the_images_of_several_makers_alternate():
-    """So that those with the same seed are neighbours; the makers keep their order."""
+def test_the_images_of_several_variants_alternate():
+    """So that those with the same seed are neighbours; the variants keep their order."""
     jobs = [
         replace(one, id=f"{one.id}{seed}", seed=seed, images=(Image(path=f"/made/{one.provider}-{seed}.jpg"),))
         for one in (JOB, PRO)
@@ -245,7 +245,7 @@ def test_the_images_of_several_makers_alternate():
     assert links(html) == ["runware-7.jpg", "bfl-7.jpg", "runware-8.jpg", "bfl-8.jpg"]
 
 
-def test_a_maker_that_failed_is_told_of_beside_the_others():
+def test_a_variant_that_failed_is_shown_next_to_the_others():
     error = ModeratedError("bfl blocked the prompt", charged="no")
     lost = Entry(
         where="", prompt=JOB.prompt, jobs=[JOB], failures=[Failure(error=error, jobs=[replace(PRO, images=())])]
@@ -260,7 +260,7 @@ def test_a_maker_that_failed_is_told_of_beside_the_others():
     assert [one["id"] for one in Read(html).all("section")] == ["not-made"]
 
 
-def test_one_maker_makes_no_groups():
+def test_one_variant_makes_no_groups():
     """Nor do several that have no prompt in common, and the order of the rows stays."""
     other = replace(PRO, prompt="an owl", images=(Image(path="/made/owl.jpg"),))
     again = replace(JOB, id="again", images=(Image(path="/made/again.jpg"),))

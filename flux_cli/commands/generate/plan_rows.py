@@ -49,7 +49,7 @@ def plan_rows(
             wrong.append((row, error))
             continue
         notes.update(request.notes)
-        where = f"{row.place} ({request.model.name})" if "model" in line.distinct else row.place
+        where = f"{row.place} ({request.model.name})" if "model" in line.suffix_fields else row.place
         options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=where)
         tasks.append(RowTask(history=history, planned=jobs, options=options))
     report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
@@ -95,7 +95,7 @@ class _RowPlanner:
         self._leaves = line.no_wait
         self._context = context
         self._shared: dict[str, _Shared | UsageError] = {}
-        known = {one.row.number: one.seed for one in histories if one.seed is not None} if line.distinct else {}
+        known = {one.row.number: one.seed for one in histories if one.seed is not None} if line.suffix_fields else {}
         self._seeds = known
         """By row, the seed that its images share where they are compared."""
 
@@ -130,7 +130,7 @@ class _RowPlanner:
     def plan(self, history: RowHistory, shared: _Shared, request: GenerateRequest) -> list[PlannedJob]:
         """Return the jobs that are left to submit for a row. Raises `UsageError`."""
         number, seed = history.row.number, None
-        if self._line.distinct and request.seed is None:
+        if self._line.suffix_fields and request.seed is None:
             seed = self._seeds.setdefault(number, choose_seed([request], self._context))
         jobs = plan(request, self._context, seed=seed, row=number, row_key=history.row_key)
         if history.known:

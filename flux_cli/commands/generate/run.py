@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
-from flux_cli.commands.generate.compare import choose_makers, compare_images, split_line
+from flux_cli.commands.generate.compare import choose_variants, show_comparison, split_line
 from flux_cli.commands.generate.images import read_stdin
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.errors import UsageError
@@ -32,8 +32,8 @@ def run_generate(
     runtime: Runtime,
     line: TypedOptions,
     *,
-    names: Sequence[str],
-    models: Sequence[str],
+    provider_names: Sequence[str],
+    model_names: Sequence[str],
     like: str | None,
     preview: bool | None,
     print0: bool,
@@ -52,7 +52,7 @@ def run_generate(
     read_stdin(runtime, line.prompt, batch, line.options)
     prompt = _prompt(runtime, line.prompt, start) if batch is None else line.prompt
     line = replace(line, prompt=prompt, like=start, gallery=gallery is not None)
-    makers = choose_makers(runtime, line, names, models)
+    variants = choose_variants(runtime, line, provider_names, model_names)
     configured = runtime.settings.options(line.preset)
     at_once = _check_jobs(jobs if jobs is not None else configured.get("jobs"))
     limit = max_cost if max_cost is not None else configured.get("max_cost")
@@ -69,17 +69,17 @@ def run_generate(
             max_cost=limit,
             gallery=page,
         )
-        outcomes = run_batch(runtime, line, makers, batch_options)
+        outcomes = run_batch(runtime, line, variants, batch_options)
     elif resume or again:
         raise UsageError(
             "--resume and --again only work together with --batch",
             hint="`flux result @1 --wait` fetches the latest run",
         )
     else:
-        lines = split_line(line, makers)
+        lines = split_line(line, variants)
         outcomes = _single(runtime, lines, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
-    if len(makers) > 1:
-        compare_images(runtime, outcomes, abreast=len(makers))
+    if len(variants) > 1:
+        show_comparison(runtime, outcomes, abreast=len(variants))
     else:
         seeing.show_images(runtime, saved_paths(outcomes))
     return exit_code_for([one.error for one in outcomes])
