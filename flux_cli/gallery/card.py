@@ -30,7 +30,7 @@ STATES: Mapping[str, str] = {
     "unsaved": "Not saved",
     "usage": "Not sent",
 }
-"""What may become of an image, by the code of its error, as the filter names it; every other code is a failure."""
+"""The states that the filter offers, by error code; every other code counts as failed."""
 
 _SCROLLS = 400
 """Characters of a prompt that may need scrolling."""
@@ -42,7 +42,7 @@ class Failure:
 
     error: FluxError
     jobs: Sequence[Job] = ()
-    """Those that should have made them; empty where none was written down."""
+    """The jobs that should have made them; empty if the ledger has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def states(part: Entry) -> list[str]:
 def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, compared: bool) -> str:
     """Return an image with its thumbnail ``small`` and what is known of it.
 
-    Where it is ``compared`` to others of its prompt, what made it is above it, and the prompt is not repeated.
+    If it is ``compared`` to others, its model and provider are above it, and the prompt is not repeated.
     """
     job, image = shown.job, shown.image
     path = Path(image.path or "")
@@ -109,10 +109,8 @@ def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, 
         took = "" if job.duration is None else f"{job.duration:.1f} s"
         spent = to_html(" \u00b7 ".join(word for word in (took, facts.pop("cost")) if word))
         facts = {name: value for name, value in facts.items() if name not in {"model", "provider"}}
-        above, below = (
-            f'<div class="made"><h3 id="{label}">{to_html(describe_variant(job))}</h3><p>{spent}</p></div>\n',
-            "",
-        )
+        variant = to_html(describe_variant(job))
+        above, below = f'<div class="made"><h3 id="{label}">{variant}</h3><p>{spent}</p></div>\n', ""
     if small is None:
         picture = f'<p class="bad">{name} no longer exists, or cannot be shown</p>\n'
     else:
@@ -137,7 +135,7 @@ def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, 
 def missing_card(part: Entry, *, compared: bool, several: bool) -> str:
     """Return a row of which images are missing, and why; with their model and provider where there are ``several``.
 
-    Where it is ``compared``, it is below its prompt, and does not repeat it.
+    If it is ``compared``, the prompt is above it and not repeated.
     """
     where = f'<p class="quiet where">{to_html(part.where)}</p>\n' if part.where else ""
     lines: dict[str, None] = {}

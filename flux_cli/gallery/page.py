@@ -136,7 +136,7 @@ def build_page(
 
 
 def _jobs(parts: Iterable[Entry]) -> list[Job]:
-    """Return every job that a card is about; one that another provider replaced is none of them."""
+    """Return every job that has a card; a job that a fallback replaced has none."""
     return [
         job
         for part in parts

@@ -143,7 +143,7 @@ class Ledger:
         where, values = condition(sandbox, narrow)
         where += " AND status IN ('submitting', 'queued', 'running', 'unknown')"
         where += " AND (status <> 'unknown' OR created_at > ?)"
-        # the plus: else SQLite walks through all jobs
+        # without the plus, SQLite walks through all jobs
         return self._select(f"{where} ORDER BY +seq", *values, unknown_since)
 
     def count(self, *, sandbox: bool, active: bool = False, oldest: str | None = None, **narrow: Unpack[Narrow]) -> int:

@@ -29,7 +29,7 @@ def condition(sandbox: bool, narrow: Narrow) -> tuple[str, list[Any]]:  # noqa: 
     character (composed or not, full width or not) do not matter, and no character has a special meaning.
     """
     batch = narrow.get("batch")
-    plus = "" if batch is None else "+"  # keeps SQLite from an index of no use
+    plus = "" if batch is None else "+"  # keeps SQLite from using an index that does not help
     values = {
         f"{plus}sandbox = ?": sandbox,
         f"{plus}provider = ?": narrow.get("provider"),

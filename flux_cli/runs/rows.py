@@ -275,7 +275,7 @@ def _read_records(text: str, template: PromptTemplate | None) -> Found:
 def _detect_separator(text: str, template: PromptTemplate | None) -> str:
     """Return the separator of cells: a spreadsheet writes commas, semicolons or tabs, depending on its language.
 
-    It is the one that parts the first line into the most names that are known, and of such into the most names.
+    It is the one that splits the first line into the most known names, or into the most names if that is a tie.
     """
     known = {"prompt"} if template is None else {*template.fields, *NAMES}
     found: dict[str, tuple[int, int]] = {}

@@ -107,7 +107,7 @@ def _run(
 
 
 def _count_rows(tasks: Sequence[RowTask]) -> int:
-    """Return how many rows of the file these are, however many providers and models each is made at."""
+    """Return the number of rows of the file; a row with several variants counts once."""
     return len({task.row.number for task in tasks})
 
 
@@ -162,7 +162,7 @@ def _read(runtime: Runtime, line: TypedOptions, file: str) -> list[Row]:
 
 
 def _note_changed(runtime: Runtime, found: Sequence[Row]) -> None:
-    """Say which input images are others than those that the jobs of the rows were made from."""
+    """Print a note about each input image that has changed since the jobs of the rows were made."""
     changed: dict[str, str] = {}
     for row in found:
         for path, digest in (row.files or {}).items():

@@ -23,7 +23,7 @@ from flux_cli.runtime import Runtime
 from flux_cli.text import printable
 
 _SHOWN = 20
-"""Wrong rows that are reported one by one."""
+"""Errors that are reported one by one, at most."""
 
 
 def plan_rows(
@@ -59,7 +59,7 @@ def plan_rows(
 
 
 def _same_name(path: Path, row: Row, other: Row) -> UsageError:
-    """Return the error for two rows whose images have one name, or for one row that is made by several models."""
+    """Return the error for two rows, or two variants of one row, whose images have the same name."""
     shown = printable(str(path))
     if row.number == other.number:
         return UsageError(
@@ -71,13 +71,13 @@ def _same_name(path: Path, row: Row, other: Row) -> UsageError:
 
 @dataclass(kw_only=True)
 class _Shared:
-    """What all rows have in common that differ by prompt and seed alone."""
+    """What rows have in common that differ only in prompt and seed."""
 
     request: GenerateRequest
     files: list[Path]
     """The files that ``-o`` names one by one."""
     checked: bool = False
-    """Whether the requests were built once, which shows what a provider itself refuses."""
+    """Whether the requests were built once, to find out whether the provider refuses them."""
 
 
 class _RowPlanner:
@@ -97,7 +97,7 @@ class _RowPlanner:
         self._shared: dict[str, _Shared | UsageError] = {}
         known = {one.row.number: one.seed for one in histories if one.seed is not None} if line.suffix_fields else {}
         self._seeds = known
-        """By row, the seed that its images share where they are compared."""
+        """The seed that all variants of a row share, by the number of the row."""
 
     def resolve(self, history: RowHistory) -> tuple[_Shared, GenerateRequest]:
         """Return what a row requests. Raises `UsageError`."""
@@ -201,7 +201,7 @@ def report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wro
 
 
 def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
-    """Return errors with the file and the line that each stands in; what is the same in many rows is said once."""
+    """Return errors with their file and line; an error that many rows share is reported once."""
     same: dict[tuple[str, str], list[Row]] = {}
     for row, error in wrong:
         same.setdefault((error.message, error.hint), []).append(row)

@@ -52,7 +52,7 @@ class TypedOptions:
     like: Like | None = None
     """The earlier image or job to start from, instead of the config."""
     preset: str | None = None
-    """The name of options in the config."""
+    """The name of a preset in the config."""
     gallery: bool = False
     """Whether a gallery page is written."""
     complete: bool = False

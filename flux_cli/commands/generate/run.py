@@ -180,7 +180,7 @@ def _single(
 def _plan(
     requests: Sequence[orders.GenerateRequest], context: orders.RunContext
 ) -> list[tuple[PlannedJob, RunOptions]]:
-    """Return the jobs of all ``requests``, which share their seed, each with what holds for it."""
+    """Return the jobs of all ``requests``, which share their seed, each with the options to run it with."""
     from flux_cli.runs.runner import RunOptions  # noqa: PLC0415 - after the options are checked
 
     seed, first = orders.choose_seed(requests, context), 1
@@ -193,5 +193,5 @@ def _plan(
 
 
 def _write_gallery(page: GalleryFile | None, prompt: str, jobs: Sequence[Job]) -> AbstractContextManager[OnEnd]:
-    """Return what is called with the outcomes of ``jobs``, and writes them to the ``page``, if any, at the end."""
+    """Return a context that takes the outcomes of ``jobs``, and writes them to the ``page``, if any, at its end."""
     return nullcontext(lambda _jobs, _error: None) if page is None else page.collect(prompt, jobs)
