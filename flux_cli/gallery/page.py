@@ -43,8 +43,8 @@ _VIEW = """<dialog id="view" aria-label="Image">
 <div class="stage"></div>
 <div class="bar"><button type="button" data-do="back" aria-label="Previous image">\u2190</button>
 <button type="button" data-do="on" aria-label="Next image" autofocus>\u2192</button></div>
-<div class="caption" tabindex="0"><p class="bad" hidden>The image file is not beside this page: \
-you see its thumbnail.</p><div class="made"></div><p dir="auto"></p><dl></dl></div>
+<div class="caption" tabindex="0"><p class="bad" hidden>The image file was not found: \
+this is its thumbnail.</p><div class="made"></div><p dir="auto"></p><dl></dl></div>
 </dialog>
 """
 """The full-size view, which the script fills."""
