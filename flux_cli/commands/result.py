@@ -138,10 +138,11 @@ def _find_due(runtime: Runtime, batch: str | None, *, wait: bool) -> tuple[list[
     unsaved = [fresh.get(job.id, job) for job in runtime.ledger.unsaved(sandbox=runtime.sandbox, batch=name)]
     found = [*unsaved, *waited]
     if not found and not errors:
-        made = name is None or runtime.ledger.count(sandbox=runtime.sandbox, batch=name)
-        of_batch = "" if batch is None else f" of {printable(batch)}"
-        words = f"no job{of_batch} has unsaved images" if made else f"no job was made from {printable(batch or '')}"
-        options.note_nothing(runtime, words)
+        if batch is not None and not runtime.ledger.count(sandbox=runtime.sandbox, batch=name):
+            options.note_no_batch(runtime, batch)
+        else:
+            of_batch = "" if batch is None else f" of {printable(batch)}"
+            options.note_nothing(runtime, f"no job{of_batch} has unsaved images")
     return found, errors
 
 

@@ -227,12 +227,15 @@ def test_images_of_one_batch_come_home_alone(flux, host):
     other = flux("generate", "a wolf", *RUNWARE, "--no-wait").lines[0]
 
     home = flux("result", "--all", "--batch", "p.txt", "--wait")
-    none = flux("result", "--all", "--batch", "q.txt")
+    absent = flux("result", "--all", "--batch", "q.txt")
+    Path("new.txt").write_text("a fox\n", "utf-8")
+    none = flux("result", "--all", "--batch", "new.txt")
     again = flux("result", "--all", "--batch", "p.txt")
 
     assert (home.code, len(home.lines), flux("result", other, "--url").code) == (0, 3, 0)
     assert [name for name in images() if "wolf" in name] == []
-    assert (none.code, none.err) == (0, "flux: note: no job was made from q.txt\n")
+    assert (none.code, none.err) == (0, "flux: note: no job was made from new.txt yet\n")
+    assert (absent.code, "no job was made from q.txt, and the file does not exist" in absent.err) == (2, True)
     assert (again.code, again.err) == (0, "flux: note: no job of p.txt has unsaved images\n")
     assert flux("result", "--batch", "p.txt").code == 2
     assert flux("result", other, "--batch", "p.txt").code == 2

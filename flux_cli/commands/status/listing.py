@@ -6,7 +6,6 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flux_cli import providers
@@ -16,8 +15,7 @@ from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs.active import list_unsettled
 from flux_cli.runtime import Runtime
-from flux_cli.saving.home import expand_home
-from flux_cli.text import listed, nearest, printable
+from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:
     from flux_cli.ledger.narrow import Narrow
@@ -108,22 +106,11 @@ class Listing:
             sandbox=self._runtime.sandbox, batch=options.batch_name(chosen.batch)
         )
         if chosen.batch is not None and not made:
-            self._note_no_batch(chosen.batch)
+            options.note_no_batch(self._runtime, chosen.batch)
         elif chosen.model is not None or chosen.search is not None or chosen.since is not None:
             self._note_no_match()
         else:
             options.note_nothing(self._runtime, words, active=self._active, provider=chosen.provider)
-
-    def _note_no_batch(self, file: str) -> None:
-        """Say that nothing was made of a batch file. Raises `UsageError` where there is no such file either."""
-        words = f"no job was made from {printable(file)}"
-        elsewhere = (
-            0 if self._runtime.sandbox else self._runtime.ledger.count(sandbox=True, batch=options.batch_name(file))
-        )
-        if not elsewhere and not Path(expand_home(file)).exists():
-            raise UsageError(f"{words}, and the file does not exist", hint="`flux status`")
-        there = options.count_sandbox_jobs(elsewhere, f" --batch {shlex.quote(file)}")
-        self._runtime.output.note(f"{words}; {there}" if elsewhere else f"{words} yet")
 
     def _note_no_match(self) -> None:
         """Say that no job matches, and what may help: jobs of the sandbox, a model of a similar name, other jobs."""
