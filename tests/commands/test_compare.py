@@ -142,6 +142,19 @@ def test_a_configured_fallback_is_not_used(flux, config):
     assert (compared.code, "runflow" in compared.err) == (6, False)
 
 
+def test_a_dry_run_ends_with_what_all_of_them_cost(flux):
+    one = flux("generate", "a fox", "--dry-run")
+    both = flux("generate", "a fox", "-m", "ultra", "-m", "flux-2-pro", "--dry-run")
+
+    assert len(one.lines) == 1
+    assert [line.partition(":")[0] for line in both.lines[2:]] == [
+        "# runware flux-1.1-pro-ultra",
+        "# runware flux-2-pro",
+        "# estimate",
+    ]
+    assert both.lines[-1] == "# estimate: 2 jobs, $0.09"
+
+
 def test_once_buys_all_of_them_once(flux):
     line = ("generate", "a fox", "-m", "ultra", "-m", "pro", "--once", "cover")
 

@@ -87,7 +87,7 @@ def _run(
         )
     jobs = [planned for task in tasks for planned in task.planned]
     if options.dry_run:
-        print_dry_run(runtime, jobs, batch=True)
+        print_dry_run(runtime, jobs, estimate=True)
     limits = check_limits(runtime, jobs, run=context.run, max_cost=options.max_cost)
     if options.dry_run:
         return []

@@ -43,8 +43,8 @@ def check_limits(
     return limits
 
 
-def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: bool = False) -> None:
-    """Print what would be sent, as curl, and for a ``batch`` what it is expected to cost."""
+def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, estimate: bool) -> None:
+    """Print what would be sent, as curl, and with ``estimate`` what it is expected to cost."""
     groups: Groups = defaultdict(list)
     for one in planned:
         groups[one.job.provider, one.model.name, one.model.price].append(one.job)
@@ -57,7 +57,7 @@ def print_dry_run(runtime: Runtime, planned: Sequence[PlannedJob], *, batch: boo
         runtime.output.lines((), data)
         return
     lines = [curl.line(*one, base_url=url) for one, url in _dry_run(runtime, planned)]
-    lines += [f"# {line}" for line in _estimate(runtime, groups)] if batch else []
+    lines += [f"# {line}" for line in _estimate(runtime, groups)] if estimate else []
     runtime.output.lines(lines, {})
 
 

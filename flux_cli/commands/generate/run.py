@@ -153,7 +153,7 @@ def _single(
     for note in dict.fromkeys(note for request in requests for note in request.notes):
         runtime.output.note(note)
     if dry_run:
-        print_dry_run(runtime, jobs)
+        print_dry_run(runtime, jobs, estimate=len(lines) > 1)
         check_limits(runtime, jobs, run=context.run, max_cost=max_cost)
         return []
     for one in orders.with_all_fallbacks(jobs):
