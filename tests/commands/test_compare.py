@@ -82,6 +82,8 @@ def test_a_pair_that_does_not_exist_is_left_out_with_a_note(flux):
     [
         (("-m", "ultra", "-m", "flux-1.1-pro-ultra"), "-m flux-1.1-pro-ultra is given twice"),
         (("-p", "bfl", "-p", "bfl"), "-p bfl is given twice"),
+        (("-m", "ultra,flux-2-pro"), "hint: `-m ultra -m flux-2-pro` compares them"),
+        (("-p", "bfl, runware"), "hint: `-p bfl -p runware` compares them"),
         (("-p", "bfl", "-p", "nope"), "there is no provider 'nope'"),
         (("-m", "ultra", "-m", "ulta"), "there is no model 'ulta'"),
         (("-m", "ultra", "-m", "flux-schnell", "-p", "bfl"), "bfl does not host flux-schnell"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,6 +33,8 @@ def choose_variants(
 
     Prints a note about the pairs that do not exist. Raises `UsageError` for a provider or a model that is in no pair.
     """
+    _refuse_commas("-p", provider_names, providers.NAMES)
+    _refuse_commas("-m", model_names, [*providers.MODELS, *providers.ALIASES])
     _refuse_repeats("-p", provider_names, [providers.check_name(name) for name in provider_names])
     _refuse_repeats("-m", model_names, [providers.canonical_name(word) or word for word in model_names])
     if len(provider_names) <= 1 and len(model_names) <= 1:
@@ -74,6 +76,15 @@ def _require_each(hosts: Sequence[str], model_names: Sequence[str], missing: Map
         if all(Variant(name, word) in missing for word in model_names):
             hint = f"`flux models -p {name}` lists its models"
             raise UsageError(f"{name} hosts none of {listed(model_names)}", hint=hint)
+
+
+def _refuse_commas(flag: str, typed: Sequence[str], known: Collection[str]) -> None:
+    """Raise `UsageError` for several ``known`` names in one, which are given one by one."""
+    for text in typed:
+        names = [name.strip() for name in text.split(",")]
+        if len(names) > 1 and all(name.lower() in known for name in names):
+            hint = f"`{' '.join(f'{flag} {name}' for name in names)}` compares them"
+            raise UsageError(f"{flag} takes one name, not {text}", hint=hint)
 
 
 def _refuse_repeats(flag: str, typed: Sequence[str], names: Sequence[str]) -> None:
