@@ -71,30 +71,30 @@ def to_html(text: str, *, limit: int = 0) -> str:
     return escape(printable(text, limit=limit))
 
 
-def prompt_html(text: str, name: str = "", *, tag: str = "p") -> str:
+def render_prompt(text: str, name: str = "", *, tag: str = "p") -> str:
     """Return a prompt, with ``name`` as its id; a long one can be scrolled by keyboard."""
     named = f' id="{name}"' if name else ""
     long = ' tabindex="0"' if len(text) > _SCROLLS else ""
     return f'<{tag} class="prompt" dir="auto"{named}{long}>{to_html(text)}</{tag}>\n'
 
 
-def provider_name(job: Job) -> str:
+def describe_provider(job: Job) -> str:
     """Return the provider of a job, as people read it."""
     return job.provider + (" (sandbox)" if job.sandbox else "")
 
 
 def describe_variant(job: Job) -> str:
     """Return the model and the provider of a job, as people read them."""
-    return " \u00b7 ".join(word for word in (job.model, provider_name(job)) if word)
+    return " \u00b7 ".join(word for word in (job.model, describe_provider(job)) if word)
 
 
-def states(part: Entry) -> list[str]:
+def list_states(part: Entry) -> list[str]:
     """Return the states of the images of a row that are missing, each once."""
     codes = (failure.error.code for failure in part.failures)
     return list(dict.fromkeys(code if code in STATES else "failed" for code in codes))
 
 
-def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, compared: bool) -> str:
+def render_image(number: int, shown: Shown, folder: Path, small: bytes | None, *, compared: bool) -> str:
     """Return an image with its thumbnail ``small`` and what is known of it.
 
     If it is ``compared`` to others, its model and provider are above it, and the prompt is not repeated.
@@ -104,7 +104,7 @@ def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, 
     name = to_html(path.name)
     facts = dict(_facts(shown))
     label = f"prompt-{number}"
-    above, below = "", prompt_html(job.prompt, label)
+    above, below = "", render_prompt(job.prompt, label)
     if compared:
         took = "" if job.duration is None else f"{job.duration:.1f} s"
         spent = to_html(" \u00b7 ".join(word for word in (took, facts.pop("cost")) if word))
@@ -132,7 +132,7 @@ def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, 
     )
 
 
-def missing_card(part: Entry, *, compared: bool, several: bool) -> str:
+def render_missing(part: Entry, *, compared: bool, several: bool) -> str:
     """Return a row of which images are missing, and why; with their model and provider where there are ``several``.
 
     If it is ``compared``, the prompt is above it and not repeated.
@@ -150,15 +150,15 @@ def missing_card(part: Entry, *, compared: bool, several: bool) -> str:
         ] = None
     jobs = [job for failure in part.failures for job in failure.jobs]
     reasons = "".join(lines)
-    text = reasons + where if compared else where + prompt_html(part.prompt) + reasons
-    return f"<li{_tags(jobs, states(part))}>\n{text}</li>\n"
+    text = reasons + where if compared else where + render_prompt(part.prompt) + reasons
+    return f"<li{_tags(jobs, list_states(part))}>\n{text}</li>\n"
 
 
 def _tags(jobs: Sequence[Job], ends: Iterable[str]) -> str:
     """Return the attributes that the filter reads: several values are on lines of their own."""
     values = {
         "model": (job.model or "" for job in jobs),
-        "provider": (provider_name(job) for job in jobs),
+        "provider": (describe_provider(job) for job in jobs),
         "state": ends,
     }
     found = {name: "\n".join(dict.fromkeys(map(to_html, texts))) for name, texts in values.items()}
@@ -184,7 +184,7 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
         "seed": "" if seed is None else str(seed),
         "cost": cost if several == 1 else f"{cost} for {several} images",
         "model": job.model or "",
-        "provider": provider_name(job),
+        "provider": describe_provider(job),
         "size": f"{image.width}\u00d7{image.height}" if image.width and image.height else "",
         "row": shown.part.where,
         "job": job.id,

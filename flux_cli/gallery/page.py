@@ -21,12 +21,12 @@ from flux_cli.gallery.card import (
     STATES,
     Entry,
     Shown,
+    describe_provider,
     describe_variant,
-    image_card,
-    missing_card,
-    prompt_html,
-    provider_name,
-    states,
+    list_states,
+    render_image,
+    render_missing,
+    render_prompt,
     to_html,
 )
 from flux_cli.jobs import Job
@@ -114,20 +114,20 @@ def build_page(
             anchor = ' id="not-made"' if block is target else ""
             variants = min(len({describe_variant(job) for job in _jobs(block.parts)}), 4)
             prompt = _prompt_of(block.parts[0])
-            yield f'<section{anchor}>\n{prompt_html(prompt, tag="h2")}<ul class="of-{variants}">\n'
+            yield f'<section{anchor}>\n{render_prompt(prompt, tag="h2")}<ul class="of-{variants}">\n'
         elif shown:
             yield '<ul aria-label="Images">\n'
         for one in shown:
             number += 1
-            yield image_card(number, one, folder, next(small_images), compared=block.compared)
+            yield render_image(number, one, folder, next(small_images), compared=block.compared)
         if block.compared:
-            yield from (missing_card(part, compared=True, several=True) for part in block.missing)
+            yield from (render_missing(part, compared=True, several=True) for part in block.missing)
             yield "</ul>\n</section>\n"
         elif shown:
             yield "</ul>\n"
     if alone:
         yield '<section>\n<h2 id="not-made">Not made, or only in part</h2>\n<ul>\n'
-        yield from (missing_card(part, compared=False, several=several) for part in alone)
+        yield from (render_missing(part, compared=False, several=several) for part in alone)
         yield "</ul>\n</section>\n"
     yield (
         f"</main>\n<footer><p>Made with flux {__version__}</p></footer>\n"
@@ -216,11 +216,11 @@ def _days(jobs: Sequence[Job]) -> str:
 def _filter(parts: Sequence[Entry]) -> str:
     """Return the filter, which the script shows; it offers what differs."""
     jobs = _jobs(parts)
-    found = {state for part in parts for state in states(part)}
+    found = {state for part in parts for state in list_states(part)}
     found |= {"succeeded" for part in parts for job in part.jobs if _is_saved(job)}
     choices = {
         "model": {to_html(job.model): to_html(job.model) for job in jobs if job.model},
-        "provider": {to_html(name): to_html(name) for name in map(provider_name, jobs)},
+        "provider": {to_html(name): to_html(name) for name in map(describe_provider, jobs)},
         "state": {state: label for state, label in STATES.items() if state in found},
     }
     menus = "".join(

@@ -13,8 +13,8 @@ from statistics import median
 from time import perf_counter, time
 
 from flux_cli.jobs import Cost, Image, Job
+from flux_cli.ledger.filters import JobFilter
 from flux_cli.ledger.ledger import Ledger
-from flux_cli.ledger.narrow import Narrow
 from tests.benchmarks.ground import PROGRAM, Row, User, folder
 from tests.benchmarks.spent import imports
 from tests.benchmarks.startup import timed
@@ -28,7 +28,7 @@ DAY = 86_400.0
 _PLAIN = "the plain list"
 _WORDS = ("red", "old", "owl", "fox", "heron", "hare", "snow", "rain", "harbour", "engraved", "dawn", "night", "light")
 _MODELS = ("flux-1.1-pro-ultra", "flux-1.1-pro", "flux-2-pro", "flux-kontext-max")
-CASES: Mapping[str, tuple[list[str], Callable[[float], Narrow]]] = {
+CASES: Mapping[str, tuple[list[str], Callable[[float], JobFilter]]] = {
     _PLAIN: ([], lambda _now: {}),
     "--search, the newest hit": (["--search", "FOX"], lambda _now: {"search": "FOX"}),
     "--search, the oldest hits": (["--search", "zeppelin"], lambda _now: {"search": "zeppelin"}),
@@ -95,9 +95,9 @@ def queries(path: Path, runs: int = QUERIES) -> dict[str, tuple[float, int]]:
     now = time()
     with closing(Ledger(path)) as ledger:
         for _ in range(runs):
-            for case, (_, narrow) in CASES.items():
+            for case, (_, filters) in CASES.items():
                 start = perf_counter()
-                hits[case] = len(ledger.recent(sandbox=False, limit=LIMIT, **narrow(now)))
+                hits[case] = len(ledger.recent(sandbox=False, limit=LIMIT, **filters(now)))
                 times[case].append((perf_counter() - start) * 1000)
     return {case: (median(found), hits[case]) for case, found in times.items()}
 

@@ -50,13 +50,13 @@ def run_generate(
     seeing.check_preview(runtime, preview, output=line.output, no_wait=line.no_wait)
     start = _find_earlier(runtime, like)
     read_stdin(runtime, line.prompt, batch, line.options)
-    prompt = _prompt(runtime, line.prompt, start) if batch is None else line.prompt
+    prompt = _read_prompt(runtime, line.prompt, start) if batch is None else line.prompt
     line = replace(line, prompt=prompt, like=start, gallery=gallery is not None)
     variants = choose_variants(runtime, line, provider_names, model_names)
     configured = runtime.settings.options(line.preset)
     at_once = _check_jobs(jobs if jobs is not None else configured.get("jobs"))
     limit = max_cost if max_cost is not None else configured.get("max_cost")
-    page = _gallery(runtime, line, gallery) if gallery is not None else None
+    page = _prepare_gallery(runtime, line, gallery) if gallery is not None else None
     if batch is not None:
         from flux_cli.commands.generate.batch import BatchOptions, run_batch  # noqa: PLC0415 - only here
 
@@ -77,7 +77,7 @@ def run_generate(
         )
     else:
         lines = split_line(line, variants)
-        outcomes = _single(runtime, lines, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
+        outcomes = _run_prompt(runtime, lines, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
     if len(variants) > 1:
         show_comparison(runtime, outcomes, abreast=len(variants))
     else:
@@ -94,7 +94,7 @@ def _find_earlier(runtime: Runtime, reference: str | None) -> Like | None:
     return find_earlier(runtime, reference)
 
 
-def _gallery(runtime: Runtime, line: TypedOptions, typed: str) -> GalleryFile:
+def _prepare_gallery(runtime: Runtime, line: TypedOptions, typed: str) -> GalleryFile:
     """Return where the gallery page of the run goes. Raises `UsageError`."""
     from flux_cli.commands.generate.gallery import GalleryFile  # noqa: PLC0415 - only here
 
@@ -115,7 +115,7 @@ def _check_jobs(jobs: int | None) -> int:
     return jobs
 
 
-def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
+def _read_prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
     """Return the prompt: typed, from stdin, or that of an earlier job. Raises `UsageError`."""
     if typed is None and start is not None:
         return start.prompt()
@@ -129,7 +129,7 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
         raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.UTF8_HINT) from None
 
 
-def _single(
+def _run_prompt(
     runtime: Runtime,
     lines: Sequence[TypedOptions],
     *,
@@ -146,7 +146,7 @@ def _single(
     prompt = lines[0].prompt or ""
     requests = [resolve_request(runtime, line).over(prompt) for line in lines]
     context = orders.new_run_context(runtime)
-    planned = _plan(requests, context)
+    planned = _plan_jobs(requests, context)
     jobs = [one for one, _ in planned]
     if page is not None:
         page.check([request.save for request in requests], rehearsal=dry_run)
@@ -177,7 +177,7 @@ def _single(
         return submit_jobs(runtime, tasks, on_end=on_end, at_once=at_once)
 
 
-def _plan(
+def _plan_jobs(
     requests: Sequence[orders.GenerateRequest], context: orders.RunContext
 ) -> list[tuple[PlannedJob, RunOptions]]:
     """Return the jobs of all ``requests``, which share their seed, each with the options to run it with."""

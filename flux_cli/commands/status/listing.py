@@ -18,7 +18,7 @@ from flux_cli.runtime import Runtime
 from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:
-    from flux_cli.ledger.narrow import Narrow
+    from flux_cli.ledger.filters import JobFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ class Selection:
     search: str | None
     since: str | None
 
-    def narrow(self, runtime: Runtime) -> Narrow:
-        """Return what narrows the list, as the ledger takes it. Raises `UsageError`."""
+    def build_filters(self, runtime: Runtime) -> JobFilter:
+        """Return the filters of the list, as the ledger takes them. Raises `UsageError`."""
         if self.provider is not None:
             providers.load(self.provider)
         if self.search is not None and not self.search.strip():
@@ -67,7 +67,7 @@ class Listing:
         self._runtime = runtime
         self._selection = selection
         self._active = active
-        self._narrow = selection.narrow(runtime)
+        self._filters = selection.build_filters(runtime)
 
     def newest(self, most: int) -> Sequence[Job]:
         """Return the jobs, the newest first, or say that there are none.
@@ -75,7 +75,7 @@ class Listing:
         Raises `UsageError` for a batch file that neither exists nor has jobs.
         """
         found = self._runtime.ledger.recent(
-            sandbox=self._runtime.sandbox, limit=most, active=self._active, **self._narrow
+            sandbox=self._runtime.sandbox, limit=most, active=self._active, **self._filters
         )
         if not found:
             self._note_empty()
@@ -84,12 +84,12 @@ class Listing:
     def left_out(self, shown: Sequence[Job]) -> Sequence[Job]:
         """Return the unfinished jobs that the list would hold if it were longer than ``shown``, the oldest first."""
         there = {job.id for job in shown}
-        found = list_unsettled(self._runtime, **self._narrow)
+        found = list_unsettled(self._runtime, **self._filters)
         return [job for job in found if job.id not in there and (job.active or not self._active)]
 
     def note_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
         """Say how many jobs are not listed, and what lists them; ``jobs`` has the oldest of them first."""
-        deep = self._runtime.ledger.count(sandbox=self._runtime.sandbox, oldest=jobs[0].id, **self._narrow)
+        deep = self._runtime.ledger.count(sandbox=self._runtime.sandbox, oldest=jobs[0].id, **self._filters)
         states = listed(f"{number} {state}" for state, number in Counter(job.status for job in jobs).items())
         world = " --sandbox" if self._runtime.flags.sandbox else ""
         number = "1 older job" if len(jobs) == 1 else f"{len(jobs)} older jobs"
@@ -116,7 +116,7 @@ class Listing:
         """Say that no job matches, and what may help: jobs of the sandbox, a model of a similar name, other jobs."""
         runtime, active = self._runtime, self._active
         words = f"no job{' in progress' if active else ''} matches{self._selection.typed}"
-        elsewhere = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, active=active, **self._narrow)
+        elsewhere = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, active=active, **self._filters)
         others = runtime.ledger.count(sandbox=runtime.sandbox, active=active)
         model = self._selection.model
         near = None
