@@ -214,6 +214,17 @@ def test_a_batch_goes_on_with_what_is_missing_and_with_the_seed_of_the_row(flux)
     assert f"a-fox-{seed}-flux-1.1-pro.jpg" in more.object["images"][0]["path"]
 
 
+def test_rows_made_before_are_counted_once_however_many_models_made_them(flux):
+    line = ("generate", "-b", "p.txt", "-m", "ultra", "-m", "flux-2-pro")
+    Path("p.txt").write_text("a fox\n", "utf-8")
+    assert flux(*line).code == 0
+    Path("p.txt").write_text("a fox\nan owl\n", "utf-8")
+
+    done = flux(*line, "--resume")
+
+    assert "2 of 2 jobs done, 1 row made before, $0.09" in done.err
+
+
 def test_rows_to_retry_name_their_provider(flux):
     Path("p.txt").write_text("a fox sandbox:rate-limit\nan owl\n", "utf-8")
 
