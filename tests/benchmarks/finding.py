@@ -1,4 +1,4 @@
-"""What it costs to find jobs among many: a list that is narrowed, beside the plain list of the same length.
+"""How long it takes to find jobs among many: a filtered list, compared with the plain list of the same length.
 
 Each is measured as a whole process and as the ledger's query alone, in turns, so that a busy machine is unfair to all
 of them alike; the medians are compared. Words that hit nothing are the hard case: every job is looked at.
@@ -23,7 +23,7 @@ JOBS = 10_000
 RUNS, QUERIES = 15, 40
 LIMIT = 20
 MOST = 1.5
-"""How much longer than the plain list a narrowed one may take, as a process."""
+"""How much longer than the plain list a filtered one may take, as a process."""
 DAY = 86_400.0
 _PLAIN = "the plain list"
 _WORDS = ("red", "old", "owl", "fox", "heron", "hare", "snow", "rain", "harbour", "engraved", "dawn", "night", "light")
@@ -81,7 +81,7 @@ def command(case: str) -> list[str]:
 def processes(user: User, runs: int = RUNS) -> dict[str, float]:
     """Return the median time of each case as a process, in milliseconds."""
     times: dict[str, list[float]] = {case: [] for case in CASES}
-    timed(command(_PLAIN), user.env)  # once for nothing: what Python compiles, it keeps
+    timed(command(_PLAIN), user.env)  # not counted: Python compiles its files
     for _ in range(runs):
         for case, found in times.items():
             found.append(timed(command(case), user.env))

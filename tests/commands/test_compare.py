@@ -134,7 +134,7 @@ def test_the_provider_of_a_preset_or_an_earlier_job_is_the_one_that_compares(flu
 
 
 def test_a_configured_fallback_is_not_used(flux, config):
-    """Each image comes from the provider that it is compared for."""
+    """Each image has to come from the provider that is compared."""
     config('[generate]\nfallback = "runflow"\n')
 
     alone = flux("generate", "a fox sandbox:credits", "-p", "apiframe")

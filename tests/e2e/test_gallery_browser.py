@@ -168,7 +168,7 @@ def comparison(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory) -> Iterator[Browser]:
-    """Start one browser for all tests, because that takes its time."""
+    """Start one browser for all tests, because starting takes long."""
     found = Browser(tmp_path_factory.mktemp("browser"))
     yield found
     found.close()
@@ -183,7 +183,7 @@ def browser(started) -> Browser:
 
 
 def test_the_gallery_works_in_a_browser(browser, gallery):
-    """It fits every window, can be read in every light, is worked by keyboard alone, and runs nothing but its own."""
+    """It fits every window, is readable in light and dark, works by keyboard, and runs only its own script."""
     browser.open(gallery.as_uri())
     browser.tell("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
 

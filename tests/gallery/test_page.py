@@ -221,7 +221,7 @@ def sections(html: str) -> list[str]:
     ids=["in one row", "in several rows"],
 )
 def test_images_of_one_prompt_by_several_variants_stand_side_by_side(rows):
-    """Below their prompt, which is there once, with what made each, how long it took and what it cost above it."""
+    """Below their prompt, which is shown once; model, provider, time and cost are above each image."""
     html = made(*rows)
 
     (group,) = sections(html)
@@ -272,7 +272,7 @@ def test_one_variant_makes_no_groups():
 
 
 def test_a_provider_that_another_replaced_makes_no_group():
-    """Neither where the other made the image, nor where all of them failed."""
+    """Neither if the other provider made the image, nor if all of them failed."""
     refused = replace(PRO, status="failed", images=())
     failed = Entry(
         where="",
@@ -340,7 +340,7 @@ def test_without_the_script_all_of_it_is_there():
 
 
 def test_nothing_moves_on_its_own():
-    """So that there is nothing to leave out for people who asked for less motion."""
+    """There is nothing to turn off for people who prefer less motion."""
     html = made(part(JOB))
 
     assert not re.search(r"transition|animation|smooth", html)

@@ -15,7 +15,7 @@ from flux_cli.runs.rows import KINDS, NAMES, Row, batch_name, detect_kind, faile
 
 
 def fields(text: str, kind: str = "jsonl") -> list[dict]:
-    """Return what each row asks for; there must be nothing wrong."""
+    """Return the fields of each row; fail if a row has an error."""
     rows, errors = read(text, f"file.{kind}", kind)
     assert errors == []
     return [dict(row.fields) for row in rows]
