@@ -62,6 +62,8 @@ def suggest_key(names: Names) -> str:
     known = (n for n in range(len(names)) if not (is_known(names[: n + 1]) or is_section(names[: n + 1])))
     depth = next(known, len(names))
     parent = names[:depth]
+    if names == ("presets",):
+        return "name a key of a preset, such as presets.cover.model"
     if parent == ("presets",):
         return "the name of a preset consists of letters, digits, dashes and underscores"
     here = list_names(parent) or MODEL_NAMES
@@ -122,11 +124,12 @@ def check(document: Mapping[str, Any], path: Path) -> None:
     except ValidationError as error:
         names, takes, hint = _explain_error(error)
         raise ConfigError(f"{where}{join_key(names)} {takes}", hint=hint) from None
-    model = tree.generate.model
-    if model is not None and not _could_be_model(model, tree.models):
-        near = nearest(model, MODEL_NAMES)
-        hint = f"did you mean {near}?" if near else "`flux models` lists the models"
-        raise ConfigError(f"{where}generate.model takes the name of a model", hint=hint)
+    tables = {"generate": tree.generate, **{f"presets.{name}": preset for name, preset in tree.presets.items()}}
+    for name, table in tables.items():
+        if table.model is not None and not _could_be_model(table.model, tree.models):
+            near = nearest(table.model, MODEL_NAMES)
+            hint = f"did you mean {near}?" if near else "`flux models` lists the models"
+            raise ConfigError(f"{where}{name}.model takes the name of a model", hint=hint)
 
 
 def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> None:

@@ -136,6 +136,7 @@ def test_presets_are_set_shown_and_removed(flux, presets):
     ("text", "message", "hint"),
     [
         ("[presets.a]\nseed = 'x'", "presets.a.seed takes a whole number", ""),
+        ("[presets.a]\nmodel = 'flux-2-prop'", "presets.a.model takes the name of a model", "did you mean flux-2-pro?"),
         ("[presets.a]\nsede = 7", "there is no key presets.a.sede", "did you mean presets.a.seed?"),
         ("[presets.a]\nprovider = 'runwar'", "presets.a.provider takes the name of a provider", "runware"),
         ("[presets]\na = 1", "presets.a takes a table", "[presets.a]"),

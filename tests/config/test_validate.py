@@ -92,6 +92,7 @@ def test_a_path_that_cannot_be_read_is_explained(tmp_path):
         ("providers.runware.price.utra", "did you mean providers.runware.price.ultra?"),
         ("generate.seed.x", "the keys here are"),
         ("preset.cover.model", "did you mean presets.cover.model?"),
+        ("presets", "name a key of a preset, such as presets.cover.model"),
         ("presets.cover", "the keys here are presets.cover.model, "),
         ("generate", "the keys here are generate.model, "),
         ("providers", "the keys here are providers.runcomfy, "),
