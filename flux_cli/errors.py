@@ -152,7 +152,7 @@ class UnknownOutcomeError(FluxError):
     code = "unknown"
     exit_code = 7
     meaning = "the job may have been accepted; the ledger keeps it, and the message says how to find out"
-    advice = "never generate again; `flux status JOB` asks the provider, if that is possible"
+    advice = "never generate again; run the first of `commands`, or if there is none, tell the user what `hint` says"
     default_retry = "never"
 
 

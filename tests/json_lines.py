@@ -53,7 +53,7 @@ _valid: set[Hashable] = set()
 
 
 def _shape(value: Any) -> Hashable:
-    """Return what a schema can say of a value: its type, of a word the word itself, and the same for what is in it."""
+    """Return the shape of a value: its type, a word as it is, and the shapes of what it contains."""
     match value:
         case dict():
             return tuple((name, _shape(one)) for name, one in value.items())
@@ -68,7 +68,7 @@ def _shape(value: Any) -> Hashable:
 
 
 def check_line(line: str) -> None:
-    """Fail if a line is none of the objects of the schema."""
+    """Fail if a line matches no object of the schema."""
     found = json.loads(line)
     assert isinstance(found, dict), line
     shape = _shape(found)
@@ -85,7 +85,7 @@ def check_line(line: str) -> None:
 
 
 def check_output(text: str, *, json_only: bool = False) -> None:
-    """Fail if a line that begins as an object of ``--json`` does, or each line if they are ``json_only``, is none."""
+    """Fail if a line that begins like an object of ``--json`` (with ``json_only``, any line) matches no object."""
     for line in text.splitlines():
         if json_only or line.startswith('{"version": '):
             check_line(line)

@@ -1,4 +1,4 @@
-"""What pip, a package index and a container engine get: files, metadata, and the README without what is dead there."""
+"""The package: its files and metadata, its README without links that do not work there, and the Containerfile."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def test_the_pages_name_only_options_and_topics_that_exist():
         options |= {name for option in command["options"] for name in option["names"]}
         described += command.get("commands", {}).values()
     of_pip_and_docker = {"--group", "--user", "--no-cache-dir", "--rm", "--read-only"}
-    foreign = of_pip_and_docker | {"--count", "--seed"}  # these of the torture
+    foreign = of_pip_and_docker | {"--count", "--seed"}  # the latter of the torture test
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text)) - foreign
     topics = set(re.findall(r"`flux help ([a-z-]+)", text)) - set(table()["program"]["commands"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -259,6 +260,18 @@ def note_nothing(runtime: Runtime, words: str, *, active: bool = False, provider
     count = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, active=active, provider=provider)
     narrowed = ("" if provider is None else f" -p {provider}") + (" --active" if active else "")
     runtime.output.note(f"{words}; {count_sandbox_jobs(count, narrowed)}" if count else words)
+
+
+def note_no_batch(runtime: Runtime, file: str) -> None:
+    """Print a note that no job was made from a batch file. Raises `UsageError` if there is no such file either."""
+    from flux_cli.saving.home import expand_home  # noqa: PLC0415 - not for --help
+
+    words = f"no job was made from {printable(file)}"
+    elsewhere = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, batch=batch_name(file))
+    if not elsewhere and file != "-" and not Path(expand_home(file)).exists():
+        raise UsageError(f"{words}, and the file does not exist", hint="`flux status`")
+    there = count_sandbox_jobs(elsewhere, f" --batch {shlex.quote(file)}")
+    runtime.output.note(f"{words}; {there}" if elsewhere else f"{words} yet")
 
 
 def check_print0(runtime: Runtime, *, dry_run: bool = False) -> None:

@@ -16,7 +16,7 @@ from flux_cli.errors import FluxError, PendingError, ProtocolError, UnavailableE
 from flux_cli.jobs import Job
 from flux_cli.runs.active import list_unsettled, refresh_jobs
 from flux_cli.runs.outcome import exit_code_for, require_status, saved_paths
-from flux_cli.runs.save import SaveOptions, find_distinct
+from flux_cli.runs.save import SaveOptions, find_suffix_fields
 from flux_cli.runs.workers import AT_ONCE, MOST_AT_ONCE
 from flux_cli.runtime import Runtime
 from flux_cli.text import printable
@@ -138,10 +138,11 @@ def _find_due(runtime: Runtime, batch: str | None, *, wait: bool) -> tuple[list[
     unsaved = [fresh.get(job.id, job) for job in runtime.ledger.unsaved(sandbox=runtime.sandbox, batch=name)]
     found = [*unsaved, *waited]
     if not found and not errors:
-        made = name is None or runtime.ledger.count(sandbox=runtime.sandbox, batch=name)
-        of_batch = "" if batch is None else f" of {printable(batch)}"
-        words = f"no job{of_batch} has unsaved images" if made else f"no job was made from {printable(batch or '')}"
-        options.note_nothing(runtime, words)
+        if batch is not None and not runtime.ledger.count(sandbox=runtime.sandbox, batch=name):
+            options.note_no_batch(runtime, batch)
+        else:
+            of_batch = "" if batch is None else f" of {printable(batch)}"
+            options.note_nothing(runtime, f"no job{of_batch} has unsaved images")
     return found, errors
 
 
@@ -159,8 +160,8 @@ def _save_options(
     count = sum(max(len(job.images), job.count) for job in jobs)
     configured = runtime.settings.generate
     where = output if output is not None else configured.get("output") or runtime.settings.output
-    distinct = _find_compared(jobs)
-    destination = Destination.parse(where, overwrite=overwrite, count=max(count, 1), distinct=distinct)
+    suffix_fields = _find_suffix_fields(jobs)
+    destination = Destination.parse(where, overwrite=overwrite, count=max(count, 1), suffix_fields=suffix_fields)
     if destination.kind == "stdout":
         options.check_stdout(runtime)
     save = SaveOptions(
@@ -175,12 +176,12 @@ def _save_options(
     return save
 
 
-def _find_compared(jobs: list[Job]) -> tuple[str, ...]:
-    """Return the fields that tell the images of a comparison apart, as when they are saved at once."""
-    makers: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
+def _find_suffix_fields(jobs: list[Job]) -> tuple[str, ...]:
+    """Return the fields that are added to the names of images of a comparison, as `flux generate` does."""
+    pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for job in jobs:
-        makers[job.run, job.row, job.prompt].append((job.provider, job.model))
-    return max((find_distinct(each) for each in makers.values()), key=len, default=())
+        pairs[job.run, job.row, job.prompt].append((job.provider, job.model))
+    return max((find_suffix_fields(each) for each in pairs.values()), key=len, default=())
 
 
 def _embedding_differs(jobs: list[Job], *, embed: bool) -> bool:

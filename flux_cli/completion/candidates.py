@@ -78,7 +78,10 @@ def _leaf(cursor: CompletionContext) -> str:
 
 def _takes(cursor: CompletionContext) -> str:
     """Return what the config key that is being set takes, in words."""
-    return str(load_table()["config"].get(cursor.given.get("key", [""])[-1], ""))
+    key = cursor.given.get("key", [""])[-1]
+    if key.startswith("presets."):
+        key = "default_provider" if _leaf(cursor) == "provider" else f"generate.{_leaf(cursor)}"
+    return str(load_table()["config"].get(key, ""))
 
 
 def _part(document: Mapping[str, Any], names: tuple[str, ...]) -> object:
@@ -244,12 +247,24 @@ class CandidateSource:
 
     def keys(self) -> Words:
         """Return the keys of the config; those to remove are those that are there."""
-        known: Mapping[str, str] = load_table()["config"]
+        known: Mapping[str, str] = {**load_table()["config"], **self.preset_keys()}
         if self.cursor.path[-1:] == ("unset",):
             known = {
                 key: said for key, said in known.items() if _part(self.document, tuple(key.split("."))) is not None
             }
         return known.items()
+
+    def preset_keys(self) -> Mapping[str, str]:
+        """Return the keys of the presets in the config, and of the one that is being typed."""
+        words = self.cursor.word.split(".")
+        typed = words[1:2] if words[0] == "presets" and len(words) > 2 else []  # noqa: PLR2004 - presets.NAME.
+        found: dict[str, str] = {}
+        for name in dict.fromkeys([*(name for name, _ in self.presets()), *typed]):
+            for key, said in load_table()["config"].items():
+                if key.startswith("generate."):
+                    found[f"presets.{name}.{key.removeprefix('generate.')}"] = said
+            found[f"presets.{name}.provider"] = load_table()["config"]["default_provider"]
+        return found
 
     def settings(self) -> Words:
         """Return the values of the config key that is being set."""

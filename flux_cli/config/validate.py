@@ -32,6 +32,8 @@ from flux_cli.text import listed, nearest, printable
 LARGEST = 2**20
 """Bytes of a config file that are read at most."""
 _FIX = "fix it, or name another file with --config"
+_LISTED = 8
+"""Keys that a hint lists at most."""
 
 
 def join_key(names: Names) -> str:
@@ -47,7 +49,10 @@ def split_key(key: str) -> Names:
             parts = (*parts[:length], ".".join(parts[length:]).strip('"'))
             break
     if not is_known(parts):
-        raise UsageError(f"there is no key {join_key(parts)} in the config", hint=suggest_key(parts))
+        problem = (
+            f"{key} is a table, not a key" if is_section(parts) else f"there is no key {join_key(parts)} in the config"
+        )
+        raise UsageError(problem, hint=suggest_key(parts))
     return parts
 
 
@@ -68,16 +73,22 @@ def suggest_key(names: Names) -> str:
     known = (n for n in range(len(names)) if not (is_known(names[: n + 1]) or is_section(names[: n + 1])))
     depth = next(known, len(names))
     parent = names[:depth]
+    if names == ("presets",):
+        return "name a key of a preset, such as presets.cover.model"
     if parent == ("presets",):
         return "the name of a preset consists of letters, digits, dashes and underscores"
     here = list_names(parent) or MODEL_NAMES
+    near = nearest(names[depth], here) if depth < len(names) else None
+    whole = (*parent, near, *names[depth + 1 :]) if near else ()
     elsewhere = [key for key in KEYS if key[-1] == names[-1]]
-    if len(elsewhere) == 1:
+    if len(elsewhere) == 1 and not (len(names) > depth + 1 and is_known(whole)):
         return f"did you mean {join_key(elsewhere[0])}?"
-    if near := nearest(names[depth], here) if depth < len(names) else None:
-        whole = (*parent, near, *names[depth + 1 :])
+    if near:
         return f"did you mean {join_key(whole if is_known(whole) else whole[: depth + 1])}?"
-    return f"the keys here are {listed(join_key((*parent, name)) for name in here)}"
+    keys = [join_key((*parent, name)) for name in here]
+    if len(keys) > _LISTED:
+        return f"the keys here are {', '.join(keys[:_LISTED])} …; `flux help config` lists all of them"
+    return f"the keys here are {listed(keys)}"
 
 
 def read(path: Path) -> str | None:
@@ -124,11 +135,12 @@ def check(document: Mapping[str, Any], path: Path) -> None:
     except ValidationError as error:
         names, takes, hint = _explain_error(error)
         raise ConfigError(f"{where}{join_key(names)} {takes}", hint=hint) from None
-    model = tree.generate.model
-    if model is not None and not _could_be_model(model, tree.models):
-        near = nearest(model, MODEL_NAMES)
-        hint = f"did you mean {near}?" if near else "`flux models` lists the models"
-        raise ConfigError(f"{where}generate.model takes the name of a model", hint=hint)
+    tables = {"generate": tree.generate, **{f"presets.{name}": preset for name, preset in tree.presets.items()}}
+    for name, table in tables.items():
+        if table.model is not None and not _could_be_model(table.model, tree.models):
+            near = nearest(table.model, MODEL_NAMES)
+            hint = f"did you mean {near}?" if near else "`flux models` lists the models"
+            raise ConfigError(f"{where}{name}.model takes the name of a model", hint=hint)
 
 
 def _refuse_unknown(document: Mapping[str, Any], parent: Names, where: str) -> None:

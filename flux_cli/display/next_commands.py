@@ -30,7 +30,7 @@ def next_commands(hint: str, *, options: Sequence[str] = ()) -> list[str]:
 
 
 def _complete(quoted: str, options: Sequence[str]) -> str:
-    """Return a command with the ``options`` that it lacks, or nothing if it cannot be run as it is."""
+    """Return a command with the ``options`` that it lacks, or an empty text if it cannot be run as it is."""
     if (program := _PROGRAM.match(quoted)) is None:
         return ""
     try:

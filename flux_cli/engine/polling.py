@@ -175,7 +175,8 @@ def _kind(job: Job) -> Kind:
 
 def _pending(job: Job, timeout: float, trouble: str) -> PendingError:
     said = f"; the last poll failed: {trouble}" if trouble else ""
+    waited = "1 second" if timeout == 1 else f"{timeout:g} seconds"
     return PendingError(
-        f"job {job.id} is not finished after {timeout:g} seconds (it continues at {job.provider} and is billed){said}",
+        f"job {job.id} is not finished after {waited} (it continues at {job.provider} and is billed){said}",
         hint=f"`flux result --wait {job.id}` fetches it",
     )

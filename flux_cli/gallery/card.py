@@ -30,7 +30,7 @@ STATES: Mapping[str, str] = {
     "unsaved": "Not saved",
     "usage": "Not sent",
 }
-"""What may become of an image, by the code of its error, as the filter names it; every other code is a failure."""
+"""The states that the filter offers, by error code; every other code counts as failed."""
 
 _SCROLLS = 400
 """Characters of a prompt that may need scrolling."""
@@ -42,7 +42,7 @@ class Failure:
 
     error: FluxError
     jobs: Sequence[Job] = ()
-    """Those that should have made them; empty where none was written down."""
+    """The jobs that should have made them; empty if the ledger has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,45 +71,46 @@ def to_html(text: str, *, limit: int = 0) -> str:
     return escape(printable(text, limit=limit))
 
 
-def prompt_html(text: str, name: str = "", *, tag: str = "p") -> str:
+def render_prompt(text: str, name: str = "", *, tag: str = "p") -> str:
     """Return a prompt, with ``name`` as its id; a long one can be scrolled by keyboard."""
     named = f' id="{name}"' if name else ""
     long = ' tabindex="0"' if len(text) > _SCROLLS else ""
     return f'<{tag} class="prompt" dir="auto"{named}{long}>{to_html(text)}</{tag}>\n'
 
 
-def provider_name(job: Job) -> str:
+def describe_provider(job: Job) -> str:
     """Return the provider of a job, as people read it."""
     return job.provider + (" (sandbox)" if job.sandbox else "")
 
 
-def maker(job: Job) -> str:
+def describe_pair(job: Job) -> str:
     """Return the model and the provider of a job, as people read them."""
-    return " \u00b7 ".join(word for word in (job.model, provider_name(job)) if word)
+    return " \u00b7 ".join(word for word in (job.model, describe_provider(job)) if word)
 
 
-def states(part: Entry) -> list[str]:
+def list_states(part: Entry) -> list[str]:
     """Return the states of the images of a row that are missing, each once."""
     codes = (failure.error.code for failure in part.failures)
     return list(dict.fromkeys(code if code in STATES else "failed" for code in codes))
 
 
-def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, compared: bool) -> str:
+def render_image(number: int, shown: Shown, folder: Path, small: bytes | None, *, compared: bool) -> str:
     """Return an image with its thumbnail ``small`` and what is known of it.
 
-    Where it is ``compared`` to others of its prompt, what made it is above it, and the prompt is not repeated.
+    If it is ``compared`` to others, its model and provider are above it, and the prompt is not repeated.
     """
     job, image = shown.job, shown.image
     path = Path(image.path or "")
     name = to_html(path.name)
     facts = dict(_facts(shown))
     label = f"prompt-{number}"
-    above, below = "", prompt_html(job.prompt, label)
+    above, below = "", render_prompt(job.prompt, label)
     if compared:
         took = "" if job.duration is None else f"{job.duration:.1f} s"
         spent = to_html(" \u00b7 ".join(word for word in (took, facts.pop("cost")) if word))
         facts = {name: value for name, value in facts.items() if name not in {"model", "provider"}}
-        above, below = f'<div class="made"><h3 id="{label}">{to_html(maker(job))}</h3><p>{spent}</p></div>\n', ""
+        pair = to_html(describe_pair(job))
+        above, below = f'<div class="made"><h3 id="{label}">{pair}</h3><p>{spent}</p></div>\n', ""
     if small is None:
         picture = f'<p class="bad">{name} no longer exists, or cannot be shown</p>\n'
     else:
@@ -131,33 +132,33 @@ def image_card(number: int, shown: Shown, folder: Path, small: bytes | None, *, 
     )
 
 
-def missing_card(part: Entry, *, compared: bool, several: bool) -> str:
-    """Return a row of which images are missing, and why; by maker where there are ``several``.
+def render_missing(part: Entry, *, compared: bool, several: bool) -> str:
+    """Return a row of which images are missing, and why; with their model and provider where there are ``several``.
 
-    Where it is ``compared``, it is below its prompt, and does not repeat it.
+    If it is ``compared``, the prompt is above it and not repeated.
     """
     where = f'<p class="quiet where">{to_html(part.where)}</p>\n' if part.where else ""
     lines: dict[str, None] = {}
     for failure in part.failures:
         error = failure.error
-        makers = listed(dict.fromkeys(maker(job) for job in failure.jobs)) if several else ""
+        pairs = listed(dict.fromkeys(describe_pair(job) for job in failure.jobs)) if several else ""
         lines[
-            (f'<div class="made"><h3>{to_html(makers)}</h3></div>\n' if makers else "")
+            (f'<div class="made"><h3>{to_html(pairs)}</h3></div>\n' if pairs else "")
             + f'<p class="bad">{to_html(error.message)}</p>\n'
             + (f'<p class="quiet">{to_html(error.hint)}</p>\n' if error.hint else "")
             + f'<p class="quiet">charged: {error.charged}</p>\n'
         ] = None
     jobs = [job for failure in part.failures for job in failure.jobs]
     reasons = "".join(lines)
-    text = reasons + where if compared else where + prompt_html(part.prompt) + reasons
-    return f"<li{_tags(jobs, states(part))}>\n{text}</li>\n"
+    text = reasons + where if compared else where + render_prompt(part.prompt) + reasons
+    return f"<li{_tags(jobs, list_states(part))}>\n{text}</li>\n"
 
 
 def _tags(jobs: Sequence[Job], ends: Iterable[str]) -> str:
     """Return the attributes that the filter reads: several values are on lines of their own."""
     values = {
         "model": (job.model or "" for job in jobs),
-        "provider": (provider_name(job) for job in jobs),
+        "provider": (describe_provider(job) for job in jobs),
         "state": ends,
     }
     found = {name: "\n".join(dict.fromkeys(map(to_html, texts))) for name, texts in values.items()}
@@ -183,7 +184,7 @@ def _facts(shown: Shown) -> Iterator[tuple[str, str]]:
         "seed": "" if seed is None else str(seed),
         "cost": cost if several == 1 else f"{cost} for {several} images",
         "model": job.model or "",
-        "provider": provider_name(job),
+        "provider": describe_provider(job),
         "size": f"{image.width}\u00d7{image.height}" if image.width and image.height else "",
         "row": shown.part.where,
         "job": job.id,

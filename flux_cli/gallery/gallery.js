@@ -4,8 +4,8 @@ const cards = [...document.querySelectorAll("li")];
 
 // Copying commands
 
-function chosen(code) {
-  // the old way, for pages that come over plain http: show the text, mark it, copy what is marked
+function copySelected(code) {
+  // the clipboard API is missing on plain http: show the text, select it, and copy the selection
   code.closest("details").open = true;
   getSelection().selectAllChildren(code);
   return document.execCommand("copy");
@@ -16,7 +16,7 @@ async function copy(code) {
     await navigator.clipboard.writeText(code.textContent);
     return true;
   } catch {
-    return chosen(code);
+    return copySelected(code);
   }
 }
 
@@ -26,7 +26,7 @@ for (const button of document.querySelectorAll(".again button")) {
   button.addEventListener("click", async () => {
     const done = await copy(button.parentElement.querySelector("code"));
     button.textContent = done ? "Copied" : "Press Ctrl+C";
-    told.textContent = done ? "The command is copied" : "The command is marked; copy it with Ctrl+C";
+    told.textContent = done ? "The command is copied" : "The command is selected; press Ctrl+C to copy it";
     setTimeout(() => {
       button.textContent = label;
       told.textContent = "";

@@ -21,12 +21,12 @@ from flux_cli.gallery.card import (
     STATES,
     Entry,
     Shown,
-    image_card,
-    maker,
-    missing_card,
-    prompt_html,
-    provider_name,
-    states,
+    describe_pair,
+    describe_provider,
+    list_states,
+    render_image,
+    render_missing,
+    render_prompt,
     to_html,
 )
 from flux_cli.jobs import Job
@@ -43,8 +43,8 @@ _VIEW = """<dialog id="view" aria-label="Image">
 <div class="stage"></div>
 <div class="bar"><button type="button" data-do="back" aria-label="Previous image">\u2190</button>
 <button type="button" data-do="on" aria-label="Next image" autofocus>\u2192</button></div>
-<div class="caption" tabindex="0"><p class="bad" hidden>The image file is not beside this page: \
-you see its thumbnail.</p><div class="made"></div><p dir="auto"></p><dl></dl></div>
+<div class="caption" tabindex="0"><p class="bad" hidden>The image file was not found: \
+this is its thumbnail.</p><div class="made"></div><p dir="auto"></p><dl></dl></div>
 </dialog>
 """
 """The full-size view, which the script fills."""
@@ -52,14 +52,14 @@ you see its thumbnail.</p><div class="made"></div><p dir="auto"></p><dl></dl></d
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """What stands together: rows whose images are compared, or a stretch of rows that stand alone."""
+    """A part of the page: the rows of one comparison, or rows in a sequence that compare nothing."""
 
     parts: Sequence[Entry]
     compared: bool
 
     @property
     def images(self) -> list[Shown]:
-        """The saved images; of those compared, the first of each maker, then the second of each."""
+        """The saved images; where they are compared, the first of each pair, then the second of each."""
         made = [
             Shown(part=part, job=job, image=image)
             for part in self.parts
@@ -69,10 +69,10 @@ class _Block:
         ]
         if not self.compared:
             return made
-        makers: dict[str, list[Shown]] = {}
+        pairs: dict[str, list[Shown]] = {}
         for one in made:
-            makers.setdefault(maker(one.job), []).append(one)
-        turns = [(turn, one) for several in makers.values() for turn, one in enumerate(several)]
+            pairs.setdefault(describe_pair(one.job), []).append(one)
+        turns = [(turn, one) for several in pairs.values() for turn, one in enumerate(several)]
         return [one for _, one in sorted(turns, key=lambda pair: pair[0])]
 
     @property
@@ -94,7 +94,7 @@ def build_page(
     )
     blocks = _arrange(parts)
     alone = [part for block in blocks if not block.compared for part in block.missing]
-    several = len({maker(job) for job in _jobs(parts)}) > 1
+    several = len({describe_pair(job) for job in _jobs(parts)}) > 1
     name = to_html(title, limit=LONGEST)
     yield (
         f'{START}<head>\n<meta charset="utf-8">\n'
@@ -112,22 +112,22 @@ def build_page(
     for block, shown in zip(blocks, images, strict=True):
         if block.compared:
             anchor = ' id="not-made"' if block is target else ""
-            makers = min(len({maker(job) for job in _jobs(block.parts)}), 4)
+            pairs = min(len({describe_pair(job) for job in _jobs(block.parts)}), 4)
             prompt = _prompt_of(block.parts[0])
-            yield f'<section{anchor}>\n{prompt_html(prompt, tag="h2")}<ul class="of-{makers}">\n'
+            yield f'<section{anchor}>\n{render_prompt(prompt, tag="h2")}<ul class="of-{pairs}">\n'
         elif shown:
             yield '<ul aria-label="Images">\n'
         for one in shown:
             number += 1
-            yield image_card(number, one, folder, next(small_images), compared=block.compared)
+            yield render_image(number, one, folder, next(small_images), compared=block.compared)
         if block.compared:
-            yield from (missing_card(part, compared=True, several=True) for part in block.missing)
+            yield from (render_missing(part, compared=True, several=True) for part in block.missing)
             yield "</ul>\n</section>\n"
         elif shown:
             yield "</ul>\n"
     if alone:
         yield '<section>\n<h2 id="not-made">Not made, or only in part</h2>\n<ul>\n'
-        yield from (missing_card(part, compared=False, several=several) for part in alone)
+        yield from (render_missing(part, compared=False, several=several) for part in alone)
         yield "</ul>\n</section>\n"
     yield (
         f"</main>\n<footer><p>Made with flux {__version__}</p></footer>\n"
@@ -136,7 +136,7 @@ def build_page(
 
 
 def _jobs(parts: Iterable[Entry]) -> list[Job]:
-    """Return every job that a card is about; one that another provider replaced is none of them."""
+    """Return every job that has a card; a job that a fallback replaced has none."""
     return [
         job
         for part in parts
@@ -155,14 +155,15 @@ def _prompt_of(part: Entry) -> str:
 
 
 def _arrange(parts: Sequence[Entry]) -> list[_Block]:
-    """Put rows together that have the same prompt but several makers, and leave all others in their order."""
+    """Put rows together that have the same prompt but several models or providers; the others keep their order."""
     prompts: dict[str, list[Entry]] = {}
     for part in parts:
         prompts.setdefault(_prompt_of(part), []).append(part)
     several = {
         prompt
         for prompt, same in prompts.items()
-        if len({maker(job) for job in _jobs(same)}) > 1 and any(_is_saved(job) for part in same for job in part.jobs)
+        if len({describe_pair(job) for job in _jobs(same)}) > 1
+        and any(_is_saved(job) for part in same for job in part.jobs)
     }
     blocks: list[_Block] = []
     for compared, stretch in groupby(parts, lambda part: _prompt_of(part) in several):
@@ -199,10 +200,10 @@ def _summary(parts: Sequence[Entry]) -> str:
     words = [_plural(images, "image"), *([f"{'about ' if guessed else ''}{money}"] if jobs else [])]
     words += [listed(dict.fromkeys(job.provider for job in jobs)), _days(jobs)]
     line = to_html(" \u00b7 ".join(word for word in words if word))
-    missing = sum(bool(part.failures) for part in parts)
+    missing = [part.where for part in parts if part.failures]
     if not missing:
         return f"<p>{line}</p>\n"
-    rows = _plural(missing, "row") if any(part.where for part in parts) else "some"
+    rows = _plural(len(set(missing)), "row") if any(part.where for part in parts) else "some"
     return f'<p>{line} \u00b7 <a href="#not-made">{rows} not made, or only in part</a></p>\n'
 
 
@@ -215,11 +216,11 @@ def _days(jobs: Sequence[Job]) -> str:
 def _filter(parts: Sequence[Entry]) -> str:
     """Return the filter, which the script shows; it offers what differs."""
     jobs = _jobs(parts)
-    found = {state for part in parts for state in states(part)}
+    found = {state for part in parts for state in list_states(part)}
     found |= {"succeeded" for part in parts for job in part.jobs if _is_saved(job)}
     choices = {
         "model": {to_html(job.model): to_html(job.model) for job in jobs if job.model},
-        "provider": {to_html(name): to_html(name) for name in map(provider_name, jobs)},
+        "provider": {to_html(name): to_html(name) for name in map(describe_provider, jobs)},
         "state": {state: label for state, label in STATES.items() if state in found},
     }
     menus = "".join(

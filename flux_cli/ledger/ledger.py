@@ -21,12 +21,12 @@ from flux_cli.errors import LedgerError, UsageError
 from flux_cli.jobs import Job, ReadyInterval
 from flux_cli.ledger.codec import decode, encode
 from flux_cli.ledger.database import Database
+from flux_cli.ledger.filters import UNDER_WAY, JobFilter, build_condition, choose_table
 from flux_cli.ledger.forget import forget
 from flux_cli.ledger.lock import hold_lock
-from flux_cli.ledger.narrow import UNDER_WAY, Narrow, condition, table
 from flux_cli.ledger.records import Claim, History, Spend
 from flux_cli.ledger.schema import columns, storable
-from flux_cli.ledger.spending import EVER, sum_up
+from flux_cli.ledger.spending import ALL_JOBS, sum_up
 from flux_cli.money.limits import Limit, check
 from flux_cli.text import listed, printable
 
@@ -84,7 +84,7 @@ class Ledger:
     def spent_since(self, limit: Limit, *, sandbox: bool) -> tuple[float, int]:
         """Return what counts against a limit so far, in USD, and the number of jobs of unknown cost."""
         where = "+sandbox = ? AND run = ?" if limit.run else "sandbox = ? AND created_at >= ?"
-        query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {EVER} WHERE {where}"  # noqa: S608 - clauses of ours
+        query = f"SELECT TOTAL(spent), COUNT(*) - COUNT(spent) FROM {ALL_JOBS} WHERE {where}"  # noqa: S608 - clauses of ours
         spent, unknown = self._database.rows(query, (sandbox, limit.run or limit.since))[0]
         return float(spent), int(unknown)
 
@@ -124,41 +124,43 @@ class Ledger:
         query = f"SELECT document FROM jobs WHERE {where}"  # noqa: S608 - clauses of ours
         return [decode(row[0]) for row in self._database.rows(query, values)]
 
-    def recent(self, *, sandbox: bool, limit: int, active: bool = False, **narrow: Unpack[Narrow]) -> list[Job]:
+    def recent(self, *, sandbox: bool, limit: int, active: bool = False, **filters: Unpack[JobFilter]) -> list[Job]:
         """Return the latest jobs, the newest first; all of them where ``limit`` is -1."""
-        where, values = condition(sandbox, narrow)
+        where, values = build_condition(sandbox, filters)
         where += f" AND {UNDER_WAY}" if active else ""
-        query = f"SELECT document FROM {table(narrow, active=active)} WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - ours
+        query = f"SELECT document FROM {choose_table(filters, active=active)} WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - ours
         return [decode(row[0]) for row in self._database.rows(query, [*values, limit])]
 
     def active(self, *, sandbox: bool, provider: str | None = None) -> list[Job]:
         """Return every job that a provider may still be working on, the oldest first."""
         return self.recent(sandbox=sandbox, limit=-1, active=True, provider=provider)[::-1]
 
-    def unsettled(self, *, sandbox: bool, unknown_since: float, **narrow: Unpack[Narrow]) -> list[Job]:
+    def unsettled(self, *, sandbox: bool, unknown_since: float, **filters: Unpack[JobFilter]) -> list[Job]:
         """Return every job that its provider may know something new about, the oldest first.
 
         These are the active ones, and those of unknown outcome that were made after ``unknown_since``.
         """
-        where, values = condition(sandbox, narrow)
+        where, values = build_condition(sandbox, filters)
         where += " AND status IN ('submitting', 'queued', 'running', 'unknown')"
         where += " AND (status <> 'unknown' OR created_at > ?)"
-        # the plus: else SQLite walks through all jobs
+        # without the plus, SQLite walks through all jobs
         return self._select(f"{where} ORDER BY +seq", *values, unknown_since)
 
-    def count(self, *, sandbox: bool, active: bool = False, oldest: str | None = None, **narrow: Unpack[Narrow]) -> int:
+    def count(
+        self, *, sandbox: bool, active: bool = False, oldest: str | None = None, **filters: Unpack[JobFilter]
+    ) -> int:
         """Return how many jobs `recent` would list without a limit, down to the job ``oldest`` where one is given."""
-        where, values = condition(sandbox, narrow)
+        where, values = build_condition(sandbox, filters)
         where += f" AND {UNDER_WAY}" if active else ""
         if oldest is not None:
             where += " AND seq >= (SELECT seq FROM jobs WHERE id = ?)"
             values = [*values, oldest]
-        query = f"SELECT COUNT(*) FROM {table(narrow, active=active)} WHERE {where}"  # noqa: S608 - ours
+        query = f"SELECT COUNT(*) FROM {choose_table(filters, active=active)} WHERE {where}"  # noqa: S608 - ours
         return int(self._database.rows(query, values)[0][0])
 
     def unsaved(self, *, sandbox: bool, batch: str | None = None) -> list[Job]:
         """Return every succeeded job with images that were never saved, the oldest first."""
-        where, values = condition(sandbox, {"batch": batch})
+        where, values = build_condition(sandbox, {"batch": batch})
         return self._select(f"{where} AND unsaved = 1 ORDER BY seq", *values)
 
     def find(self, reference: str, *, sandbox: bool, provider: str | None = None) -> list[Job]:
@@ -231,9 +233,9 @@ class Ledger:
             self._database.rows("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", values)
         return claim, []
 
-    def spend(self, by: str, *, sandbox: bool, **narrow: Unpack[Narrow]) -> list[Spend]:
+    def spend(self, by: str, *, sandbox: bool, **filters: Unpack[JobFilter]) -> list[Spend]:
         """Return the spending of each group, as `sum_up` does."""
-        return sum_up(self._database, by, sandbox=sandbox, narrow=narrow)
+        return sum_up(self._database, by, sandbox=sandbox, filters=filters)
 
     def paid_prices(self, provider: str, model: str, *, sandbox: bool, limit: int = 50) -> list[tuple[float, float]]:
         """Return the cost of an image in each of the latest jobs, in USD, and when it was made, the newest first.
@@ -270,7 +272,7 @@ class Ledger:
         self, before: float, *, sandbox: bool, provider: str | None = None, batch: str | None = None
     ) -> list[Job]:
         """Return every job that was created no later than ``before``, the oldest first."""
-        where, values = condition(sandbox, {"provider": provider, "batch": batch})
+        where, values = build_condition(sandbox, {"provider": provider, "batch": batch})
         return self._select(f"{where} AND created_at <= ? ORDER BY seq", *values, before)
 
     def forget(self, jobs: Iterable[Job]) -> tuple[list[str], bool]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from flux_cli.ledger.database import Database
-from flux_cli.ledger.narrow import Narrow, condition
+from flux_cli.ledger.filters import JobFilter, build_condition
 from flux_cli.ledger.records import Spend, add_known
 
-EVER = """(
+ALL_JOBS = """(
     SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, batch, document FROM jobs UNION ALL
     SELECT sandbox, run, provider, model, created_at, images, told, spent, credits, NULL, NULL FROM forgotten
 )"""
@@ -27,18 +27,18 @@ GROUPS = ("provider", "model", "day", LABEL)
 """What spending can be grouped by; days are in this machine's local time."""
 
 
-def sum_up(database: Database, by: str, *, sandbox: bool, narrow: Narrow) -> list[Spend]:
+def sum_up(database: Database, by: str, *, sandbox: bool, filters: JobFilter) -> list[Spend]:
     """Return the spending of each group, sorted by the group's name.
 
     ``by`` is one of `GROUPS`, ``label:KEY``, or ``total`` for all jobs as one group. Raises `LedgerError`.
     """
-    where, values = condition(sandbox, narrow)
+    where, values = build_condition(sandbox, filters)
     if by.partition(":")[0] == LABEL:
         return _sum_up_labels(database, by.partition(":")[2], where, values)
     query = (
         f"SELECT {_COLUMNS[by]}, COUNT(*), COALESCE(SUM(images), 0), SUM(told),"  # noqa: S608 - clauses of ours
         " SUM(CASE WHEN told IS NULL THEN spent END), SUM(credits), COUNT(*) - COUNT(COALESCE(spent, credits))"
-        f" FROM {EVER} WHERE {where} GROUP BY 1 ORDER BY 1"
+        f" FROM {ALL_JOBS} WHERE {where} GROUP BY 1 ORDER BY 1"
     )
     return [Spend(*row) for row in database.rows(query, values)]
 
@@ -50,7 +50,7 @@ def _sum_up_labels(database: Database, key: str, where: str, values: Sequence[An
     """
     query = (
         "SELECT CASE WHEN instr(document, '\"metadata\"') THEN document END, images, told, spent, credits"  # noqa: S608 - see above
-        f" FROM {EVER} WHERE {where}"
+        f" FROM {ALL_JOBS} WHERE {where}"
     )
     groups: dict[str | None, list[tuple[Any, ...]]] = {}
     for document, *money in database.rows(query, values):

@@ -27,7 +27,7 @@ class Count:
     elapsed: float
     """Seconds."""
     verb: str = "done"
-    """What a job is that went well."""
+    """The word for a job that succeeded, such as done or submitted."""
 
     @property
     def ended(self) -> int:

@@ -27,16 +27,16 @@ from flux_cli.runs.workers import AT_ONCE, WorkerPool
 from flux_cli.runtime import Runtime
 
 if TYPE_CHECKING:
-    from flux_cli.ledger.narrow import Narrow
+    from flux_cli.ledger.filters import JobFilter
 
 _LOOKS_AT_ONCE = 8
 """Jobs that are looked at side by side; a host slows all of them down where this is too many."""
 
 
-def list_unsettled(runtime: Runtime, **narrow: Unpack[Narrow]) -> list[Job]:
+def list_unsettled(runtime: Runtime, **filters: Unpack[JobFilter]) -> list[Job]:
     """Return every job whose state at its provider may have changed, the oldest first."""
     unknown_since = runtime.clock.now() - SEARCH_SECONDS
-    return runtime.ledger.unsettled(sandbox=runtime.sandbox, unknown_since=unknown_since, **narrow)
+    return runtime.ledger.unsettled(sandbox=runtime.sandbox, unknown_since=unknown_since, **filters)
 
 
 def refresh_jobs(runtime: Runtime, jobs: Sequence[Job]) -> list[Job | FluxError]:

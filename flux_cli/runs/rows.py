@@ -103,8 +103,8 @@ def failed_name(name: str, number: int = 1) -> str:
 def detect_lines(text: str, *, template: bool) -> str:
     """Return the kind of a batch on stdin: JSON lines if the first line is one, else lines of prompts.
 
-    That line is an object with a ``prompt``, or any object where a ``template`` makes the prompts; other objects are
-    prompts that are structured. Raises `UsageError` for JSON that is not written line by line.
+    That line is an object with a ``prompt``, an object that flux printed, or any object where a ``template`` makes the
+    prompts; other objects are structured prompts. Raises `UsageError` for JSON that is not written line by line.
     """
     first = next((line for line in text.split("\n") if line.strip()), "")
     if first.lstrip()[:1] not in {"{", "["}:
@@ -130,7 +130,7 @@ def detect_lines(text: str, *, template: bool) -> str:
 
 def _is_row(found: Any, *, template: bool) -> bool:
     return isinstance(found, dict) and (
-        template or is_printed(found) or any(normalize(name) == "prompt" for name in found)
+        template or "version" in found or any(normalize(name) == "prompt" for name in found)
     )
 
 
@@ -177,6 +177,8 @@ def _read_row(number: int, place: str, fields: Mapping[str, Any] | UsageError, t
     files: Mapping[str, str] | None = None
     if "version" in fields and is_printed(fields):
         fields, files = read_job(fields)
+    elif template is None and "version" in fields and "prompt" not in map(normalize, fields):
+        raise UsageError("this line of --json is not a job", hint="`flux status --json` prints jobs")
     if template is not None:
         fields = template.fill(fields)
     own: dict[str, Any] = {}
@@ -273,7 +275,7 @@ def _read_records(text: str, template: PromptTemplate | None) -> Found:
 def _detect_separator(text: str, template: PromptTemplate | None) -> str:
     """Return the separator of cells: a spreadsheet writes commas, semicolons or tabs, depending on its language.
 
-    It is the one that parts the first line into the most names that are known, and of such into the most names.
+    It is the one that splits the first line into the most known names, or into the most names if that is a tie.
     """
     known = {"prompt"} if template is None else {*template.fields, *NAMES}
     found: dict[str, tuple[int, int]] = {}
@@ -291,7 +293,9 @@ def _check_head(head: list[str], template: PromptTemplate | None) -> UsageError 
     names = [normalize(name) for name in head]
     hint = f"the first line names the columns: {listed(NAMES[:4])} …"
     if template is None and "prompt" not in names:
-        return UsageError("there is no column called prompt", hint=hint)
+        other = next((name for name in names if name.isidentifier() and name not in NAMES), None)
+        template_hint = f'call one of them prompt, or type a template: `flux generate "a {{{other}}}" --batch …`'
+        return UsageError("there is no column called prompt", hint=hint if other is None else printable(template_hint))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         return UsageError(f"there are two columns called {printable(twice)}", hint=hint)

@@ -31,9 +31,9 @@ class SaveOptions(NamedTuple):
     """Whether images are given their metadata."""
 
 
-def find_distinct(makers: Iterable[tuple[str | None, str | None]]) -> tuple[str, ...]:
-    """Return the fields in which ``makers``, each a provider and a model, differ: ``model``, ``provider``."""
-    every = list(makers)
+def find_suffix_fields(pairs: Iterable[tuple[str | None, str | None]]) -> tuple[str, ...]:
+    """Return which of ``model`` and ``provider`` differ between ``pairs``, each a provider and a model."""
+    every = list(pairs)
     providers, models = ({one[place] for one in every} for place in (0, 1))
     return (*(("model",) if len(models) > 1 else ()), *(("provider",) if len(providers) > 1 else ()))
 

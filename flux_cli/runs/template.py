@@ -42,7 +42,7 @@ class PromptTemplate:
     """A prompt with fields."""
 
     parts: tuple[tuple[str, bool], ...]
-    """Text as it is, and the names of columns, which are marked."""
+    """Literal text and names of columns, each with whether it is a name."""
     options: frozenset[str]
     """The names of columns that set an option."""
 

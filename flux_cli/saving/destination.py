@@ -44,12 +44,12 @@ class Destination:
     count: int = 1
     """How many images are expected; several under one file name are told apart by ``-1``, ``-2``, …"""
     template: Template | None = None
-    distinct: tuple[str, ...] = ()
-    """Further fields by which the names that flux chooses tell images apart."""
+    suffix_fields: tuple[str, ...] = ()
+    """Fields that are added to names that flux chooses, such as ``model`` in a comparison."""
 
     @classmethod
     def parse(
-        cls, output: str | None, *, overwrite: bool = False, count: int = 1, distinct: tuple[str, ...] = ()
+        cls, output: str | None, *, overwrite: bool = False, count: int = 1, suffix_fields: tuple[str, ...] = ()
     ) -> Destination:
         """Return what ``output`` means: a file, a folder (``None`` is the current one), a template or ``-``.
 
@@ -57,7 +57,7 @@ class Destination:
         `UsageError` for what can never work.
         """
         if output is None:
-            return cls(kind="folder", typed="", path=Path(), distinct=distinct)
+            return cls(kind="folder", typed="", path=Path(), suffix_fields=suffix_fields)
         if output == "-":
             if count > 1:
                 raise UsageError(f"-o - takes one image, not {count}", hint="name a folder with -o, such as `-o out/`")
@@ -68,13 +68,13 @@ class Destination:
             raise UsageError(f"a file cannot be named {printable(output)}", hint="choose another name with -o")
         place = expand_home(output)
         if os.path.isdir(place):  # noqa: PTH112 - a Path raises where the name is too long
-            return cls(kind="folder", typed=output, path=Path(place), distinct=distinct)
+            return cls(kind="folder", typed=output, path=Path(place), suffix_fields=suffix_fields)
         named = Template.parse(place)
         if isinstance(named, Template):
             format = format_of_extension(named.ending)  # noqa: A001 - the field's own name
             return cls(kind="template", typed=output, path=Path(named.folder), format=format, template=named)
         if named.endswith(("/", os.sep, "/.", "/..")):
-            return cls(kind="folder", typed=output, path=Path(named), distinct=distinct)
+            return cls(kind="folder", typed=output, path=Path(named), suffix_fields=suffix_fields)
         return cls(
             kind="file",
             typed=output,
@@ -94,7 +94,7 @@ class Destination:
         if self.template is not None:
             return self.template.render(fields, extension)
         if self.kind == "folder":
-            return self.path / default_name(fields, extension, self.distinct)
+            return self.path / default_name(fields, extension, self.suffix_fields)
         return self._numbered(fields.index)
 
     def resolved_target(self, path: Path) -> Path:

@@ -93,9 +93,9 @@ def _sanitize(text: str) -> str:
     return safe_name(text).lstrip(".- ") or "_"
 
 
-def default_name(fields: Fields, ext: str, distinct: Sequence[str] = ()) -> str:
-    """Return the name that flux chooses by default: ``<slug>-<seed>.<ext>``, with ``distinct`` fields at its end."""
-    ends = [fields.text(name, ext) for name in ("seed", *distinct)]
+def default_name(fields: Fields, ext: str, suffix_fields: Sequence[str] = ()) -> str:
+    """Return the name that flux chooses by default: ``<slug>-<seed>.<ext>``, the ``suffix_fields`` after the seed."""
+    ends = [fields.text(name, ext) for name in ("seed", *suffix_fields)]
     return f"{'-'.join([slug(fields.prompt), *ends])}.{ext}"
 
 

@@ -1,4 +1,4 @@
-"""What it costs to find jobs among many: a list that is narrowed, beside the plain list of the same length.
+"""How long it takes to find jobs among many: a filtered list, compared with the plain list of the same length.
 
 Each is measured as a whole process and as the ledger's query alone, in turns, so that a busy machine is unfair to all
 of them alike; the medians are compared. Words that hit nothing are the hard case: every job is looked at.
@@ -13,8 +13,8 @@ from statistics import median
 from time import perf_counter, time
 
 from flux_cli.jobs import Cost, Image, Job
+from flux_cli.ledger.filters import JobFilter
 from flux_cli.ledger.ledger import Ledger
-from flux_cli.ledger.narrow import Narrow
 from tests.benchmarks.ground import PROGRAM, Row, User, folder
 from tests.benchmarks.spent import imports
 from tests.benchmarks.startup import timed
@@ -23,12 +23,12 @@ JOBS = 10_000
 RUNS, QUERIES = 15, 40
 LIMIT = 20
 MOST = 1.5
-"""How much longer than the plain list a narrowed one may take, as a process."""
+"""How much longer than the plain list a filtered one may take, as a process."""
 DAY = 86_400.0
 _PLAIN = "the plain list"
 _WORDS = ("red", "old", "owl", "fox", "heron", "hare", "snow", "rain", "harbour", "engraved", "dawn", "night", "light")
 _MODELS = ("flux-1.1-pro-ultra", "flux-1.1-pro", "flux-2-pro", "flux-kontext-max")
-CASES: Mapping[str, tuple[list[str], Callable[[float], Narrow]]] = {
+CASES: Mapping[str, tuple[list[str], Callable[[float], JobFilter]]] = {
     _PLAIN: ([], lambda _now: {}),
     "--search, the newest hit": (["--search", "FOX"], lambda _now: {"search": "FOX"}),
     "--search, the oldest hits": (["--search", "zeppelin"], lambda _now: {"search": "zeppelin"}),
@@ -81,7 +81,7 @@ def command(case: str) -> list[str]:
 def processes(user: User, runs: int = RUNS) -> dict[str, float]:
     """Return the median time of each case as a process, in milliseconds."""
     times: dict[str, list[float]] = {case: [] for case in CASES}
-    timed(command(_PLAIN), user.env)  # once for nothing: what Python compiles, it keeps
+    timed(command(_PLAIN), user.env)  # not counted: Python compiles its files
     for _ in range(runs):
         for case, found in times.items():
             found.append(timed(command(case), user.env))
@@ -95,9 +95,9 @@ def queries(path: Path, runs: int = QUERIES) -> dict[str, tuple[float, int]]:
     now = time()
     with closing(Ledger(path)) as ledger:
         for _ in range(runs):
-            for case, (_, narrow) in CASES.items():
+            for case, (_, filters) in CASES.items():
                 start = perf_counter()
-                hits[case] = len(ledger.recent(sandbox=False, limit=LIMIT, **narrow(now)))
+                hits[case] = len(ledger.recent(sandbox=False, limit=LIMIT, **filters(now)))
                 times[case].append((perf_counter() - start) * 1000)
     return {case: (median(found), hits[case]) for case, found in times.items()}
 

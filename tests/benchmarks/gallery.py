@@ -24,7 +24,7 @@ _KINDS = 25
 _SIDE = 1024
 _RATIO, _OPENS, _FILTERS = 1.5, 100.0, 100.0
 _PIXELS = 40
-"""Down the page from frame to frame: some 2400 a second."""
+"""Pixels down the page from frame to frame: about 2400 a second."""
 _FRAMES = 300
 
 SCROLL = f"""

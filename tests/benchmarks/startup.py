@@ -51,7 +51,7 @@ def timed(command: list[str], env: Mapping[str, str]) -> float:
 def medians(user: User, runs: int = RUNS) -> dict[str, tuple[float, float]]:
     """Return the median time of each command and of its yardstick, in milliseconds."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in PAIRS}
-    for command, _, yardstick in PAIRS.values():  # once for nothing: what Python compiles, it keeps
+    for command, _, yardstick in PAIRS.values():  # not counted: Python compiles its files
         timed(command, user.env)
         timed(yardstick, user.env)
     for _ in range(runs):

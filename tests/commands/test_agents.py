@@ -1,4 +1,4 @@
-"""``flux help agents``: a skill that is made from the program, true in each claim, and that can be taken back.
+"""``flux help agents``: a skill made from the program's tables; each claim is tested, and it can be uninstalled.
 
 Its commands are run as examples of a page, see `tests.test_pages`.
 """
@@ -23,7 +23,7 @@ from flux_cli.completion.parse import load_table
 from flux_cli.errors import exit_codes
 
 LONGEST = 150
-"""Lines that an agent is given to read."""
+"""Lines of the page, at most."""
 FILE = Path("flux") / "SKILL.md"
 
 
@@ -105,7 +105,7 @@ CAUSES = {
     10: ["generate", "a fox sandbox:bad-image"],
 }
 AGAIN = {4: "safe", 7: "never", 8: "never", 10: "never"}
-"""What ``retry`` says where the page says whether to run the command again."""
+"""The value of ``retry`` for each exit code whose advice says whether to run the command again."""
 
 
 def test_each_exit_code_has_a_cause(page):
@@ -195,7 +195,7 @@ def test_nothing_but_the_page_is_removed(flux):
 
 
 def test_the_page_of_an_earlier_version_is_replaced(flux, page):
-    """It is flux's own, by the digest in it; no question is asked."""
+    """Its digest shows that flux wrote it, so it is replaced without a question."""
     flux("help", "agents", "--install", "skills")
     path = Path("skills") / FILE
     older = re.sub(r'  sha256: "\w+"\n', "", page).replace("Money", "Costs")
@@ -219,7 +219,7 @@ NOT_OURS = {
 
 @pytest.mark.parametrize("kind", NOT_OURS)
 def test_a_file_that_is_not_as_flux_wrote_it_stays(flux, page, kind):
-    """Whatever was typed; only a person at a terminal may say otherwise."""
+    """Even with --yes: only a person at a terminal can confirm it."""
     path = Path("skills") / FILE
     path.parent.mkdir(parents=True)
     NOT_OURS[kind](path, page)
@@ -229,8 +229,8 @@ def test_a_file_that_is_not_as_flux_wrote_it_stays(flux, page, kind):
     removed = flux("help", "agents", "--uninstall", "skills")
 
     assert (written.code, removed.code) == (2, 2)
-    assert "not as flux wrote it" in written.err
-    assert "not as flux wrote it" in removed.err
+    assert "was changed, or flux did not write it" in written.err
+    assert "was changed, or flux did not write it" in removed.err
     assert sorted((one.name, one.lstat().st_mtime_ns) for one in path.parent.iterdir()) == before
 
 

@@ -15,7 +15,7 @@ def sandbox(monkeypatch) -> None:
     monkeypatch.setenv("FLUX_SANDBOX", "1")
 
 
-def makers(jobs: list[dict]) -> list[tuple[str, str]]:
+def variants(jobs: list[dict]) -> list[tuple[str, str]]:
     """Return the model and provider of each job, sorted."""
     return sorted((job["model"], job["provider"]) for job in jobs)
 
@@ -25,7 +25,7 @@ def test_there_is_a_job_for_each_pair_with_one_seed_and_a_name_of_its_own(flux):
 
     assert done.code == 0, done
     ultra, pro = "flux-1.1-pro-ultra", "flux-2-pro"
-    assert makers(done.objects) == [(ultra, "bfl"), (ultra, "runware"), (pro, "bfl"), (pro, "runware")]
+    assert variants(done.objects) == [(ultra, "bfl"), (ultra, "runware"), (pro, "bfl"), (pro, "runware")]
     (seed,) = {job["seed"] for job in done.objects}
     assert len({job["run"] for job in done.objects}) == 1
     for job in done.objects:
@@ -69,7 +69,7 @@ def test_several_images_each_have_the_seeds_of_the_others(flux):
 def test_a_pair_that_does_not_exist_is_left_out_with_a_note(flux):
     done = flux("generate", "a fox", "-m", "flux-schnell", "-m", "ultra", "-p", "runware", "-p", "bfl", "--json")
 
-    assert makers(done.objects) == [
+    assert variants(done.objects) == [
         ("flux-1.1-pro-ultra", "bfl"),
         ("flux-1.1-pro-ultra", "runware"),
         ("flux-schnell", "runware"),
@@ -82,6 +82,8 @@ def test_a_pair_that_does_not_exist_is_left_out_with_a_note(flux):
     [
         (("-m", "ultra", "-m", "flux-1.1-pro-ultra"), "-m flux-1.1-pro-ultra is given twice"),
         (("-p", "bfl", "-p", "bfl"), "-p bfl is given twice"),
+        (("-m", "ultra,flux-2-pro"), "hint: `-m ultra -m flux-2-pro` compares them"),
+        (("-p", "bfl, runware"), "hint: `-p bfl -p runware` compares them"),
         (("-p", "bfl", "-p", "nope"), "there is no provider 'nope'"),
         (("-m", "ultra", "-m", "ulta"), "there is no model 'ulta'"),
         (("-m", "ultra", "-m", "flux-schnell", "-p", "bfl"), "bfl does not host flux-schnell"),
@@ -99,6 +101,14 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_sent(flux, typed,
 
     assert (done.code in {2, 6}, done.out, message in done.err) == (True, "", True), done
     assert flux("status", "--json").objects == []
+
+
+def test_an_error_in_the_config_is_not_taken_for_a_missing_model(flux, monkeypatch):
+    monkeypatch.setenv("FLUX_PREVIEW", "blocks")
+
+    done = flux("generate", "a fox", "-m", "ultra", "-m", "pro", "-p", "bfl", "-p", "runware")
+
+    assert (done.code, "FLUX_PREVIEW takes auto or never" in done.err) == (2, True), done
 
 
 def test_a_model_without_seeds_is_compared_with_one_that_has_them(flux):
@@ -124,7 +134,7 @@ def test_the_provider_of_a_preset_or_an_earlier_job_is_the_one_that_compares(flu
 
 
 def test_a_configured_fallback_is_not_used(flux, config):
-    """Each image comes from the provider that it is compared for."""
+    """Each image has to come from the provider that is compared."""
     config('[generate]\nfallback = "runflow"\n')
 
     alone = flux("generate", "a fox sandbox:credits", "-p", "apiframe")
@@ -132,6 +142,17 @@ def test_a_configured_fallback_is_not_used(flux, config):
 
     assert "runflow" in alone.err
     assert (compared.code, "runflow" in compared.err) == (6, False)
+
+
+def test_a_dry_run_ends_with_what_all_of_them_cost(flux):
+    both = flux("generate", "a fox", "-m", "ultra", "-m", "flux-2-pro", "--dry-run")
+
+    assert [line.partition(":")[0] for line in both.lines[2:]] == [
+        "# runware flux-1.1-pro-ultra",
+        "# runware flux-2-pro",
+        "# estimate",
+    ]
+    assert both.lines[-1] == "# estimate: 2 jobs, $0.09"
 
 
 def test_once_buys_all_of_them_once(flux):
@@ -191,6 +212,17 @@ def test_a_batch_goes_on_with_what_is_missing_and_with_the_seed_of_the_row(flux)
     assert f"a-fox-{seed}-flux-1.1-pro.jpg" in more.object["images"][0]["path"]
 
 
+def test_rows_made_before_are_counted_once_however_many_models_made_them(flux):
+    line = ("generate", "-b", "p.txt", "-m", "ultra", "-m", "flux-2-pro")
+    Path("p.txt").write_text("a fox\n", "utf-8")
+    assert flux(*line).code == 0
+    Path("p.txt").write_text("a fox\nan owl\n", "utf-8")
+
+    done = flux(*line, "--resume")
+
+    assert "2 of 2 jobs done, 1 row made before, $0.09" in done.err
+
+
 def test_rows_to_retry_name_their_provider(flux):
     Path("p.txt").write_text("a fox sandbox:rate-limit\nan owl\n", "utf-8")
 
@@ -202,6 +234,15 @@ def test_rows_to_retry_name_their_provider(flux):
         ("a fox sandbox:rate-limit", "runware"),
         ("a fox sandbox:rate-limit", "bfl"),
     ]
+
+
+def test_a_row_that_fails_names_the_model(flux):
+    Path("p.txt").write_text("a fox sandbox:moderated\n", "utf-8")
+
+    done = flux("generate", "-b", "p.txt", "-m", "ultra", "-m", "flux-2-pro")
+
+    assert "error: p.txt:1 (flux-1.1-pro-ultra): " in done.err
+    assert "error: p.txt:1 (flux-2-pro): " in done.err
 
 
 def test_one_name_for_several_images_of_a_row_is_refused(flux):

@@ -33,6 +33,6 @@ def test_a_param_is_json_or_text(value, found):
 def test_pairs_that_are_none(values):
     """Each is an error that names the option and says what to do."""
     with pytest.raises(UsageError, match="--metadata") as error:
-        options.parse_pairs(values, "--metadata")
+        options.parse_key_values(values, "--metadata")
 
     assert error.value.hint

@@ -87,6 +87,13 @@ def test_the_name_of_a_command_prints_that_commands_help(flux, capsys, words):
     [
         (["exit-code"], "there is no topic or command 'exit-code'", "did you mean `flux help exit-codes`?"),
         (["generat"], "there is no topic or command 'generat'", "did you mean `flux help generate`?"),
+        (["presets"], "there is no topic or command 'presets'", "`flux help config` has a section on it"),
+        (["exit"], "there is no topic or command 'exit'", "did you mean `flux help exit-codes`?"),
+        (
+            ["template"],
+            "there is no topic or command 'template'",
+            "`flux help batches` and `flux help names` have a section on it",
+        ),
         (["xyzzy"], "there is no topic or command 'xyzzy'", "`flux help` lists them"),
         (["config", "sett"], "there is no command 'config sett'", "did you mean `flux help config set`?"),
         (["status", "foo"], "there is no command 'status foo'", "`flux help status` lists them"),

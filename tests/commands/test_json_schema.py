@@ -1,4 +1,4 @@
-"""``flux help json --schema``: what it promises, and that nothing which was promised is taken back.
+"""``flux help json --schema``: every printed object matches it, and no key that it promised is removed.
 
 Every test that prints ``--json`` is checked against it, see `tests.json_lines`.
 """

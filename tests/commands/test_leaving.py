@@ -1,4 +1,4 @@
-"""A batch that is submitted and left with ``--no-wait``, and brought home later: nothing bought twice, nothing lost."""
+"""A batch submitted with ``--no-wait`` and fetched later: nothing is bought twice, nothing is lost."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_interrupted_rows_of_stdin_are_fetched_by_run(flux, host, pressed):
 
 @pytest.mark.parametrize("come_home", [home_by_result, home_by_batch])
 def test_a_row_that_was_refused_leaves_the_others(flux, host, come_home):
-    """It stands in the file of rows to retry, which may be submitted and left as well."""
+    """It is in the file of rows to retry, which works with ``--no-wait``, too."""
     write("a fox\nan owl sandbox:rate-limit\na hen\n")
 
     left = flux("generate", "-b", "p.txt", *RUNWARE, "-j", "1", "--no-wait")
@@ -177,7 +177,7 @@ def test_a_limit_that_is_reached_on_the_way_stops_the_rest(flux, host, monkeypat
 
 
 def test_rows_may_say_where_their_images_go(flux, host):
-    """What a row says about saving holds when its image is fetched; two rows with one name are refused before."""
+    """The saving options of a row apply when its image is fetched; two rows with one name are refused first."""
     rows = [{"prompt": "a fox", "output": "x.jpg"}, {"prompt": "a hen", "output": "y/", "embed": False, "timeout": 9}]
     clash = [rows[0], {"prompt": "a pig", "output": "x.jpg"}]
     Path("p.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
@@ -227,12 +227,15 @@ def test_images_of_one_batch_come_home_alone(flux, host):
     other = flux("generate", "a wolf", *RUNWARE, "--no-wait").lines[0]
 
     home = flux("result", "--all", "--batch", "p.txt", "--wait")
-    none = flux("result", "--all", "--batch", "q.txt")
+    absent = flux("result", "--all", "--batch", "q.txt")
+    Path("new.txt").write_text("a fox\n", "utf-8")
+    none = flux("result", "--all", "--batch", "new.txt")
     again = flux("result", "--all", "--batch", "p.txt")
 
     assert (home.code, len(home.lines), flux("result", other, "--url").code) == (0, 3, 0)
     assert [name for name in images() if "wolf" in name] == []
-    assert (none.code, none.err) == (0, "flux: note: no job was made from q.txt\n")
+    assert (none.code, none.err) == (0, "flux: note: no job was made from new.txt yet\n")
+    assert (absent.code, "no job was made from q.txt, and the file does not exist" in absent.err) == (2, True)
     assert (again.code, again.err) == (0, "flux: note: no job of p.txt has unsaved images\n")
     assert flux("result", "--batch", "p.txt").code == 2
     assert flux("result", other, "--batch", "p.txt").code == 2

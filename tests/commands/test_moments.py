@@ -64,6 +64,6 @@ def test_a_moment_that_is_still_to_come_is_refused(flux, option):
 
 
 def test_minutes_are_no_time_to_forget_by():
-    """Who types 6m there means six months."""
+    """6m would mean six months there, and m is minutes."""
     with pytest.raises(UsageError, match="takes a time, not 6m"):
         parse_moment("6m", option="--forget-older-than", now=NOW, minutes=False)

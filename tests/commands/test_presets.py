@@ -1,4 +1,4 @@
-"""Options under a name: ``[presets.NAME]`` in the config, and ``--preset NAME``."""
+"""Presets: ``[presets.NAME]`` in the config, and ``--preset NAME``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def presets(config, monkeypatch) -> Path:
     ],
 )
 def test_a_preset_wins_over_the_config_and_what_is_typed_over_both(flux, typed, provider, model, parameters, images):
-    """A size replaces a ratio, wherever each comes from."""
+    """A size replaces a ratio, whichever of them was typed, configured or recorded."""
     done = flux("generate", "a fox", "--preset", "cover", "--json", *typed)
 
     assert done.code == 0, done
@@ -136,6 +136,7 @@ def test_presets_are_set_shown_and_removed(flux, presets):
     ("text", "message", "hint"),
     [
         ("[presets.a]\nseed = 'x'", "presets.a.seed takes a whole number", ""),
+        ("[presets.a]\nmodel = 'flux-2-prop'", "presets.a.model takes the name of a model", "did you mean flux-2-pro?"),
         ("[presets.a]\nsede = 7", "there is no key presets.a.sede", "did you mean presets.a.seed?"),
         ("[presets.a]\nprovider = 'runwar'", "presets.a.provider takes the name of a provider", "runware"),
         ("[presets]\na = 1", "presets.a takes a table", "[presets.a]"),

@@ -1,4 +1,4 @@
-"""The lines of ``--json`` as rows of a batch: jobs made again from them, and a dry run edited and carried out."""
+"""Lines of ``--json`` as rows of a batch: jobs are made again, and a dry run is edited and run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def same(job: dict) -> list:
 
 
 def ask(model, name, value) -> dict | None:
-    """Return a row with an option, and what it needs beside; ``None`` for a value that the option does not take."""
+    """Return a row with an option and what it requires; ``None`` for a value that the option does not take."""
     value = value[0] if name == "mask" and isinstance(value, list) else value
     try:
         model.options[name].check(value)
@@ -131,7 +131,7 @@ def test_every_kind_of_option_is_kept(flux):
 
 
 def test_the_config_adds_nothing_to_a_job(flux, config):
-    """Nor to its row among those that failed and can be retried; to any other row it does."""
+    """The config adds none to its row in the file of rows to retry either, but does to any other row."""
     made = flux("generate", "a fox sandbox:fail", *RUNWARE, "-s", "7", "--json").object
     config('[generate]\nraw = true\ncount = 3\naspect_ratio = "1:1"\nseed = 9\n')
     Path("p.jsonl").write_text(lines(made, {"prompt": "a fox sandbox:fail", "provider": "runware"}))
@@ -150,7 +150,7 @@ def job(flux, *words: str) -> dict:
 
 
 def test_a_line_can_be_edited(flux):
-    """An option beside `parameters` replaces the one in it, null takes it out, and a typo is found."""
+    """An option next to `parameters` replaces the one in it, null removes it, and a typo is an error."""
     made = job(flux, "-a", "1:1", "--format", "png")
 
     def plan(**edits) -> dict:
@@ -240,7 +240,7 @@ def test_a_job_and_another_one_to_start_from_do_not_go_together(flux):
 
 
 def test_what_is_ignored_is_the_rest_of_a_job():
-    """A key that is added to a job has to be taken over, or to be ignored."""
+    """A key that is added to a job must be read from its line, or listed as ignored."""
     definitions = schema()["$defs"]
     taken = {"prompt", "provider", "model", "seed", "count", "parameters"}
 
@@ -283,7 +283,7 @@ def test_a_structured_prompt_stays_a_prompt(flux):
 
 
 def test_a_template_fills_the_prompts_of_a_batch(flux):
-    """Which are from then on those of its rows: to resume, in `--json`, in names, and where a row can be retried."""
+    """They are the prompts of its rows from then on: to resume, in `--json`, in names, and in rows to retry."""
     Path("rows.csv").write_text("animal,place,seed\nfox,Rome,7\nowl sandbox:fail,Paris,8\n")
     words = ("generate", "a {animal} in {place}", "-b", "rows.csv", *RUNWARE)
 

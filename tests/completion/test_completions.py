@@ -312,6 +312,17 @@ def test_ratios_follow_the_config(monkeypatch):
     assert from_key == offered("generate", "-p", "runcomfy", "-a", "")
 
 
+def test_keys_of_presets_are_offered():
+    """Those of the presets in the config, and of the one that is being typed."""
+    configure('[presets.cover]\nmodel = "flux-2-pro"\n')
+
+    assert offered("config", "set", "presets.cover.se") == ["presets.cover.seed"]
+    assert offered("config", "set", "presets.new.pro") == ["presets.new.provider"]
+    assert offered("config", "set", "presets.new.provider", "runw") == ["runware"]
+    assert offered("config", "set", "presets.new.raw", "") == ["true", "false"]
+    assert offered("config", "unset", "presets.") == ["presets.cover.model"]
+
+
 def test_models_of_the_config_are_offered():
     """Where the provider hosts their base; their values are those of the base."""
     configure('[models]\nodd = 3\n[models.poster]\nbase = "ultra"\n[models.winter]\nbase = "flux-3"\n')

@@ -218,7 +218,7 @@ def test_text_from_a_command_line_gets_its_type_and_comes_back(file, key, text, 
         ("providers.runware.price.ultra", "SECRET", "providers.runware.price.ultra takes an amount of 0 or more"),
         ("providers.runware.api_key", "SECRET\x07", "providers.runware.api_key takes a key as text"),
         ("generate.sed", "1", "there is no key generate.sed in the config"),
-        ("generate", "{}", "there is no key generate in the config"),
+        ("generate", "{}", "generate is a table, not a key"),
     ],
 )
 def test_text_that_a_key_does_not_take_is_a_usage_error(key, text, said):

@@ -91,6 +91,9 @@ def test_a_path_that_cannot_be_read_is_explained(tmp_path):
         ("providers.runwre.nonsense", "did you mean providers.runware?"),
         ("providers.runware.price.utra", "did you mean providers.runware.price.ultra?"),
         ("generate.seed.x", "the keys here are"),
+        ("preset.cover.model", "did you mean presets.cover.model?"),
+        ("presets", "name a key of a preset, such as presets.cover.model"),
+        ("presets.cover", "the keys here are presets.cover.model, "),
         ("generate", "the keys here are generate.model, "),
         ("providers", "the keys here are providers.runcomfy, "),
         ("", "the keys here are"),
@@ -102,6 +105,15 @@ def test_an_unknown_key_is_answered_with_the_nearest(key, hint):
         split_key(key)
 
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["generate", "providers.runware", "presets.cover"])
+def test_a_table_is_called_one_and_a_long_list_of_its_keys_is_cut_short(key):
+    with pytest.raises(UsageError, match=f"^{key} is a table, not a key$") as caught:
+        split_key(key)
+
+    assert caught.value.hint.count(f"{key}.") <= 8
+    assert len(caught.value.hint) < 300
 
 
 JSON = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([1]) | st.just({"x": {}})

@@ -1,4 +1,4 @@
-"""Which commands of a hint a script gets as ready to run: over every hint in the source, and with hostile text."""
+"""Which commands of a hint are listed as ready to run: for every hint in the source, and with hostile text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flux_cli.errors import tree
 from tests.error_table import BLANK, table
 
 HINTS = sorted({row.hint for row in table() if row.hint and "`" in row.hint})
-"""Hints with a command, as the source has them: what differs is an ellipsis."""
+"""Hints with a command, as in the source, with an ellipsis in place of each value."""
 FILLED = [re.sub(rf"(?<=flux help ){BLANK}", "money", hint).replace(BLANK, "k3f9q2mx") for hint in HINTS]
 """The same with an id or a topic in each gap."""
 BUYS = {"generate"}
@@ -56,7 +56,7 @@ def test_each_command_of_each_hint_is_known_to_the_parser(hint):
 
 @pytest.mark.parametrize("hint", FILLED)
 def test_none_buys_removes_or_sets_anything(hint):
-    """Whatever the error; so above all none where an image exists, or may exist."""
+    """This holds for every error, and above all if an image exists or may exist."""
     for command in next_commands(hint):
         words = shlex.split(command)
         assert words[1] not in BUYS or words[-1] == "--help"
@@ -71,7 +71,7 @@ def test_what_is_paid_for_comes_with_a_command(hint):
     """The first one fetches the image, or shows where it is."""
     ready = next_commands(hint.replace(BLANK, "k3f9q2mx"))
 
-    if "starts" not in hint:  # what is lost, or was never made, can only be bought again: a decision for people
+    if "starts" not in hint:  # a lost image can only be bought again, which a person has to decide
         assert re.match(r"flux result (--wait |--url )?k3f9q2mx$|flux status$", ready[0])
 
 

@@ -75,7 +75,7 @@ def containerfile() -> dict[str, str]:
 
 
 def test_the_containers_of_the_readme_need_one_writable_folder(contained, volume):
-    """As its Containerfile says, at another path: images, ledger and config go to /data, and nothing elsewhere."""
+    """As its Containerfile says, at another path: images, ledger and config are written to /data, nothing elsewhere."""
     said = containerfile()
     assert (said["ENV"], said["WORKDIR"], said["ENTRYPOINT"]) == ("HOME=/data", "/data", '["flux"]')
 
@@ -103,7 +103,7 @@ def test_the_containers_of_the_readme_need_one_writable_folder(contained, volume
 
 @pytest.mark.parametrize("home", ["/", "", "/nonexistent"])
 def test_without_a_home_the_sandbox_keeps_its_ledger_in_the_only_writable_folder(contained, home):
-    """Where nothing but the current folder can be written to, that is the temporary one too."""
+    """If only the current folder is writable, it is the temporary folder, too."""
     printed = contained("flux generate --sandbox -q -s 7 fox; flux status --sandbox | wc -l", home)
 
     assert printed == "fox-7.jpg\n1\n"

@@ -143,8 +143,8 @@ def gallery(tmp_path) -> Path:
 
 @pytest.fixture
 def comparison(tmp_path) -> Path:
-    """Return a page of two prompts by two makers, of which one refused one, and of a third prompt by one of them."""
-    makers = [{}, {"model": "flux-2-pro", "provider": "bfl"}]
+    """Return a page of two prompts by two models, of which one blocked one, and of a third prompt by one of them."""
+    variants = [{}, {"model": "flux-2-pro", "provider": "bfl"}]
     sizes = [(800, 800), (640, 480)]
     parts = []
     for row, prompt in enumerate([f"a fox {ATTACK}", "an owl"]):
@@ -154,9 +154,9 @@ def comparison(tmp_path) -> Path:
                 prompt,
                 sizes[turn],
                 save(tmp_path / "out" / f"{number}.png", sizes[turn]),
-                **maker,
+                **variant,
             )
-            for turn, maker in enumerate(makers)
+            for turn, variant in enumerate(variants)
         ]
         lost = replace(made.pop(), images=()) if row else None
         error = ModeratedError("bfl blocked the prompt")
@@ -168,7 +168,7 @@ def comparison(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory) -> Iterator[Browser]:
-    """Start one browser for all tests, because that takes its time."""
+    """Start one browser for all tests, because starting takes long."""
     found = Browser(tmp_path_factory.mktemp("browser"))
     yield found
     found.close()
@@ -183,7 +183,7 @@ def browser(started) -> Browser:
 
 
 def test_the_gallery_works_in_a_browser(browser, gallery):
-    """It fits every window, can be read in every light, is worked by keyboard alone, and runs nothing but its own."""
+    """It fits every window, is readable in light and dark, works by keyboard, and runs only its own script."""
     browser.open(gallery.as_uri())
     browser.tell("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
 

@@ -158,6 +158,14 @@ def test_what_is_lacking_says_why_and_whether_it_was_charged():
     assert {"id": "not-made"} in read.all("h2")
 
 
+def test_a_row_of_which_several_models_failed_counts_once():
+    error = ModeratedError("blocked", charged="no")
+
+    rows = [part(replace(one, images=()), where="p.txt:2", errors=[error]) for one in (JOB, PRO)]
+
+    assert "1 row not made, or only in part" in Read(made(part(JOB, where="p.txt:1"), *rows)).text
+
+
 def test_an_image_that_is_gone_is_named():
     read = Read(made(part(JOB), small=None))
 
@@ -193,7 +201,7 @@ def test_the_page_asks_nobody_for_anything():
 
 
 PRO = replace(JOB, id="pro", model="flux-2-pro", provider="bfl", ready_between=(6.0, 6.5))
-"""Of the same prompt and seed as `JOB`, by another maker."""
+"""Of the same prompt and seed as `JOB`, by another model at another provider."""
 
 
 def links(html: str) -> list[str]:
@@ -212,8 +220,8 @@ def sections(html: str) -> list[str]:
     ],
     ids=["in one row", "in several rows"],
 )
-def test_images_of_one_prompt_by_several_makers_stand_side_by_side(rows):
-    """Below their prompt, which is there once, with what made each, how long it took and what it cost above it."""
+def test_images_of_one_prompt_by_several_variants_stand_side_by_side(rows):
+    """Below their prompt, which is shown once; model, provider, time and cost are above each image."""
     html = made(*rows)
 
     (group,) = sections(html)
@@ -224,8 +232,8 @@ def test_images_of_one_prompt_by_several_makers_stand_side_by_side(rows):
     assert {"class": "of-2"} in Read(html).all("ul")
 
 
-def test_the_images_of_several_makers_alternate():
-    """So that those with the same seed are neighbours; the makers keep their order."""
+def test_the_images_of_several_variants_alternate():
+    """So that those with the same seed are neighbours; the pairs keep their order."""
     jobs = [
         replace(one, id=f"{one.id}{seed}", seed=seed, images=(Image(path=f"/made/{one.provider}-{seed}.jpg"),))
         for one in (JOB, PRO)
@@ -237,7 +245,7 @@ def test_the_images_of_several_makers_alternate():
     assert links(html) == ["runware-7.jpg", "bfl-7.jpg", "runware-8.jpg", "bfl-8.jpg"]
 
 
-def test_a_maker_that_failed_is_told_of_beside_the_others():
+def test_a_variant_that_failed_is_shown_next_to_the_others():
     error = ModeratedError("bfl blocked the prompt", charged="no")
     lost = Entry(
         where="", prompt=JOB.prompt, jobs=[JOB], failures=[Failure(error=error, jobs=[replace(PRO, images=())])]
@@ -252,7 +260,7 @@ def test_a_maker_that_failed_is_told_of_beside_the_others():
     assert [one["id"] for one in Read(html).all("section")] == ["not-made"]
 
 
-def test_one_maker_makes_no_groups():
+def test_one_variant_makes_no_groups():
     """Nor do several that have no prompt in common, and the order of the rows stays."""
     other = replace(PRO, prompt="an owl", images=(Image(path="/made/owl.jpg"),))
     again = replace(JOB, id="again", images=(Image(path="/made/again.jpg"),))
@@ -264,7 +272,7 @@ def test_one_maker_makes_no_groups():
 
 
 def test_a_provider_that_another_replaced_makes_no_group():
-    """Neither where the other made the image, nor where all of them failed."""
+    """Neither if the other provider made the image, nor if all of them failed."""
     refused = replace(PRO, status="failed", images=())
     failed = Entry(
         where="",
@@ -332,7 +340,7 @@ def test_without_the_script_all_of_it_is_there():
 
 
 def test_nothing_moves_on_its_own():
-    """So that there is nothing to leave out for people who asked for less motion."""
+    """There is nothing to turn off for people who prefer less motion."""
     html = made(part(JOB))
 
     assert not re.search(r"transition|animation|smooth", html)

@@ -63,7 +63,7 @@ def test_a_listener_is_called_after_each_end_unless_it_is_silent():
 
 
 def test_a_listener_hears_of_the_ends_in_their_order():
-    """An end that comes while another one is being told waits, so that no older count is told after a newer one."""
+    """A job that ends while another one is being reported waits, so that counts are printed in order."""
     totals = BatchTotals(2, lambda: 0.0)
     heard: list[int] = []
     other = threading.Thread(target=lambda: totals.add([job()], None))

@@ -15,7 +15,7 @@ from flux_cli.runs.rows import KINDS, NAMES, Row, batch_name, detect_kind, faile
 
 
 def fields(text: str, kind: str = "jsonl") -> list[dict]:
-    """Return what each row asks for; there must be nothing wrong."""
+    """Return the fields of each row; fail if a row has an error."""
     rows, errors = read(text, f"file.{kind}", kind)
     assert errors == []
     return [dict(row.fields) for row in rows]
@@ -235,6 +235,18 @@ def test_what_is_wrong_with_a_table_is_told_by_file_and_line(text, said):
 
 def test_every_row_that_is_wrong_is_told():
     assert [told.partition(": ")[0] for told in wrong('{}\n{"prompt": "a"}\nx\n')] == ["file.jsonl:1", "file.jsonl:3"]
+
+
+def test_columns_that_are_no_options_suggest_a_template():
+    _, (error,) = read("animal,seed\na,1\n", "f.csv", "csv")
+
+    assert '"a {animal}" --batch' in error.hint
+
+
+def test_other_lines_of_json_are_no_rows():
+    _, (error,) = read('{"version": 1, "provider": "bfl", "models": []}', "f.jsonl", "jsonl")
+
+    assert error.message == "f.jsonl:1: this line of --json is not a job"
 
 
 def test_the_nearest_option_is_named():

@@ -1,4 +1,4 @@
-"""A prompt as a template over the columns of a batch: what it fills, and what is wrong with it."""
+"""Prompt templates: what fills them, and their errors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from flux_cli.runs.rows import detect_lines, parse_template, read
 
 
 def fill(prompt: str, text: str, kind: str = "jsonl") -> list[dict]:
-    """Return what each row asks for; there must be nothing wrong."""
+    """Return the fields of each row; fail if a row has an error."""
     rows, errors = read(text, f"f.{kind}", kind, parse_template(prompt))
     assert errors == []
     return [dict(row.fields) for row in rows]
 
 
 def wrong(prompt: str, text: str, kind: str = "jsonl") -> list[tuple[str, str]]:
-    """Return what is wrong, and how to go on."""
+    """Return the message and the hint of an error."""
     return [(error.message, error.hint) for error in read(text, f"f.{kind}", kind, parse_template(prompt))[1]]
 
 
@@ -169,6 +169,7 @@ JOB = '{"version": 1, "prompt": "a", "parameters": {}}'
         (JOB, "jsonl"),
         ('{"version": 1, "requests": [], "rows": []}', "jsonl"),
         ('{"version": 1, "error": {}}', "jsonl"),
+        ('{"version": 1, "provider": "runware", "models": []}', "jsonl"),
         ('{"scene": "a fox"}\n{"prompt": "x"}', "txt"),
         ('{"scene": "a fox"', "txt"),
         ('{"prompt": "a fox",}', "jsonl"),

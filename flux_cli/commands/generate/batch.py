@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flux_cli.commands.generate.compare import Maker, split_rows
+from flux_cli.commands.generate.compare import Pair, split_rows
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
 from flux_cli.commands.generate.plan_rows import plan_rows, prepare_rows, report_errors
 from flux_cli.commands.generate.request import TypedOptions, check_no_wait
@@ -26,7 +26,7 @@ from flux_cli.runs.plan import (
 )
 from flux_cli.runs.resume import has_images_to_collect, match_rows
 from flux_cli.runs.rows import Row
-from flux_cli.runs.save import find_distinct
+from flux_cli.runs.save import find_suffix_fields
 from flux_cli.runtime import Runtime
 from flux_cli.saving.home import expand_home
 from flux_cli.text import printable
@@ -49,13 +49,13 @@ class BatchOptions:
     """The page to write about the batch, if any."""
 
 
-def run_batch(runtime: Runtime, line: TypedOptions, makers: Sequence[Maker], options: BatchOptions) -> list[Outcome]:
-    """Make the images of a batch file, at each of the ``makers``. Raises `UsageError` before anything is sent."""
+def run_batch(runtime: Runtime, line: TypedOptions, pairs: Sequence[Pair], options: BatchOptions) -> list[Outcome]:
+    """Make the images of a batch file, with each of the ``pairs``. Raises `UsageError` before anything is sent."""
     _check_together(line, options)
     check_no_wait(runtime, line)
-    found = split_rows(_read(runtime, line, options.file), makers)
-    only = makers[0] if len(makers) == 1 else Maker(None, None)  # of several, each row names its own
-    line = replace(line, provider=only.provider, model=only.model, distinct=find_distinct(makers))
+    found = split_rows(_read(runtime, line, options.file), pairs)
+    only = pairs[0] if len(pairs) == 1 else Pair(None, None)  # of several, each row names its own
+    line = replace(line, provider=only.provider, model=only.model, suffix_fields=find_suffix_fields(pairs))
     batch = "-" if options.file == "-" else rows.batch_name(str(Path(options.file).resolve()))
     with _lock_batch(runtime, batch, options):  # before the ledger is read, so that no other process adds to it
         return _run(runtime, line, options, found, batch)
@@ -105,7 +105,7 @@ def _run(
 
 
 def _count_rows(tasks: Sequence[RowTask]) -> int:
-    """Return how many rows of the file these are, however many providers and models each is made at."""
+    """Return the number of rows of the file; a row with several pairs counts once."""
     return len({task.row.number for task in tasks})
 
 
@@ -160,7 +160,7 @@ def _read(runtime: Runtime, line: TypedOptions, file: str) -> list[Row]:
 
 
 def _note_changed(runtime: Runtime, found: Sequence[Row]) -> None:
-    """Say which input images are others than those that the jobs of the rows were made from."""
+    """Print a note about each input image that has changed since the jobs of the rows were made."""
     changed: dict[str, str] = {}
     for row in found:
         for path, digest in (row.files or {}).items():

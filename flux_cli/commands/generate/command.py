@@ -64,8 +64,8 @@ def generate(
     return run_generate(
         options.runtime_of(ctx),
         line,
-        names=provider or [],
-        models=model or [],
+        provider_names=provider or [],
+        model_names=model or [],
         like=like,
         preview=preview,
         print0=print0,

@@ -128,7 +128,7 @@ class GalleryFile:
             self.write(lambda: [self.entry("", prompt, planned, ends, over=over)], title=prompt)
 
     def write(self, parts: Callable[[], Sequence[Entry]], *, title: str) -> None:
-        """Write the page, whole or not at all. What goes wrong is told and stops nothing: the images are there."""
+        """Write the page, completely or not at all. An error is only a warning, because the images are saved."""
         shown = printable(str(self.file))
         passing = _unused(self.file.parent)
         try:
@@ -168,7 +168,7 @@ Ended = tuple[Sequence[Job], FluxError | None]
 
 
 def _pending(job: Job) -> FluxError:
-    """Return what a job that nobody waits for any more means."""
+    """Return the error of a job that is no longer waited for."""
     return PendingError(
         f"job {job.id}: {job.status_text}, and not saved", hint=f"`flux result --wait {job.id}` fetches it"
     )

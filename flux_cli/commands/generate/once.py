@@ -17,7 +17,7 @@ _LOOK = 0.3
 
 
 def join_requests(each: Sequence[Once]) -> Once:
-    """Return what stands for several requests under one name, which are bought together."""
+    """Return the `Once` of several requests that are bought together under one name."""
     if len(each) == 1:
         return each[0]
     return Once(name=each[0].name, key=hashlib.sha256("".join(one.key for one in each).encode()).hexdigest())

@@ -132,10 +132,10 @@ def parse_image_options(typed: Mapping[str, Any]) -> dict[str, Any]:
 def _parse(option: ImageOption, value: Any) -> Any:
     if option.choices:
         return check_choice(option, value)
-    return parse_pairs(value, option.flag) if option.type is dict else value
+    return parse_key_values(value, option.flag) if option.type is dict else value
 
 
-def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
+def parse_key_values(values: Sequence[str], option: str) -> dict[str, str]:
     """Return ``KEY=VALUE`` arguments as a mapping. Raises `UsageError` for one without ``=``, or given twice."""
     found: dict[str, str] = {}
     for value in values:
@@ -150,7 +150,7 @@ def parse_pairs(values: Sequence[str], option: str) -> dict[str, str]:
 
 def parse_params(values: Sequence[str]) -> dict[str, Any]:
     """Return ``--param`` arguments by path; a value that is JSON is taken as such, any other as text."""
-    return {path: _json_or_text(value) for path, value in parse_pairs(values, "--param").items()}
+    return {path: _json_or_text(value) for path, value in parse_key_values(values, "--param").items()}
 
 
 def _json_or_text(value: str) -> Any:

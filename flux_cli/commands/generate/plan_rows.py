@@ -23,7 +23,7 @@ from flux_cli.runtime import Runtime
 from flux_cli.text import printable
 
 _SHOWN = 20
-"""Wrong rows that are reported one by one."""
+"""Errors that are reported one by one, at most."""
 
 
 def plan_rows(
@@ -49,7 +49,8 @@ def plan_rows(
             wrong.append((row, error))
             continue
         notes.update(request.notes)
-        options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=row.place)
+        where = f"{row.place} ({request.model.name})" if "model" in line.suffix_fields else row.place
+        options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=where)
         tasks.append(RowTask(history=history, planned=jobs, options=options))
     report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
     for note, times in notes.items():
@@ -58,7 +59,7 @@ def plan_rows(
 
 
 def _same_name(path: Path, row: Row, other: Row) -> UsageError:
-    """Return the error for two rows whose images have one name, or for one row that is made by several models."""
+    """Return the error for two rows, or two pairs of one row, whose images have the same name."""
     shown = printable(str(path))
     if row.number == other.number:
         return UsageError(
@@ -70,13 +71,13 @@ def _same_name(path: Path, row: Row, other: Row) -> UsageError:
 
 @dataclass(kw_only=True)
 class _Shared:
-    """What all rows have in common that differ by prompt and seed alone."""
+    """What rows have in common that differ only in prompt and seed."""
 
     request: GenerateRequest
     files: list[Path]
     """The files that ``-o`` names one by one."""
     checked: bool = False
-    """Whether the requests were built once, which shows what a provider itself refuses."""
+    """Whether the requests were built once, to find out whether the provider refuses them."""
 
 
 class _RowPlanner:
@@ -94,9 +95,9 @@ class _RowPlanner:
         self._leaves = line.no_wait
         self._context = context
         self._shared: dict[str, _Shared | UsageError] = {}
-        known = {one.row.number: one.seed for one in histories if one.seed is not None} if line.distinct else {}
+        known = {one.row.number: one.seed for one in histories if one.seed is not None} if line.suffix_fields else {}
         self._seeds = known
-        """By row, the seed that its images share where they are compared."""
+        """The seed that all pairs of a row share, by the number of the row."""
 
     def resolve(self, history: RowHistory) -> tuple[_Shared, GenerateRequest]:
         """Return what a row requests. Raises `UsageError`."""
@@ -129,7 +130,7 @@ class _RowPlanner:
     def plan(self, history: RowHistory, shared: _Shared, request: GenerateRequest) -> list[PlannedJob]:
         """Return the jobs that are left to submit for a row. Raises `UsageError`."""
         number, seed = history.row.number, None
-        if self._line.distinct and request.seed is None:
+        if self._line.suffix_fields and request.seed is None:
             seed = self._seeds.setdefault(number, choose_seed([request], self._context))
         jobs = plan(request, self._context, seed=seed, row=number, row_key=history.row_key)
         if history.known:
@@ -195,12 +196,12 @@ def report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wro
     if len(errors) == 1:
         raise errors[0]
     more = f" ({len(errors) - _SHOWN} more errors not shown)" if len(errors) > _SHOWN else ""
-    number = wrong or len(errors)
-    raise UsageError(f"{number} rows of {file} have errors{more}; nothing was sent", hint="fix them first")
+    number, name = wrong or len(errors), "stdin" if file == "-" else file
+    raise UsageError(f"{number} rows of {name} have errors{more}; nothing was sent", hint="fix them first")
 
 
 def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
-    """Return errors with the file and the line that each stands in; what is the same in many rows is said once."""
+    """Return errors with their file and line; an error that many rows share is reported once."""
     same: dict[tuple[str, str], list[Row]] = {}
     for row, error in wrong:
         same.setdefault((error.message, error.hint), []).append(row)

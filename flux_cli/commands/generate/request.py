@@ -45,14 +45,14 @@ class TypedOptions:
     embed: bool | None = None
     provider: str | None = None
     model: str | None = None
-    makers: int = 1
-    """How many providers and models make the same images, to be compared."""
-    distinct: tuple[str, ...] = ()
-    """The fields of a file name in which these differ."""
+    pairs: int = 1
+    """How many pairs of provider and model are compared."""
+    suffix_fields: tuple[str, ...] = ()
+    """What differs between them, ``model`` or ``provider`` or both: it is added to names that flux chooses."""
     like: Like | None = None
     """The earlier image or job to start from, instead of the config."""
     preset: str | None = None
-    """The name of options in the config."""
+    """The name of a preset in the config."""
     gallery: bool = False
     """Whether a gallery page is written."""
     complete: bool = False
@@ -112,8 +112,8 @@ def resolve_request(runtime: Runtime, typed: TypedOptions) -> GenerateRequest:
     count = typed.count if typed.count is not None else usual
     where = typed.output if typed.output is not None else configured.get("output") or runtime.settings.output
     overwrite = typed.overwrite or bool(configured.get("overwrite"))
-    images = count * typed.makers
-    destination = Destination.parse(where, overwrite=overwrite, count=images, distinct=typed.distinct)
+    images = count * typed.pairs
+    destination = Destination.parse(where, overwrite=overwrite, count=images, suffix_fields=typed.suffix_fields)
     if destination.kind == "stdout":
         options.check_stdout(runtime)
     own = dict(typed.options)
@@ -198,8 +198,8 @@ def _starting_point(configured: Mapping[str, Any]) -> Start:
 
 def _load_fallbacks(runtime: Runtime, typed: TypedOptions, provider: Provider) -> tuple[Provider, ...]:
     """Return the providers of ``--fallback``, in order. Raises `UsageError`."""
-    if typed.distinct:
-        return ()  # every image is to come from the provider that it is compared for
+    if typed.suffix_fields:
+        return ()  # each image has to come from the provider that is compared
     word = typed.fallback if typed.fallback is not None else runtime.settings.options(typed.preset).get("fallback")
     names = [name.strip() for name in word.split(",")] if word is not None else []
     found = tuple(providers.load(name) for name in names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flux_cli import providers
 from flux_cli.commands import options
 from flux_cli.commands import show as seeing
-from flux_cli.commands.generate.compare import choose_makers, compare_images, split_line
+from flux_cli.commands.generate.compare import choose_pairs, show_comparison, split_line
 from flux_cli.commands.generate.images import read_stdin
 from flux_cli.commands.generate.request import TypedOptions, resolve_request
 from flux_cli.errors import UsageError
@@ -32,8 +32,8 @@ def run_generate(
     runtime: Runtime,
     line: TypedOptions,
     *,
-    names: Sequence[str],
-    models: Sequence[str],
+    provider_names: Sequence[str],
+    model_names: Sequence[str],
     like: str | None,
     preview: bool | None,
     print0: bool,
@@ -50,13 +50,13 @@ def run_generate(
     seeing.check_preview(runtime, preview, output=line.output, no_wait=line.no_wait)
     start = _find_earlier(runtime, like)
     read_stdin(runtime, line.prompt, batch, line.options)
-    prompt = _prompt(runtime, line.prompt, start) if batch is None else line.prompt
+    prompt = _read_prompt(runtime, line.prompt, start) if batch is None else line.prompt
     line = replace(line, prompt=prompt, like=start, gallery=gallery is not None)
-    makers = choose_makers(runtime, line, names, models)
+    pairs = choose_pairs(runtime, line, provider_names, model_names)
     configured = runtime.settings.options(line.preset)
     at_once = _check_jobs(jobs if jobs is not None else configured.get("jobs"))
     limit = max_cost if max_cost is not None else configured.get("max_cost")
-    page = _gallery(runtime, line, gallery) if gallery is not None else None
+    page = _prepare_gallery(runtime, line, gallery) if gallery is not None else None
     if batch is not None:
         from flux_cli.commands.generate.batch import BatchOptions, run_batch  # noqa: PLC0415 - only here
 
@@ -69,17 +69,17 @@ def run_generate(
             max_cost=limit,
             gallery=page,
         )
-        outcomes = run_batch(runtime, line, makers, batch_options)
+        outcomes = run_batch(runtime, line, pairs, batch_options)
     elif resume or again:
         raise UsageError(
             "--resume and --again only work together with --batch",
             hint="`flux result @1 --wait` fetches the latest run",
         )
     else:
-        lines = split_line(line, makers)
-        outcomes = _single(runtime, lines, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
-    if len(makers) > 1:
-        compare_images(runtime, outcomes, abreast=len(makers))
+        lines = split_line(line, pairs)
+        outcomes = _run_prompt(runtime, lines, at_once=at_once, dry_run=dry_run, max_cost=limit, page=page)
+    if len(pairs) > 1:
+        show_comparison(runtime, outcomes, abreast=len(pairs))
     else:
         seeing.show_images(runtime, saved_paths(outcomes))
     return exit_code_for([one.error for one in outcomes])
@@ -94,7 +94,7 @@ def _find_earlier(runtime: Runtime, reference: str | None) -> Like | None:
     return find_earlier(runtime, reference)
 
 
-def _gallery(runtime: Runtime, line: TypedOptions, typed: str) -> GalleryFile:
+def _prepare_gallery(runtime: Runtime, line: TypedOptions, typed: str) -> GalleryFile:
     """Return where the gallery page of the run goes. Raises `UsageError`."""
     from flux_cli.commands.generate.gallery import GalleryFile  # noqa: PLC0415 - only here
 
@@ -115,7 +115,7 @@ def _check_jobs(jobs: int | None) -> int:
     return jobs
 
 
-def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
+def _read_prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
     """Return the prompt: typed, from stdin, or that of an earlier job. Raises `UsageError`."""
     if typed is None and start is not None:
         return start.prompt()
@@ -129,7 +129,7 @@ def _prompt(runtime: Runtime, typed: str | None, start: Like | None) -> str:
         raise UsageError("the prompt on stdin is not valid UTF-8", hint=orders.UTF8_HINT) from None
 
 
-def _single(
+def _run_prompt(
     runtime: Runtime,
     lines: Sequence[TypedOptions],
     *,
@@ -146,7 +146,7 @@ def _single(
     prompt = lines[0].prompt or ""
     requests = [resolve_request(runtime, line).over(prompt) for line in lines]
     context = orders.new_run_context(runtime)
-    planned = _plan(requests, context)
+    planned = _plan_jobs(requests, context)
     jobs = [one for one, _ in planned]
     if page is not None:
         page.check([request.save for request in requests], rehearsal=dry_run)
@@ -177,10 +177,10 @@ def _single(
         return submit_jobs(runtime, tasks, on_end=on_end, at_once=at_once)
 
 
-def _plan(
+def _plan_jobs(
     requests: Sequence[orders.GenerateRequest], context: orders.RunContext
 ) -> list[tuple[PlannedJob, RunOptions]]:
-    """Return the jobs of all ``requests``, which share their seed, each with what holds for it."""
+    """Return the jobs of all ``requests``, which share their seed, each with the options to run it with."""
     from flux_cli.runs.runner import RunOptions  # noqa: PLC0415 - after the options are checked
 
     seed, first = orders.choose_seed(requests, context), 1
@@ -193,5 +193,5 @@ def _plan(
 
 
 def _write_gallery(page: GalleryFile | None, prompt: str, jobs: Sequence[Job]) -> AbstractContextManager[OnEnd]:
-    """Return what is called with the outcomes of ``jobs``, and writes them to the ``page``, if any, at the end."""
+    """Return a context that takes the outcomes of ``jobs``, and writes them to the ``page``, if any, at its end."""
     return nullcontext(lambda _jobs, _error: None) if page is None else page.collect(prompt, jobs)

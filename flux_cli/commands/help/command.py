@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from flux_cli.commands import examples, options
-from flux_cli.commands.help.topics import read_schema, read_topic, topics
+from flux_cli.commands.help.topics import find_by_heading, read_schema, read_topic, topics
 from flux_cli.errors import UsageError
 from flux_cli.runtime import Runtime
-from flux_cli.text import nearest
+from flux_cli.text import listed, nearest
 
 
 def help(  # noqa: A001 - the command's name
@@ -119,12 +119,14 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
             if word in known:
                 raise UsageError("flux help shows one topic at a time", hint=f"`flux help {word}`")
             called = " ".join(["flux help", *words[:number]])
-            near = nearest(word, known or commands)
+            begun = next((name for name in sorted(known) if name.startswith(word)), None)
+            near = begun or nearest(word, known or commands)
             kind = "command" if number else "topic or command"
-            raise UsageError(
-                f"there is no {kind} {' '.join(words[: number + 1])!r}",
-                hint=f"did you mean `{called} {near}`?" if near else f"`{called}` lists them",
-            )
+            hint = f"did you mean `{called} {near}`?" if near else f"`{called}` lists them"
+            if begun is None and not number and (found := find_by_heading(word)):
+                pages = listed(f"`flux help {name}`" for name in found)
+                hint = f"{pages} {'has' if len(found) == 1 else 'have'} a section on it"
+            raise UsageError(f"there is no {kind} {' '.join(words[: number + 1])!r}", hint=hint)
         context, known = typer.Context(commands[word], info_name=word, parent=context), set()
     if options.runtime_of(ctx).flags.json:
         called = " ".join(["flux", *words])

@@ -1,4 +1,4 @@
-"""Write the page for agents to the folders where they look for skills, and remove it again."""
+"""Install the page for agents where they look for skills, and uninstall it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from flux_cli.saving.home import expand_home
 from flux_cli.text import listed, printable
 
 HOMES = ("~/.agents", "~/.claude")
-"""Folders in whose ``skills`` agents look. The first is the one that most of them share."""
+"""Folders whose ``skills`` folder agents read. Most agents share the first one."""
 _NAME_IT = "name another folder: `flux help agents --install DIR`"
 
 
 def install(runtime: Runtime, folder: str | None, *, yes: bool) -> None:
     """Write the page below ``folder``, or below each folder of agents that there is, once the user agrees.
 
-    A file that flux did not write as it is, is only replaced if the user at the terminal says so. Raises `UsageError`.
+    A file that was changed, or that flux did not write, is replaced only if the user confirms it. Raises `UsageError`.
     """
     paths = [_path(folder)] if folder is not None else _choose(runtime, yes=yes)
     if not paths:
@@ -58,7 +58,10 @@ def uninstall(runtime: Runtime, folder: str | None) -> None:
         _print(runtime, path, "removed")
     if changed:
         shown = listed(printable(str(path)) for path in changed)
-        raise UsageError(f"{shown} stays: it is not as flux wrote it", hint="if you do not need it, delete it yourself")
+        raise UsageError(
+            f"{shown} was changed, or flux did not write it, so it stays",
+            hint="delete it yourself if you do not need it",
+        )
     if not found:
         runtime.output.note("there is nothing to remove")
 
@@ -83,7 +86,7 @@ def _choose(runtime: Runtime, *, yes: bool) -> list[Path]:
 
 
 def _plan(runtime: Runtime, path: Path, text: str) -> str:
-    """Return what is to be done: "written" or "unchanged". Raises `UsageError` for a file that has to stay."""
+    """Return what happens to a file: "written" or "unchanged". Raises `UsageError` for a file that has to stay."""
     if not os.path.lexists(path):
         return "written"
     there = _read(path)
@@ -92,9 +95,9 @@ def _plan(runtime: Runtime, path: Path, text: str) -> str:
     if is_unchanged(there):
         return "written"
     shown = printable(str(path))
-    if _can_ask(runtime) and typer.confirm(f"{shown} is not as flux wrote it. Replace it?", err=True):
+    if _can_ask(runtime) and typer.confirm(f"{shown} was changed, or flux did not write it. Replace it?", err=True):
         return "written"
-    raise UsageError(f"{shown} exists and is not as flux wrote it; it was not replaced", hint="move it away first")
+    raise UsageError(f"{shown} was changed, or flux did not write it, so it is not replaced", hint="move it away first")
 
 
 def _can_ask(runtime: Runtime) -> bool:
@@ -102,7 +105,7 @@ def _can_ask(runtime: Runtime) -> bool:
 
 
 def _read(path: Path) -> str:
-    """Return what a file says; nothing for one that is no ordinary file, or cannot be read."""
+    """Return the text of a file; empty if it is not an ordinary file or cannot be read."""
     try:
         return path.read_bytes().decode() if path.is_file() and not path.is_symlink() else ""
     except (OSError, UnicodeDecodeError):

@@ -30,7 +30,7 @@ def read_skill() -> str:
 
 
 def is_unchanged(text: str) -> bool:
-    """Whether some version of flux wrote the text just as it is, by the digest in it."""
+    """Whether flux, in any version, wrote the text and it is unchanged: the digest in it is right."""
     found = _DIGEST.search(text)
     return found is not None and found[1] == _digest(text[: found.start()] + text[found.end() :])
 

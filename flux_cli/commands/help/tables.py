@@ -58,4 +58,4 @@ PARTS: dict[str, Callable[[], str]] = {
     "exit-codes": _exit_codes,
     "providers": _providers,
 }
-"""What makes each part, by the name that a page puts in its place: ``<!-- from the program: NAME -->``."""
+"""The function that makes each part, by the NAME in a page: ``<!-- from the program: NAME -->``."""

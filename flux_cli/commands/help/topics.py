@@ -23,6 +23,12 @@ def read_topic(name: str) -> str:
     return re.sub(r"<!-- from the program: ([a-z-]+) -->", lambda found: tables.PARTS[found[1]](), text)
 
 
+def find_by_heading(word: str) -> list[str]:
+    """Return the topics with a section whose heading has a word that begins with ``word``."""
+    heading = re.compile(rf"^##+ .*\b{re.escape(word)}", re.MULTILINE | re.IGNORECASE)
+    return [name for name in topics() if heading.search(read_topic(name))]
+
+
 def read_schema() -> str:
     """Return the JSON Schema of what ``--json`` prints."""
     return (FOLDER / "json.schema.json").read_text(encoding="utf-8").rstrip("\n")

@@ -45,7 +45,7 @@ def forget_jobs(runtime: Runtime, selection: ForgetOptions, *, named: bool, alon
     if selection.age is None:
         _remove(runtime, _named(runtime, selection))
     else:
-        # No minutes: who types 6m here means months.
+        # No minutes: 6m would mean six months here.
         now = runtime.clock.now()
         before = parse_moment(selection.age, option="--forget-older-than", now=now, minutes=False)
         _forget_older(runtime, selection, before)

@@ -6,7 +6,6 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flux_cli import providers
@@ -16,11 +15,10 @@ from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
 from flux_cli.runs.active import list_unsettled
 from flux_cli.runtime import Runtime
-from flux_cli.saving.home import expand_home
-from flux_cli.text import listed, nearest, printable
+from flux_cli.text import listed, nearest
 
 if TYPE_CHECKING:
-    from flux_cli.ledger.narrow import Narrow
+    from flux_cli.ledger.filters import JobFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +31,8 @@ class Selection:
     search: str | None
     since: str | None
 
-    def narrow(self, runtime: Runtime) -> Narrow:
-        """Return what narrows the list, as the ledger takes it. Raises `UsageError`."""
+    def build_filters(self, runtime: Runtime) -> JobFilter:
+        """Return the filters of the list, as the ledger takes them. Raises `UsageError`."""
         if self.provider is not None:
             providers.load(self.provider)
         if self.search is not None and not self.search.strip():
@@ -69,7 +67,7 @@ class Listing:
         self._runtime = runtime
         self._selection = selection
         self._active = active
-        self._narrow = selection.narrow(runtime)
+        self._filters = selection.build_filters(runtime)
 
     def newest(self, most: int) -> Sequence[Job]:
         """Return the jobs, the newest first, or say that there are none.
@@ -77,7 +75,7 @@ class Listing:
         Raises `UsageError` for a batch file that neither exists nor has jobs.
         """
         found = self._runtime.ledger.recent(
-            sandbox=self._runtime.sandbox, limit=most, active=self._active, **self._narrow
+            sandbox=self._runtime.sandbox, limit=most, active=self._active, **self._filters
         )
         if not found:
             self._note_empty()
@@ -86,12 +84,12 @@ class Listing:
     def left_out(self, shown: Sequence[Job]) -> Sequence[Job]:
         """Return the unfinished jobs that the list would hold if it were longer than ``shown``, the oldest first."""
         there = {job.id for job in shown}
-        found = list_unsettled(self._runtime, **self._narrow)
+        found = list_unsettled(self._runtime, **self._filters)
         return [job for job in found if job.id not in there and (job.active or not self._active)]
 
     def note_left_out(self, jobs: Sequence[Job], *, refreshed: bool) -> None:
         """Say how many jobs are not listed, and what lists them; ``jobs`` has the oldest of them first."""
-        deep = self._runtime.ledger.count(sandbox=self._runtime.sandbox, oldest=jobs[0].id, **self._narrow)
+        deep = self._runtime.ledger.count(sandbox=self._runtime.sandbox, oldest=jobs[0].id, **self._filters)
         states = listed(f"{number} {state}" for state, number in Counter(job.status for job in jobs).items())
         world = " --sandbox" if self._runtime.flags.sandbox else ""
         number = "1 older job" if len(jobs) == 1 else f"{len(jobs)} older jobs"
@@ -108,28 +106,17 @@ class Listing:
             sandbox=self._runtime.sandbox, batch=options.batch_name(chosen.batch)
         )
         if chosen.batch is not None and not made:
-            self._note_no_batch(chosen.batch)
+            options.note_no_batch(self._runtime, chosen.batch)
         elif chosen.model is not None or chosen.search is not None or chosen.since is not None:
             self._note_no_match()
         else:
             options.note_nothing(self._runtime, words, active=self._active, provider=chosen.provider)
 
-    def _note_no_batch(self, file: str) -> None:
-        """Say that nothing was made of a batch file. Raises `UsageError` where there is no such file either."""
-        words = f"no job was made from {printable(file)}"
-        elsewhere = (
-            0 if self._runtime.sandbox else self._runtime.ledger.count(sandbox=True, batch=options.batch_name(file))
-        )
-        if not elsewhere and not Path(expand_home(file)).exists():
-            raise UsageError(f"{words}, and the file does not exist", hint="`flux status`")
-        there = options.count_sandbox_jobs(elsewhere, f" --batch {shlex.quote(file)}")
-        self._runtime.output.note(f"{words}; {there}" if elsewhere else f"{words} yet")
-
     def _note_no_match(self) -> None:
         """Say that no job matches, and what may help: jobs of the sandbox, a model of a similar name, other jobs."""
         runtime, active = self._runtime, self._active
         words = f"no job{' in progress' if active else ''} matches{self._selection.typed}"
-        elsewhere = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, active=active, **self._narrow)
+        elsewhere = 0 if runtime.sandbox else runtime.ledger.count(sandbox=True, active=active, **self._filters)
         others = runtime.ledger.count(sandbox=runtime.sandbox, active=active)
         model = self._selection.model
         near = None

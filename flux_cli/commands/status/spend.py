@@ -26,9 +26,9 @@ def show_spend(runtime: Runtime, *, by: str | None, selection: Selection) -> int
         runtime.output.warning(
             f"the job ledger was damaged: these totals lack what could not be read from {printable(str(unread[0]))}"
         )
-    narrow = selection.narrow(runtime)
-    groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, **narrow)
-    total = Spend.total(runtime.ledger.spend("total", sandbox=runtime.sandbox, **narrow))
+    filters = selection.build_filters(runtime)
+    groups = runtime.ledger.spend(word, sandbox=runtime.sandbox, **filters)
+    total = Spend.total(runtime.ledger.spend("total", sandbox=runtime.sandbox, **filters))
     tty = runtime.stdout.isatty()
     rows = [
         _row(group, providers.alias(group.name or "-") if tty and word == "model" else group.name or "-")
