@@ -11,12 +11,12 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import product, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flux_cli.config.schema import KEYS, GenerateTable, is_table
 from flux_cli.config.validate import parse_text
@@ -42,6 +42,17 @@ _FAILED = re.compile(r"\.failed(-[1-9]\d*)?\.jsonl$")
 """What the name of a file of rows that can be retried ends with."""
 
 
+class Maker(NamedTuple):
+    """A provider and a model, each ``None`` where it is not typed."""
+
+    provider: str | None = None
+    model: str | None = None
+
+    def agrees(self, other: Maker) -> bool:
+        """Whether the provider and model of a job, ``other``, are those that were typed."""
+        return self.provider in {None, other.provider} and self.model in {None, other.model}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One row of a batch."""
@@ -56,6 +67,10 @@ class Row:
     """By option: what tells its local input images from those of other rows, whatever they are called."""
     copy: int | None = None
     """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
+    maker: Maker = Maker()
+    """The provider and model that were typed for it, without those that it names itself."""
+    added: frozenset[str] = frozenset()
+    """The fields that are not in the file, but come from its ``maker``."""
     files: Mapping[str, str] | None = None
     """For the line of a job, the SHA-256 that each local input image had, by its path; ``None`` for any other row."""
 
@@ -71,7 +86,17 @@ class Row:
     @property
     def key(self) -> str:
         """A digest of its content, whatever its line in the file."""
-        text = json.dumps({**self.fields, **self.digests}, sort_keys=True, ensure_ascii=True)
+        return self._digest(self.fields)
+
+    def other_keys(self, makers: Iterable[Maker]) -> set[str]:
+        """Return the keys that the row has where it is made by ``makers``, or by one that is not among its fields."""
+        own = {name: value for name, value in self.fields.items() if name not in self.added}
+        every = {Maker(*pair) for one in makers for pair in product({None, one.provider}, {None, one.model})}
+        filled = ({name: value for name, value in one._asdict().items() if value is not None} for one in every)
+        return {self._digest(fields | own) for fields in ({}, *filled)} - {self.key}
+
+    def _digest(self, fields: Mapping[str, Any]) -> str:
+        text = json.dumps({**fields, **self.digests}, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

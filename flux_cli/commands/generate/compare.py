@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from flux_cli import providers
 from flux_cli.commands.generate.request import TypedOptions, choose_provider
@@ -13,17 +12,10 @@ from flux_cli.commands.show import show_images
 from flux_cli.errors import UsageError
 from flux_cli.providers.fit import find_model
 from flux_cli.runs.outcome import Outcome
-from flux_cli.runs.rows import Row
+from flux_cli.runs.rows import Maker, Row
 from flux_cli.runs.save import find_distinct
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed
-
-
-class Maker(NamedTuple):
-    """A provider and a model, each ``None`` where it is not typed."""
-
-    provider: str | None
-    model: str | None
 
 
 def choose_makers(runtime: Runtime, line: TypedOptions, names: Sequence[str], words: Sequence[str]) -> list[Maker]:
@@ -47,7 +39,8 @@ def choose_makers(runtime: Runtime, line: TypedOptions, names: Sequence[str], wo
     if missing:
         pairs = listed(f"{maker.model} at {maker.provider}" for maker in missing)
         runtime.output.note(f"left out of the comparison, because the provider does not host it: {pairs}")
-    return [maker for maker in every if maker not in missing]
+    typed = frozenset(names)
+    return [one if one.provider in typed else Maker(None, one.model) for one in every if one not in missing]
 
 
 def _find_error(runtime: Runtime, maker: Maker) -> UsageError | None:
@@ -89,14 +82,14 @@ def split_line(line: TypedOptions, makers: Sequence[Maker]) -> list[TypedOptions
 
 def split_rows(rows: Sequence[Row], makers: Sequence[Maker]) -> list[Row]:
     """Return the ``rows`` of a batch for each of the ``makers``; a row's own provider and model stay."""
-    if len(makers) == 1:
-        return list(rows)
+    compared = len(makers) > 1
+    names = [Maker(one.provider, one.model and (providers.canonical_name(one.model) or one.model)) for one in makers]
     found: list[Row] = []
     for row in rows:
-        own = {name: value for name, value in row.fields.items() if name in Maker._fields}
-        each = [{name: value for name, value in one._asdict().items() if value is not None} | own for one in makers]
-        kept = [one for place, one in enumerate(each) if one not in each[:place]]
-        found += [replace(row, fields={**row.fields, **one}) for one in kept]
+        own = dict.fromkeys(row.fields.keys() & {*Maker._fields})
+        for maker in dict.fromkeys(one._replace(**own) for one in names):
+            added = {name: value for name, value in maker._asdict().items() if value is not None} if compared else {}
+            found.append(replace(row, fields={**row.fields, **added}, maker=maker, added=frozenset(added)))
     return found
 
 
