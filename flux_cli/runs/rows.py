@@ -67,7 +67,7 @@ class Row:
     """By option: what tells its local input images from those of other rows, whatever they are called."""
     copy: int | None = None
     """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
-    maker: Maker = Maker()
+    maker: Maker = field(default_factory=Maker)
     """The provider and model that were typed for it, without those that it names itself."""
     added: frozenset[str] = frozenset()
     """The fields that are not in the file, but come from its ``maker``."""
