@@ -223,7 +223,8 @@ class BatchRunner:
     def _summarize(self, failed: int, file: str) -> None:
         """Say on stderr what became of the batch; ``failed`` rows can be retried, and are in ``file``."""
         count = self._totals.count()
-        before = sum(not task.planned and not task.history.pending for task in self._tasks if task.history.made)
+        over = (task for task in self._tasks if task.history.made and not task.planned and not task.history.pending)
+        before = len({task.row.number for task in over})
         parts = [f"{count.done} of {count.total} jobs {count.verb}"] if count.total else ["nothing left to do"]
         parts += [f"{number} {code}" for code, number in sorted(self._totals.codes().items())]
         parts += [f"{self._unsent} of them never sent"] if self._unsent else []

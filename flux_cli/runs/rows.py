@@ -23,7 +23,7 @@ from flux_cli.config.validate import parse_text
 from flux_cli.errors import UsageError
 from flux_cli.runs.job_lines import is_printed, list_planned, read_job, write_job
 from flux_cli.runs.template import PromptTemplate, WrittenNumber, normalize
-from flux_cli.text import listed, nearest, printable
+from flux_cli.text import find_repeat, listed, nearest, printable
 
 KINDS = ("txt", "jsonl", "csv")
 """The kinds of files, by extension."""
@@ -265,8 +265,7 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
+    twice = find_repeat(name for name, _ in pairs) or ""
     raise UsageError(f"{printable(twice)} is given twice", hint="give it once")
 
 
@@ -317,7 +316,7 @@ def _check_head(head: list[str], template: PromptTemplate | None) -> UsageError 
     hint = f"the first line names the columns: {listed(NAMES[:4])} …"
     if template is None and "prompt" not in names:
         return UsageError("there is no column called prompt", hint=hint)
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = find_repeat(names)
     if twice is not None:
         return UsageError(f"there are two columns called {printable(twice)}", hint=hint)
     try:

@@ -259,3 +259,19 @@ def test_again_forgets_only_what_it_makes_again(flux):
     more = flux("generate", "-b", "p.txt", *PAIR, "-m", "flux-2-pro", "--resume", "--json")
 
     assert (again.object["model"], more.object["model"]) == ("flux-1.1-pro", "flux-2-pro")
+
+
+def test_rows_are_counted_as_they_stand_in_the_file(flux):
+    Path("p.csv").write_text("prompt,size\na fox,\nan owl,1x1\na hare,1x1\n", "utf-8")
+    wrong = flux("generate", "-b", "p.csv", *PAIR)
+    Path("p.csv").write_text("prompt\na fox\nan owl\n", "utf-8")
+    flux("generate", "-b", "p.csv", *PAIR)
+
+    again = flux("generate", "-b", "p.csv", *PAIR, "--resume")
+
+    assert (wrong.code, "p.csv:3 (and 1 more): " in wrong.err, "2 rows of p.csv have errors" in wrong.err) == (
+        2,
+        True,
+        True,
+    ), wrong
+    assert "nothing left to do, 2 rows made before" in again.err
