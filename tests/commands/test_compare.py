@@ -275,3 +275,14 @@ def test_rows_are_counted_as_they_stand_in_the_file(flux):
         True,
     ), wrong
     assert "nothing left to do, 2 rows made before" in again.err
+
+
+def test_a_row_that_is_never_sent_names_its_maker(flux):
+    Path("p.txt").write_text("a fox sandbox:credits\nan owl\n", "utf-8")
+
+    done = flux("generate", "-b", "p.txt", *PAIR, "-j", "1", "--json")
+
+    assert (done.code, [one["error"]["code"] for one in done.objects]) == (6, ["payment"] * 4)
+    assert sorted((one["row"], one["provider"], one["model"]) for one in done.objects) == [
+        (row, "runware", model) for row in (1, 2) for model in ("flux-1.1-pro", "flux-1.1-pro-ultra")
+    ]
