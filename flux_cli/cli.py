@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None, runtime: Runtime | None = None)
         return _run_guarded(list(arguments or []), runtime, "flux")
     _install_signal_handlers()
     drop_absurd_sizes(os.environ)
+    drop_empty_home(os.environ)
     _repair_streams_and_locale()
     try:
         if shell := os.environ.get("_FLUX_COMPLETE"):
@@ -247,6 +248,12 @@ def drop_absurd_sizes(environ: MutableMapping[str, str]) -> None:
         sensible = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST))
         if name in environ and not (sensible and least <= int(text) <= _LARGEST):
             del environ[name]
+
+
+def drop_empty_home(environ: MutableMapping[str, str]) -> None:
+    """Drop a HOME that is empty, so that the system's entry for the user counts: ``~/x`` would be ``/x``."""
+    if environ.get("HOME") == "":
+        del environ["HOME"]
 
 
 def _discard_unwritten() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def printable(text: str, *, limit: int = 0) -> str:
             shown.append(character)
     line = "".join(shown).strip()
     return line if not limit or len(line) <= limit else line[: limit - 1].rstrip() + "\u2026"
+
+
+def find_repeat(names: Iterable[str]) -> str | None:
+    """Return the first of ``names`` that comes twice, or ``None``."""
+    counts = Counter(names)
+    return next((name for name, count in counts.items() if count > 1), None)
 
 
 def sentence(text: str, *, limit: int = 300) -> str:

@@ -48,6 +48,17 @@ def strip_prompt(prompt: str) -> str:
     return prompt.rstrip(" \t\r\n")
 
 
+class Pair(NamedTuple):
+    """A provider and a model, each ``None`` where it is not typed."""
+
+    provider: str | None = None
+    model: str | None = None
+
+    def agrees(self, other: Pair) -> bool:
+        """Whether the provider and model of a job, ``other``, are those that were typed."""
+        return self.provider in {None, other.provider} and self.model in {None, other.model}
+
+
 class Once(NamedTuple):
     """A name under which one request is bought at most once."""
 

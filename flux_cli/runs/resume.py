@@ -1,20 +1,22 @@
 """Match the rows of a batch with the jobs of earlier runs in the ledger, and plan what is left to do.
 
 A row is known by its content, not by its line, so that rows may be added, edited and moved between two runs. Equal
-rows are counted: the second of them is another row than the first. Within a row, images are known by their number, so
+rows are counted: the second of them is another row than the first. A row that is made by several models or providers is
+a row for each of them, and is known again where it was made by one of them alone, or where others are compared now.
+Within a row, images are known by their number, so
 that a row that was interrupted is completed, and nothing in it bought twice.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, groupby
 
 from flux_cli.jobs import Job
 from flux_cli.providers.base import PlannedJob
-from flux_cli.runs.plan import RunContext
+from flux_cli.runs.plan import Pair, RunContext
 from flux_cli.runs.rows import Row
 
 
@@ -25,6 +27,8 @@ class RowHistory:
     row: Row
     row_key: str
     """The row's own key, and its number among equal rows."""
+    jobs: Sequence[Job] = ()
+    """All of them, also those that failed and may be submitted again."""
     made: list[Job] = field(default_factory=list[Job])
     """Finished and saved."""
     pending: list[Job] = field(default_factory=list[Job])
@@ -109,7 +113,22 @@ def match_rows(rows: Sequence[Row], jobs: Iterable[Job]) -> list[RowHistory]:
     by_key: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         by_key[job.row_key].append(job)
-    return [_match_row(row, key, by_key.get(key, ())) for row, key in zip(rows, _row_keys(rows), strict=True)]
+    keys = list(_row_keys(rows))
+    own = set(keys)
+    others = {key: found for key, found in by_key.items() if key and key not in own}
+    pairs = {Pair(job.provider, job.model) for found in others.values() for job in found}
+    return [
+        _match_row(row, key, [*by_key.get(key, ()), *_find_elsewhere(row, key, others, pairs)])
+        for row, key in zip(rows, keys, strict=True)
+    ]
+
+
+def _find_elsewhere(row: Row, row_key: str, jobs: Mapping[str, Sequence[Job]], pairs: Iterable[Pair]) -> list[Job]:
+    """Return the ``jobs`` of the same row that were submitted when more, fewer or other pairs were typed."""
+    agreeing = [pair for pair in pairs if row.pair.agrees(pair)]
+    copy = row_key.rpartition(".")[2]
+    found = (job for key in sorted(row.other_keys(agreeing)) for job in jobs.get(f"{key}.{copy}", ()))
+    return [job for job in found if row.pair.agrees(Pair(job.provider, job.model))] if agreeing else []
 
 
 def _row_keys(rows: Sequence[Row]) -> Iterator[str]:
@@ -127,8 +146,8 @@ def _row_keys(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{key}.{copy}"
 
 
-def _match_row(row: Row, row_key: str, jobs: Iterable[Job]) -> RowHistory:
-    found = RowHistory(row=row, row_key=row_key)
+def _match_row(row: Row, row_key: str, jobs: Sequence[Job]) -> RowHistory:
+    found = RowHistory(row=row, row_key=row_key, jobs=jobs)
     for job in jobs:
         if has_images_to_collect(job):
             found.pending.append(job)

@@ -11,10 +11,10 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from flux_cli.config.schema import KEYS, GenerateTable, is_table
 from flux_cli.config.validate import parse_text
 from flux_cli.errors import UsageError
 from flux_cli.runs.job_lines import is_printed, list_planned, read_job, write_job
+from flux_cli.runs.plan import Pair
 from flux_cli.runs.template import PromptTemplate, WrittenNumber, normalize
-from flux_cli.text import listed, nearest, printable
+from flux_cli.text import find_repeat, listed, nearest, printable
 
 KINDS = ("txt", "jsonl", "csv")
 """The kinds of files, by extension."""
@@ -56,6 +57,10 @@ class Row:
     """By option: what tells its local input images from those of other rows, whatever they are called."""
     copy: int | None = None
     """Its number among equal rows, from 1; ``None`` where the file has all of them, in order."""
+    pair: Pair = field(default_factory=Pair)
+    """The provider and model that were typed for it, without those that it names itself."""
+    added: frozenset[str] = frozenset()
+    """The fields that are not in the file, but come from its ``pair``."""
     files: Mapping[str, str] | None = None
     """For the line of a job, the SHA-256 that each local input image had, by its path; ``None`` for any other row."""
 
@@ -71,7 +76,17 @@ class Row:
     @property
     def key(self) -> str:
         """A digest of its content, whatever its line in the file."""
-        text = json.dumps({**self.fields, **self.digests}, sort_keys=True, ensure_ascii=True)
+        return self._digest(self.fields)
+
+    def other_keys(self, pairs: Iterable[Pair]) -> set[str]:
+        """Return the keys that the row has where it is made by ``pairs``, or by one that is not among its fields."""
+        own = {name: value for name, value in self.fields.items() if name not in self.added}
+        every = {Pair(*pair) for one in pairs for pair in product({None, one.provider}, {None, one.model})}
+        filled = ({name: value for name, value in one._asdict().items() if value is not None} for one in every)
+        return {self._digest(fields | own) for fields in ({}, *filled)} - {self.key}
+
+    def _digest(self, fields: Mapping[str, Any]) -> str:
+        text = json.dumps({**fields, **self.digests}, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -242,8 +257,7 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
+    twice = find_repeat(name for name, _ in pairs) or ""
     raise UsageError(f"{printable(twice)} is given twice", hint="give it once")
 
 
@@ -296,7 +310,7 @@ def _check_head(head: list[str], template: PromptTemplate | None) -> UsageError 
         other = next((name for name in names if name.isidentifier() and name not in NAMES), None)
         template_hint = f'call one of them prompt, or type a template: `flux generate "a {{{other}}}" --batch …`'
         return UsageError("there is no column called prompt", hint=hint if other is None else printable(template_hint))
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = find_repeat(names)
     if twice is not None:
         return UsageError(f"there are two columns called {printable(twice)}", hint=hint)
     try:

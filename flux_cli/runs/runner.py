@@ -254,7 +254,8 @@ class JobRunner:
 
 def row_of(job: Job) -> dict[str, object]:
     """Return a job's fields within its batch, for errors of a job that is not in the ledger."""
-    return {} if job.batch is None else {"run": job.run, "row": job.row, "batch": job.batch, "prompt": job.prompt}
+    names = ("run", "row", "batch", "provider", "model", "prompt")
+    return {} if job.batch is None else {name: getattr(job, name) for name in names}
 
 
 def _explain_ledger_failure(job: Job, error: LedgerError) -> FluxError:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from flux_cli.errors import UsageError
-from flux_cli.text import listed, nearest, printable
+from flux_cli.runs.plan import strip_prompt
+from flux_cli.text import find_repeat, listed, nearest, printable
 
 _PART = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<field>[^{}]*)\}|(?P<lone>[{}])|(?P<text>[^{}]+)")
 _HINT = "a field is the name of a column, such as {animal}; write {{ and }} for braces"
@@ -69,8 +70,7 @@ class PromptTemplate:
         """Check that each field has its column, and each column that is no option its field. Raises `UsageError`."""
         names = [normalize(name) for name in columns]
         fields = self.fields
-        if len(names) != len(set(names)):
-            twice = next(name for name in names if names.count(name) > 1)
+        if (twice := find_repeat(names)) is not None:
             raise UsageError(f"{printable(twice)} is given twice", hint="give it once")
         for field in fields:
             if field not in names:
@@ -92,7 +92,7 @@ class PromptTemplate:
             raise UsageError("there is a value in a column without a name", hint="name the column, or remove it")
         prompt = "".join(_as_text(name, values[name]) if is_field else name for name, is_field in self.parts)
         kept = {name: value for name, value in row.items() if normalize(name) in self.options}
-        return {"prompt": prompt, **kept}
+        return {"prompt": strip_prompt(prompt), **kept}  # as it is sent, so that --resume knows the row by it
 
 
 def _parse_part(found: re.Match[str]) -> tuple[str, bool]:

@@ -251,3 +251,79 @@ def test_one_name_for_several_images_of_a_row_is_refused(flux):
     done = flux("generate", "-b", "p.csv", "-m", "ultra", "-m", "pro")
 
     assert (done.code, "f.jpg is one name for images of several models or providers" in done.err) == (2, True)
+
+
+PAIR = ("-m", "ultra", "-m", "pro")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "typed", "made"),
+    [
+        (("-m", "ultra"), PAIR, ["flux-1.1-pro"]),
+        (("-m", "flux-1.1-pro-ultra"), (*PAIR, "-p", "runware"), ["flux-1.1-pro"]),
+        (("-p", "bfl"), ("-p", "bfl", "-p", "runware", "-m", "ultra"), ["flux-1.1-pro-ultra"]),
+        (PAIR, ("-m", "flux-1.1-pro", "-m", "ULTRA"), []),
+        (PAIR, ("-m", "pro"), []),
+        (PAIR, (), []),
+        (PAIR, ("-p", "runware"), []),
+        (PAIR, ("-m", "flux-2-pro"), ["flux-2-pro"]),
+        (PAIR, ("-m", "flux-2-pro", "-m", "pro"), ["flux-2-pro"]),
+        (PAIR, (*PAIR, "-p", "runware", "-p", "bfl"), ["flux-1.1-pro", "flux-1.1-pro-ultra"]),
+        ((*PAIR, "-p", "runware", "-p", "bfl"), PAIR, []),
+        ((*PAIR, "-p", "runware", "-p", "bfl"), ("-p", "bfl", "-m", "ultra"), []),
+        (("-p", "runware", "-p", "bfl"), ("-p", "bfl", "-p", "runflow", "-m", "ultra"), ["flux-1.1-pro-ultra"]),
+    ],
+)
+def test_resume_buys_nothing_again_when_models_and_providers_are_added_or_removed(flux, earlier, typed, made):
+    Path("p.txt").write_text("a fox\n", "utf-8")
+    assert flux("generate", "-b", "p.txt", *earlier).code == 0
+
+    done = flux("generate", "-b", "p.txt", *typed, "--resume", "--json")
+
+    assert (done.code, sorted(job["model"] for job in done.objects)) == (0, made), done
+    assert "nothing left to do" in flux("generate", "-b", "p.txt", *typed, "--resume").err
+
+
+def test_another_default_provider_makes_no_image_again(flux, monkeypatch):
+    Path("p.txt").write_text("a fox\n", "utf-8")
+    flux("generate", "-b", "p.txt", *PAIR)
+    monkeypatch.setenv("FLUX_DEFAULT_PROVIDER", "bfl")
+
+    assert "nothing left to do" in flux("generate", "-b", "p.txt", *PAIR, "--resume").err
+
+
+def test_again_forgets_only_what_it_makes_again(flux):
+    Path("p.txt").write_text("a fox\n", "utf-8")
+    flux("generate", "-b", "p.txt", *PAIR)
+
+    again = flux("generate", "-b", "p.txt", "-m", "pro", "--again", "--json")
+    more = flux("generate", "-b", "p.txt", *PAIR, "-m", "flux-2-pro", "--resume", "--json")
+
+    assert (again.object["model"], more.object["model"]) == ("flux-1.1-pro", "flux-2-pro")
+
+
+def test_rows_are_counted_as_they_stand_in_the_file(flux):
+    Path("p.csv").write_text("prompt,size\na fox,\nan owl,1x1\na hare,1x1\n", "utf-8")
+    wrong = flux("generate", "-b", "p.csv", *PAIR)
+    Path("p.csv").write_text("prompt\na fox\nan owl\n", "utf-8")
+    flux("generate", "-b", "p.csv", *PAIR)
+
+    again = flux("generate", "-b", "p.csv", *PAIR, "--resume")
+
+    assert (wrong.code, "p.csv:3 (and 1 more): " in wrong.err, "2 rows of p.csv have errors" in wrong.err) == (
+        2,
+        True,
+        True,
+    ), wrong
+    assert "nothing left to do, 2 rows made before" in again.err
+
+
+def test_a_row_that_is_never_sent_names_its_maker(flux):
+    Path("p.txt").write_text("a fox sandbox:credits\nan owl\n", "utf-8")
+
+    done = flux("generate", "-b", "p.txt", *PAIR, "-j", "1", "--json")
+
+    assert (done.code, [one["error"]["code"] for one in done.objects]) == (6, ["payment"] * 4)
+    assert sorted((one["row"], one["provider"], one["model"]) for one in done.objects) == [
+        (row, "runware", model) for row in (1, 2) for model in ("flux-1.1-pro", "flux-1.1-pro-ultra")
+    ]

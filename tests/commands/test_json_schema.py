@@ -58,7 +58,7 @@ KEYS = {
 }
 """The keys that scripts rely on, by object. A key may be added here, and none may be taken out: that would be another
 version of the format."""
-SOMETIMES = {"failure": {"run", "row", "batch", "prompt"}, "topic": {"text"}}
+SOMETIMES = {"failure": {"run", "row", "batch", "provider", "model", "prompt"}, "topic": {"text"}}
 """Keys that only some lines have: of a failure, those of a row of a batch; of a topic, that of a single one."""
 
 

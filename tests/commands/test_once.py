@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -18,8 +20,6 @@ DEAD = "elsewhere-that-is-not:1"
 def abandon():
     """Return a function that makes a name's process one that has died."""
     import socket
-    import sqlite3
-    from contextlib import closing
 
     def leave() -> None:
         with closing(sqlite3.connect(state_path() / "ledger.sqlite3")) as database, database:
@@ -34,6 +34,25 @@ def test_the_second_use_of_a_name_prints_the_image_and_buys_nothing(flux, host):
 
     assert (first.code, first.lines) == (again.code, again.lines)
     assert host.paid["runware"] == 1
+
+
+def test_what_a_stopped_process_did_not_buy_is_named(flux, abandon):
+    """Not all of what was requested is there: the exit code says so each time, and nothing is bought again."""
+    line = ("generate", "a fox", "--sandbox", "-p", "runware", "-p", "bfl", "-n", "2", "--once", "cover")
+    flux(*line, "-q")
+    jobs = flux("status", "--sandbox", "--json", "-q").objects
+    (lost, *_) = (job["id"] for job in jobs if job["provider"] == "bfl")
+    with closing(sqlite3.connect(state_path(sandbox=True) / "ledger.sqlite3")) as database, database:
+        database.execute("DELETE FROM jobs WHERE id = ?", (lost,))
+    abandon()
+
+    again, third = flux(*line), flux(*line, "--json")
+
+    assert (again.code, len(again.lines)) == (9, 3)
+    assert "1 of 4 images of --once cover were not bought" in again.err
+    assert "flux-1.1-pro-ultra at bfl" in again.err
+    assert (third.code, third.objects[-1]["error"]["code"]) == (9, "partial")
+    assert len(flux("status", "--sandbox", "--json", "-q").objects) == 2
 
 
 def test_an_explicit_file_is_printed_again_although_it_exists(flux, host):

@@ -201,3 +201,11 @@ def test_names_with_newlines_reach_the_next_program_whole(bash):
 
     assert ended.code == 0, ended.err
     assert sorted(path.name for path in Path().iterdir()) == ["a\nb-1.jpg", "a\nb-2.jpg"]
+
+
+def test_an_empty_home_is_as_good_as_none(bash):
+    """The folder of a ~ is then the one that the system has for the user, and not the root folder."""
+    ended = bash("HOME= flux config path --config '~/x.toml'; echo $?").end()
+
+    assert ended.lines[0] != "/x.toml"
+    assert ended.lines[-1] in {"0", "2"}

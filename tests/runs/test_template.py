@@ -50,6 +50,16 @@ def test_braces_are_written_twice_and_a_column_may_be_used_twice(prompt, filled)
     assert fill(prompt, '{"animal": "fox", "seed": 7}') == [{"prompt": filled, "seed": 7}]
 
 
+def test_white_space_at_the_end_is_not_sent_and_makes_no_other_row():
+    rows = {
+        read('{"animal": "fox"}', "f.jsonl", "jsonl", parse_template(f"a {{animal}}{end}"))[0][0].key
+        for end in ("", "  ", "\r\n")
+    }
+
+    assert len(rows) == 1
+    assert fill("a {animal}", '{"animal": "fox "}') == [{"prompt": "a fox"}]
+
+
 def test_dashes_and_underscores_are_alike():
     assert fill("{big-animal} {a_b}", '{"big_animal": "ox", "a-b": "c"}') == [{"prompt": "ox c"}]
 

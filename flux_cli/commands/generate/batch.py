@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flux_cli.commands.generate.compare import Pair, split_rows
+from flux_cli.commands.generate.compare import split_rows
 from flux_cli.commands.generate.estimate import check_limits, print_dry_run
 from flux_cli.commands.generate.plan_rows import plan_rows, prepare_rows, report_errors
 from flux_cli.commands.generate.request import TypedOptions, check_no_wait
@@ -21,6 +21,7 @@ from flux_cli.runs.batch import BatchRunner, RowTask
 from flux_cli.runs.outcome import Outcome
 from flux_cli.runs.plan import (
     UTF8_HINT,
+    Pair,
     check_endpoints,
     new_run_context,
 )
@@ -54,7 +55,7 @@ def run_batch(runtime: Runtime, line: TypedOptions, pairs: Sequence[Pair], optio
     _check_together(line, options)
     check_no_wait(runtime, line)
     found = split_rows(_read(runtime, line, options.file), pairs)
-    only = pairs[0] if len(pairs) == 1 else Pair(None, None)  # of several, each row names its own
+    only = pairs[0] if len(pairs) == 1 else Pair()  # of several, each row names its own
     line = replace(line, provider=only.provider, model=only.model, suffix_fields=find_suffix_fields(pairs))
     batch = "-" if options.file == "-" else rows.batch_name(str(Path(options.file).resolve()))
     with _lock_batch(runtime, batch, options):  # before the ledger is read, so that no other process adds to it
@@ -70,7 +71,7 @@ def _run(
         runtime.ledger.require_complete("--resume" if options.resume else "--batch without --again")
     earlier = runtime.ledger.batch(batch, sandbox=runtime.sandbox)
     histories = match_rows(found, earlier)
-    keys = {history.row_key for history in histories}
+    own = {job.id for history in histories for job in history.jobs}
     if anew and earlier:
         histories = match_rows(found, ())
     tasks = plan_rows(runtime, line, histories, options.file, context)
@@ -92,12 +93,11 @@ def _run(
     check_endpoints(runtime, jobs)
     prepare_rows(runtime, tasks, options.file)
     if anew:
-        runtime.ledger.detach([job for job in earlier if job.row_key in keys])
-        _warn_about(
-            runtime, [job for job in earlier if job.row_key in keys and has_images_to_collect(job)], "an earlier run"
-        )
+        detached = [job for job in earlier if job.id in own]
+        runtime.ledger.detach(detached)
+        _warn_about(runtime, [job for job in detached if has_images_to_collect(job)], "an earlier run")
     elif rows.batch_name(options.file) == options.file:
-        others = [job for job in earlier if job.row_key not in keys and has_images_to_collect(job)]
+        others = [job for job in earlier if job.id not in own and has_images_to_collect(job)]
         _warn_about(runtime, others, f"rows that {printable(options.file)} no longer has")
     tasks = [replace(task, options=replace(task.options, limits=limits)) for task in tasks]
     runner = BatchRunner(runtime, tasks, file=options.file, template=line.prompt, gallery=options.gallery)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flux_cli import providers
 from flux_cli.commands.generate.request import TypedOptions, choose_provider
 from flux_cli.commands.show import show_images
 from flux_cli.errors import UsageError
 from flux_cli.providers.fit import find_model
+from flux_cli.runs.plan import Pair
 from flux_cli.runs.save import find_suffix_fields
 from flux_cli.runtime import Runtime
 from flux_cli.text import listed
@@ -19,13 +20,6 @@ from flux_cli.text import listed
 if TYPE_CHECKING:
     from flux_cli.runs.outcome import Outcome
     from flux_cli.runs.rows import Row
-
-
-class Pair(NamedTuple):
-    """One side of a comparison: a provider and a model, each ``None`` where it was not typed."""
-
-    provider: str | None
-    model: str | None
 
 
 def choose_pairs(
@@ -54,7 +48,8 @@ def choose_pairs(
     if missing:
         left_out = listed(f"{pair.model} at {pair.provider}" for pair in missing)
         runtime.output.note(f"left out of the comparison, because the provider does not host it: {left_out}")
-    return [pair for pair in every if pair not in missing]
+    typed = frozenset(provider_names)
+    return [one if one.provider in typed else Pair(None, one.model) for one in every if one not in missing]
 
 
 def _find_error(runtime: Runtime, pair: Pair) -> UsageError | None:
@@ -107,14 +102,14 @@ def split_line(line: TypedOptions, pairs: Sequence[Pair]) -> list[TypedOptions]:
 
 def split_rows(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[Row]:
     """Return each of the ``rows`` of a batch once for each of the ``pairs``; a row's own provider and model stay."""
-    if len(pairs) == 1:
-        return list(rows)
+    compared = len(pairs) > 1
+    names = [Pair(one.provider, one.model and (providers.canonical_name(one.model) or one.model)) for one in pairs]
     found: list[Row] = []
     for row in rows:
-        own = {name: value for name, value in row.fields.items() if name in Pair._fields}
-        each = [{name: value for name, value in one._asdict().items() if value is not None} | own for one in pairs]
-        kept = [one for place, one in enumerate(each) if one not in each[:place]]
-        found += [replace(row, fields={**row.fields, **one}) for one in kept]
+        own = dict.fromkeys(row.fields.keys() & {*Pair._fields})
+        for pair in dict.fromkeys(one._replace(**own) for one in names):
+            added = {name: value for name, value in pair._asdict().items() if value is not None} if compared else {}
+            found.append(replace(row, fields={**row.fields, **added}, pair=pair, added=frozenset(added)))
     return found
 
 

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from flux_cli.errors import PendingError, UsageError
+from flux_cli.errors import FluxError, PartialError, PendingError, UsageError
 from flux_cli.jobs import Job
 from flux_cli.ledger.records import FORGOTTEN, Claim
 from flux_cli.providers.base import PlannedJob
 from flux_cli.runs.plan import Once
+from flux_cli.runs.resume import image_indexes
 from flux_cli.runtime import Runtime
+from flux_cli.text import listed
 
 _LOOK = 0.3
 """Seconds between two looks at what another process is doing."""
+
+
+class Bought(NamedTuple):
+    """What was bought under a name."""
+
+    jobs: list[Job]
+    error: FluxError | None
+    """Why it is not all that was requested."""
 
 
 def join_requests(each: Sequence[Once]) -> Once:
@@ -25,8 +36,8 @@ def join_requests(each: Sequence[Once]) -> Once:
 
 def claim_name(
     runtime: Runtime, once: Once, planned: Sequence[PlannedJob], *, timeout: float, wait: bool
-) -> list[Job] | None:
-    """Return the jobs that were bought under the name, or ``None`` where this process now holds it and is to buy.
+) -> Bought | None:
+    """Return what was bought under the name, or ``None`` where this process now holds it and is to buy.
 
     A name is free if it is new, or if the process that held it died before anything was sent, or its provider accepted
     nothing. Waits for another process that holds it: until it has saved its images or, without ``wait``, only until it
@@ -52,14 +63,15 @@ def claim_name(
                 f"--once {once.name} was used before, and its job was forgotten", hint="use another name to buy again"
             )
         bought = [job for job in jobs if not _was_not_accepted(job)]
-        if not runtime.has_ended(held.owner) and _is_in_progress(held, bought, wait=wait):
+        missing = _find_missing(planned, bought)
+        if not runtime.has_ended(held.owner) and _is_in_progress(bought, missing, wait=wait):
             if runtime.clock.monotonic() >= deadline:
                 raise PendingError(
                     f"another process is still running --once {once.name}", hint="`flux status` shows its jobs"
                 )
             runtime.clock.sleep(_LOOK)
             continue
-        return bought
+        return Bought(bought, _explain_missing(once, planned, missing) if missing else None)
 
 
 def _is_free(runtime: Runtime, claim: Claim, jobs: Sequence[Job]) -> bool:
@@ -72,8 +84,25 @@ def _was_not_accepted(job: Job) -> bool:
     return job.status == "failed" and job.error is not None and job.error.charged == "no"
 
 
-def _is_in_progress(claim: Claim, jobs: Sequence[Job], *, wait: bool) -> bool:
+def _find_missing(planned: Sequence[PlannedJob], jobs: Sequence[Job]) -> list[Job]:
+    """Return those of the ``planned`` jobs whose images are in none of the ``jobs``."""
+    numbers = {number for job in jobs for number in image_indexes(job)}
+    return [one.job for one in planned if numbers.isdisjoint(image_indexes(one.job))]
+
+
+def _explain_missing(once: Once, planned: Sequence[PlannedJob], missing: Sequence[Job]) -> PartialError:
+    images, every = (sum(job.count for job in jobs) for jobs in (missing, [one.job for one in planned]))
+    pairs = dict.fromkeys(f"{job.model} at {job.provider}" for job in missing)
+    return PartialError(
+        f"{images} of {every} images of --once {once.name} were not bought: the process that used it first was stopped,"
+        f" or the provider did not accept them: {listed(pairs)}",
+        hint="use another name to buy them",
+        charged="no",
+    )
+
+
+def _is_in_progress(jobs: Sequence[Job], missing: Sequence[Job], *, wait: bool) -> bool:
     """Whether the process that holds a name, if it still runs, has more to do: images too, if we ``wait``."""
-    if len(jobs) < claim.jobs:
+    if missing:
         return True
     return any(job.active or job.has_unsaved_images if wait else job.status == "submitting" for job in jobs)

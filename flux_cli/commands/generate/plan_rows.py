@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def plan_rows(
     """Return every row with its jobs, checked. Raises `UsageError`, after it has reported each row that is wrong."""
     tasks: list[RowTask] = []
     wrong: list[tuple[Row, UsageError]] = []
-    notes = Counter[str]()
+    notes: dict[str, set[int]] = defaultdict(set)
     owners: dict[Path, RowHistory] = {}
     planner = _RowPlanner(runtime, line, context, histories)
     for history in histories:
@@ -48,13 +48,14 @@ def plan_rows(
         except UsageError as error:
             wrong.append((row, error))
             continue
-        notes.update(request.notes)
+        for note in request.notes:
+            notes[note].add(row.number)
         where = f"{row.place} ({request.model.name})" if "model" in line.suffix_fields else row.place
         options = RunOptions(save=request.save, timeout=request.timeout, retry="submit_row", where=where)
         tasks.append(RowTask(history=history, planned=jobs, options=options))
-    report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
-    for note, times in notes.items():
-        runtime.output.note(f"{note} (in {times} rows)" if len(tasks) > 1 else note)
+    report_errors(runtime, _locate_errors(wrong), printable(file), _count(wrong))
+    for note, rows in notes.items():
+        runtime.output.note(f"{note} (in {len(rows)} rows)" if len(tasks) > 1 else note)
     return tasks
 
 
@@ -181,7 +182,12 @@ def prepare_rows(runtime: Runtime, tasks: Sequence[RowTask], file: str) -> None:
             wrong.append((task.row, error))
             if destination.kind != "file":
                 break  # it would be the same for every other row
-    report_errors(runtime, _locate_errors(wrong), printable(file), len(wrong))
+    report_errors(runtime, _locate_errors(wrong), printable(file), _count(wrong))
+
+
+def _count(wrong: Sequence[tuple[Row, UsageError]]) -> int:
+    """Return how many rows of the file are wrong, at whatever number of providers and models."""
+    return len({row.number for row, _ in wrong})
 
 
 def report_errors(runtime: Runtime, errors: Sequence[UsageError], file: str, wrong: int = 0) -> None:
@@ -207,6 +213,7 @@ def _locate_errors(wrong: Sequence[tuple[Row, UsageError]]) -> list[UsageError]:
         same.setdefault((error.message, error.hint), []).append(row)
     found: list[UsageError] = []
     for (message, hint), where in same.items():
-        more = "" if len(where) == 1 else f" (and {len(where) - 1} more)"
+        others = len({row.number for row in where}) - 1
+        more = f" (and {others} more)" if others else ""
         found.append(UsageError(f"{where[0].place}{more}: {message}", hint=hint))
     return found

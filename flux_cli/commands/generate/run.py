@@ -167,8 +167,12 @@ def _run_prompt(
         once = join_requests([request.once for request in requests if request.once is not None])
         bought = claim_name(runtime, once, jobs, timeout=options.timeout, wait=wait)
         if bought is not None:
-            with _write_gallery(page, prompt, bought) as on_end:
-                return collect_jobs(runtime, bought, options, wait=wait, on_end=on_end)
+            with _write_gallery(page, prompt, bought.jobs) as on_end:
+                outcomes = collect_jobs(runtime, bought.jobs, options, wait=wait, on_end=on_end)
+            if bought.error is not None:
+                runtime.output.error(bought.error)
+                outcomes.append(Outcome(job=None, error=bought.error))
+            return outcomes
     limits = check_limits(runtime, jobs, run=context.run, max_cost=max_cost)
     if options.save is not None:
         options.save.destination.prepare()
