@@ -46,7 +46,7 @@ def ask(model, name, value) -> dict | None:
 def test_a_dry_run_that_is_fed_back_plans_the_same_jobs(flux, provider):
     """Every option of every model of every provider: the same model, seed, count, parameters, price and requests."""
     Path("fox.png").write_bytes(FOX)
-    asked = [row for case in list_cells(providers.load(provider)) if (row := ask(*case.values)) is not None]
+    asked = [row for case in list_cells(providers.load(provider)) if (row := ask(*case)) is not None]
     Path("p.jsonl").write_text(lines(*asked))
 
     first = flux("generate", "-b", "p.jsonl", "-p", provider, "--sandbox", "--dry-run", "--json")
