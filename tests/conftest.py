@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -145,6 +146,17 @@ def pytest_configure(config) -> None:
     system = os.statvfs(memory)
     if system.f_bavail * system.f_frsize > 2**30 and not system.f_flag & os.ST_NOEXEC and os.access(memory, os.W_OK):
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect the tests without looking for garbage, and never look for any among them: they stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 _SLOW = {Path(__file__).parent / name for name in ("e2e", "torture")}
