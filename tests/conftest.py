@@ -168,8 +168,9 @@ def pytest_collection_modifyitems(items) -> None:
     Slow tests mostly wait: side by side with quick ones they take little time, one after the other in one worker much.
     """
     modules: dict[Path, list] = {}
+    slow_paths = {path for path in {item.path for item in items} if _SLOW & set(path.parents)}
     for item in items:
-        if _SLOW & set(item.path.parents):
+        if item.path in slow_paths:
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
             modules.setdefault(item.path, []).append(item)

@@ -63,17 +63,17 @@ def list_cells(provider):
     ]
 
 
-def by_model(rows):
-    """Return rows as parameters of a test: each model of the first column, and the rest of each of its rows.
+def group_rows(rows):
+    """Return rows as parameters of a test: each value of the first column, and the rest of each of its rows.
 
-    A test takes the rows one by one, as subtests: setting up a test of its own would take longer than most rows.
+    The test takes these one by one, as subtests: to set up a test of its own would take longer than most rows.
     """
     found = {}
-    for model, *rest in rows:
-        name = getattr(model, "slug", model)
-        found.setdefault(name, (model, []))[1].append(rest)
-        assert found[name][0] == model
-    return [pytest.param(model, rest, id=name) for name, (model, rest) in found.items()]
+    for first, *rest in rows:
+        name = getattr(first, "slug", first)
+        found.setdefault(name, (first, []))[1].append(rest)
+        assert found[name][0] == first
+    return [pytest.param(first, rest, id=name) for name, (first, rest) in found.items()]
 
 
 def list_ends(option):

@@ -16,7 +16,7 @@ from flux_cli.providers.apiframe import PROVIDER
 from flux_cli.providers.base import LostSubmit
 from flux_cli.providers.conversation import Response
 from flux_cli.sandbox.world import World
-from tests.providers.cells import by_model
+from tests.providers.cells import group_rows
 from tests.sandbox.talk import Line
 from tests.sandbox.talk import order as checked
 
@@ -168,7 +168,7 @@ def line(tmp_path):
     return open_line(tmp_path)
 
 
-@pytest.mark.parametrize(("model", "cells"), by_model(SENT))
+@pytest.mark.parametrize(("model", "cells"), group_rows(SENT))
 def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(subtests, talk, tmp_path, model, cells):
     group = "fluxFillParams" if model == "flux-fill-pro" else "fluxParams"
     least = {"image": A, "mask": B, "mode": "inpaint", "prompt": "a fox"} if model == "flux-fill-pro" else {}
@@ -185,7 +185,7 @@ def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(sub
             assert open_line(tmp_path / str(number))(request).status == 202
 
 
-@pytest.mark.parametrize(("model", "cells"), by_model([*OUTSIDE, *LACKING]))
+@pytest.mark.parametrize(("model", "cells"), group_rows([*OUTSIDE, *LACKING]))
 def test_a_value_just_outside_and_an_option_that_a_model_lacks_are_refused(subtests, model, cells):
     for option, value in cells:
         with subtests.test(option=option, value=value), pytest.raises(UsageError):

@@ -22,7 +22,7 @@ from flux_cli.jobs import Cost, Failed, Image, LocalFile, Queued, RemoteJob, Run
 from flux_cli.providers.base import Accepted, Account
 from flux_cli.providers.bfl import PROVIDER
 from flux_cli.providers.conversation import Response
-from tests.providers.cells import Validators, by_model, list_cells, list_needed
+from tests.providers.cells import Validators, group_rows, list_cells, list_needed
 
 ID = "0e2b5c4e-6f1b-4c0a-8f0e-1c2d3e4f5a6b"
 POLLING = f"https://api.eu2.bfl.ai/v1/get_result?id={ID}"
@@ -185,7 +185,7 @@ def test_an_answer_without_a_status_is_not_understood(talk):
     assert isinstance(talk(PROVIDER, PROVIDER.poll(REMOTE), {"id": ID}).error, ProtocolError)
 
 
-@pytest.mark.parametrize(("model", "cells"), by_model(list_cells(PROVIDER)))
+@pytest.mark.parametrize(("model", "cells"), group_rows(list_cells(PROVIDER)))
 def test_every_option_of_every_model_fits_the_vendors_schema(subtests, order, model, cells):
     schema = SCHEMAS[model.slug]
     for name, value in cells:

@@ -24,7 +24,7 @@ from flux_cli.jobs import Cancelled, Cost, Failed, Image, LocalFile, Queued, Rem
 from flux_cli.providers.base import Accepted, LostSubmit
 from flux_cli.providers.conversation import Response, drive
 from flux_cli.providers.fal import PROVIDER
-from tests.providers.cells import Validators, by_model, list_cells, list_needed
+from tests.providers.cells import Validators, group_rows, list_cells, list_needed
 
 ID = "764cabcf-b745-4b3e-ae38-1200304cf45b"
 ENDPOINT = "fal-ai/flux-2-pro/edit"
@@ -522,7 +522,7 @@ def test_a_submit_that_a_runner_failed_may_have_been_accepted(hold, reply, order
         hold(PROVIDER.submit(order("fal")), reply({"detail": "x", "error_type": "request_timeout"}, 504))
 
 
-@pytest.mark.parametrize(("model", "cells"), by_model(list_cells(PROVIDER)))
+@pytest.mark.parametrize(("model", "cells"), group_rows(list_cells(PROVIDER)))
 def test_every_option_of_every_endpoint_fits_the_vendors_schema(subtests, order, model, cells):
     schema = SCHEMAS[model.slug]
     for name, value in cells:

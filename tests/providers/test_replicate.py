@@ -22,7 +22,7 @@ from flux_cli.jobs import Cancelled, Failed, Image, Queued, RemoteJob, Running, 
 from flux_cli.providers.base import Accepted, Account, LostSubmit
 from flux_cli.providers.conversation import Request
 from flux_cli.providers.replicate import PROVIDER
-from tests.providers.cells import Validators, by_model, list_cells, list_needed
+from tests.providers.cells import Validators, group_rows, list_cells, list_needed
 
 ID = "rrr4z55ocneqzikepnug6xezpe"
 REMOTE = RemoteJob(id=ID)
@@ -231,7 +231,7 @@ def test_nonsense_is_an_ordinary_error(talk, body):
     assert isinstance(talk(PROVIDER, PROVIDER.poll(REMOTE), body).error, ProtocolError)
 
 
-@pytest.mark.parametrize(("model", "cells"), by_model(list_cells(PROVIDER)))
+@pytest.mark.parametrize(("model", "cells"), group_rows(list_cells(PROVIDER)))
 def test_every_option_of_every_model_fits_the_versions_schema(subtests, order, model, cells):
     slug = model.slug.removeprefix("black-forest-labs/")
     for name, value in cells:

@@ -17,7 +17,7 @@ from flux_cli.providers.conversation import drive, encode
 from flux_cli.providers.runflow import PROVIDER
 from flux_cli.sandbox.runflow_models import PRESETS as SIZES
 from flux_cli.sandbox.world import World
-from tests.providers.cells import ANY, by_model, encode_file, send_as, write_uri
+from tests.providers.cells import ANY, encode_file, group_rows, send_as, write_uri
 from tests.sandbox.talk import PICTURES, Line, fetched
 from tests.sandbox.talk import order as checked
 
@@ -154,7 +154,7 @@ def submit(planned):
     return request, json.loads(b"".join(read))
 
 
-@pytest.mark.parametrize(("slug", "cells"), by_model(SENT))
+@pytest.mark.parametrize(("slug", "cells"), group_rows(SENT))
 def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(subtests, tmp_path, now, slug, cells):
     for number, (option, value, expected) in enumerate(cells):
         with subtests.test(option=option, value=value):
@@ -171,7 +171,7 @@ def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(subtests, 
             assert open_line(tmp_path / str(number), now)(request).status == 201
 
 
-@pytest.mark.parametrize(("slug", "cells"), by_model([*OUTSIDE, *LACKING]))
+@pytest.mark.parametrize(("slug", "cells"), group_rows([*OUTSIDE, *LACKING]))
 def test_a_value_just_outside_and_an_option_that_an_id_lacks_are_refused(subtests, slug, cells):
     for option, value in cells:
         with subtests.test(option=option, value=value), pytest.raises(UsageError):

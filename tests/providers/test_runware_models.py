@@ -16,7 +16,7 @@ from flux_cli.providers.conversation import encode
 from flux_cli.providers.options import InvalidValue
 from flux_cli.providers.runware import PROVIDER
 from flux_cli.sandbox.world import World
-from tests.providers.cells import Validators, by_model
+from tests.providers.cells import Validators, group_rows
 from tests.sandbox.talk import PICTURES, Line
 from tests.sandbox.talk import order as checked
 
@@ -237,7 +237,7 @@ def follow_schema(task):
     assert "resolution" not in task or (not size and task["inputs"]["referenceImages"])
 
 
-@pytest.mark.parametrize(("model", "cells"), by_model(SENT))
+@pytest.mark.parametrize(("model", "cells"), group_rows(SENT))
 def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(subtests, tmp_path, model, cells):
     for number, (option, value, expected) in enumerate(cells):
         with subtests.test(option=option, value=value):
@@ -256,7 +256,7 @@ def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(sub
             assert open_line(tmp_path / str(number))(request).status == 200
 
 
-@pytest.mark.parametrize(("model", "cells"), by_model([*OUTSIDE, *LACKING]))
+@pytest.mark.parametrize(("model", "cells"), group_rows([*OUTSIDE, *LACKING]))
 def test_a_value_just_outside_and_an_option_that_a_model_lacks_are_refused(subtests, model, cells):
     for option, value in cells:
         with subtests.test(option=option, value=value), pytest.raises(UsageError):
