@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -134,6 +135,30 @@ def warm_program() -> Iterator[str]:
         yield program
 
 
+def pytest_configure(config) -> None:
+    """Keep the folders of the tests in memory, where the system has room there for files and programs.
+
+    Most of what a disk does for a test is making sure that its ledger is still there after a power failure.
+    """
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or {"PYTEST_DEBUG_TEMPROOT", "TMPDIR"} & set(os.environ):
+        return
+    system = os.statvfs(memory)
+    if system.f_bavail * system.f_frsize > 2**30 and not system.f_flag & os.ST_NOEXEC and os.access(memory, os.W_OK):
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect the tests without looking for garbage, and never look for any among them: they stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 _SLOW = {Path(__file__).parent / name for name in ("e2e", "torture")}
 
 
@@ -143,8 +168,9 @@ def pytest_collection_modifyitems(items) -> None:
     Slow tests mostly wait: side by side with quick ones they take little time, one after the other in one worker much.
     """
     modules: dict[Path, list] = {}
+    slow_paths = {path for path in {item.path for item in items} if _SLOW & set(path.parents)}
     for item in items:
-        if _SLOW & set(item.path.parents):
+        if item.path in slow_paths:
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
             modules.setdefault(item.path, []).append(item)

@@ -78,10 +78,10 @@ MONEY = {
     "failed": {"no", "unknown", "yes or unknown", "no or unknown"},
     "unknown": {"unknown", "yes"},
     "pending": {"unknown"},
-    "partial": {"unknown", "yes"},
+    "partial": {"no", "unknown", "yes"},
     "unsaved": {"yes"},
 }
-"""By code, what may be said of the charge."""
+"""By code, what may be said of the charge. What --once did not buy is partial, and not charged."""
 
 
 @pytest.mark.parametrize("code", MONEY)

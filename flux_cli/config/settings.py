@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from pydantic import SecretStr
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -42,21 +41,16 @@ COMMAND_SECONDS = 30.0
 """How long an ``api_key_command`` may take."""
 
 
-class _Environment(EnvSettingsSource):
+class _Environment(InitSettingsSource):
     """The environment variables of known keys. Other names that begin with ``FLUX_`` belong to other programs."""
 
     def __init__(self) -> None:
-        super().__init__(_Values)
         plugged = any(name.startswith("FLUX_PROVIDERS__") for name in os.environ)
         known = KEYS if plugged else KEYS.own  # plug-ins are looked for only where one may be meant
         variables = {names: variable_name(names) for names in known}
         self.origins = {names: name for names, name in variables.items() if os.environ.get(name, "").strip()}
-        self.env_vars = {name.lower(): os.environ[name] for name in self.origins.values()}
-
-    def __call__(self) -> dict[str, Any]:
-        for names, name in self.origins.items():
-            parse_text(names, os.environ[name], name)  # its error names the variable
-        return super().__call__()
+        values = {names: parse_text(names, os.environ[name], name) for names, name in self.origins.items()}
+        super().__init__(_Values, nest(values))
 
 
 class _File(InitSettingsSource):

@@ -145,6 +145,15 @@ def test_a_job_is_made_again_whole(flux, host):
     assert sorted(map(str, bodies[:3])) == sorted(map(str, bodies[3:]))
 
 
+def test_a_job_is_made_again_from_its_lowest_seed_in_whatever_order_it_was_sent(flux, host):
+    Path("rows.jsonl").write_text("".join(f'{{"prompt": "a fox", "seed": {seed}}}\n' for seed in (9, 8, 7)))
+    flux("generate", "-b", "rows.jsonl", "-p", "runflow")
+
+    flux("generate", "--like", "@1")
+
+    assert sorted(body["input"]["seed"] for body in submits(host)[3:]) == [7, 8, 9]
+
+
 def test_an_image_of_several_is_made_again_alone(flux, host, forget):
     """With its own seed."""
     flux("generate", "a fox", "-p", "runware", "-n", "3", "-s", "7", "-o", "fox.jpg")

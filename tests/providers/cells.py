@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 
 import pytest
+from jsonschema.validators import validator_for
 
 from flux_cli.providers.image_input import ImageInput
 from flux_cli.providers.options import Choice, Range, Switch, Words
@@ -33,19 +34,46 @@ ANY = {
 """An ordinary value of each option, for models that lack it."""
 
 
+class Validators(dict):
+    """A validator for each of a vendor's schemas; the schema itself is checked once, when it is first wanted."""
+
+    def __init__(self, schemas):
+        super().__init__()
+        self.schemas = schemas
+
+    def __missing__(self, name):
+        schema = self.schemas[name]
+        kind = validator_for(schema)
+        kind.check_schema(schema)
+        return self.setdefault(name, kind(schema))
+
+
 def list_models(provider):
     """Return every model of a provider, and after it the variants that are chosen by the number of images."""
     return [one for model in provider.models.values() for one in (model, *model.variants)]
 
 
 def list_cells(provider):
-    """Return every option of every model, with each value at the ends of what it takes, as parameters of a test."""
+    """Return every option of every model, with each value at the ends of what it takes."""
     return [
-        pytest.param(model, name, value, id=f"{model.slug}-{name}-{value}")
+        (model, name, value)
         for model in list_models(provider)
         for name, option in model.options.items()
         for value in list_ends(option)
     ]
+
+
+def group_rows(rows):
+    """Return rows as parameters of a test: each value of the first column, and the rest of each of its rows.
+
+    The test takes these one by one, as subtests: to set up a test of its own would take longer than most rows.
+    """
+    found = {}
+    for first, *rest in rows:
+        name = getattr(first, "slug", first)
+        found.setdefault(name, (first, []))[1].append(rest)
+        assert found[name][0] == first
+    return [pytest.param(first, rest, id=name) for name, (first, rest) in found.items()]
 
 
 def list_ends(option):

@@ -16,6 +16,7 @@ from flux_cli.providers.apiframe import PROVIDER
 from flux_cli.providers.base import LostSubmit
 from flux_cli.providers.conversation import Response
 from flux_cli.sandbox.world import World
+from tests.providers.cells import group_rows
 from tests.sandbox.talk import Line
 from tests.sandbox.talk import order as checked
 
@@ -162,32 +163,37 @@ def plan(model, *, seed=7, extra=None, **options):
     return checked("apiframe", model, seed=seed, extra=extra, handle="h", **given)
 
 
+def open_line(folder):
+    return Line(World(folder, lambda: 1_790_000_000.0, 10.0, providers=providers.NAMES), PROVIDER)
+
+
 @pytest.fixture
 def line(tmp_path):
-    return Line(World(tmp_path, lambda: 1_790_000_000.0, 10.0, providers=providers.NAMES), PROVIDER)
+    return open_line(tmp_path)
 
 
-@pytest.mark.parametrize(("model", "option", "value", "expected"), SENT)
-def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(
-    talk, line, model, option, value, expected
-):
+@pytest.mark.parametrize(("model", "cells"), group_rows(SENT))
+def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(subtests, talk, tmp_path, model, cells):
     group = "fluxFillParams" if model == "flux-fill-pro" else "fluxParams"
     least = {"image": A, "mask": B, "mode": "inpaint", "prompt": "a fox"} if model == "flux-fill-pro" else {}
-    wanted = plan(model, **{option: value})
+    for number, (option, value, expected) in enumerate(cells):
+        with subtests.test(option=option, value=value):
+            wanted = plan(model, **{option: value})
 
-    (request,) = talk(PROVIDER, PROVIDER.submit(wanted), ACCEPTED).requests
+            (request,) = talk(PROVIDER, PROVIDER.submit(wanted), ACCEPTED).requests
 
-    top = {"model": model} if model == "flux-fill-pro" else {"model": model, "prompt": "a fox"}
-    assert request.json == {**top, group: {"seed": 7, **least, **expected}}
-    assert request.path == ("/v2/images/edit" if model == "flux-fill-pro" else "/v2/images/generate")
-    follow_schema(model, request.json)
-    assert line(request).status == 202
+            top = {"model": model} if model == "flux-fill-pro" else {"model": model, "prompt": "a fox"}
+            assert request.json == {**top, group: {"seed": 7, **least, **expected}}
+            assert request.path == ("/v2/images/edit" if model == "flux-fill-pro" else "/v2/images/generate")
+            follow_schema(model, request.json)
+            assert open_line(tmp_path / str(number))(request).status == 202
 
 
-@pytest.mark.parametrize(("model", "option", "value"), [*OUTSIDE, *LACKING])
-def test_a_value_just_outside_and_an_option_that_a_model_lacks_are_refused(model, option, value):
-    with pytest.raises(UsageError):
-        plan(model, **{option: value})
+@pytest.mark.parametrize(("model", "cells"), group_rows([*OUTSIDE, *LACKING]))
+def test_a_value_just_outside_and_an_option_that_a_model_lacks_are_refused(subtests, model, cells):
+    for option, value in cells:
+        with subtests.test(option=option, value=value), pytest.raises(UsageError):
+            plan(model, **{option: value})
 
 
 def test_the_table_has_a_row_for_every_option_of_every_model():

@@ -68,40 +68,47 @@ def test_every_model_is_hosted_somewhere_and_the_default_everywhere():
     assert all(providers.DEFAULT_MODEL in provider.models for provider in PROVIDERS)
 
 
-@every_offer
-def test_a_model_is_filed_under_its_name_and_its_options_under_ours(provider, model):
-    assert provider.models[model.name] is model
-    assert model.slug
-    assert set(model.options) <= set(IMAGE_OPTIONS)
-    assert 1 <= model.prompt_length[0] <= (model.prompt_length[1] or 1)
-    assert 1 <= model.max_images <= 20
-    for name, value in model.always_sent.items():
-        assert model.options[name].check(value) == value
+@every_provider
+def test_a_model_is_filed_under_its_name_and_its_options_under_ours(subtests, provider):
+    for filed, model in provider.models.items():
+        with subtests.test(filed):
+            assert filed == model.name
+            assert model.slug
+            assert set(model.options) <= set(IMAGE_OPTIONS)
+            assert 1 <= model.prompt_length[0] <= (model.prompt_length[1] or 1)
+            assert 1 <= model.max_images <= 20
+            for name, value in model.always_sent.items():
+                assert model.options[name].check(value) == value
 
 
-@every_offer
-def test_every_seed_that_flux_draws_is_taken(provider, model):
-    for seed in (1, SEED_LIMIT) if model.takes_seed else ():
-        assert model.options["seed"].check(seed) == seed, provider.name
+@every_provider
+def test_every_seed_that_flux_draws_is_taken(provider):
+    for model in provider.models.values():
+        for seed in (1, SEED_LIMIT) if model.takes_seed else ():
+            assert model.options["seed"].check(seed) == seed, model.name
 
 
-@every_offer
-def test_an_option_is_described_and_is_sent_where_no_owned_field_stands(provider, model):
-    for name, option in model.options.items():
-        assert isinstance(option, Option)
-        assert option.accepts
-        assert option.field or option.note
-        for field in filter(None, re.split(r",\s*", option.field)):
-            assert re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_]+)*", field)
-            assert field not in provider.reserved_fields or name == "seed"
+@every_provider
+def test_an_option_is_described_and_is_sent_where_no_owned_field_stands(subtests, provider):
+    for model in provider.models.values():
+        for name, option in model.options.items():
+            with subtests.test(model=model.name, option=name):
+                assert isinstance(option, Option)
+                assert option.accepts
+                assert option.field or option.note
+                for field in filter(None, re.split(r",\s*", option.field)):
+                    assert re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_]+)*", field)
+                    assert field not in provider.reserved_fields or name == "seed"
 
 
-@every_offer
-def test_a_price_says_where_and_when_it_was_read(provider, model):
-    if model.price is not None:
-        assert model.price.amount > 0, provider.name
-        assert model.price.source
-        assert re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", model.price.date)
+@every_provider
+def test_a_price_says_where_and_when_it_was_read(subtests, provider):
+    for model in provider.models.values():
+        if model.price is not None:
+            with subtests.test(model.name):
+                assert model.price.amount > 0
+                assert model.price.source
+                assert re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", model.price.date)
 
 
 @every_offer

@@ -18,7 +18,7 @@ from flux_cli.providers.options import InvalidValue
 from flux_cli.providers.runcomfy import PROVIDER
 from flux_cli.sandbox.runcomfy_models import PRESETS as SIZES
 from flux_cli.sandbox.world import World
-from tests.providers.cells import ANY, send_as, write_uri
+from tests.providers.cells import ANY, group_rows, send_as, write_uri
 from tests.sandbox.talk import PICTURES, Line, fetched
 from tests.sandbox.talk import order as checked
 
@@ -112,9 +112,13 @@ def now():
     return [1_790_000_000.0]
 
 
+def open_line(folder, now):
+    return Line(World(folder, lambda: now[0], 10.0, providers=providers.NAMES), PROVIDER)
+
+
 @pytest.fixture
 def line(tmp_path, now):
-    return Line(World(tmp_path, lambda: now[0], 10.0, providers=providers.NAMES), PROVIDER)
+    return open_line(tmp_path, now)
 
 
 def submit(planned):
@@ -125,19 +129,22 @@ def submit(planned):
     return request, json.loads(b"".join(read))
 
 
-@pytest.mark.parametrize(("slug", "option", "value", "expected"), SENT)
-def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(line, slug, option, value, expected):
-    request, body = submit(plan(slug, **{option: value}))
+@pytest.mark.parametrize(("slug", "cells"), group_rows(SENT))
+def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(subtests, tmp_path, now, slug, cells):
+    for number, (option, value, expected) in enumerate(cells):
+        with subtests.test(option=option, value=value):
+            request, body = submit(plan(slug, **{option: value}))
 
-    assert request.path == f"/v1/models/blackforestlabs/{slug}"
-    assert body == {"prompt": "a fox", "seed": 7, **(IMAGES[slug][1] if slug in IMAGES else {}), **expected}
-    assert line(request).status == 200
+            assert request.path == f"/v1/models/blackforestlabs/{slug}"
+            assert body == {"prompt": "a fox", "seed": 7, **(IMAGES[slug][1] if slug in IMAGES else {}), **expected}
+            assert open_line(tmp_path / str(number), now)(request).status == 200
 
 
-@pytest.mark.parametrize(("slug", "option", "value"), [*OUTSIDE, *LACKING])
-def test_a_value_just_outside_and_an_option_that_an_id_lacks_are_refused(slug, option, value):
-    with pytest.raises(UsageError):
-        plan(slug, **{option: value})
+@pytest.mark.parametrize(("slug", "cells"), group_rows([*OUTSIDE, *LACKING]))
+def test_a_value_just_outside_and_an_option_that_an_id_lacks_are_refused(subtests, slug, cells):
+    for option, value in cells:
+        with subtests.test(option=option, value=value), pytest.raises(UsageError):
+            plan(slug, **{option: value})
 
 
 @pytest.mark.parametrize("slug", NAMES)

@@ -17,7 +17,7 @@ from flux_cli.providers.conversation import drive, encode
 from flux_cli.providers.runflow import PROVIDER
 from flux_cli.sandbox.runflow_models import PRESETS as SIZES
 from flux_cli.sandbox.world import World
-from tests.providers.cells import ANY, encode_file, send_as, write_uri
+from tests.providers.cells import ANY, encode_file, group_rows, send_as, write_uri
 from tests.sandbox.talk import PICTURES, Line, fetched
 from tests.sandbox.talk import order as checked
 
@@ -137,9 +137,13 @@ def now():
     return [1_790_000_000.0]
 
 
+def open_line(folder, now):
+    return Line(World(folder, lambda: now[0], 10.0, providers=providers.NAMES), PROVIDER)
+
+
 @pytest.fixture
 def line(tmp_path, now):
-    return Line(World(tmp_path, lambda: now[0], 10.0, providers=providers.NAMES), PROVIDER)
+    return open_line(tmp_path, now)
 
 
 def submit(planned):
@@ -150,25 +154,28 @@ def submit(planned):
     return request, json.loads(b"".join(read))
 
 
-@pytest.mark.parametrize(("slug", "option", "value", "expected"), SENT)
-def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(line, slug, option, value, expected):
-    request, body = submit(plan(slug, **{option: value}))
+@pytest.mark.parametrize(("slug", "cells"), group_rows(SENT))
+def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(subtests, tmp_path, now, slug, cells):
+    for number, (option, value, expected) in enumerate(cells):
+        with subtests.test(option=option, value=value):
+            request, body = submit(plan(slug, **{option: value}))
 
-    usual = {
-        "prompt": "a fox",
-        **({} if slug in UNSEEDED else {"seed": 7}),
-        **(size(1024, 1024) if slug in TWO else {}),
-    }
-    usual |= IMAGES[slug][1] if slug in IMAGES else {}
-    assert request.path == f"/v1/models/black-forest-labs/{slug}/runs"
-    assert body == {"client_ref": "k3f9q2mx", **expected, "input": {**usual, **expected.get("input", {})}}
-    assert line(request).status == 201
+            usual = {
+                "prompt": "a fox",
+                **({} if slug in UNSEEDED else {"seed": 7}),
+                **(size(1024, 1024) if slug in TWO else {}),
+            }
+            usual |= IMAGES[slug][1] if slug in IMAGES else {}
+            assert request.path == f"/v1/models/black-forest-labs/{slug}/runs"
+            assert body == {"client_ref": "k3f9q2mx", **expected, "input": {**usual, **expected.get("input", {})}}
+            assert open_line(tmp_path / str(number), now)(request).status == 201
 
 
-@pytest.mark.parametrize(("slug", "option", "value"), [*OUTSIDE, *LACKING])
-def test_a_value_just_outside_and_an_option_that_an_id_lacks_are_refused(slug, option, value):
-    with pytest.raises(UsageError):
-        plan(slug, **{option: value})
+@pytest.mark.parametrize(("slug", "cells"), group_rows([*OUTSIDE, *LACKING]))
+def test_a_value_just_outside_and_an_option_that_an_id_lacks_are_refused(subtests, slug, cells):
+    for option, value in cells:
+        with subtests.test(option=option, value=value), pytest.raises(UsageError):
+            plan(slug, **{option: value})
 
 
 @pytest.mark.parametrize("slug", NAMES)

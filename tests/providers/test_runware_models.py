@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from flux_cli import providers
@@ -17,6 +16,7 @@ from flux_cli.providers.conversation import encode
 from flux_cli.providers.options import InvalidValue
 from flux_cli.providers.runware import PROVIDER
 from flux_cli.sandbox.world import World
+from tests.providers.cells import Validators, group_rows
 from tests.sandbox.talk import PICTURES, Line
 from tests.sandbox.talk import order as checked
 
@@ -31,6 +31,7 @@ SCHEMAS = {
     for one in FACTS["models"]
     for air in one["airs"]
 }
+VALIDATORS = Validators(SCHEMAS)
 FOX, MASK = str(PICTURES / "fox.png"), str(PICTURES / "mask.png")
 A, B = "https://h.example/a.png", "https://h.example/b.png"
 
@@ -208,9 +209,13 @@ def plan(model, *, seed=7, **options):
     return checked("runware", model, seed=seed, handle="5e1fbc1e-5f5c-4d2a-9a37-2b1d6f0c8a11", **options)
 
 
+def open_line(folder):
+    return Line(World(folder, lambda: 1_790_000_000.0, 10.0, providers=providers.NAMES), PROVIDER)
+
+
 @pytest.fixture
 def line(tmp_path):
-    return Line(World(tmp_path, lambda: 1_790_000_000.0, 10.0, providers=providers.NAMES), PROVIDER)
+    return open_line(tmp_path)
 
 
 def submit(planned):
@@ -225,33 +230,37 @@ def submit(planned):
 def follow_schema(task):
     """Assert that a task is one that the vendor's schema allows, also in the rules between its fields."""
     air = task["model"]
-    jsonschema.validate(task, SCHEMAS[air])
+    VALIDATORS[air].validate(task)
     size = [task[name] for name in ("width", "height") if name in task]
     assert len(size) != 1
     assert not size or size in FACTS["pairs"].get(air, [size])
     assert "resolution" not in task or (not size and task["inputs"]["referenceImages"])
 
 
-@pytest.mark.parametrize(("model", "option", "value", "expected"), SENT)
-def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(line, model, option, value, expected):
-    seed = value if option == "seed" else 7
-    request, task = submit(plan(model, **({"seed": value} if option == "seed" else {option: value})))
+@pytest.mark.parametrize(("model", "cells"), group_rows(SENT))
+def test_an_option_arrives_as_the_schema_wants_it_and_the_sandbox_accepts_it(subtests, tmp_path, model, cells):
+    for number, (option, value, expected) in enumerate(cells):
+        with subtests.test(option=option, value=value):
+            seed = value if option == "seed" else 7
+            request, task = submit(plan(model, **({"seed": value} if option == "seed" else {option: value})))
 
-    width, height = (None, None) if model == THREE and option == "image" else SIZED.get(model, (None, None))
-    usual = {} if width is None else {"width": width, "height": height}
-    usual |= {} if model in UNSEEDED else {"seed": seed}
-    usual |= {"inputs": {"seedImage": A, "maskImage": B}} if model == FILL else {}
-    named = {"model": AIRS[model], "positivePrompt": "a fox", "taskUUID": "5e1fbc1e-5f5c-4d2a-9a37-2b1d6f0c8a11"}
-    assert task == {**TASK, **named, **usual, **expected}
-    if model != THREE_KLEIN:  # its fields are published nowhere
-        follow_schema(task)
-    assert line(request).status == 200
+            width, height = (None, None) if model == THREE and option == "image" else SIZED.get(model, (None, None))
+            usual = {} if width is None else {"width": width, "height": height}
+            usual |= {} if model in UNSEEDED else {"seed": seed}
+            usual |= {"inputs": {"seedImage": A, "maskImage": B}} if model == FILL else {}
+            handle = "5e1fbc1e-5f5c-4d2a-9a37-2b1d6f0c8a11"
+            named = {"model": AIRS[model], "positivePrompt": "a fox", "taskUUID": handle}
+            assert task == {**TASK, **named, **usual, **expected}
+            if model != THREE_KLEIN:  # its fields are published nowhere
+                follow_schema(task)
+            assert open_line(tmp_path / str(number))(request).status == 200
 
 
-@pytest.mark.parametrize(("model", "option", "value"), [*OUTSIDE, *LACKING])
-def test_a_value_just_outside_and_an_option_that_a_model_lacks_are_refused(model, option, value):
-    with pytest.raises(UsageError):
-        plan(model, **{option: value})
+@pytest.mark.parametrize(("model", "cells"), group_rows([*OUTSIDE, *LACKING]))
+def test_a_value_just_outside_and_an_option_that_a_model_lacks_are_refused(subtests, model, cells):
+    for option, value in cells:
+        with subtests.test(option=option, value=value), pytest.raises(UsageError):
+            plan(model, **{option: value})
 
 
 @pytest.mark.parametrize("model", AIRS)

@@ -11,6 +11,7 @@ from flux_cli.errors import UsageError
 from flux_cli.jobs import Job
 from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.fit import CONVERTED, check_seed, resolve
+from tests.providers.cells import group_rows
 
 HANDLE = "17a2b204-94c7-4ae5-8c2d-369f6ed0eab6"
 MODELS = [
@@ -204,15 +205,17 @@ def flat(body, above=""):
     return found
 
 
-@pytest.mark.parametrize(("name", "alias", "option", "value", "expected"), SENT)
-def test_an_option_arrives_under_its_documented_field_and_changes_nothing_else(name, alias, option, value, expected):
-    plain = flat(body_of(name, alias))
+@pytest.mark.parametrize(("name", "cells"), group_rows(SENT))
+def test_an_option_arrives_under_its_documented_field_and_changes_nothing_else(subtests, name, cells):
+    for alias, option, value, expected in cells:
+        with subtests.test(model=alias, option=option, value=value):
+            plain = flat(body_of(name, alias))
 
-    needed = {"image": "https://h/a.png"} if option == "image_strength" else {}
+            needed = {"image": "https://h/a.png"} if option == "image_strength" else {}
 
-    sent = flat(body_of(name, alias, **needed, **{option: value}))
+            sent = flat(body_of(name, alias, **needed, **{option: value}))
 
-    assert sent == {**plain, **expected}
+            assert sent == {**plain, **expected}
 
 
 @pytest.mark.parametrize(("name", "alias", "option"), REFUSED)

@@ -13,7 +13,8 @@ from flux_cli.errors import (
 from flux_cli.providers.conversation import drive
 from flux_cli.providers.options import Choice, Range
 from flux_cli.providers.sizes import Pixels, Ratios
-from tests.sandbox.talk import EVERY, SMALL, order
+from flux_cli.sandbox.world import World
+from tests.sandbox.talk import EVERY, SMALL, Line, order
 
 FOX, MASK = (str(Path(__file__).parents[1] / "pictures" / name) for name in ("fox.png", "mask.png"))
 
@@ -47,25 +48,21 @@ def values(option, described):
             return OTHERS[option]
 
 
-CHOICES = [
-    (name, model, option, value)
-    for name, model in EVERY
-    for option, described in providers.load(name).models[model].options.items()
-    for value in values(option, described)
-]
-
-
-@pytest.mark.parametrize(("name", "model", "option", "value"), CHOICES)
-def test_every_option(line, world, name, model, option, value):
+@pytest.mark.parametrize(("name", "model"), EVERY)
+def test_every_option(subtests, tmp_path, clock, name, model):
     """Whatever our description of a model allows, the documented schema takes."""
-    talk = line(name)
-    described = talk.provider.models[model].options[option]
-    more = {"image": FOX} if option in {"strength", "mask"} or described.needs_image(value) else {}
-    wanted = order(name, model, seed=value) if option == "seed" else order(name, model, **{**more, option: value})
+    provider = providers.load(name)
+    cells = [(option, value) for option, one in provider.models[model].options.items() for value in values(option, one)]
+    for number, (option, value) in enumerate(cells):
+        with subtests.test(option=option, value=value):
+            world = World(tmp_path / str(number), clock, 10.0, providers=providers.NAMES)
+            needs_image = option in {"strength", "mask"} or provider.models[model].options[option].needs_image(value)
+            more = {"image": FOX} if needs_image else {}
+            chosen = {"seed": value} if option == "seed" else {**more, option: value}
 
-    drive(talk.provider.submit(wanted), talk)
+            drive(provider.submit(order(name, model, **chosen)), Line(world, provider))
 
-    assert len(world.jobs(name)) == 1
+            assert len(world.jobs(name)) == 1
 
 
 LENIENT = {"bfl", "fal"}

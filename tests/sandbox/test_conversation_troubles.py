@@ -27,36 +27,37 @@ SEEDS = range(1, 13)
 """One for each shape in which a host's answers are known to come."""
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("name", "model"), SMALL)
 @pytest.mark.parametrize(
     ("word", "error", "charged"),
     [("unauthorized", AuthError, "no"), ("credits", PaymentError, "no"), ("rate-limit", UnavailableError, "no")],
 )
-def test_refused(line, world, name, model, word, error, charged, seed):
+def test_refused(subtests, line, world, name, model, word, error, charged):
     """A refusal of the submit is the same error at every provider, costs nothing, and makes no job."""
     talk = line(name)
+    for seed in SEEDS:
+        with subtests.test(seed=seed):
+            with pytest.raises(error) as caught:
+                drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}", seed=seed)), talk)
 
-    with pytest.raises(error) as caught:
-        drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}", seed=seed)), talk)
-
-    assert caught.value.charged == charged
-    assert world.jobs(name) == []
+            assert caught.value.charged == charged
+            assert world.jobs(name) == []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("name", "model"), SMALL)
 @pytest.mark.parametrize(("word", "error"), [("moderated", ModeratedError), ("fail", RefusedError)])
-def test_failed(line, clock, name, model, word, error, seed):
+def test_failed(subtests, line, clock, name, model, word, error):
     """A job that fails is a failed job at every provider, and a blocked one is known as such in whatever words."""
     talk = line(name)
-    accepted = drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}", seed=seed)), talk)
-    clock.forward(10)
+    for seed in SEEDS:
+        with subtests.test(seed=seed):
+            accepted = drive(talk.provider.submit(order(name, model, f"a fox sandbox:{word}", seed=seed)), talk)
+            clock.forward(10)
 
-    state = drive(talk.provider.poll(accepted.remote), talk)
+            state = drive(talk.provider.poll(accepted.remote), talk)
 
-    assert isinstance(state, Failed)
-    assert type(state.error) is error
+            assert isinstance(state, Failed)
+            assert type(state.error) is error
 
 
 @pytest.mark.parametrize(("name", "model"), SMALL)

@@ -127,24 +127,20 @@ def values(option):
             return []
 
 
-CELLS = [
-    pytest.param(one, name, value, id=f"{number}-{one.slug}-{name}-{str(value)[-8:]}")
-    for number, one in enumerate(MODELS)
-    for name, option in one.options.items()
-    for value in values(option)
-]
-
-
-@pytest.mark.parametrize(("model", "name", "value"), CELLS)
-def test_every_request_of_ours_has_the_fields_that_the_client_types(model, name, value):
-    options = {} if name == "seed" else {name: value}
-    options |= {"image": str(PICTURES / "fox.png")} if name in {"strength", "mask"} or has_image(model) else {}
-
-    (task,) = next(RUNWARE.submit(order("runware", model.name, **options))).json
-
+@pytest.mark.parametrize("model", MODELS, ids=[f"{number}-{model.slug}" for number, model in enumerate(MODELS)])
+def test_every_request_of_ours_has_the_fields_that_the_client_types(subtests, model):
     typed = TYPES[model.slug]
-    assert set(task) <= set(typed.__annotations__)
-    assert {field for field in typed.__required_keys__ if field != "taskUUID"} <= set(task)
+    cells = [(name, value) for name, option in model.options.items() for value in values(option)]
+    for name, value in cells:
+        with subtests.test(option=name, value=value):
+            options = {} if name == "seed" else {name: value}
+            options |= {"image": str(PICTURES / "fox.png")} if name in {"strength", "mask"} or has_image(model) else {}
+
+            (task,) = next(RUNWARE.submit(order("runware", model.name, **options))).json
+
+            assert set(task) <= set(typed.__annotations__)
+            assert {field for field in typed.__required_keys__ if field != "taskUUID"} <= set(task)
+    assert cells
 
 
 def has_image(model):

@@ -87,7 +87,7 @@ def find_earlier(runtime: Runtime, reference: str) -> Like:
         raise UsageError(
             f"{name} matches jobs with different prompts", hint="name one of its jobs; `flux status` lists them"
         )
-    first = made[0]
+    first = min(made, key=lambda job: job.seed or 0)  # jobs of a run are sent side by side, and kept in any order
     return Like(name=name, job=first, seed=first.seed, count=max(sum(job.count for job in made), 1))
 
 
