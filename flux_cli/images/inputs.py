@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
+from typing import BinaryIO
 
 from flux_cli.errors import UsageError
 from flux_cli.images.convert import MAX_PIXELS, UNDECODABLE
@@ -18,6 +19,10 @@ from flux_cli.text import printable
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
 _QUALITY = 95
+
+
+LARGEST = 2**28
+"""Bytes that are read from a pipe, a device or stdin at most."""
 
 
 class InputReader:
@@ -66,7 +71,8 @@ class InputReader:
     def _read(self, path: str, name: str) -> LocalFile:
         try:
             if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - as above
-                return self.add(path, Path(path).read_bytes())  # a pipe, as of <(…), can be read only once
+                with open(path, "rb") as pipe:  # noqa: PTH123 - as above; a pipe, as of <(…), can be read only once
+                    return self.add(path, read_bounded(pipe, name))
             return self._check(Path(path), path)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -113,6 +119,15 @@ class InputReader:
         except UNDECODABLE as error:
             raise _unusable(name, "damaged: it cannot be decoded") from error
         return target, inspect(target)
+
+
+def read_bounded(stream: BinaryIO, name: str, most: int = LARGEST) -> bytes:
+    """Return all of a ``stream`` that may have no end. Raises `UsageError` if it is longer than ``most`` bytes."""
+    content = stream.read(most + 1)
+    if len(content) > most:
+        shown = "stdin" if name == "-" else printable(name)
+        raise UsageError(f"{shown} is larger than {most // 2**20} MiB", hint="use a smaller image")
+    return content
 
 
 def _unusable(name: str, reason: str) -> UsageError:

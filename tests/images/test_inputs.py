@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from flux_cli.errors import UsageError
-from flux_cli.images.inputs import InputReader
+from flux_cli.images.inputs import InputReader, read_bounded
 
 CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
 """Top left, top right, bottom left, bottom right."""
@@ -194,3 +194,11 @@ def test_the_digest_tells_files_by_their_content(reader):
     assert reader.digest("a.png") == reader.digest("b.png") == hashlib.sha256(Path("a.png").read_bytes()).hexdigest()
     assert reader.digest("missing.png") is None
     assert reader.digest("https://example.com/a.png") is None
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no device without an end")
+def test_what_has_no_end_is_not_read_forever():
+    with Path("/dev/zero").open("rb") as zeros, pytest.raises(UsageError, match="stdin is larger than 1 MiB"):
+        read_bounded(zeros, "-", most=2**20)
+    with pytest.raises(UsageError, match="/dev/zero is larger than 256 MiB"):
+        InputReader(lambda: Path("/nonexistent")).read("/dev/zero")

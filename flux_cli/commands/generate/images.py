@@ -33,7 +33,9 @@ def read_stdin(runtime: Runtime, prompt: str | None, batch: str | None, typed: M
         raise UsageError(
             "stdin is one thing only: the prompt, the batch, the image or the mask", hint="give the others as files"
         )
-    content: bytes = b"" if runtime.stdin.isatty() else runtime.stdin.buffer.read()
+    from flux_cli.images.inputs import read_bounded  # noqa: PLC0415 - only for an image
+
+    content = b"" if runtime.stdin.isatty() else read_bounded(runtime.stdin.buffer, STDIN)
     if not content:
         raise UsageError("there is no image on stdin", hint="`flux generate PROMPT -i - < house.png`")
     runtime.input_images.add(STDIN, content)
