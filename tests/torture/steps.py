@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class Steps:
 
         kept = os.fsync, io.open
         os.fsync, io.open = self._fsync, self._open
+        _hear_events()
         _watching.append(self)
         try:
             yield
@@ -125,7 +126,10 @@ def _hear(event: str, _details: object) -> None:
         _watching[0].told(event)
 
 
-sys.addaudithook(_hear)  # which cannot be taken back, and costs nothing while nobody is watched
+@cache
+def _hear_events() -> None:
+    """Listen from now on. It cannot be taken back, and disturbs threads while coverage is measured, so it waits."""
+    sys.addaudithook(_hear)
 
 
 class SteppingClock(FakeClock):
