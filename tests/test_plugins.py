@@ -19,6 +19,7 @@ from flux_cli.errors import UsageError
 from flux_cli.jobs import Image, Queued, Succeeded
 from flux_cli.providers import plugins
 from flux_cli.providers.conversation import Request
+from tests import json_lines
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 sys.path.append(str(EXAMPLE))
@@ -160,7 +161,10 @@ def test_the_example_is_installed_and_used_in_a_clean_environment(tmp_path):
     settings = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "ACME_API_KEY": "acme-key-1234"}
 
     def run(*words, module="flux_cli"):
-        return subprocess.run([python, "-m", module, *words], capture_output=True, text=True, env=settings, check=False)
+        words = [python, "-m", module, *words]
+        done = subprocess.run(words, capture_output=True, text=True, env=settings, check=False)
+        json_lines.check_output(done.stdout)
+        return done
 
     pip = run("install", "-q", "--no-index", "--no-deps", "--no-build-isolation", str(EXAMPLE), module="pip")
     assert pip.returncode == 0, pip.stderr

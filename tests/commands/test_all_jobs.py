@@ -17,6 +17,7 @@ from flux_cli.config.paths import state_path
 from flux_cli.ledger.ledger import Ledger
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox.wire import reply
+from tests import json_lines
 from tests.conftest import FakeClock, Stream
 
 DEAD = f"{socket.gethostname()}:99999999"
@@ -209,7 +210,9 @@ def test_result_all_is_held_up_by_nothing_that_takes_long(queued, clock):
 
     code = main(["result", "--all", "--sandbox", "--wait", "--timeout", "600", "--json"], runtime)
 
-    jobs = [json.loads(line) for line in held.out.bytes.getvalue().splitlines()]
+    printed = held.out.bytes.getvalue().decode()
+    json_lines.check_output(printed, json_only=True)
+    jobs = [json.loads(line) for line in printed.splitlines()]
     assert code == 8
     assert (jobs[0]["id"], jobs[0]["error"]) == (ready, None)
     assert [job["error"]["code"] for job in jobs[1:]] == ["pending"] * 6

@@ -31,6 +31,7 @@ from flux_cli.providers import NAMES
 from flux_cli.runtime import Runtime
 from flux_cli.sandbox.transport import SandboxTransport
 from flux_cli.sandbox.world import World
+from tests import json_lines
 from tests.conftest import FakeClock, Stream
 
 PIECES = 3
@@ -241,6 +242,7 @@ def command(world: Path, start: float, words: list[str], steps: Steps, *, hold: 
         steps=steps,
     )
     code = main(words, runtime)
+    json_lines.check_output(out.bytes.getvalue().decode())
     shown = (out.bytes.getvalue() + err.bytes.getvalue()).decode()
     for stream in streams:
         stream.detach()

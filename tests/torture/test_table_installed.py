@@ -19,6 +19,7 @@ from pathlib import Path
 
 from flux_cli.providers import load
 from flux_cli.sandbox.wire import Answer, Call, LostReply
+from tests import json_lines
 from tests.bare import bare
 from tests.e2e.conftest import KEYS
 from tests.e2e.process import FLUX
@@ -129,7 +130,7 @@ def _flux(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program; ``most`` is the size of the largest file that it can write."""
     limit = None if most is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    return subprocess.run(
+    done = subprocess.run(
         [program, *words],
         env=env,
         cwd=home,
@@ -140,6 +141,8 @@ def _flux(
         timeout=60,
         preexec_fn=limit,
     )
+    json_lines.check_output(done.stdout)
+    return done
 
 
 def attempt(cell: Cell, home: Path, program: str, warm: str) -> str:
