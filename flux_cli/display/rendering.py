@@ -74,18 +74,14 @@ def job_object(job: Job) -> dict[str, Any]:
     }
 
 
+_PLANNED = ("row", "provider", "model", "prompt", "parameters", "seed", "count", "estimate")
+"""What is known of a job before it is submitted, and makes it again."""
+
+
 def planned_object(job: Job) -> dict[str, Any]:
     """Return a job that is not submitted as ``--dry-run --json`` prints it: a row of a batch."""
-    return {
-        "row": job.row,
-        "provider": job.provider,
-        "model": job.model,
-        "prompt": job.prompt,
-        "parameters": dict(job.parameters),
-        "seed": job.seed,
-        "count": job.count,
-        "estimate": _estimate_object(job),
-    }
+    found = job_object(job)
+    return {name: found[name] for name in _PLANNED}
 
 
 def _estimate_object(job: Job) -> dict[str, Any] | None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from flux_cli import providers
 from flux_cli.errors import LostReplyError, UsageError
 from flux_cli.jobs import RemoteJob, Succeeded
 from flux_cli.providers import fit
-from flux_cli.providers.conversation import drive, encode
+from flux_cli.providers.conversation import drive
 from flux_cli.providers.options import InvalidValue
 from flux_cli.providers.runcomfy import PROVIDER
 from flux_cli.sandbox.runcomfy_models import PRESETS as SIZES
-from flux_cli.sandbox.world import World
 from tests.providers.cells import ANY, group_rows, send_as, write_uri
-from tests.sandbox.talk import PICTURES, Line, fetched
+from tests.sandbox.talk import PICTURES, fetched, open_line, read_submit
 from tests.sandbox.talk import order as checked
 
 FOX, MASK = str(PICTURES / "fox.png"), str(PICTURES / "mask.png")
@@ -112,32 +107,20 @@ def now():
     return [1_790_000_000.0]
 
 
-def open_line(folder, now):
-    return Line(World(folder, lambda: now[0], 10.0, providers=providers.NAMES), PROVIDER)
-
-
 @pytest.fixture
 def line(tmp_path, now):
-    return open_line(tmp_path, now)
-
-
-def submit(planned):
-    """The request of a submit, and its body as it travels: local files inside it."""
-    request = next(PROVIDER.submit(planned))
-    parts = encode(request.json)
-    read = [one if isinstance(one, bytes) else base64.b64encode(Path(one.path).read_bytes()) for one in parts]
-    return request, json.loads(b"".join(read))
+    return open_line(PROVIDER, tmp_path, now)
 
 
 @pytest.mark.parametrize(("slug", "cells"), group_rows(SENT))
 def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(subtests, tmp_path, now, slug, cells):
     for number, (option, value, expected) in enumerate(cells):
         with subtests.test(option=option, value=value):
-            request, body = submit(plan(slug, **{option: value}))
+            request, body = read_submit(PROVIDER, plan(slug, **{option: value}))
 
             assert request.path == f"/v1/models/blackforestlabs/{slug}"
             assert body == {"prompt": "a fox", "seed": 7, **(IMAGES[slug][1] if slug in IMAGES else {}), **expected}
-            assert open_line(tmp_path / str(number), now)(request).status == 200
+            assert open_line(PROVIDER, tmp_path / str(number), now)(request).status == 200
 
 
 @pytest.mark.parametrize(("slug", "cells"), group_rows([*OUTSIDE, *LACKING]))
@@ -194,7 +177,7 @@ def test_a_local_image_is_limited_as_in_the_vendors_own_client(slug, changes, wh
     ],
 )
 def test_the_image_has_the_size_that_was_asked_for(line, slug, options, size):
-    line(submit(plan(slug, **options))[0])
+    line(read_submit(PROVIDER, plan(slug, **options))[0])
 
     (job,) = line.world.jobs("runcomfy")
     assert (job.width, job.height) == size
@@ -203,7 +186,7 @@ def test_the_image_has_the_size_that_was_asked_for(line, slug, options, size):
 @pytest.mark.parametrize("slug", NAMES)
 def test_a_job_of_every_id_ends_with_one_image_at_the_price_that_its_description_tells(line, now, slug):
     planned = plan(slug)
-    request, _ = submit(planned)
+    request, _ = read_submit(PROVIDER, planned)
     accepted = line(request).json
     now[0] += 60
 
@@ -267,7 +250,7 @@ def test_the_id_that_only_third_parties_report_goes_out_with_a_note():
 
 @pytest.mark.parametrize("slug", NAMES)
 def test_a_lost_answer_is_not_looked_for_because_nothing_lists_the_jobs(line, slug):
-    request, _ = submit(plan(slug, prompt="sandbox:lost-reply"))
+    request, _ = read_submit(PROVIDER, plan(slug, prompt="sandbox:lost-reply"))
 
     with pytest.raises(LostReplyError):
         line(request)
@@ -284,7 +267,7 @@ def test_a_lost_answer_is_not_looked_for_because_nothing_lists_the_jobs(line, sl
 )
 def test_an_id_that_flux_has_no_table_for_is_reached_with_params(line, path, extra):
     slug = f"blackforestlabs/{path}"
-    request, body = submit(checked("runcomfy", slug, extra=extra))
+    request, body = read_submit(PROVIDER, checked("runcomfy", slug, extra=extra))
 
     assert request.path == f"/v1/models/{slug}"
     assert body == {"prompt": "a fox", **extra}
@@ -295,7 +278,7 @@ def test_an_id_that_flux_has_no_table_for_is_reached_with_params(line, path, ext
     "extra", [{"image_urls": [A]}, {"guidance_scale": 3}, {"output_format": "png"}, {"image_size": "square_hd"}]
 )
 def test_a_field_that_no_page_shows_is_refused_by_the_sandbox(line, extra):
-    request, _ = submit(plan("flux-2/max/text-to-image", extra=extra))
+    request, _ = read_submit(PROVIDER, plan("flux-2/max/text-to-image", extra=extra))
 
     with pytest.raises(UsageError, match="is not a known field"):
         line(request)

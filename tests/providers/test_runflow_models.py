@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from pathlib import Path
-
 import pytest
 
-from flux_cli import providers
 from flux_cli.errors import LostReplyError, NotFoundError, UsageError
 from flux_cli.jobs import RemoteJob, Succeeded
 from flux_cli.providers import fit
 from flux_cli.providers.base import LostSubmit, count_megapixels
-from flux_cli.providers.conversation import drive, encode
+from flux_cli.providers.conversation import drive
 from flux_cli.providers.runflow import PROVIDER
 from flux_cli.sandbox.runflow_models import PRESETS as SIZES
-from flux_cli.sandbox.world import World
 from tests.providers.cells import ANY, encode_file, group_rows, send_as, write_uri
-from tests.sandbox.talk import PICTURES, Line, fetched
+from tests.sandbox.talk import PICTURES, fetched, open_line, read_submit
 from tests.sandbox.talk import order as checked
 
 FOX, MASK = str(PICTURES / "fox.png"), str(PICTURES / "mask.png")
@@ -137,28 +131,16 @@ def now():
     return [1_790_000_000.0]
 
 
-def open_line(folder, now):
-    return Line(World(folder, lambda: now[0], 10.0, providers=providers.NAMES), PROVIDER)
-
-
 @pytest.fixture
 def line(tmp_path, now):
-    return open_line(tmp_path, now)
-
-
-def submit(planned):
-    """The request of a submit, and its body as it travels: local files inside it."""
-    request = next(PROVIDER.submit(planned))
-    parts = encode(request.json)
-    read = [one if isinstance(one, bytes) else base64.b64encode(Path(one.path).read_bytes()) for one in parts]
-    return request, json.loads(b"".join(read))
+    return open_line(PROVIDER, tmp_path, now)
 
 
 @pytest.mark.parametrize(("slug", "cells"), group_rows(SENT))
 def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(subtests, tmp_path, now, slug, cells):
     for number, (option, value, expected) in enumerate(cells):
         with subtests.test(option=option, value=value):
-            request, body = submit(plan(slug, **{option: value}))
+            request, body = read_submit(PROVIDER, plan(slug, **{option: value}))
 
             usual = {
                 "prompt": "a fox",
@@ -168,7 +150,7 @@ def test_an_option_arrives_at_the_right_id_and_the_sandbox_accepts_it(subtests, 
             usual |= IMAGES[slug][1] if slug in IMAGES else {}
             assert request.path == f"/v1/models/black-forest-labs/{slug}/runs"
             assert body == {"client_ref": "k3f9q2mx", **expected, "input": {**usual, **expected.get("input", {})}}
-            assert open_line(tmp_path / str(number), now)(request).status == 201
+            assert open_line(PROVIDER, tmp_path / str(number), now)(request).status == 201
 
 
 @pytest.mark.parametrize(("slug", "cells"), group_rows([*OUTSIDE, *LACKING]))
@@ -205,7 +187,7 @@ def test_kontext_needs_an_image():
 @pytest.mark.parametrize("slug", TWO)
 @pytest.mark.parametrize("word", ["square", *PRESETS.values()])
 def test_a_preset_goes_out_as_a_param_in_place_of_the_size(line, slug, word):
-    request, body = submit(plan(slug, extra={"input.image_size": word}))
+    request, body = read_submit(PROVIDER, plan(slug, extra={"input.image_size": word}))
 
     line(request)
 
@@ -216,7 +198,7 @@ def test_a_preset_goes_out_as_a_param_in_place_of_the_size(line, slug, word):
 
 @pytest.mark.parametrize("slug", [*TWO, *KLEIN, ULTRA])
 def test_a_word_that_is_no_preset_is_refused_by_the_sandbox(line, slug):
-    request, _ = submit(plan(slug, extra={"input.image_size": "huge"}))
+    request, _ = read_submit(PROVIDER, plan(slug, extra={"input.image_size": "huge"}))
 
     with pytest.raises(UsageError, match="image_size"):
         line(request)
@@ -224,7 +206,7 @@ def test_a_word_that_is_no_preset_is_refused_by_the_sandbox(line, slug):
 
 @pytest.mark.parametrize("slug", KLEIN)
 def test_klein_takes_presets_only(line, slug):
-    request, _ = submit(plan(slug, extra={"input.image_size": {"width": 64, "height": 64}}))
+    request, _ = read_submit(PROVIDER, plan(slug, extra={"input.image_size": {"width": 64, "height": 64}}))
 
     with pytest.raises(UsageError, match="image_size"):
         line(request)
@@ -246,7 +228,7 @@ def test_the_ratio_that_is_listed_as_the_default_is_the_one_that_is_sent(name):
 )
 def test_as_many_images_as_an_id_makes_travel_in_one_run_and_are_billed_one_by_one(line, now, slug, most):
     planned = plan(slug, count=most)
-    request, body = submit(planned)
+    request, body = read_submit(PROVIDER, planned)
     run = line(request).json
     now[0] += 60
 
@@ -293,7 +275,7 @@ def test_an_estimate_and_the_bill_are_the_example_of_the_models_page(line, slug,
     planned = plan(slug, **options)
     price = planned.model.price
 
-    line(submit(planned)[0])
+    line(read_submit(PROVIDER, planned)[0])
 
     assert price.estimate(planned.model.count_pixels(planned.job.parameters)) == pytest.approx(amount)
     assert line.world.jobs("runflow")[0].cost == pytest.approx(amount)
@@ -313,7 +295,7 @@ def test_an_edit_of_a_megapixel_costs_what_its_page_says_and_up_to_four_are_rese
     planned = plan(slug, image=images)
     price, inputs = planned.model.price, [one.width * one.height for one in planned.files.values()]
 
-    line(submit(planned)[0])
+    line(read_submit(PROVIDER, planned)[0])
 
     assert price.estimate(MEGAPIXEL, inputs) == pytest.approx(amount)
     assert line.world.jobs("runflow")[0].cost == pytest.approx(amount)
@@ -350,7 +332,7 @@ def test_a_seed_is_drawn_where_the_page_shows_the_field(slug):
 
 @pytest.mark.parametrize("slug", NAMES)
 def test_a_run_whose_answer_was_lost_is_found_by_its_label(line, slug):
-    request, body = submit(plan(slug, prompt="sandbox:lost-reply"))
+    request, body = read_submit(PROVIDER, plan(slug, prompt="sandbox:lost-reply"))
     lost = LostSubmit(job_id="k3f9q2mx", idempotency_key="h", body=body, path=request.path, sent_at=1_790_000_000.0)
 
     assert drive(PROVIDER.find(lost), line) is None
@@ -367,7 +349,7 @@ def test_a_run_whose_answer_was_lost_is_found_by_its_label(line, slug):
 
 def test_an_id_that_flux_has_no_table_for_is_sent_as_it_is_written(line):
     slug = "black-forest-labs/flux-2-max"
-    request, body = submit(checked("runflow", slug, extra={"input.seed": 5}))
+    request, body = read_submit(PROVIDER, checked("runflow", slug, extra={"input.seed": 5}))
 
     assert request.path == f"/v1/models/{slug}/runs"
     assert body["input"] == {"prompt": "a fox", "seed": 5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from flux_cli.providers.base import PlannedJob
 from flux_cli.providers.conversation import Response, encode
 from flux_cli.providers.image_input import list_images
 from flux_cli.sandbox.wire import Call, LostReply
+from flux_cli.sandbox.world import World
 
 if TYPE_CHECKING:
     from flux_cli.providers.base import Provider
@@ -129,3 +131,16 @@ def fetched(world, url):
     answer = world.answer(Call(method="GET", host=split.netloc, path=split.path, query=dict(parse_qsl(split.query))))
     assert answer.status == 200
     return answer
+
+
+def open_line(provider, folder, now):
+    """Return a line to a new stand-in of ``provider``, whose clock shows the first of ``now``."""
+    return Line(World(folder, lambda: now[0], 10.0, providers=providers.NAMES), provider)
+
+
+def read_submit(provider, planned):
+    """Return the request of a submit, and its body as it travels: local files inside it."""
+    request = next(provider.submit(planned))
+    parts = encode(request.json)
+    read = [one if isinstance(one, bytes) else b64encode(Path(one.path).read_bytes()) for one in parts]
+    return request, json.loads(b"".join(read))
